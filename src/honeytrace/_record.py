@@ -1,0 +1,281 @@
+"""The finished session: the only owner of wire names and of milliseconds.
+
+A `Record` is what travels from the queue to the sinks. Its JSON parts stay encoded, so that the
+bytes made by the snapshot reach the store and the socket without being parsed again. A
+`RecordedSession` is the same session decoded, as lookup hands it to people.
+
+HoneyHive's startSession schema has no `parent_id`; what it cannot say travels in `metadata` under
+the one reserved key `"honeytrace"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+RESERVED = "honeytrace"
+"""The key in `metadata` that carries parent, root, status, traceback and redaction receipt."""
+
+MERGED = ("config", "inputs", "metrics", "feedback", "metadata", "user_properties")
+"""Mapping fields: an update merges into them, key by key; it replaces every other field."""
+
+OBJECTS = (*MERGED, "outputs")
+"""Fields that are JSON objects on the wire."""
+
+
+class Record(NamedTuple):
+    """One session (or event), encoded. Times are milliseconds since the epoch, UTC.
+
+    The fields from `children_ids` on are JSON text: a list of ids, then objects; None is absent.
+    """
+
+    event_id: str
+    session_id: str
+    """The root's id where the record is an event of a session, else equal to `event_id`."""
+    parent_id: str | None
+    root_id: str
+    event_type: str
+    """`"session"`, or `"chain"`, `"model"`, `"tool"` for an event."""
+    event_name: str
+    project: str
+    source: str
+    status: str
+    """`"ok"`, `"error"`, or how else it ended: `"cancelled"`, `"interrupted"`, `"closed"`, …"""
+    start_time: float
+    end_time: int | None
+    """Integral, because the wire's is; None while the call runs."""
+    duration: float | None
+    error: str | None
+    children_ids: bytes
+    config: bytes | None
+    inputs: bytes | None
+    outputs: bytes | None
+    metrics: bytes | None
+    feedback: bytes | None
+    metadata: bytes | None
+    """Includes the reserved key."""
+    user_properties: bytes | None
+
+
+class Update(NamedTuple):
+    """Later knowledge about a session: `fields` maps field names to JSON text.
+
+    `MERGED` fields merge, `"children_ids"` appends what is missing, everything else replaces.
+    """
+
+    event_id: str
+    fields: dict[str, bytes]
+
+
+Item = Record | Update
+
+
+def as_object(data: bytes | None) -> bytes | None:
+    """`data` as a JSON object: the wire takes no scalar and no list, so those get wrapped."""
+    if data is None or data.startswith(b"{"):
+        return data
+    return b'{"result":' + data + b"}"
+
+
+def merge_objects(old: bytes | None, new: bytes | None) -> bytes | None:
+    """Two JSON objects in one, shallowly; `new` wins. A reserved key present in both merges too."""
+    if old is None or new is None:
+        return new if old is None else old
+    merged = orjson.loads(old)
+    for key, value in orjson.loads(new).items():
+        if key == RESERVED and isinstance(merged.get(key), dict) and isinstance(value, dict):
+            merged[key].update(value)
+        else:
+            merged[key] = value
+    return orjson.dumps(merged)
+
+
+def merge_ids(old: bytes, new: bytes) -> bytes:
+    """Two JSON lists of ids in one, in order and without repeats."""
+    if old == new or new == b"[]":
+        return old
+    return orjson.dumps(list(dict.fromkeys(orjson.loads(old) + orjson.loads(new))))
+
+
+def merge(old: Record, new: Record) -> Record:
+    """One record out of two of the same id: a redelivery changes nothing, a continuation adds."""
+    merged: dict[str, Any] = {
+        name: merge_objects(getattr(old, name), getattr(new, name)) for name in MERGED
+    }
+    ends = [end for end in (old.end_time, new.end_time) if end is not None]
+    start, end = min(old.start_time, new.start_time), max(ends, default=None)
+    if old.start_time == new.start_time and old.end_time == new.end_time:
+        duration = old.duration
+    else:
+        duration = None if end is None else end - start
+    return new._replace(
+        parent_id=old.parent_id or new.parent_id,
+        root_id=old.root_id,
+        start_time=start,
+        end_time=end,
+        duration=duration,
+        outputs=new.outputs or old.outputs,
+        children_ids=merge_ids(old.children_ids, new.children_ids),
+        **merged,
+    )
+
+
+def apply(record: Record, update: Update) -> Record:
+    """The record with an update's fields in it; names a record does not have are ignored."""
+    changes: dict[str, Any] = {}
+    for name, data in update.fields.items():
+        if name in MERGED:
+            changes[name] = merge_objects(getattr(record, name), data)
+        elif name == "outputs":
+            changes[name] = as_object(data)
+        elif name == "children_ids":
+            changes[name] = merge_ids(record.children_ids, data)
+        elif name == "session_name":
+            changes["event_name"] = orjson.loads(data)
+        elif name in Record._fields:
+            changes[name] = orjson.loads(data)
+    if changes.get("error"):
+        changes.setdefault("status", "error")
+    return record._replace(**changes)
+
+
+_JSON_KEYS = tuple((name, f',"{name}":'.encode()) for name in OBJECTS)
+
+
+def start_session_body(record: Record) -> bytes:
+    """The body of `POST /session/start`: `{"session": {…}}`, spliced from the encoded parts.
+
+    Source: HoneyHive OpenAPI 1.0.21, SessionStartRequest: `error` is absent rather than null,
+    `end_time` is an integer, the objects are never null.
+    """
+    head = {
+        "project": record.project,
+        "session_name": record.event_name,
+        "source": record.source,
+        "session_id": record.event_id,
+        "start_time": record.start_time,
+    }
+    if record.end_time is not None:
+        head["end_time"] = record.end_time
+    if record.duration is not None:
+        head["duration"] = record.duration
+    if record.error is not None:
+        head["error"] = record.error
+    parts = [b'{"session":', orjson.dumps(head)[:-1], b',"children_ids":', record.children_ids]
+    for name, key in _JSON_KEYS:
+        data = getattr(record, name)
+        if data is not None:
+            parts += (key, data)
+    parts.append(b"}}")
+    return b"".join(parts)
+
+
+def from_start_session(session: Mapping[str, Any], new_id: Callable[[], str]) -> Record:
+    """A `Record` from a decoded startSession payload (the object under `"session"`).
+
+    Shapes are the caller's to check; `new_id` mints an id where the payload brings none.
+    """
+    metadata = session.get("metadata") or {}
+    own = metadata.get(RESERVED)
+    own = own if isinstance(own, dict) else {}
+    event_id = session.get("session_id") or new_id()
+    error, end = session.get("error"), session.get("end_time")
+    return Record(
+        event_id=event_id,
+        session_id=event_id,
+        parent_id=own.get("parent_id"),
+        root_id=own.get("root_id") or event_id,
+        event_type="session",
+        event_name=session.get("session_name") or "unknown",
+        project=session.get("project") or "",
+        source=session.get("source") or "unknown",
+        status=own.get("status") or ("error" if error else "ok"),
+        start_time=session.get("start_time") or 0.0,
+        end_time=None if end is None else round(end),
+        duration=session.get("duration"),
+        error=error,
+        children_ids=orjson.dumps(session.get("children_ids") or []),
+        **{name: _encode(session.get(name)) for name in OBJECTS},
+    )
+
+
+def _encode(value: Any) -> bytes | None:
+    return None if value is None else orjson.dumps(value)
+
+
+@dataclass(eq=False)
+class RecordedSession:
+    """A session read back. Times and durations are milliseconds, as on the wire.
+
+    Equality is identity of the session (`session_id`). `children` and `parent` are read on demand.
+    """
+
+    session_id: str
+    session_name: str
+    project: str
+    source: str
+    status: str
+    start_time: float
+    end_time: int | None
+    duration: float | None
+    error: str | None
+    children_ids: list[str]
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    metrics: dict[str, Any]
+    feedback: dict[str, Any]
+    metadata: dict[str, Any]
+    """What the program put there; the reserved key is taken out, into the properties below."""
+    user_properties: dict[str, Any]
+    parent_id: str | None = None
+    root_id: str = ""
+    event_type: str = "session"
+    details: dict[str, Any] = field(default_factory=dict)
+    """What honeytrace noted: `traceback`, `causes`, `masked`, …; empty when there is nothing."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordedSession) and other.session_id == self.session_id
+
+    def __hash__(self) -> int:
+        return hash(self.session_id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The session under the wire's names, as a startSession payload would carry it."""
+        body = {
+            "project": self.project,
+            "session_name": self.session_name,
+            "source": self.source,
+            "session_id": self.session_id,
+            "children_ids": self.children_ids,
+            "start_time": self.start_time,
+            "end_time": self.end_time,
+            "duration": self.duration,
+            "error": self.error,
+            **{name: getattr(self, name) for name in OBJECTS},
+        }
+        if self.details:
+            body["metadata"] = {**self.metadata, RESERVED: self.details}
+        return {name: value for name, value in body.items() if value is not None}
+
+
+def decode(record: Record) -> dict[str, Any]:
+    """The keyword arguments of a `RecordedSession` for this record."""
+    objects = {
+        name: orjson.loads(data) if (data := getattr(record, name)) else {} for name in OBJECTS
+    }
+    return {
+        "session_id": record.event_id,
+        "session_name": record.event_name,
+        **{
+            name: getattr(record, name)
+            for name in Record._fields
+            if name not in OBJECTS and name not in ("event_id", "event_name", "session_id")
+        },
+        **objects,
+        "children_ids": orjson.loads(record.children_ids),
+        "details": objects["metadata"].pop(RESERVED, {}),
+    }

@@ -1,0 +1,30 @@
+"""Where finished records go: a sink takes a batch and says what became of it, deciding nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from .._record import Item
+
+__all__ = ["Delivery", "Sink"]
+
+
+class Delivery(NamedTuple):
+    """The fate of a batch. What is in neither list was accepted for good."""
+
+    retry: Sequence[Item] = ()
+    """Not delivered, worth another try, in their order."""
+    refused: Sequence[tuple[Item, str]] = ()
+    """Never to be accepted, each with its reason."""
+    retry_after: float | None = None
+    """Seconds the other side asked to wait."""
+
+
+class Sink(Protocol):
+    """One destination. `deliver` is called by the flush thread alone, never twice at once."""
+
+    def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
+        """Deliver within `timeout` seconds; an exception means: retry the whole batch."""
+
+    def close(self) -> None: ...
