@@ -1,0 +1,381 @@
+"""The snapshot: a Python value as JSON bytes *now*, so that later mutation cannot leak in.
+
+Two routes with one result. The fast route proves at C speed that a value is plain JSON within the
+limits and without a sensitive key, and hands it to orjson whole. Everything else takes the exact
+route: a walk that renders what JSON has no word for, then redaction, then cutting to size.
+tests/test_snapshot_properties.py holds the two together.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from gc import get_referents, is_tracked
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from ._fallback import bounded_repr, plain_object, simplifier, type_name
+from ._redact import DEFAULT, Redactor
+from .errors import ConfigurationError
+
+dumps: Final = orjson.dumps
+
+SCALARS: Final[frozenset[type]] = frozenset(
+    (str, int, float, bool, type(None), datetime.datetime, datetime.date)
+)
+"""Exact types that hold no key and that orjson writes as the exact route would."""
+
+_PLAIN: Final = SCALARS | {dict, list, tuple}
+_MOST_NAMES: Final = 4096  # harmless keys remembered
+_LONGEST_NAME: Final = 128
+_OBJECTS_DEEP: Final = 3  # plain objects inside plain objects: beyond, graphs of services unfold
+_SHORTEST: Final = 64  # characters a string keeps before whole items are cut
+
+
+class Limits(NamedTuple):
+    """Bounds of one snapshot (the inputs or the outputs of one call).
+
+    max_bytes: of the JSON, at least 64. Cut are strings, longest first; then items; then depth.
+    max_depth: nested containers and objects. 1 to 200, since JSON readers stop at a few hundred.
+    max_items: members of any one list or object. At least 1.
+    """
+
+    max_bytes: int = 1_000_000
+    max_depth: int = 64
+    max_items: int = 100_000
+
+    def check(self) -> None:
+        """Raise ConfigurationError for a bound that cannot hold."""
+        for name, low, high in (
+            ("max_bytes", 64, 2**40),
+            ("max_depth", 1, 200),
+            ("max_items", 1, 2**40),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigurationError(f"limits: {name} must be {low} to {high}")
+
+
+_LIMITS: Final = Limits()
+
+
+class Snapshotter:
+    """Turns values into JSON bytes under fixed limits and a redactor (None: no masking)."""
+
+    __slots__ = ("_fast", "_harmless", "_limits", "_most_names", "_redactor")
+
+    def __init__(self, limits: Limits = _LIMITS, redactor: Redactor | None = DEFAULT) -> None:
+        limits.check()
+        self._limits = limits
+        self._redactor = redactor
+        self._fast = redactor is None or not redactor.reads_values
+        # Never more than max_items, so a dict of known keys is never over that bound.
+        self._most_names = min(_MOST_NAMES, limits.max_items)
+        self._harmless: set[object] = set()
+
+    def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
+        """JSON of `value`, at most `max_bytes` long. Never raises; a KeyboardInterrupt passes.
+
+        `receipt` gains the paths of what was masked, each beginning with `path`: `inputs.api_key`.
+        """
+        try:
+            # CPython before 3.14 tracks no dict that holds atoms alone: only keys to check.
+            if self._fast and (
+                (type(value) is dict and not is_tracked(value) and self._harmless.issuperset(value))
+                or self._is_plain(value)
+            ):
+                out = dumps(value)
+                if len(out) <= self._limits.max_bytes:
+                    return out
+        except Exception:  # noqa: BLE001 - orjson refuses (surrogates, huge ints): the exact route knows
+            pass
+        try:
+            return self._exact(value, receipt, path)
+        except Exception as error:  # noqa: BLE001 - recording never raises into the program
+            return dumps(f"<not recorded: {type_name(type(error))}>")
+
+    def _is_plain(self, value: object) -> bool:
+        """True only when the exact route would change nothing, length aside."""
+        level: list[Any] = [value]
+        parents: list[Any] = level
+        for _ in range(self._limits.max_depth):
+            kinds = set(map(type, level))
+            if kinds <= SCALARS:
+                return self._narrow(level, parents)
+            if not (kinds <= _PLAIN and self._narrow(level, parents)):
+                return False
+            if dict in kinds:
+                dicts = level if len(kinds) == 1 else [v for v in level if type(v) is dict]
+                if not self._knows(set().union(*dicts)):
+                    return False
+                if not (list in kinds or tuple in kinds or any(map(is_tracked, dicts))):
+                    return True
+            parents, level = level, get_referents(*level)
+        return False
+
+    def _narrow(self, level: list[Any], parents: list[Any]) -> bool:
+        most = self._limits.max_items
+        return len(level) <= most or all(len(p) <= most for p in parents if type(p) not in SCALARS)
+
+    def _knows(self, keys: set[object]) -> bool:
+        """Whether all keys are harmless; what is learned is remembered."""
+        new = keys - self._harmless
+        if not new:
+            return True
+        for key in new:
+            if type(key) is not str or len(key) > _LONGEST_NAME:
+                return False
+            if self._redactor is not None and self._redactor.sensitive(key):
+                return False
+        if len(self._harmless) + len(new) > self._most_names:
+            self._harmless.clear()
+        if len(new) <= self._most_names:
+            self._harmless.update(new)
+        return True
+
+    def _exact(self, value: object, receipt: list[str] | None, path: str) -> bytes:
+        tree = _Walk(self._limits, self._redactor).value(value, 0)
+        if self._redactor is not None:
+            tree = self._redactor.apply(tree, receipt, path)
+        return _fit(tree, self._limits.max_bytes)
+
+
+class Cut(str):
+    """The marker in place of what was left out, which remembers how many items."""
+
+    __slots__ = ("items",)
+    items: int
+
+    @classmethod
+    def of(cls, items: int, why: str = "") -> Cut:
+        marker = cls(f"…[cut {items} items{why}]")
+        marker.items = items
+        return marker
+
+
+class _Walk:
+    """Renders one value as a tree of str, int, float, bool, None, list and dict with str keys."""
+
+    __slots__ = ("_active", "_limits", "_objects", "_redactor", "_room")
+
+    def __init__(self, limits: Limits, redactor: Redactor | None) -> None:
+        self._limits = limits
+        self._redactor = redactor
+        self._active: set[int] = set()  # ids of the containers we are inside of
+        self._objects = 0
+        # A JSON value takes two bytes with its comma: many more than this can never fit, and a value
+        # that contains itself a million times over (lists shared within lists) must end somewhere.
+        self._room = limits.max_bytes // 2 + 1_000
+
+    def value(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if kind is str:
+            return value if value.isascii() else _utf8(value)
+        if value is None or kind is bool or kind is float:
+            return value
+        if kind is int:
+            return value if -(2**63) <= value < 2**64 else _digits(value)
+        if id(value) in self._active:
+            return "<cycle>"
+        self._active.add(id(value))
+        try:
+            return self._compound(value, kind, depth)
+        except Exception as error:  # noqa: BLE001 - the value's own code failed, not the program
+            return f"<{type_name(kind)}: {type_name(type(error))} when recorded>"
+        finally:
+            self._active.discard(id(value))
+
+    def _compound(self, value: Any, kind: type, depth: int) -> Any:
+        if kind is list or kind is tuple:
+            return self._list(value, depth)
+        if kind is dict:
+            return self._dict(value, depth)
+        if issubclass(kind, str):
+            return self.value(str.__str__(value), depth)
+        if issubclass(kind, int):
+            return self.value(int.__int__(value), depth)
+        if issubclass(kind, float):
+            return float.__float__(value)
+        return self._object(value, kind, depth)
+
+    def _object(self, value: Any, kind: type, depth: int) -> Any:
+        if depth >= self._limits.max_depth:
+            return Cut.of(1, f", deeper than {depth}")
+        rule = simplifier(kind)
+        if rule is not plain_object:
+            return self._step(rule(value), depth)
+        if self._objects == _OBJECTS_DEEP:
+            return self._text(bounded_repr(value))
+        self._objects += 1
+        try:
+            return self._step(plain_object(value), depth)
+        finally:
+            self._objects -= 1
+
+    def _step(self, simpler: Any, depth: int) -> Any:
+        # What a value says of itself in text may quote a secret: Client(api_key='…').
+        if type(simpler) is str:
+            return self._text(simpler)
+        same_level = type(simpler) in (dict, list, tuple)
+        return self.value(simpler, depth if same_level else depth + 1)
+
+    def _text(self, text: str) -> str:
+        text = _utf8(text)
+        return text if self._redactor is None else self._redactor.text(text)
+
+    def _list(self, value: Any, depth: int) -> Any:
+        if depth >= self._limits.max_depth:
+            return Cut.of(len(value), f", deeper than {depth}") if value else []
+        kept = self._keep(len(value))
+        items = [self.value(item, depth + 1) for item in value[:kept]]
+        if kept < len(value):
+            items.append(Cut.of(len(value) - kept))
+        return items
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> Any:
+        if depth >= self._limits.max_depth:
+            return Cut.of(len(value), f", deeper than {depth}") if value else {}
+        members = list(value.items())  # at once, since another thread may be changing it
+        kept = self._keep(len(members))
+        tree: dict[str, Any] = {}
+        for key, item in members[:kept]:
+            tree[_free(self._key(key), tree)] = self.value(item, depth + 1)
+        if kept < len(members):
+            tree[_free("…", tree)] = Cut.of(len(members) - kept)
+        return tree
+
+    def _keep(self, size: int) -> int:
+        kept = min(size, self._limits.max_items, max(self._room, 0))
+        self._room -= kept
+        return kept
+
+    def _key(self, key: Any) -> str:
+        if type(key) is str:
+            return _utf8(key)
+        simple = self.value(key, self._limits.max_depth - 1)
+        if type(simple) is str:
+            return simple
+        if type(simple) is list or type(simple) is dict:
+            return self._text(bounded_repr(key))
+        return dumps(simple).decode()
+
+
+def _free(key: str, taken: Iterable[str]) -> str:
+    """`key`, numbered when an earlier key became the same text (1 and "1")."""
+    number, name = 1, key
+    while name in taken:
+        number += 1
+        name = f"{key} [{number}]"
+    return name
+
+
+def _utf8(text: str) -> str:
+    """`text` with lone surrogates written out (`\\ud800`), since UTF-8 has no bytes for them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _digits(number: int) -> str:
+    """An int beyond 64 bits as text: as a JSON number most readers would round it."""
+    try:
+        return str(number)
+    except ValueError:  # sys.set_int_max_str_digits
+        return f"{hex(number)[:64]}…[{number.bit_length()} bits]"
+
+
+def _fit(tree: Any, room: int) -> bytes:
+    """`tree` as JSON in at most `room` bytes: long strings go first, then items, then depth."""
+    out = dumps(tree)
+    if len(out) <= room:
+        return out
+    whole = len(out)
+    longest = _longest(tree, room - (whole - sum(_strings(tree))))
+    items = _widest(tree)
+    depth = 256
+    while depth:
+        out = dumps(_prune(tree, longest, items, depth))
+        if len(out) <= room:
+            return out
+        if longest > _SHORTEST:
+            longest = _SHORTEST
+        elif items > 1:
+            items //= 2
+        else:
+            depth = min(depth // 2, 16)
+    return dumps(f"…[cut {whole} bytes]")
+
+
+def _strings(tree: Any) -> list[int]:
+    """The JSON size of every string value."""
+    sizes: list[int] = []
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            sizes.append(len(dumps(node)))
+        elif type(node) is list:
+            stack.extend(node)
+        elif type(node) is dict:
+            stack.extend(node.values())
+    return sizes
+
+
+def _longest(tree: Any, room: int) -> int:
+    """The largest bound such that all strings, each cut to it, take `room` bytes."""
+    sizes = sorted(_strings(tree))
+    for i, size in enumerate(sizes):
+        if size * (len(sizes) - i) > room:
+            return max(room // (len(sizes) - i), _SHORTEST)
+        room -= size
+    return sizes[-1] if sizes else _SHORTEST
+
+
+def _widest(tree: Any) -> int:
+    widest, stack = 1, [tree]
+    while stack:
+        node = stack.pop()
+        if type(node) is list or type(node) is dict:
+            widest = max(widest, len(node))
+            stack.extend(node.values() if isinstance(node, dict) else node)
+    return widest
+
+
+def _prune(node: Any, longest: int, items: int, depth: int) -> Any:
+    if isinstance(node, str):
+        return node if isinstance(node, Cut) else _shorten(node, longest)
+    if type(node) is list:
+        if node and not depth:
+            return Cut.of(len(node))
+        kept = [_prune(item, longest, items, depth - 1) for item in node[:items]]
+        return kept if len(node) <= items else [*kept, Cut.of(_left_out(node[items:]))]
+    if type(node) is dict:
+        if node and not depth:
+            return Cut.of(len(node))
+        members = list(node.items())
+        tree: dict[str, Any] = {}
+        for key, item in members[:items]:
+            tree[_free(_shorten(key, longest), tree)] = _prune(item, longest, items, depth - 1)
+        if len(members) > items:
+            tree[_free("…", tree)] = Cut.of(_left_out([v for _, v in members[items:]]))
+        return tree
+    return node
+
+
+def _left_out(rest: list[Any]) -> int:
+    last = rest[-1]
+    return len(rest) - 1 + last.items if isinstance(last, Cut) else len(rest)
+
+
+def _shorten(text: str, size: int) -> str:
+    """`text` in about `size` bytes of JSON, the marker included."""
+    have = len(dumps(text))
+    if have <= size:
+        return text
+    kept = len(text)
+    while kept and have > size:
+        kept = min(kept - 1, kept * max(size - 32, 0) // have)
+        have = len(dumps(text[:kept])) + 32
+    return f"{text[:kept]}…[cut {len(text) - kept} characters]"
