@@ -1,0 +1,87 @@
+"""The sink of the embedded store: a batch becomes few transactions, in an order that loses nothing.
+
+What stops the store as a whole (disk full, not writable, damaged) leaves `deliver` as the
+`StoreError` it is: the batch stays whole, and since delivery is idempotent nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from .._record import Item, Record, Update
+from ..store import Store
+from ..store.errors import RecordRefusedError, StoreBusyError
+from . import Delivery
+
+__all__ = ["StoreSink"]
+
+Refused = list[tuple[Item, str]]
+T = TypeVar("T", Record, Update)
+
+
+class StoreSink:
+    """Delivers into `store`, which it owns from now on: `close` closes it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
+        """Store the batch; a record that can never be stored is refused alone.
+
+        What a busy store did not take is to be tried again. `timeout` is left to the store's own
+        busy timeout: a transaction takes milliseconds.
+        """
+        refused: Refused = []
+        steps = list(_steps(batch))
+        try:
+            while steps:
+                records, updates = steps[0]
+                _write(self.store.insert, records, refused)
+                records.clear()
+                _write(self.store.update, updates, refused)
+                del steps[0]
+        except StoreBusyError:
+            gone = {id(item) for item, _ in refused}
+            left = [item for step in steps for part in step for item in part]
+            return Delivery([item for item in left if id(item) not in gone], refused)
+        return Delivery(refused=refused)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def _write(write: Callable[[Sequence[T]], None], items: Sequence[T], refused: Refused) -> None:
+    """Write items of one kind; those that can never be written are found by halving."""
+    if not items:
+        return
+    try:
+        write(items)
+    except RecordRefusedError as reason:
+        if len(items) == 1:
+            refused.append((items[0], str(reason)))
+            return
+        half = len(items) // 2
+        _write(write, items[:half], refused)
+        _write(write, items[half:], refused)
+
+
+def _steps(batch: Sequence[Item]) -> Iterator[tuple[list[Record], list[Update]]]:
+    """The batch as pairs of records and the updates that follow them.
+
+    A record moves ahead of the updates of other sessions, which are nothing to it, so that a batch
+    that alternates is still one pair; it never passes an update of its own session.
+    """
+    records: list[Record] = []
+    updates: list[Update] = []
+    updated: set[str] = set()
+    for item in batch:
+        if isinstance(item, Update):
+            updates.append(item)
+            updated.add(item.event_id)
+        elif item.event_id in updated:
+            yield records, updates
+            records, updates, updated = [item], [], set()
+        else:
+            records.append(item)
+    yield records, updates

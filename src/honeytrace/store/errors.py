@@ -1,0 +1,25 @@
+"""What a store raises beyond `StoreError` itself, so that a sink can tell the cases apart.
+
+StoreError
+├── StoreBusyError        another writer holds the store; the same call may succeed later
+├── StoreDamagedError     the file is not a readable store; it has to be set aside
+└── RecordRefusedError    a value of this batch can never be stored, however often it is tried
+"""
+
+from __future__ import annotations
+
+from ..errors import StoreError
+
+__all__ = ["RecordRefusedError", "StoreBusyError", "StoreDamagedError"]
+
+
+class StoreBusyError(StoreError):
+    """Another process or thread kept the store locked for the whole busy timeout."""
+
+
+class StoreDamagedError(StoreError):
+    """The file is corrupt, or not a store at all. It is never deleted, only moved aside."""
+
+
+class RecordRefusedError(StoreError):
+    """A value in the batch cannot be stored: too big, lone surrogates, an integer over 64 bit."""

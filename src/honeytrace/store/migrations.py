@@ -1,0 +1,120 @@
+"""The store's schema, as numbered steps: the n-th function takes a store from version n-1 to n.
+
+The version is SQLite's own `user_version`, which is part of the transaction that applies a step:
+a step and its record happen together or not at all. A step that was released is never edited.
+
+One wide index, `events_by_time`, answers every filter: it is read newest first and holds each
+small column a `Query` may ask for, so rows that do not match are skipped without being fetched.
+An index per filter would cost each insert several times as much and serve no combination.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from ..errors import StoreError
+from .errors import StoreDamagedError
+
+__all__ = ["MIGRATIONS", "migrate"]
+
+APPLICATION_ID = 0x486E5974
+"""`HnYt`: marks the file as ours, so that another program's database is never written to."""
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def m001_events(conn: sqlite3.Connection) -> None:
+    """The records, in the order they arrived; JSON parts as text, for the `sqlite3` shell."""
+    conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    # `id` is declared because VACUUM renumbers an undeclared rowid, which the text index refers to
+    conn.execute(
+        """
+        CREATE TABLE events (
+            id INTEGER PRIMARY KEY,
+            event_id TEXT NOT NULL UNIQUE,
+            session_id TEXT NOT NULL,
+            parent_id TEXT,
+            root_id TEXT NOT NULL,
+            event_type TEXT NOT NULL,
+            event_name TEXT NOT NULL,
+            project TEXT NOT NULL,
+            source TEXT NOT NULL,
+            status TEXT NOT NULL,
+            start_time REAL NOT NULL,
+            end_time INTEGER,
+            duration REAL,
+            error TEXT,
+            children_ids TEXT NOT NULL,
+            config TEXT,
+            inputs TEXT,
+            outputs TEXT,
+            metrics TEXT,
+            feedback TEXT,
+            metadata TEXT,
+            user_properties TEXT
+        )
+        """
+    )
+    filters = "start_time, duration, source, status, project, event_name, parent_id"
+    conn.execute(f"CREATE INDEX events_by_time ON events ({filters})")
+    conn.execute(f"CREATE INDEX events_failed ON events ({filters}) WHERE error IS NOT NULL")
+    conn.execute("CREATE INDEX events_by_root ON events (root_id, start_time)")
+    conn.execute(
+        "CREATE INDEX events_by_parent ON events (parent_id, start_time)"
+        " WHERE parent_id IS NOT NULL"
+    )
+
+
+def m002_pending_updates(conn: sqlite3.Connection) -> None:
+    """Updates that came before their session; `received` is milliseconds since the epoch."""
+    conn.execute(
+        """
+        CREATE TABLE pending_updates (
+            id INTEGER PRIMARY KEY,
+            event_id TEXT NOT NULL,
+            fields TEXT NOT NULL,
+            received REAL NOT NULL
+        )
+        """
+    )
+    conn.execute("CREATE INDEX pending_updates_by_event ON pending_updates (event_id)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_events, m002_pending_updates)
+
+
+def migrate(conn: sqlite3.Connection) -> None:
+    """Bring the store up to date; any number of processes may do so at once.
+
+    Raises `StoreError` for a store that a newer honeytrace wrote, `StoreDamagedError` for another
+    program's database. `conn` must be in autocommit mode.
+    """
+    if _version(conn) == len(MIGRATIONS):
+        return
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        # read again: another process may have migrated while this one waited for the lock
+        for number in range(_version(conn), len(MIGRATIONS)):
+            MIGRATIONS[number](conn)
+            conn.execute(f"PRAGMA user_version = {number + 1}")
+        conn.execute("COMMIT")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+def _version(conn: sqlite3.Connection) -> int:
+    """How many migrations the store has had; checks that it is ours to read."""
+    (version,) = conn.execute("PRAGMA user_version").fetchone()
+    (owner,) = conn.execute("PRAGMA application_id").fetchone()
+    (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if owner != APPLICATION_ID and (tables or version):
+        raise StoreDamagedError("the file is another program's SQLite database")
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the store has version {version} and this honeytrace knows {len(MIGRATIONS)}:"
+            " upgrade honeytrace, or choose another store path"
+        )
+    return int(version)

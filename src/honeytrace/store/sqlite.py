@@ -1,0 +1,266 @@
+"""The embedded store: one SQLite file in WAL mode, shared by any number of threads and processes.
+
+Two connections, each behind a lock: one writes, one reads, so that a reader never waits for the
+flush thread. Writes are explicit `BEGIN IMMEDIATE` transactions. `synchronous=NORMAL` survives the
+death of the process at any point; the death of the machine may cost the last transactions, never
+the file. The JSON parts are bound as the bytes they are and cast to text by SQLite, which spares
+decoding them here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from .._record import OBJECTS, Record, Update, apply, merge
+from ..errors import StoreError
+from . import Query, StoreSize
+from ._connection import Connection, open_readonly, open_writable, set_aside, store_error
+from .errors import StoreDamagedError
+
+__all__ = ["SQLiteStore"]
+
+_JSON = frozenset(("children_ids", *OBJECTS))
+_COLUMNS = ", ".join(Record._fields)
+_VALUES = ", ".join("CAST(? AS TEXT)" if name in _JSON else "?" for name in Record._fields)
+_SELECTED = ", ".join(f"CAST({name} AS BLOB)" if name in _JSON else name for name in Record._fields)
+_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({_VALUES})"
+_REPLACE = f"UPDATE events SET ({_COLUMNS}) = ({_VALUES}) WHERE event_id = ?"
+_SELECT = f"SELECT {_SELECTED} FROM events"
+
+_DELETE_CHUNK = 1000
+"""Rows a transaction deletes, so that writers get their turn in between."""
+
+
+class SQLiteStore:
+    """A `Store` in the SQLite file at `path`, created with its directory when missing.
+
+    `readonly` never creates or changes a store. `busy_timeout` is how many seconds a call waits for
+    other writers before it raises `StoreBusyError`. Raises `StoreError` when the file cannot be
+    used, `StoreDamagedError` when it is not a readable store.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, readonly: bool = False, busy_timeout: float = 5.0
+    ) -> None:
+        self.path = Path(path).absolute()
+        self.readonly = readonly
+        self._busy_timeout = busy_timeout
+        self._closed = False
+        self._writer, self._reader = Connection(self._open), Connection(self._open)
+        _stores.add(self)
+        with self._connection(self._writer):
+            pass
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> tuple[SQLiteStore, str | None]:
+        """The store at `path`; a damaged file is moved aside first, and the text says where to."""
+        try:
+            return cls(path), None
+        except StoreDamagedError as damage:
+            moved = set_aside(Path(path).absolute())
+            return cls(path), f"{damage}; it was kept as {moved} and a new store was started"
+
+    def insert(self, records: Sequence[Record]) -> None:
+        """Add a batch in one transaction; a record whose id is known is merged.
+
+        Raises `RecordRefusedError` when a value cannot be stored, else `StoreBusyError` or
+        `StoreError`; then nothing of the batch is stored.
+        """
+        with self._transaction() as conn:
+            conn.execute("SAVEPOINT batch")
+            try:
+                conn.executemany(_INSERT, records)
+            except sqlite3.IntegrityError:
+                conn.execute("ROLLBACK TO batch")
+                for record in records:
+                    _insert_or_merge(conn, record)
+            _apply_pending(conn, records)
+
+    def update(self, updates: Sequence[Update]) -> None:
+        """Apply updates in order, in one transaction; those of unknown sessions are kept for them.
+
+        Raises as `insert` does.
+        """
+        with self._transaction() as conn:
+            for update in updates:
+                record = _get(conn, update.event_id)
+                if record is None:
+                    _keep(conn, update)
+                else:
+                    _replace(conn, record, apply(record, update))
+
+    def get(self, session_id: str) -> Record | None:
+        with self._connection(self._reader) as conn:
+            return _get(conn, session_id)
+
+    def get_many(self, session_ids: Sequence[str]) -> list[Record]:
+        """The records of these ids that exist, in the order asked for."""
+        with self._connection(self._reader) as conn:
+            found = (_get(conn, session_id) for session_id in session_ids)
+            return [record for record in found if record is not None]
+
+    def list(self, query: Query) -> Sequence[Record]:
+        """The newest sessions that meet every condition, at most `query.limit`."""
+        conditions, values = _where(query)
+        sql = (
+            f"{_SELECT} WHERE {' AND '.join(conditions) or '1'}"
+            " ORDER BY start_time DESC, event_id DESC LIMIT ?"
+        )
+        with self._connection(self._reader) as conn:
+            return [Record._make(row) for row in conn.execute(sql, (*values, query.limit))]
+
+    def delete(self, *, before: float) -> int:
+        """Delete what started before this time (epoch milliseconds); returns how many."""
+        deleted, chunk = 0, _DELETE_CHUNK
+        with self._transaction() as conn:
+            conn.execute("DELETE FROM pending_updates WHERE received < ?", (before,))
+        while chunk == _DELETE_CHUNK:
+            with self._transaction() as conn:
+                chunk = conn.execute(
+                    "DELETE FROM events WHERE id IN"
+                    " (SELECT id FROM events WHERE start_time < ? ORDER BY start_time LIMIT ?)",
+                    (before, _DELETE_CHUNK),
+                ).rowcount
+            deleted += chunk
+        return deleted
+
+    def size(self) -> StoreSize:
+        with self._connection(self._reader) as conn:
+            (sessions,) = conn.execute("SELECT count(*) FROM events").fetchone()
+        files = (self.path, Path(f"{self.path}-wal"))
+        return StoreSize(sessions, sum(file.stat().st_size for file in files if file.exists()))
+
+    def close(self) -> None:
+        """Close the connections; later calls raise `StoreError`. Closing twice is fine."""
+        self._closed = True
+        self._writer.close()
+        self._reader.close()
+
+    def _forget_connections(self) -> None:
+        """Start over without connections, as a forked child must: SQLite forbids it the parent's.
+
+        They are kept from the garbage collector, since closing them would release nothing but harm.
+        """
+        _inherited.extend((self._writer, self._reader))
+        self._writer, self._reader = Connection(self._open), Connection(self._open)
+
+    def _open(self) -> sqlite3.Connection:
+        opener = open_readonly if self.readonly else open_writable
+        return opener(self.path, self._busy_timeout)
+
+    @contextmanager
+    def _connection(self, connection: Connection) -> Iterator[sqlite3.Connection]:
+        """The open connection, alone with it; what SQLite raises leaves as a `StoreError`."""
+        try:
+            with connection.lock:
+                if self._closed:
+                    raise StoreError(f"the store {self.path} is closed")
+                yield connection.get()
+        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+            raise store_error(error, self.path) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._connection(self._writer) as conn:
+            conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield conn
+                conn.execute("COMMIT")
+            except BaseException:
+                # SQLite has rolled back by itself when the disk is full
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+                raise
+
+
+def _get(conn: sqlite3.Connection, event_id: str) -> Record | None:
+    row = conn.execute(f"{_SELECT} WHERE event_id = ?", (event_id,)).fetchone()
+    return None if row is None else Record._make(row)
+
+
+def _insert_or_merge(conn: sqlite3.Connection, record: Record) -> None:
+    known = _get(conn, record.event_id)
+    if known is None:
+        conn.execute(_INSERT, record)
+    else:
+        _replace(conn, known, merge(known, record))
+
+
+def _replace(conn: sqlite3.Connection, old: Record, new: Record) -> None:
+    # a redelivery changes nothing: then nothing is written
+    if new != old:
+        conn.execute(_REPLACE, (*new, old.event_id))
+
+
+def _keep(conn: sqlite3.Connection, update: Update) -> None:
+    """Keep an update until its session arrives, through whichever process."""
+    fields = orjson.dumps({name: data.decode() for name, data in update.fields.items()}).decode()
+    conn.execute(
+        "INSERT INTO pending_updates (event_id, fields, received) VALUES (?, ?, ?)",
+        (update.event_id, fields, time.time() * 1000),
+    )
+
+
+def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Give records that just arrived the updates that came before them."""
+    if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
+        return
+    for event_id in dict.fromkeys(record.event_id for record in records):
+        kept = conn.execute(
+            "SELECT fields FROM pending_updates WHERE event_id = ? ORDER BY id", (event_id,)
+        ).fetchall()
+        for (fields,) in kept:
+            known = _get(conn, event_id)
+            if known is not None:
+                decoded = {name: text.encode() for name, text in orjson.loads(fields).items()}
+                _replace(conn, known, apply(known, Update(event_id, decoded)))
+        if kept:
+            conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (event_id,))
+
+
+def _where(query: Query) -> tuple[list[str], list[object]]:
+    """The conditions of a query, in SQL, and their values."""
+    wanted = (
+        ("project = ?", query.project),
+        ("event_name = ?", query.session_name),
+        ("source = ?", query.source),
+        ("status = ?", query.status),
+        ("start_time >= ?", query.since),
+        ("start_time < ?", query.until),
+        ("duration >= ?", query.min_duration),
+        ("duration <= ?", query.max_duration),
+        ("root_id = ?", query.root_id),
+        ("parent_id = ?", query.parent_id),
+    )
+    conditions = [sql for sql, value in wanted if value is not None]
+    values: list[object] = [value for _, value in wanted if value is not None]
+    if query.error is not None:
+        conditions.append("error IS NOT NULL" if query.error else "error IS NULL")
+    if query.roots_only:
+        conditions.append("parent_id IS NULL")
+    if query.before is not None:
+        # the redundant first term is the one the index can seek to
+        conditions.append("start_time <= ? AND (start_time < ? OR event_id < ?)")
+        values += (query.before[0], *query.before)
+    return conditions, values
+
+
+_stores: weakref.WeakSet[SQLiteStore] = weakref.WeakSet()
+_inherited: list[Connection] = []
+
+
+def _after_fork() -> None:
+    for store in _stores:
+        store._forget_connections()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
