@@ -1,0 +1,104 @@
+"""What a request may be told: the call wins, then the client, then the defaults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+import httpx
+
+from honeytrace.api.errors import ValidationError
+from honeytrace.api.retry import DEFAULT_RETRY_CODES, RetryConfig, check_codes
+
+DEFAULT_SERVER_URL = "https://api.honeyhive.ai"
+_NO_RETRIES = RetryConfig.none()
+
+
+class HttpOptions(TypedDict, total=False):
+    """Handed to httpx as they are. `headers` may override any header but User-Agent."""
+
+    headers: Mapping[str, str]
+    params: Mapping[str, str]
+    cookies: Mapping[str, str]
+    extensions: Mapping[str, Any]
+    auth: httpx.Auth | tuple[str, str] | None
+    follow_redirects: bool
+
+
+class RequestOptions(TypedDict, total=False):
+    """Options of one call: `options={"timeout": 5.0}` or `options=RequestOptions(timeout=5.0)`.
+
+    `timeout` is seconds over the whole call, all attempts and waits included; `math.inf` lifts the
+    client's. `retry_codes` are statuses ("503", 503) or classes ("5XX"); an empty list
+    retries none. None, or an absent key, means what the client was made with.
+    """
+
+    retries: RetryConfig | None
+    retry_codes: Sequence[str | int] | None
+    timeout: float | None
+    server_url: str | None
+    http_options: HttpOptions | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options in force for one call."""
+
+    server_url: str = DEFAULT_SERVER_URL
+    timeout: float = math.inf
+    retries: RetryConfig = _NO_RETRIES
+    retry_codes: Sequence[str | int] = DEFAULT_RETRY_CODES
+    http_options: HttpOptions = field(default_factory=HttpOptions)
+
+    def merged(self, options: RequestOptions | None) -> Settings:
+        """These settings under a call's options. Raises ValidationError for impossible ones."""
+        if not options:
+            return self
+        _refuse_unknown("options", options, RequestOptions.__annotations__)
+        server_url = options.get("server_url")
+        timeout = options.get("timeout")
+        retry_codes = options.get("retry_codes")
+        return Settings(
+            self.server_url if server_url is None else _base_url(server_url),
+            self.timeout if timeout is None else _seconds(timeout),
+            options.get("retries") or self.retries,
+            self.retry_codes if retry_codes is None else check_codes(retry_codes),
+            self._merged_http(options.get("http_options")),
+        )
+
+    def _merged_http(self, http_options: HttpOptions | None) -> HttpOptions:
+        if not http_options:
+            return self.http_options
+        _refuse_unknown("http_options", http_options, HttpOptions.__annotations__)
+        headers = httpx.Headers(self.http_options.get("headers"))
+        headers.update(http_options.get("headers"))
+        return {**self.http_options, **http_options, "headers": headers}
+
+
+def _refuse_unknown(what: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    unknown = sorted(map(str, given.keys() - known.keys()))
+    if unknown:
+        raise ValidationError(f"{what}: no such option {unknown}; there are {sorted(known)}", given)
+
+
+def _seconds(timeout: float) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise ValidationError(f"timeout: a positive number of seconds, not {timeout!r}", timeout)
+    return timeout
+
+
+def _base_url(server_url: str) -> str:
+    """The base to which paths are appended: its own path is kept, trailing slashes are not."""
+    try:
+        url = httpx.URL(server_url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise ValidationError(
+            f"server_url: {server_url!r} is no URL: {error}", server_url
+        ) from error
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        raise ValidationError(
+            f"server_url: {server_url!r} is not of the form https://host[:port][/path]", server_url
+        )
+    return server_url.rstrip("/")

@@ -1,0 +1,72 @@
+"""A reply of any status, and what it means."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from honeytrace.api.errors import PartialBatchError, SDKError, ValidationError
+from honeytrace.api.retry import parse_retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP reply, read whole; `raw_response` is httpx's own."""
+
+    raw_response: httpx.Response
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        return self.raw_response.status_code
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """The headers, by case-insensitive name."""
+        return self.raw_response.headers
+
+    @property
+    def body(self) -> bytes:
+        """The body, decompressed."""
+        return self.raw_response.content
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the server asks to wait, or None when it names none that can be obeyed."""
+        return parse_retry_after(self.headers.get("retry-after"), time.time())
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValidationError when it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(
+                f"Response validation failed: the body is not JSON: {error}",
+                self.body,
+                self.raw_response,
+            ) from error
+
+    def error(self, *, expects_json: bool = True) -> SDKError | None:
+        """What the status and content type say, or None: 200 alone is success."""
+        if self.status_code >= 400:
+            if self.status_code == 500 and self._partial():
+                return PartialBatchError("The batch was stored in part", self.raw_response)
+            return SDKError("API error occurred", self.raw_response)
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if self.status_code != 200 or (expects_json and media_type != "application/json"):
+            return SDKError("Unexpected API response status or content-type", self.raw_response)
+        return None
+
+    def _partial(self) -> bool:
+        """Whether this 500 lists, as batch routes do, what was stored and what was not."""
+        try:
+            body = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(body, dict) and any(
+            isinstance(body.get(key), list) for key in ("event_ids", "errors")
+        )

@@ -1,0 +1,387 @@
+"""`HoneyHive`: the method form. Groups of methods that return the value and raise the error.
+
+Every method has an `_async` twin. Requests are given as a model, as a dict, or as keyword fields;
+`options` are those of one call. Nothing but names and types lives here: see `operations`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, TypeVar
+
+from honeytrace.api import models, operations
+from honeytrace.api._options import RequestOptions
+from honeytrace.api.core import HoneyHiveCore
+from honeytrace.api.operations import Operation
+
+T = TypeVar("T")
+
+
+class _Group:
+    def __init__(self, core: HoneyHiveCore) -> None:
+        self._core = core
+
+    def _call(self, operation: Operation[T], options: RequestOptions | None) -> T:
+        return self._core.call(operation, options).unwrap()
+
+    async def _call_async(self, operation: Operation[T], options: RequestOptions | None) -> T:
+        return (await self._core.call_async(operation, options)).unwrap()
+
+
+class Session(_Group):
+    """`client.session`: the session reference."""
+
+    def start_session(
+        self,
+        request: models.SessionStartRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.StartSessionResponse:
+        """Start a session; see `SessionStartRequest` for its sixteen fields.
+
+        Raises APIError: ValidationError before any I/O, SDKError for what the server refuses.
+        """
+        return self._call(operations.start_session(request, **fields), options)
+
+    async def start_session_async(
+        self,
+        request: models.SessionStartRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.StartSessionResponse:
+        """As `start_session`, awaited."""
+        return await self._call_async(operations.start_session(request, **fields), options)
+
+    def get_session(
+        self,
+        session_id: str,
+        *,
+        options: RequestOptions | None = None,
+    ) -> models.Event:
+        """Read a session back, from the first route that knows it (`Event.answered_by`).
+
+        Raises SessionNotFoundError when none does; see `operations.get_session` for the order.
+        """
+        return self._call(operations.get_session(session_id), options)
+
+    async def get_session_async(
+        self,
+        session_id: str,
+        *,
+        options: RequestOptions | None = None,
+    ) -> models.Event:
+        """As `get_session`, awaited."""
+        return await self._call_async(operations.get_session(session_id), options)
+
+    def update_session(
+        self,
+        session_id: str,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> None:
+        """Add to a session after the fact (`PUT /events`); fields as of `UpdateEventRequest`."""
+        return self._call(operations.update_session(session_id, **fields), options)
+
+    async def update_session_async(
+        self,
+        session_id: str,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> None:
+        """As `update_session`, awaited."""
+        return await self._call_async(operations.update_session(session_id, **fields), options)
+
+
+class Events(_Group):
+    """`client.events`: the events of sessions, by the legacy routes."""
+
+    def create_event(
+        self,
+        request: models.CreateEventRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.CreateEventResponse:
+        """Create one event."""
+        return self._call(operations.create_event(request, **fields), options)
+
+    async def create_event_async(
+        self,
+        request: models.CreateEventRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.CreateEventResponse:
+        """As `create_event`, awaited."""
+        return await self._call_async(operations.create_event(request, **fields), options)
+
+    def update_event(
+        self,
+        request: models.UpdateEventRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> None:
+        """Add to an event after the fact."""
+        return self._call(operations.update_event(request, **fields), options)
+
+    async def update_event_async(
+        self,
+        request: models.UpdateEventRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> None:
+        """As `update_event`, awaited."""
+        return await self._call_async(operations.update_event(request, **fields), options)
+
+    def create_event_batch(
+        self,
+        request: models.EventBatchRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventBatchResponse:
+        """Create many events. Raises PartialBatchError when a part was stored."""
+        return self._call(operations.create_event_batch(request, **fields), options)
+
+    async def create_event_batch_async(
+        self,
+        request: models.EventBatchRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventBatchResponse:
+        """As `create_event_batch`, awaited."""
+        return await self._call_async(operations.create_event_batch(request, **fields), options)
+
+    def create_model_event(
+        self,
+        request: models.CreateModelEventRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.CreateEventResponse:
+        """Create the event of one LLM call."""
+        return self._call(operations.create_model_event(request, **fields), options)
+
+    async def create_model_event_async(
+        self,
+        request: models.CreateModelEventRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.CreateEventResponse:
+        """As `create_model_event`, awaited."""
+        return await self._call_async(operations.create_model_event(request, **fields), options)
+
+    def create_model_event_batch(
+        self,
+        request: models.ModelEventBatchRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventBatchResponse:
+        """Create many such events. Raises PartialBatchError when a part was stored."""
+        return self._call(operations.create_model_event_batch(request, **fields), options)
+
+    async def create_model_event_batch_async(
+        self,
+        request: models.ModelEventBatchRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventBatchResponse:
+        """As `create_model_event_batch`, awaited."""
+        operation = operations.create_model_event_batch(request, **fields)
+        return await self._call_async(operation, options)
+
+    def get_events(
+        self,
+        request: models.EventQuery | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventsPage:
+        """Export events by filter; `project` is required here."""
+        return self._call(operations.get_events(request, **fields), options)
+
+    async def get_events_async(
+        self,
+        request: models.EventQuery | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventsPage:
+        """As `get_events`, awaited."""
+        return await self._call_async(operations.get_events(request, **fields), options)
+
+
+class V1(_Group):
+    """`client.v1`: the routes of HoneyHive's API since 1.1.0."""
+
+    def create_session(
+        self,
+        request: models.CreateSessionRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.StartSessionResponse:
+        """Start a session."""
+        return self._call(operations.create_session_v1(request, **fields), options)
+
+    async def create_session_async(
+        self,
+        request: models.CreateSessionRequest | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.StartSessionResponse:
+        """As `create_session`, awaited."""
+        return await self._call_async(operations.create_session_v1(request, **fields), options)
+
+    def create_event(
+        self,
+        request: models.CreateEventRequestV1 | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.CreateEventResponse:
+        """Create one event."""
+        return self._call(operations.create_event_v1(request, **fields), options)
+
+    async def create_event_async(
+        self,
+        request: models.CreateEventRequestV1 | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.CreateEventResponse:
+        """As `create_event`, awaited."""
+        return await self._call_async(operations.create_event_v1(request, **fields), options)
+
+    def create_event_batch(
+        self,
+        request: models.EventBatchRequestV1 | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventBatchResponse:
+        """Create many events. Raises PartialBatchError when a part was stored."""
+        return self._call(operations.create_event_batch_v1(request, **fields), options)
+
+    async def create_event_batch_async(
+        self,
+        request: models.EventBatchRequestV1 | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventBatchResponse:
+        """As `create_event_batch`, awaited."""
+        return await self._call_async(operations.create_event_batch_v1(request, **fields), options)
+
+    def get_event(
+        self,
+        event_id: str,
+        *,
+        options: RequestOptions | None = None,
+    ) -> models.Event:
+        """Read one event."""
+        return self._call(operations.get_event_v1(event_id), options)
+
+    async def get_event_async(
+        self,
+        event_id: str,
+        *,
+        options: RequestOptions | None = None,
+    ) -> models.Event:
+        """As `get_event`, awaited."""
+        return await self._call_async(operations.get_event_v1(event_id), options)
+
+    def update_event(
+        self,
+        event_id: str,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> None:
+        """Add to an event; fields as of `UpdateEventRequest`."""
+        return self._call(operations.update_event_v1(event_id, **fields), options)
+
+    async def update_event_async(
+        self,
+        event_id: str,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> None:
+        """As `update_event`, awaited."""
+        return await self._call_async(operations.update_event_v1(event_id, **fields), options)
+
+    def search_events(
+        self,
+        request: models.EventQuery | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventsPage:
+        """Find events by filter."""
+        return self._call(operations.search_events_v1(request, **fields), options)
+
+    async def search_events_async(
+        self,
+        request: models.EventQuery | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventsPage:
+        """As `search_events`, awaited."""
+        return await self._call_async(operations.search_events_v1(request, **fields), options)
+
+    def export_events(
+        self,
+        request: models.EventQuery | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventsPage:
+        """As `search_events`, by the route that the API deprecates."""
+        return self._call(operations.export_events_v1(request, **fields), options)
+
+    async def export_events_async(
+        self,
+        request: models.EventQuery | models.JsonObject | None = None,
+        *,
+        options: RequestOptions | None = None,
+        **fields: Any,
+    ) -> models.EventsPage:
+        """As `export_events`, awaited."""
+        return await self._call_async(operations.export_events_v1(request, **fields), options)
+
+
+class HoneyHive(HoneyHiveCore):
+    """The HoneyHive API. Construct it like `HoneyHiveCore`:
+
+    with HoneyHive(bearer_auth="…") as client:
+        started = client.session.start_session(project="p", session_name="n", source="s")
+        print(client.session.get_session(started.session_id).event_name)
+    """
+
+    @cached_property
+    def session(self) -> Session:
+        """Start, read and update sessions."""
+        return Session(self)
+
+    @cached_property
+    def events(self) -> Events:
+        """Create, update and export events."""
+        return Events(self)
+
+    @cached_property
+    def v1(self) -> V1:
+        """The newer routes."""
+        return V1(self)

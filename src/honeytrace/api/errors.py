@@ -1,0 +1,164 @@
+"""What the HoneyHive client raises, or returns inside `Err`.
+
+    HoneytraceError
+    └── APIError
+        ├── ValidationError (ValueError)              a request that cannot be meant, before any
+        │                                             I/O; or a 200 whose body cannot be read
+        ├── SDKError                                  the server said no: 4xx, 5xx, or a reply that
+        │   │                                         is not a 200 of the expected content type
+        │   ├── PartialBatchError                     a 500 that may have stored a part of a batch
+        │   └── SessionNotFoundError (LookupError)    no route of the server knows the session
+        └── HTTPClientError                           no usable reply; `__cause__` says why
+            ├── APIConnectionError (ConnectionError)  refused, reset, cut short, no such host
+            ├── RequestTimeoutError (TimeoutError)    the call's deadline, or one network step's
+            ├── InvalidRequestError                   cannot be sent: URL, header, redirect loop
+            └── UnexpectedClientError                 anything else, as a `bearer_auth` that raises
+
+The names are those of HoneyHive's TypeScript client where they do not hide a Python builtin.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from honeytrace.errors import HoneytraceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+_SHOWN = 1000  # characters of a body in a message; `body` has it whole
+
+_MOVED = "Set server_url to where the server now is; only GET, 307 and 308 are followed."
+
+_CURES = {
+    301: _MOVED,
+    302: _MOVED,
+    303: _MOVED,
+    401: "Set bearer_auth to a valid HoneyHive API key.",
+    403: "Use an API key that may act on this project.",
+    405: "Check server_url: this server does not offer the route.",
+    413: "Send fewer or smaller events in one request; HoneyHive takes 5 MB.",
+    429: "Send less often, or pass retries=RetryConfig.backoff().",
+}
+
+
+class APIError(HoneytraceError):
+    """Base of everything `honeytrace.api` raises."""
+
+
+class ValidationError(APIError, ValueError):
+    """A request that cannot be meant (no I/O was done), or a 200 whose body cannot be read.
+
+    `raw_value` is the offending value, `raw_response` the reply when there was one.
+    """
+
+    def __init__(
+        self, message: str, raw_value: Any = None, raw_response: httpx.Response | None = None
+    ) -> None:
+        # all of them are args, so that the error survives pickling
+        super().__init__(message, raw_value, raw_response)
+        self.raw_value = raw_value
+        self.raw_response = raw_response
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class SDKError(APIError):
+    """The server answered with something other than a 200 of the expected content type."""
+
+    def __init__(self, message: str, raw_response: httpx.Response) -> None:
+        super().__init__(message, raw_response)
+        self.message = message
+        self.raw_response = raw_response
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        return self.raw_response.status_code
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type header, or the empty string."""
+        return str(self.raw_response.headers.get("content-type", ""))
+
+    @property
+    def body(self) -> str:
+        """The whole body as text."""
+        return self.raw_response.text
+
+    def __str__(self) -> str:
+        body = self.body if len(self.body) <= _SHOWN else f"{self.body[:_SHOWN]}…"
+        text = (
+            f"{self.message}: Status {self.status_code} Content-Type {self.content_type or '-'}"
+            f" Body {body or '(empty)'}"
+        )
+        cure = _CURES.get(self.status_code)
+        return f"{text}\n{cure}" if cure else text
+
+
+class PartialBatchError(SDKError):
+    """HTTP 500 from a batch route that names what it stored: never retried as it stands.
+
+    `event_ids` were stored, `errors` says why others were not (OpenAPI 1.0.21, createEventBatch).
+    """
+
+    @property
+    def event_ids(self) -> list[str]:
+        """Ids of the events that were stored."""
+        return list(self._body().get("event_ids") or ())
+
+    @property
+    def errors(self) -> list[str]:
+        """One message for each event that was not stored."""
+        return list(self._body().get("errors") or ())
+
+    def _body(self) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(self.raw_response.content)
+        return body
+
+
+class SessionNotFoundError(SDKError, LookupError):
+    """No route of this server knows the session.
+
+    `tried` maps each route to the status it answered with. `conclusive` is false when every route
+    may as well be missing from the server: then it cannot be told whether the session exists.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        raw_response: httpx.Response,
+        tried: Mapping[str, int],
+        conclusive: bool,
+    ) -> None:
+        super().__init__(message, raw_response)
+        self.args = (message, raw_response, tried, conclusive)
+        self.tried = tried
+        self.conclusive = conclusive
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class HTTPClientError(APIError):
+    """No usable reply; `__cause__` is the exception of httpx or of the bearer callable."""
+
+
+class APIConnectionError(HTTPClientError, ConnectionError):
+    """The server could not be reached, or the connection ended before the reply did."""
+
+
+class RequestTimeoutError(HTTPClientError, TimeoutError):
+    """The deadline of the call passed, or one network step took longer than httpx was told."""
+
+
+class InvalidRequestError(HTTPClientError):
+    """No such request can be sent: an impossible URL or header, or redirects without end."""
+
+
+class UnexpectedClientError(HTTPClientError):
+    """Anything else that went wrong on this side, such as a `bearer_auth` callable that raised."""
