@@ -1,1 +1,65 @@
-"""honeytrace."""
+"""honeytrace: the flight recorder for LLM applications."""
+
+# The way of a call, which is also the order to read the modules in:
+#
+#   _trace     @trace_session and session(), the public face of capture
+#   _wrap      makes the function that stands in for a decorated one
+#   _capture   begin, done, fail: what every traced call runs
+#   _context   the ContextVar, ids, and `hot`, through which capture reaches the rest
+#   _threads   carries the current session into threads
+#   _snapshot  a Python value to JSON, now; _fallback for what JSON has no word for; _redact
+#   _failure   an exception, told in JSON
+#   _session   a session while it runs
+#   _sampling  which trees are recorded
+#   _record    the finished session: wire names, milliseconds, merging
+#   _queue     on the way to the flush thread, bounded in bytes
+#   _flush     the flush thread: batches, retries, the books
+#   sinks/     where batches go; store/ where sessions live; api/ the HoneyHive client
+#   _config    every setting; _runtime puts all of it to work, the one mutable global
+#   lookup     finds sessions again; _recorded is a session read back
+#   testing    capture in tests; _pytest its fixture
+
+from __future__ import annotations
+
+from ._context import paused, propagate
+from ._flush import FlushResult, Stats
+from ._recorded import RecordedSession
+from ._runtime import aflush, configure, flush, shutdown, stats, update_session
+from ._session import Session, current_session
+from ._trace import session, trace_session
+from ._version import __version__
+from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError
+from .lookup import SessionList, get_session, list_sessions, search_sessions
+
+__all__ = [
+    "ConfigurationError",
+    "FlushResult",
+    "HoneytraceError",
+    "RecordedSession",
+    "Session",
+    "SessionList",
+    "SessionNotFound",
+    "Stats",
+    "StoreError",
+    "__version__",
+    "aflush",
+    "configure",
+    "current_session",
+    "flush",
+    "get_session",
+    "list_sessions",
+    "paused",
+    "propagate",
+    "search_sessions",
+    "session",
+    "shutdown",
+    "stats",
+    "trace_session",
+    "update_session",
+]
+
+for _name in __all__:
+    _public = globals()[_name]
+    if getattr(_public, "__module__", "").startswith("honeytrace."):
+        _public.__module__ = "honeytrace"
+del _name, _public

@@ -1,4 +1,4 @@
-"""Which session runs here, its id, and the way it travels to threads: no I/O.
+"""Which session runs here, and its id: no I/O.
 
 The ContextVar holds the running `Session`, None outside of any, or an `Off` marker where nothing
 is to be recorded. It is always put back with `set`, never with a token: a token must be reset in
@@ -12,10 +12,8 @@ made of it when somebody reads it.
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
 from itertools import count
@@ -44,8 +42,12 @@ SAMPLED_OUT = Off("sampled out")
 current: ContextVar[Session | Off | None] = ContextVar("honeytrace_session", default=None)
 
 
-def _not_wired(session: Session) -> None:
+def _not_wired(*args: Any) -> Any:
     raise RuntimeError("honeytrace._runtime is not imported")
+
+
+def discard(session: Session) -> None:
+    """The way of a session that is not recorded."""
 
 
 class Hot:
@@ -55,14 +57,39 @@ class Hot:
     so that durations come from a clock that never jumps and dates follow the system's.
     """
 
-    __slots__ = ("clock_ns", "offset_ns", "on", "sampled", "submit", "tick")
+    __slots__ = (
+        "clock_ns",
+        "encode",
+        "keep",
+        "offset_ns",
+        "on",
+        "rate",
+        "redact",
+        "sample",
+        "session_name",
+        "submit",
+        "tick",
+        "update",
+    )
 
     def __init__(self) -> None:
         self.on = True
-        self.sampled: Callable[[float | None], bool] | None = None
-        """Decides about a new tree; None while nothing is sampled."""
+        self.rate = -1.0
+        """The share of trees to keep; below zero until the runtime has been configured."""
+        self.sample: Callable[[float | None], Callable[[Session], None] | None] = _not_wired
+        """A root's own rate → how to submit its tree: None for `submit`, `discard` for nothing."""
         self.submit: Callable[[Session], None] = _not_wired
         """Takes a finished session: all that capture knows of delivery."""
+        self.keep: Callable[[Session], None] = _not_wired
+        """`submit` in its barest form, in C, for where no Python call can be made."""
+        self.update: Callable[[str, Mapping[str, Any]], None] = _not_wired
+        """Takes later knowledge about a session, by id."""
+        self.encode: Callable[[object, list[str], str], bytes] = _not_wired
+        """Value, receipt of what was masked (appended to), name of the field → JSON."""
+        self.redact: Callable[[str], str] = _not_wired
+        """Error text → error text without secrets."""
+        self.session_name = "session"
+        """The name of a block that gives none."""
         self.clock_ns: Callable[[], int] = time.perf_counter_ns
         self.offset_ns = 0
         self.tick: Callable[[], int] = int
@@ -128,64 +155,3 @@ def propagate(fn: Callable[P, R]) -> Callable[P, R]:
             current.set(before)
 
     return carried
-
-
-_submit = ThreadPoolExecutor.submit
-_start = threading.Thread.start
-
-
-def carry_into_threads() -> None:
-    """Let threads and thread pools start inside the session that is current at their start.
-
-    Only our own variable travels; the program's ContextVars stay as the interpreter treats them.
-    Where no session is current the originals run untouched.
-    """
-    if ThreadPoolExecutor.submit is not _submit or threading.Thread.start is not _start:
-        return  # done before, or somebody else's patch is on top: theirs calls ours or the original
-
-    @wraps(_submit)
-    def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if current.get() is not None:
-            fn = propagate_call(fn)
-        return _submit(self, fn, *args, **kwargs)
-
-    @wraps(_start)
-    def start(self: Any) -> None:
-        outer = current.get()
-        if outer is not None and "run" not in vars(self):
-            run = self.run
-
-            def run_inside() -> None:
-                del self.run
-                current.set(outer)
-                run()
-
-            self.run = run_inside
-        _start(self)
-
-    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
-    threading.Thread.start = start  # type: ignore[method-assign]
-
-
-def leave_threads_alone() -> None:
-    """Take the patches of `carry_into_threads` back."""
-    ThreadPoolExecutor.submit = _submit  # type: ignore[method-assign]
-    threading.Thread.start = _start  # type: ignore[method-assign]
-
-
-class propagate_call:  # noqa: N801 - a callable, used as a function
-    """`propagate` for any callable, without copying names: what a pool gets to run."""
-
-    __slots__ = ("fn", "outer")
-
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self.fn = fn
-        self.outer = current.get()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        before = current.get()
-        current.set(self.outer)
-        try:
-            return self.fn(*args, **kwargs)
-        finally:
-            current.set(before)

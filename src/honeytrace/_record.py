@@ -1,8 +1,8 @@
 """The finished session: the only owner of wire names and of milliseconds.
 
 A `Record` is what travels from the queue to the sinks. Its JSON parts stay encoded, so that the
-bytes made by the snapshot reach the store and the socket without being parsed again. A
-`RecordedSession` is the same session decoded, as lookup hands it to people.
+bytes made by the snapshot reach the store and the socket without being parsed again; `decode`
+parses them for a reader.
 
 HoneyHive's startSession schema has no `parent_id`; what it cannot say travels in `metadata` under
 the one reserved key `"honeytrace"`.
@@ -11,7 +11,6 @@ the one reserved key `"honeytrace"`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,7 +37,7 @@ class Record(NamedTuple):
     parent_id: str | None
     root_id: str
     event_type: str
-    """`"session"`, or `"chain"`, `"model"`, `"tool"` for an event."""
+    """`"session"` for a root; `"chain"`, `"model"` or `"tool"` for what runs inside one."""
     event_name: str
     project: str
     source: str
@@ -188,7 +187,7 @@ def from_start_session(session: Mapping[str, Any], new_id: Callable[[], str]) ->
         session_id=event_id,
         parent_id=own.get("parent_id"),
         root_id=own.get("root_id") or event_id,
-        event_type="session",
+        event_type=own.get("event_type") or ("chain" if own.get("parent_id") else "session"),
         event_name=session.get("session_name") or "unknown",
         project=session.get("project") or "",
         source=session.get("source") or "unknown",
@@ -206,64 +205,8 @@ def _encode(value: Any) -> bytes | None:
     return None if value is None else orjson.dumps(value)
 
 
-@dataclass(eq=False)
-class RecordedSession:
-    """A session read back. Times and durations are milliseconds, as on the wire.
-
-    Equality is identity of the session (`session_id`). `children` and `parent` are read on demand.
-    """
-
-    session_id: str
-    session_name: str
-    project: str
-    source: str
-    status: str
-    start_time: float
-    end_time: int | None
-    duration: float | None
-    error: str | None
-    children_ids: list[str]
-    config: dict[str, Any]
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
-    metrics: dict[str, Any]
-    feedback: dict[str, Any]
-    metadata: dict[str, Any]
-    """What the program put there; the reserved key is taken out, into the properties below."""
-    user_properties: dict[str, Any]
-    parent_id: str | None = None
-    root_id: str = ""
-    event_type: str = "session"
-    details: dict[str, Any] = field(default_factory=dict)
-    """What honeytrace noted: `traceback`, `causes`, `masked`, …; empty when there is nothing."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RecordedSession) and other.session_id == self.session_id
-
-    def __hash__(self) -> int:
-        return hash(self.session_id)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The session under the wire's names, as a startSession payload would carry it."""
-        body = {
-            "project": self.project,
-            "session_name": self.session_name,
-            "source": self.source,
-            "session_id": self.session_id,
-            "children_ids": self.children_ids,
-            "start_time": self.start_time,
-            "end_time": self.end_time,
-            "duration": self.duration,
-            "error": self.error,
-            **{name: getattr(self, name) for name in OBJECTS},
-        }
-        if self.details:
-            body["metadata"] = {**self.metadata, RESERVED: self.details}
-        return {name: value for name, value in body.items() if value is not None}
-
-
 def decode(record: Record) -> dict[str, Any]:
-    """The keyword arguments of a `RecordedSession` for this record."""
+    """The fields of a `RecordedSession`, by name, from this record."""
     objects = {
         name: orjson.loads(data) if (data := getattr(record, name)) else {} for name in OBJECTS
     }

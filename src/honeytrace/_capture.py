@@ -1,0 +1,234 @@
+"""One mechanism under `@trace_session` and `session(...)`: begin, then done or fail.
+
+This is the hot path: every traced call runs `begin` and one of the other two. The session is
+current only while the traced frame runs; a generator steps in and out at every yield.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ._context import SAMPLED_OUT, Off, current, discard, hot
+from ._failure import describe, error_text
+from ._session import Session, Spec
+
+logger = logging.getLogger("honeytrace")
+_get, _set = current.get, current.set
+MAX_YIELDS = 1_000
+MAX_YIELDED_BYTES = 1_000_000
+"""How much of what a generator yields its record keeps; all yields are counted."""
+
+
+def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) -> Session:
+    """A running session, current from here on.
+
+    `parent` is what is current, a Session or None; `bound` holds the inputs by name, or is None.
+    """
+    s = Session()
+    s._spec = spec
+    s._children = []
+    s._parent = parent
+    s._sealed = False
+    s._id = session_id
+    s._outputs = s._failure = s._extras = s._masked = s._inputs = None
+    s._end = 0
+    if parent is not None:
+        s._root = parent._root or parent
+        s._submit = parent._submit
+    else:
+        s._root = s._submit = None
+        if (hot.rate < 1.0 or spec.sample_rate is not None) and _sampled_out(s):
+            return s
+    try:
+        if bound is not None:
+            masked: list[str] = []
+            s._inputs = hot.encode(bound, masked, "inputs")
+            if masked:
+                s._masked = masked
+        s._tick = hot.tick()
+        s._offset = hot.offset_ns
+        s._start = start = hot.clock_ns()
+        if parent is not None:
+            parent._children.append(session_id or (start + s._offset, s._tick))
+            if parent._sealed:
+                hot.update(parent.session_id, {"children_ids": [s.session_id]})
+        _set(s)
+    except Exception:  # noqa: BLE001 - recording never raises into the user's code
+        _internal_error()
+        return mute(parent)
+    return s
+
+
+def done(s: Session, out: Any, outer: Session | Off | None) -> None:
+    """The traced code returned: put `outer` back as current, snapshot, hand over."""
+    _set(outer)
+    s._end = hot.clock_ns()
+    try:
+        if s._outputs is None and s._spec.capture_outputs is not False:
+            s._outputs = _output(s, out)
+        if s._extras is not None:
+            s._seal()
+        (s._submit or hot.submit)(s)
+    except Exception:  # noqa: BLE001
+        _rescue(s)
+
+
+def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
+    """The traced code raised."""
+    _set(outer)
+    if s._submit is discard:
+        return
+    s._end = hot.clock_ns()
+    try:
+        if s._extras is not None:
+            s._seal()
+        s._failure = describe(exc, hot.redact)
+        (s._submit or hot.submit)(s)
+    except Exception:  # noqa: BLE001
+        _rescue(s)
+
+
+def _output(s: Session, out: Any) -> bytes:
+    names = s._spec.capture_outputs
+    if isinstance(names, frozenset) and isinstance(out, dict):
+        out = {name: value for name, value in out.items() if name in names}
+    masked: list[str] = []
+    data = hot.encode(out, masked, "outputs")
+    if masked:
+        s._masked = (s._masked or []) + masked
+    return data
+
+
+def _rescue(s: Session) -> None:
+    """Hand over what there is of a session whose recording failed, without calling Python code.
+
+    At the recursion limit a C call is what still works.
+    """
+    _internal_error()
+    hot.keep(s)
+
+
+_MUTED = Spec("", capture_inputs=False, capture_outputs=False)
+
+
+def mute(parent: Any) -> Session:
+    """A session that leaves no trace: what a call gets where nothing is recorded."""
+    s = Session()
+    s._spec = _MUTED
+    s._parent = parent
+    s._submit = discard
+    s._extras = s._root = None
+    return s
+
+
+def _sampled_out(s: Session) -> bool:
+    """Decide about the tree that `s` is the root of; True where nothing of it is to be recorded."""
+    s._submit = hot.sample(s._spec.sample_rate)
+    if s._submit is not discard and hot.on:
+        return False
+    s._spec = _MUTED
+    _set(SAMPLED_OUT)
+    return True
+
+
+_reported = False
+
+
+def _internal_error() -> None:
+    """A defect of ours: said once with its traceback, and never raised into the traced program."""
+    global _reported
+    if not _reported:
+        _reported = True
+        logger.warning(
+            "honeytrace could not record a call; the call is not affected", exc_info=True
+        )
+
+
+class Stream:
+    """A generator's session: stepped in and out of at every yield.
+
+    `outer` is what is current in the consumer, `here` what is current in the generator's frame (a
+    with-block may be open in it). Its outputs are `{"yields": […], "count": n, "return": value}`,
+    or what `reduce` makes of the list of yields.
+    """
+
+    __slots__ = ("count", "here", "items", "outer", "s", "size", "spec")
+
+    def __init__(self, spec: Spec, parent: Any, bound: Any) -> None:
+        self.spec = spec
+        self.outer = parent
+        self.items: list[Any] = []
+        self.count = self.size = 0
+        self.s = begin(spec, parent, bound)
+        self.here = _get()
+
+    def suspend(self, item: Any) -> None:
+        self.here = _get()
+        _set(self.outer)
+        self.count += 1
+        try:
+            if self.spec.reduce is not None:
+                self.items.append(item)
+            elif self.count <= MAX_YIELDS and self.size <= MAX_YIELDED_BYTES:
+                data = _output(self.s, item)
+                self.size += len(data)
+                self.items.append(data)
+        except Exception:  # noqa: BLE001
+            _internal_error()
+
+    def resume(self) -> None:
+        self.outer = _get()
+        _set(self.here)
+
+    def done(self, value: Any) -> None:
+        self._fold(value)
+        done(self.s, None, self.outer)
+
+    def fail(self, exc: BaseException) -> None:
+        self._fold(None)
+        fail(self.s, exc, self.outer)
+
+    def _fold(self, value: Any) -> None:
+        _set(self.outer)  # what a traced `reduce` records is not inside the generator
+        if self.spec.capture_outputs is False or self.s._submit is discard:
+            return
+        try:
+            if self.spec.reduce is not None:
+                self.s._outputs = _output(self.s, self.spec.reduce(self.items))
+                return
+            end = b"" if value is None else b',"return":' + _output(self.s, value)
+            self.s._outputs = b'{"yields":[%b],"count":%d%b}' % (
+                b",".join(self.items),
+                self.count,
+                end,
+            )
+        except Exception as exc:  # noqa: BLE001 - the user's `reduce` may do anything
+            self.s._outputs = hot.encode({"reduce_error": error_text(exc)}, [], "outputs")
+
+
+def thrown(exc: BaseException) -> BaseException:
+    """An exception thrown into our frame, without our frame in its traceback."""
+    tb = exc.__traceback__
+    return exc.with_traceback(tb.tb_next if tb is not None else None)
+
+
+class Bystander:
+    """What an async generator gets in place of a `Stream` where nothing is recorded."""
+
+    __slots__ = ()
+
+    def __init__(self, spec: Spec, parent: Any, bound: Any) -> None:
+        pass
+
+    def suspend(self, item: Any) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    def done(self, value: Any) -> None:
+        pass
+
+    def fail(self, exc: BaseException) -> None:
+        pass

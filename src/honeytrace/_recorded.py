@@ -1,0 +1,146 @@
+"""A session read back: all its fields, its family, and the picture of it as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ._record import OBJECTS, RESERVED
+
+
+class Family(Protocol):
+    """Where a session's relatives are read from."""
+
+    def get(self, session_id: str) -> RecordedSession | None: ...
+    def children(self, session: RecordedSession) -> Sequence[RecordedSession]: ...
+    def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]: ...
+
+
+@dataclass(eq=False)
+class RecordedSession:
+    """A session read back. Times and durations are milliseconds, as on the wire.
+
+    Equality is that of `session_id`. `children`, `parent` and `tree()` read on demand.
+    """
+
+    session_id: str
+    session_name: str
+    project: str
+    source: str
+    status: str
+    start_time: float
+    end_time: int | None
+    duration: float | None
+    error: str | None
+    children_ids: list[str]
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    metrics: dict[str, Any]
+    feedback: dict[str, Any]
+    metadata: dict[str, Any]
+    """What the program put there; the reserved key is taken out, into the properties below."""
+    user_properties: dict[str, Any]
+    parent_id: str | None = None
+    root_id: str = ""
+    event_type: str = "session"
+    details: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What honeytrace noted: `traceback`, `causes`, `masked`, …; empty when there is nothing."""
+
+    _family: Family | None = field(default=None, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordedSession) and other.session_id == self.session_id
+
+    def __hash__(self) -> int:
+        return hash(self.session_id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The session under the wire's names, as a startSession payload would carry it."""
+        body = {
+            "project": self.project,
+            "session_name": self.session_name,
+            "source": self.source,
+            "session_id": self.session_id,
+            "children_ids": self.children_ids,
+            "start_time": self.start_time,
+            "end_time": self.end_time,
+            "duration": self.duration,
+            "error": self.error,
+            **{name: getattr(self, name) for name in OBJECTS},
+        }
+        if self.details:
+            body["metadata"] = {**self.metadata, RESERVED: self.details}
+        return {name: value for name, value in body.items() if value is not None}
+
+    @property
+    def children(self) -> list[RecordedSession]:
+        """What ran directly inside, in order of start."""
+        return [] if self._family is None else list(self._family.children(self))
+
+    @property
+    def parent(self) -> RecordedSession | None:
+        """The session this one ran inside, if it is known."""
+        if self._family is None or self.parent_id is None:
+            return None
+        return self._family.get(self.parent_id)
+
+    @property
+    def traceback(self) -> str | None:
+        """The traceback of the error, as Python prints it."""
+        return self.details.get("traceback")
+
+    def tree(self) -> str:
+        """This session and everything inside it as text: names, durations, errors."""
+        inside: dict[str | None, list[RecordedSession]] = {}
+        if self._family is not None:
+            for session in self._family.descendants(self):
+                inside.setdefault(session.parent_id, []).append(session)
+        lines = [_line(self, "", "")]
+        stack = [_rows(inside.pop(self.session_id, []), "")]
+        while stack:
+            row = next(stack[-1], None)
+            if row is None:
+                stack.pop()
+                continue
+            session, branch, indent = row
+            lines.append(_line(session, branch, indent))
+            stack.append(_rows(inside.pop(session.session_id, []), indent))
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return _line(self, "", "")
+
+
+def _rows(
+    sessions: list[RecordedSession], indent: str
+) -> Iterator[tuple[RecordedSession, str, str]]:
+    for i, session in enumerate(sessions):
+        last = i == len(sessions) - 1
+        yield session, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  ")
+
+
+def _line(session: RecordedSession, branch: str, indent: str) -> str:
+    mark = {"ok": "", "error": f"  ✗ {session.error}"}.get(session.status, f"  ({session.status})")
+    return f"{branch}{printable(session.session_name)}  {duration_text(session.duration)}" + (
+        printable(mark) if len(mark) < 160 else printable(mark[:160]) + "…"
+    )
+
+
+def printable(text: str) -> str:
+    """`text` on one line and harmless to a terminal: no control characters, no direction marks."""
+    return "".join(c if c.isprintable() else "·" if c in "\r\n\t" else "�" for c in text)
+
+
+def duration_text(ms: float | None) -> str:
+    """A duration as people read it: `412 µs`, `3.1 ms`, `2.40 s`, `3 min 05 s`."""
+    if ms is None:
+        return "running"
+    if ms < 1:
+        return f"{ms * 1000:.0f} µs"
+    if ms < 1000:
+        return f"{ms:.1f} ms"
+    if ms < 60_000:
+        return f"{ms / 1000:.2f} s"
+    return f"{int(ms // 60_000)} min {int(ms % 60_000 // 1000):02d} s"

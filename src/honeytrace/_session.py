@@ -1,0 +1,366 @@
+"""A session while it runs: what the ContextVar holds and what the program may add to.
+
+Inputs and outputs are JSON text from the moment they are captured; what the program adds is kept
+as it is and encoded when the session ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, overload
+
+import orjson
+
+from ._context import current, format_id, hot
+from ._failure import error_text
+from ._record import MERGED, OBJECTS, RESERVED, Record, as_object, merge_objects
+
+
+class Spec:
+    """What is fixed about a traced function or a block, computed once."""
+
+    __slots__ = (
+        "capture_inputs",
+        "capture_outputs",
+        "event_type",
+        "fixed",
+        "project",
+        "reduce",
+        "sample_rate",
+        "session_name",
+        "source",
+    )
+
+    def __init__(
+        self,
+        session_name: str,
+        *,
+        project: str | None = None,
+        source: str | None = None,
+        event_type: str = "chain",
+        capture_inputs: bool | frozenset[str] = True,
+        capture_outputs: bool | frozenset[str] = True,
+        sample_rate: float | None = None,
+        reduce: Any = None,
+        fixed: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.session_name = session_name
+        self.project = project
+        self.source = source
+        self.event_type = event_type
+        self.capture_inputs = capture_inputs
+        self.capture_outputs = capture_outputs
+        self.sample_rate = sample_rate
+        self.reduce = reduce
+        self.fixed = {name: dict(value) for name, value in (fixed or {}).items() if value}
+        """`config`, `metadata`, … that every session of this spec starts with."""
+
+
+class _MappingField:
+    """A field that reads as a dict to be changed in place."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, session: None, owner: type) -> _MappingField: ...
+    @overload
+    def __get__(self, session: Session, owner: type) -> dict[str, Any]: ...
+    def __get__(self, session: Session | None, owner: type) -> Any:
+        return self if session is None else session._mapping(self.name)
+
+    def __set__(self, session: Session, value: Mapping[str, Any]) -> None:
+        session._set(self.name, value)
+
+
+class _ValueField(_MappingField):
+    """A field that is replaced as a whole."""
+
+    @overload
+    def __get__(self, session: None, owner: type) -> _MappingField: ...
+    @overload
+    def __get__(self, session: Session, owner: type) -> Any: ...
+    def __get__(self, session: Session | None, owner: type) -> Any:
+        return self if session is None else session._get(self.name)
+
+    def __set__(self, session: Session, value: Any) -> None:
+        session._set(self.name, value)
+
+
+class Session:
+    """One running call or block. Get it from `with session(...) as s` or `current_session()`.
+
+    The mapping fields (`inputs, config, metrics, feedback, metadata, user_properties`) read as
+    dicts that may be changed in place; `outputs`, `error` and the names may be set. Everything is
+    snapshotted when the session ends; later changes go through `update_session`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_children",
+        "_end",
+        "_extras",
+        "_failure",
+        "_id",
+        "_inputs",
+        "_masked",
+        "_offset",
+        "_outputs",
+        "_parent",
+        "_root",
+        "_sealed",
+        "_spec",
+        "_start",
+        "_submit",
+        "_tick",
+    )
+    off = False
+
+    _spec: Spec
+    _start: int
+    _offset: int
+    _tick: int
+    _submit: Callable[[Session], None] | None
+    _parent: Session | None
+    _root: Session | None
+    _children: list[Any]
+    _extras: dict[str, Any] | None
+    _failure: tuple[str, str | None, dict[str, Any]] | None
+    _inputs: bytes | None
+    _outputs: bytes | None
+    _masked: list[str] | None
+    _id: str | None
+    _end: int
+    _sealed: bool
+
+    inputs = _MappingField()
+    config = _MappingField()
+    metrics = _MappingField()
+    feedback = _MappingField()
+    metadata = _MappingField()
+    user_properties = _MappingField()
+    outputs = _ValueField()
+    error = _ValueField()
+    session_name = _ValueField()
+    project = _ValueField()
+    source = _ValueField()
+
+    @property
+    def session_id(self) -> str:
+        """The id, UUIDv7 text unless it was chosen; known from the start."""
+        text = self._id
+        if text is None:
+            text = self._id = format_id(self._start + self._offset, self._tick)
+        return text
+
+    @property
+    def parent_id(self) -> str | None:
+        return None if self._parent is None else self._parent.session_id
+
+    @property
+    def children_ids(self) -> list[str]:
+        """Ids of what ran directly inside so far, in order of start."""
+        return [c if isinstance(c, str) else format_id(*c) for c in list(self._children)]
+
+    @property
+    def start_time(self) -> float:
+        """Milliseconds since the epoch, UTC."""
+        return (self._start + self._offset) / 1e6
+
+    @property
+    def end_time(self) -> int | None:
+        """Milliseconds since the epoch, UTC; None while it runs."""
+        return round((self._end + self._offset) / 1e6) if self._end else None
+
+    @property
+    def duration(self) -> float | None:
+        """Milliseconds; None while it runs."""
+        return (self._end - self._start) / 1e6 if self._end else None
+
+    def update(
+        self,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Any = None,
+        error: str | BaseException | None = None,
+        config: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        user_properties: Mapping[str, Any] | None = None,
+        session_name: str | None = None,
+        project: str | None = None,
+        source: str | None = None,
+        children_ids: Iterable[str] | None = None,
+    ) -> None:
+        """Add what is known now. Mapping fields merge, `children_ids` appends, the rest replaces.
+
+        None leaves a field alone. On a session that has ended this is `update_session`.
+        """
+        given = {k: v for k, v in locals().items() if k != "self" and v is not None}
+        if self._end:
+            hot.update(self.session_id, given)
+            return
+        for name, value in given.items():
+            if name in MERGED:
+                self._mapping(name).update(as_mapping(value))
+            elif name == "children_ids":
+                self._children.extend(str(child) for child in value)
+            else:
+                setattr(self, name, value)
+
+    def _mapping(self, name: str) -> dict[str, Any]:
+        extras = self._extras
+        if extras is None:
+            extras = self._extras = {}
+        value = extras.get(name)
+        if value is None:
+            start: dict[str, Any] = {}
+            if name == "inputs" and self._inputs is not None:
+                start = orjson.loads(self._inputs)
+                self._inputs = None
+            value = extras.setdefault(name, start)
+        return value  # type: ignore[no-any-return]
+
+    def _set(self, name: str, value: Any) -> None:
+        if self._end:
+            hot.update(self.session_id, {name: value})
+            return
+        if name == "inputs":
+            self._inputs = None
+        if self._extras is None:
+            self._extras = {}
+        self._extras[name] = as_mapping(value) if name in MERGED else value
+
+    def _get(self, name: str) -> Any:
+        extras = self._extras or {}
+        if name in extras or name in ("outputs", "error"):
+            return extras.get(name)
+        return getattr(self._spec, name)
+
+    def _encode(self, name: str, value: Any) -> bytes:
+        masked: list[str] = []
+        data = hot.encode(value, masked, name)
+        if masked:
+            self._masked = (self._masked or []) + masked
+        return data
+
+    def _seal(self) -> None:
+        """Snapshot what the program added; called once, when the session ends."""
+        extras, self._extras = self._extras or {}, {}
+        for name, value in extras.items():
+            if name == "inputs":
+                self._inputs = self._encode(name, value)
+            elif name == "outputs":
+                self._outputs = self._encode(name, value)
+            elif name == "error":
+                text = error_text(value) if isinstance(value, BaseException) else str(value)
+                self._failure = ("error", hot.redact(text), {})
+            elif name in OBJECTS:
+                self._extras[name] = self._encode(name, value)
+            else:
+                self._extras[name] = str(value)
+
+    def _object(self, name: str) -> bytes | None:
+        """A mapping field as JSON: what the spec fixes, then what the program added."""
+        added = self._extras.get(name) if self._extras else None
+        fixed = self._spec.fixed.get(name) if self._spec.fixed else None
+        return added if fixed is None else merge_objects(self._encode(name, fixed), added)
+
+    def _metadata(self, parent_id: str | None, root_id: str) -> bytes | None:
+        own = self._object("metadata")
+        details: dict[str, Any] = {}
+        if parent_id is not None:
+            details = {"parent_id": parent_id, "root_id": root_id}
+            if self._spec.event_type != "chain":
+                details["event_type"] = self._spec.event_type
+        if self._failure:
+            details.update(self._failure[2])
+            if self._failure[0] != "error":
+                details["status"] = self._failure[0]
+        if self._masked:
+            details["masked"] = self._masked
+        return merge_objects(own, orjson.dumps({RESERVED: details})) if details else own
+
+    def _to_record(self, project: str, source: str) -> Record:
+        """The record of this ended session. Children that start later are told as updates."""
+        self._sealed = True
+        spec, extras = self._spec, self._extras or {}
+        session_id, parent, root = self.session_id, self._parent, self._root
+        parent_id = None if parent is None else parent.session_id
+        root_id = session_id if root is None else root.session_id
+        status, error, _ = self._failure or ("ok", None, None)
+        return Record(
+            event_id=session_id,
+            session_id=session_id,
+            parent_id=parent_id,
+            root_id=root_id,
+            event_type="session" if parent is None else spec.event_type,
+            event_name=extras.get("session_name") or spec.session_name,
+            project=extras.get("project") or spec.project or project,
+            source=extras.get("source") or spec.source or source,
+            status=status,
+            start_time=self.start_time,
+            end_time=self.end_time,
+            duration=self.duration,
+            error=error,
+            children_ids=orjson.dumps(self.children_ids) if self._children else b"[]",
+            config=self._object("config"),
+            inputs=as_object(self._inputs),
+            outputs=as_object(self._outputs),
+            metrics=self._object("metrics"),
+            feedback=self._object("feedback"),
+            user_properties=self._object("user_properties"),
+            metadata=self._metadata(parent_id, root_id),
+        )
+
+    def _so_far(self, project: str, source: str) -> Record:
+        """The record of this session as it stands while it runs."""
+        twin = Session()
+        for name in Session.__slots__[1:]:
+            if hasattr(self, name):
+                setattr(twin, name, getattr(self, name))
+        twin._extras = dict(self._extras or {})
+        twin._seal()
+        return twin._to_record(project, source)._replace(status="running")
+
+
+class _NoSession(Session):
+    """What `current_session()` gives outside of any session: false, and deaf."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._children = []
+        self._id = ""
+        self._parent = None
+        self._start = self._offset = self._end = 0
+
+    def __bool__(self) -> bool:
+        return False
+
+    def update(self, **fields: Any) -> None:
+        pass
+
+    def _mapping(self, name: str) -> dict[str, Any]:
+        return {}
+
+    def _set(self, name: str, value: Any) -> None:
+        pass
+
+    def _get(self, name: str) -> Any:
+        return None
+
+
+NO_SESSION = _NoSession()
+
+
+def current_session() -> Session:
+    """The session that runs here; outside of any, a false object that ignores what it is told."""
+    session = current.get()
+    return session if isinstance(session, Session) else NO_SESSION
+
+
+def as_mapping(value: Any) -> dict[Any, Any]:
+    """A mapping field takes a mapping; anything else is kept under `"value"`, as HoneyHive asks."""
+    return dict(value) if isinstance(value, Mapping) else {"value": value}

@@ -1,0 +1,277 @@
+"""The decorator's engine: any callable in, the same callable out, traced.
+
+A function is replaced by one compiled for it, with the same parameters of the same kinds, so that
+Python itself binds the arguments: at no cost, with the same TypeErrors, and the inputs by name. The
+templates below are that function's whole source. Other callables go through a wrapt proxy, which
+keeps their attributes and their `isinstance`.
+
+Measured on a tiny call against the same wrapper taking `*args, **kwargs` and a `bind` lambda: 0.14
+us less; against wrapt's FunctionWrapper for functions: 0.5 us less.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import linecache
+from functools import lru_cache, partial, wraps
+from types import CodeType, FunctionType, MethodType, coroutine
+from typing import Any
+
+import wrapt
+
+from ._capture import Bystander, Stream, begin, done, fail, thrown
+from ._context import current, hot
+from ._session import Spec
+from .errors import ConfigurationError
+
+_PLAIN = """\
+{define} {name}({params}):
+    if not _ht_hot.on:
+        return {await_}_ht_fn({call})
+    _ht_outer = _ht_get()
+    if _ht_outer is not None and _ht_outer.off:
+        return {await_}_ht_fn({call})
+    _ht_s = _ht_begin(_ht_spec, _ht_outer, {bound})
+    try:
+        _ht_out = {await_}_ht_fn({call})
+    except BaseException as _ht_exc:
+        _ht_fail(_ht_s, _ht_exc, _ht_outer)
+        raise
+    _ht_done(_ht_s, _ht_out, _ht_outer)
+    return _ht_out
+"""
+
+_GENERATOR = """\
+def {name}({params}):
+    _ht_outer = _ht_get()
+    if not _ht_hot.on or _ht_outer is not None and _ht_outer.off:
+        return (yield from _ht_fn({call}))
+    _ht_stream = _ht_Stream(_ht_spec, _ht_outer, {bound})
+    _ht_gen = _ht_fn({call})
+    _ht_step, _ht_in = _ht_gen.send, None
+    while True:
+        try:
+            _ht_item = _ht_step(_ht_in)
+        except StopIteration as _ht_stop:
+            _ht_stream.done(_ht_stop.value)
+            return _ht_stop.value
+        except BaseException as _ht_exc:
+            _ht_stream.fail(_ht_exc)
+            raise
+        _ht_stream.suspend(_ht_item)
+        try:
+            _ht_in = yield _ht_item
+            _ht_step = _ht_gen.send
+        except BaseException as _ht_exc:
+            _ht_step, _ht_in = _ht_gen.throw, _ht_thrown(_ht_exc)
+        _ht_stream.resume()
+"""
+
+_ASYNC_GENERATOR = """\
+async def {name}({params}):
+    _ht_outer = _ht_get()
+    _ht_off = not _ht_hot.on or _ht_outer is not None and _ht_outer.off
+    _ht_stream = (_ht_Bystander if _ht_off else _ht_Stream)(_ht_spec, _ht_outer, {bound})
+    _ht_gen = _ht_fn({call})
+    _ht_step, _ht_in = _ht_gen.asend, None
+    while True:
+        try:
+            _ht_item = await _ht_step(_ht_in)
+        except StopAsyncIteration:
+            _ht_stream.done(None)
+            return
+        except BaseException as _ht_exc:
+            _ht_stream.fail(_ht_exc)
+            raise
+        _ht_stream.suspend(_ht_item)
+        try:
+            _ht_in = yield _ht_item
+            _ht_step = _ht_gen.asend
+        except BaseException as _ht_exc:
+            _ht_step, _ht_in = _ht_gen.athrow, _ht_thrown(_ht_exc)
+        _ht_stream.resume()
+"""
+
+_VALUES = {
+    "_ht_hot": hot,
+    "_ht_get": current.get,
+    "_ht_begin": begin,
+    "_ht_done": done,
+    "_ht_fail": fail,
+    "_ht_thrown": thrown,
+    "_ht_Stream": Stream,
+    "_ht_Bystander": Bystander,
+}
+_FIRST = ("self", "cls", "mcs", "mcls")
+
+
+@lru_cache(maxsize=4096)
+def _compile(source: str) -> CodeType:
+    """The code object of a template's function; its lines show in tracebacks."""
+    filename = f"<honeytrace {len(linecache.cache)}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    module = compile(source, filename, "exec")
+    return next(const for const in module.co_consts if isinstance(const, CodeType))
+
+
+def trace(target: Any, options: dict[str, Any]) -> Any:
+    """`target` traced: a function, a descriptor, a class, or any other callable.
+
+    `options` are `Spec`'s keyword arguments; `session_name` may be None. Raises ConfigurationError.
+    """
+    if isinstance(target, (classmethod, staticmethod)):
+        return type(target)(trace(target.__func__, options))
+    if isinstance(target, type):
+        return _trace_class(target, options)
+    if isinstance(target, MethodType):
+        return MethodType(trace(target.__func__, options), target.__self__)
+    if isinstance(target, FunctionType):
+        return _trace_function(target, options)
+    if callable(target):
+        return _Traced(target, options)
+    raise ConfigurationError(
+        f"trace_session takes a function, a method or a class, not {type(target).__name__}; "
+        "for a property, put it below @property"
+    )
+
+
+def _trace_class(cls: type, options: dict[str, Any]) -> type:
+    """The class itself, its public methods traced in place (and `__call__`)."""
+    if options["session_name"] is not None:
+        raise ConfigurationError("a class records its methods under their own names; give no name")
+    for name, member in list(vars(cls).items()):
+        method = isinstance(member, (FunctionType, classmethod, staticmethod))
+        if method and (not name.startswith("_") or name == "__call__"):
+            setattr(cls, name, trace(member, options))
+    return cls
+
+
+def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
+    signature = inspect.signature(fn, follow_wrapped=False)
+    flags = fn.__code__.co_flags
+    traced = wraps(fn)(_build(fn, signature, flags, options))
+    return coroutine(traced) if flags & inspect.CO_ITERABLE_COROUTINE else traced
+
+
+class _Traced(wrapt.CallableObjectProxy):  # type: ignore[misc]
+    """A callable object, traced: itself in every other way. It pickles as what it is made of."""
+
+    def __init__(self, target: Any, options: dict[str, Any]) -> None:
+        super().__init__(target)
+        self._self_options = options
+        try:
+            signature = inspect.signature(target)
+        except (TypeError, ValueError):  # some builtins have none
+            signature = _ANY
+        self._self_traced = _build(target, signature, _flags(target), options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._self_traced(*args, **kwargs)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _Traced, (self.__wrapped__, self._self_options)
+
+    def __copy__(self) -> _Traced:
+        return _Traced(copy.copy(self.__wrapped__), self._self_options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Traced:
+        return _Traced(copy.deepcopy(self.__wrapped__, memo), self._self_options)
+
+
+def _flags(target: Any) -> int:
+    """The code flags of what runs when `target` is called; 0 where that is not Python."""
+    while isinstance(target, partial):
+        target = target.func
+    if not hasattr(target, "__code__"):
+        target = vars(type(target)).get("__call__")
+    return getattr(getattr(target, "__code__", None), "co_flags", 0)
+
+
+_ANY = inspect.signature(lambda *args, **kwargs: None)
+
+
+def _build(
+    target: Any, signature: inspect.Signature, flags: int, options: dict[str, Any]
+) -> FunctionType:
+    """The function that traces calls of `target`, of the same signature and kind."""
+    recorded = _recorded(target, signature, options["capture_inputs"])
+    if any(name.startswith("_ht_") or not name.isidentifier() for name in signature.parameters):
+        signature, recorded = _ANY, recorded and ["args", "kwargs"]
+    template, define, await_ = _PLAIN, "def", ""
+    if flags & inspect.CO_ASYNC_GENERATOR:
+        template = _ASYNC_GENERATOR
+    elif flags & inspect.CO_COROUTINE:
+        define, await_ = "async def", "await "
+    elif flags & inspect.CO_GENERATOR:
+        template = _GENERATOR
+    source = template.format(
+        define=define,
+        await_=await_,
+        name="_ht_traced",
+        params=_params(signature),
+        call=_call(signature),
+        bound=f"{{{', '.join(f'{n!r}: {n}' for n in recorded)}}}" if recorded is not None else None,
+    )
+    spec = _spec(target, options)
+    names = {**_VALUES, "_ht_fn": target, "_ht_spec": spec, "__name__": __name__}
+    code = _compile(source)
+    traced = FunctionType(code.replace(co_name=getattr(target, "__name__", code.co_name)), names)
+    given = [p for p in signature.parameters.values() if p.default is not p.empty]
+    by_name = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY}
+    traced.__defaults__ = tuple(p.default for p in given if p.kind is not p.KEYWORD_ONLY) or None
+    traced.__kwdefaults__ = by_name or None  # type: ignore[assignment]
+    return traced
+
+
+def _spec(target: Any, options: dict[str, Any]) -> Spec:
+    name = options["session_name"]
+    if name is None:
+        while isinstance(target, partial):
+            target = target.func
+        name = getattr(target, "__qualname__", None) or type(target).__qualname__
+        name = name.rpartition("<locals>.")[2]
+    return Spec(**{**options, "session_name": name})
+
+
+def _recorded(
+    target: Any, signature: inspect.Signature, wanted: bool | frozenset[str]
+) -> list[str] | None:
+    """The parameters to record: all but a method's `self` or `cls`, or those asked for, or None."""
+    names = list(signature.parameters)
+    if wanted is False:
+        return None
+    qualname = getattr(target, "__qualname__", "")
+    if isinstance(wanted, frozenset):
+        unknown = sorted(wanted - set(names))
+        if unknown:
+            raise ConfigurationError(
+                f"capture_inputs names {unknown}, but the parameters of {qualname} are {names}"
+            )
+        return [name for name in names if name in wanted]
+    in_class = "." in qualname.rpartition("<locals>.")[2]
+    return names[1:] if in_class and names and names[0] in _FIRST else names
+
+
+def _params(signature: inspect.Signature) -> str:
+    """The parameter list as source. Defaults are placeholders; the real ones are put in later."""
+    parts: list[str] = []
+    kinds = [p.kind for p in signature.parameters.values()]
+    for i, p in enumerate(signature.parameters.values()):
+        if p.kind is p.KEYWORD_ONLY and not {p.VAR_POSITIONAL, p.KEYWORD_ONLY} & set(kinds[:i]):
+            parts.append("*")
+        stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        parts.append(stars + p.name + ("" if p.default is p.empty else "=None"))
+        if p.kind is p.POSITIONAL_ONLY and p.POSITIONAL_ONLY not in kinds[i + 1 :]:
+            parts.append("/")
+    return ", ".join(parts)
+
+
+def _call(signature: inspect.Signature) -> str:
+    """The arguments, as source, that pass every parameter on as it came."""
+    shape = {
+        inspect.Parameter.VAR_POSITIONAL: "*{0}",
+        inspect.Parameter.VAR_KEYWORD: "**{0}",
+        inspect.Parameter.KEYWORD_ONLY: "{0}={0}",
+    }
+    return ", ".join(shape.get(p.kind, "{0}").format(p.name) for p in signature.parameters.values())

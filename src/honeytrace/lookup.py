@@ -1,0 +1,182 @@
+"""Finding sessions again: by id, by condition, by text. Lookup reads and never writes.
+
+Everything here first delivers what this process has pending, so it reads its own writes; what
+cannot be delivered in time is found where it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from . import _runtime
+from ._record import Record, Update, apply, decode, merge
+from ._recorded import RecordedSession
+from .errors import ConfigurationError, SessionNotFound
+from .store import Query, Store
+
+__all__ = ["SessionList", "get_session", "list_sessions", "search_sessions"]
+
+_ALL = 1_000_000
+"""More descendants than this are not drawn."""
+
+
+class StoreFamily:
+    """Reads relatives from a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, session_id: str) -> RecordedSession | None:
+        record = self._store.get(session_id)
+        return None if record is None else self.load(record)
+
+    def children(self, session: RecordedSession) -> Sequence[RecordedSession]:
+        """By id where the parent names them, and by parent where it could not (a forked child)."""
+        records = {r.event_id: r for r in self._store.get_many(session.children_ids)}
+        for record in self._store.list(Query(parent_id=session.session_id, limit=_ALL)):
+            records.setdefault(record.event_id, record)
+        return [self.load(record) for record in sorted(records.values(), key=_age)]
+
+    def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]:
+        """Everything of the tree that `session` is in, in order of start, in one query."""
+        records = self._store.list(Query(root_id=session.root_id, limit=_ALL))
+        return [self.load(record) for record in sorted(records, key=_age)]
+
+    def load(self, record: Record) -> RecordedSession:
+        return RecordedSession(**decode(record), _family=self)
+
+
+def _age(record: Record) -> tuple[float, str]:
+    return record.start_time, record.event_id
+
+
+class SessionList(list[RecordedSession]):
+    """One page of sessions, newest first. `next_page()` gives the older ones; empty at the end."""
+
+    def __init__(self, found: Iterable[RecordedSession], query: Query) -> None:
+        super().__init__(found)
+        self._query = query
+
+    def next_page(self) -> SessionList:
+        if len(self) < self._query.limit:
+            return SessionList([], self._query)
+        return _page(replace(self._query, before=(self[-1].start_time, self[-1].session_id)))
+
+    def pages(self) -> Iterator[SessionList]:
+        """This page and all that follow."""
+        page = self
+        while page:
+            yield page
+            page = page.next_page()
+
+
+def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
+    """The session of this id: still running or pending here, or in the embedded store.
+
+    timeout: seconds that delivering this process's own pending sessions may take first.
+    Raises SessionNotFound, which names where it was looked for, and StoreError.
+    """
+    _runtime.flush(timeout)
+    rt = _runtime.runtime()
+    store = rt.reader()
+    record = None if store is None else store.get(session_id)
+    for item in _runtime.pending(session_id):
+        if isinstance(item, Update):
+            record = record and apply(record, item)
+        else:
+            record = item if record is None else merge(record, item)
+    if record is None:
+        raise SessionNotFound(
+            f"no session {session_id!r} is pending in this process or stored in {rt.where()}; "
+            "configure(store=…) says which store is read"
+        )
+    return RecordedSession(**decode(record), _family=None if store is None else StoreFamily(store))
+
+
+def list_sessions(
+    *,
+    project: str | None = None,
+    session_name: str | None = None,
+    source: str | None = None,
+    status: str | None = None,
+    error: bool | None = None,
+    since: datetime | float | None = None,
+    until: datetime | float | None = None,
+    min_duration: float | None = None,
+    max_duration: float | None = None,
+    roots_only: bool = False,
+    limit: int = 100,
+) -> SessionList:
+    """Sessions that meet every condition, newest first, `limit` a page.
+
+    error: True for those with an error, False for those without.
+    since, until: started at or after, and before: a datetime or epoch seconds.
+    min_duration, max_duration: seconds, both inclusive.
+    roots_only: only those that ran inside no other.
+    Raises ConfigurationError for a limit below 1, and StoreError.
+    """
+    return _page(
+        Query(
+            project=project,
+            session_name=session_name,
+            source=source,
+            status=status,
+            error=error,
+            since=_ms(since),
+            until=_ms(until),
+            min_duration=None if min_duration is None else min_duration * 1000,
+            max_duration=None if max_duration is None else max_duration * 1000,
+            roots_only=roots_only,
+            limit=limit,
+        )
+    )
+
+
+def search_sessions(
+    text: str,
+    *,
+    project: str | None = None,
+    session_name: str | None = None,
+    source: str | None = None,
+    error: bool | None = None,
+    since: datetime | float | None = None,
+    until: datetime | float | None = None,
+    roots_only: bool = False,
+    limit: int = 100,
+) -> SessionList:
+    """Sessions whose name, inputs, outputs or error have every word of `text`, newest first.
+
+    The last word may be the beginning of one. The conditions are those of `list_sessions`.
+    """
+    return _page(
+        Query(
+            project=project,
+            session_name=session_name,
+            source=source,
+            error=error,
+            since=_ms(since),
+            until=_ms(until),
+            roots_only=roots_only,
+            text=text,
+            limit=limit,
+        )
+    )
+
+
+def _page(query: Query) -> SessionList:
+    if query.limit < 1:
+        raise ConfigurationError(f"limit is at least 1, not {query.limit}")
+    _runtime.flush(5.0)
+    store = _runtime.runtime().reader()
+    if store is None:
+        return SessionList([], query)
+    family = StoreFamily(store)
+    return SessionList([family.load(record) for record in store.list(query)], query)
+
+
+def _ms(moment: datetime | float | None) -> float | None:
+    if moment is None:
+        return None
+    return (moment.timestamp() if isinstance(moment, datetime) else moment) * 1000

@@ -1,0 +1,70 @@
+"""Seeing what your code records, in tests: in memory, at once, with a clock and ids of its own.
+
+    def test_answer():
+        with honeytrace.testing.capture() as sessions:
+            answer("why?")
+        assert sessions[0].inputs == {"question": "why?"}
+
+As a pytest fixture: `def test_answer(honeytrace_sessions): ...`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from . import _runtime
+from ._context import current, hot
+from ._recorded import RecordedSession
+from ._session import Session
+from .lookup import StoreFamily
+
+__all__ = ["CapturedSessions", "capture"]
+
+
+class CapturedSessions(list[RecordedSession]):
+    """The sessions that have ended, in order of their end. `children`, `parent`, `tree()` work."""
+
+    def by_name(self, session_name: str) -> list[RecordedSession]:
+        """Those of this name."""
+        return [session for session in self if session.session_name == session_name]
+
+
+@contextmanager
+def capture(
+    *, start: float | None = None, tick: float = 0.001, **settings: Any
+) -> Iterator[CapturedSessions]:
+    """Record into a list while the block runs; nothing else hears of it.
+
+    start: epoch seconds of an injected clock, which then goes on by `tick` seconds at each reading;
+    ids are then the same in every run, too.
+    settings: as for `configure`; what was configured before does not apply.
+    """
+    sessions = CapturedSessions()
+
+    def submitter(runtime: _runtime.Runtime) -> Callable[[Session], None]:
+        store, config = runtime.memory, runtime.config
+        assert store is not None
+        family = StoreFamily(store)
+
+        def submit(session: Session) -> None:
+            record = session._to_record(config.project, config.source)
+            store.insert([record])
+            sessions.append(family.load(record))
+
+        return submit
+
+    with _runtime.swapped(settings, submitter):
+        outer = current.get()
+        current.set(None)
+        if start is not None:
+            step, first = round(tick * 1e9), round(start * 1e9)
+            hot.clock_ns = count(first, step).__next__
+            hot.offset_ns = 0
+            hot.tick = count(1).__next__
+        try:
+            yield sessions
+        finally:
+            current.set(outer)
