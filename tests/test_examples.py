@@ -132,7 +132,7 @@ def test_failed_search_and_its_retry_are_both_recorded(run: Run) -> None:
     assert failed["inputs"] == {"query": QUESTION}
     assert "OperationalError: fts5: syntax error" in failed["error"]
     assert retried["inputs"]["query"].startswith('"How" OR "do" OR')
-    assert not retried["error"]
+    assert "error" not in retried
     assert retried["outputs"]["result"]
     assert "OperationalError: fts5: syntax error" in run.stdout
 
@@ -146,9 +146,9 @@ def test_threads_nest_below_the_stage_that_started_them(run: Run) -> None:
     """Every passage retrieved was scored in a thread, as a child of its own rerank."""
     for retrieve, rerank in zip(run.named("retrieve"), run.named("rerank"), strict=True):
         assert {found["session_name"] for found in rerank["children"]} == {"score"}
-        scored = {json.dumps(found["inputs"]["passage"]) for found in rerank["children"]}
-        assert scored == {json.dumps(passage) for passage in retrieve["outputs"]["result"]}
-        assert len(scored) == len(rerank["children"])
+        scored = [found["inputs"]["passage"]["text"] for found in rerank["children"]]
+        retrieved = [passage["text"] for passage in retrieve["outputs"]["result"]]
+        assert sorted(scored) == sorted(retrieved)  # threads may start in any order
         best = max(found["outputs"]["result"] for found in rerank["children"])
         assert rerank["metrics"]["best_score"] == best
 
