@@ -94,9 +94,10 @@ class Call:
     def attempt(self, exchange: Exchange, content: bytes | None) -> Steps[Reply]:
         """One request and its reply, whatever its status; raises APIError when there is none."""
         try:
-            bearer = self._bearer
-            if callable(bearer):
-                bearer = yield self._driver.resolve(bearer(), self._remaining())
+            token: Any = self._bearer
+            if callable(token):
+                token = yield self._driver.resolve(token(), self._remaining())
+            bearer = None if self._bearer is None else authorization(token)
             request, how = self._request(exchange, content, bearer)
             _log_headers("request", request.headers)
             response = yield self._driver.send(request, self._remaining(), **how)
@@ -117,7 +118,7 @@ class Call:
         if content is not None:
             headers["content-type"] = "application/json"
         if bearer is not None:
-            headers["authorization"] = authorization(bearer)
+            headers["authorization"] = bearer
         headers.update(how.pop("headers", None))
         headers["user-agent"] = _USER_AGENT
         client = self._driver.client()

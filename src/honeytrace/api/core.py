@@ -106,9 +106,9 @@ class HoneyHiveCore:
     ) -> Reply:
         """Send JSON bytes as they are, once, and return the reply whatever its status.
 
-        `path` starts with a slash and is percent-encoded. `reply.error()` says what the reply
-        means (with `expects_json=False` for `PUT /events`); retries are the caller's. Raises HTTPClientError when there is no reply, ValidationError for
-        impossible options.
+        `path` starts with a slash and is percent-encoded. `reply.error()` says what the reply means
+        (with `expects_json=False` for `PUT /events`); retries are the caller's. Raises
+        HTTPClientError when there is no reply, ValidationError for impossible options.
         """
         return run(self._reply(Exchange(method, path), body, options, self._blocking))
 

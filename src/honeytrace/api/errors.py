@@ -58,13 +58,13 @@ class ValidationError(APIError, ValueError):
     def __init__(
         self, message: str, raw_value: Any = None, raw_response: httpx.Response | None = None
     ) -> None:
-        # all of them are args, so that the error survives pickling
-        super().__init__(message, raw_value, raw_response)
+        super().__init__(message)
         self.raw_value = raw_value
         self.raw_response = raw_response
 
-    def __str__(self) -> str:
-        return str(self.args[0])
+    def __reduce__(self) -> tuple[Any, ...]:
+        # pickled with its attributes, which are no `args`: a repr must not show a whole payload
+        return type(self), (str(self), self.raw_value, self.raw_response)
 
 
 class SDKError(APIError):
