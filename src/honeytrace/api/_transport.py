@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -24,11 +25,6 @@ from honeytrace.api.errors import ValidationError
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[Any, Any, T]
-
-# generous, since the deadline of a call is the user's to set; yet no step hangs for ever
-_STEP_TIMEOUT = httpx.Timeout(60.0)
-# every connection is worth keeping: the API takes one session a request
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
 
 
 async def _sleep_async(seconds: float) -> None:
@@ -60,7 +56,7 @@ class Blocking:
         """The client given, or our own: made on first use."""
         own = self._given or self._own.get(os.getpid())
         if own is None:
-            made = httpx.Client(timeout=_STEP_TIMEOUT, limits=_LIMITS, http2=_http2())
+            made = httpx.Client(**_made_like())
             # no lock, which a fork might find taken: of two made at once, one is dropped unused
             own = self._own.setdefault(os.getpid(), made)
         return own
@@ -134,9 +130,7 @@ class Awaiting:
             return self._given
         loop = asyncio.get_running_loop()
         if loop not in self._own:
-            self._own[loop] = httpx.AsyncClient(
-                timeout=_STEP_TIMEOUT, limits=_LIMITS, http2=_http2()
-            )
+            self._own[loop] = httpx.AsyncClient(**_made_like())
         return self._own[loop]
 
     async def send(self, request: httpx.Request, seconds: float, **how: Any) -> httpx.Response:
@@ -168,9 +162,19 @@ async def _within(seconds: float, awaitable: Awaitable[T]) -> T:
         return await awaitable
 
 
-def _http2() -> bool:
-    """Whether the `http2` extra is there; servers that do not speak it get HTTP/1.1."""
-    return importlib.util.find_spec("h2") is not None
+@lru_cache(maxsize=1)
+def _made_like() -> dict[str, Any]:
+    """What our own httpx clients are made with."""
+    return {
+        # read once: it costs some 20 ms, and there may be a client for every event loop
+        "verify": httpx.create_ssl_context(),
+        # generous, since the deadline of a call is the user's to set; yet no step hangs for ever
+        "timeout": httpx.Timeout(60.0),
+        # every connection is worth keeping: the API takes one session a request
+        "limits": httpx.Limits(max_connections=100, max_keepalive_connections=100),
+        # the `http2` extra; servers that do not speak it get HTTP/1.1
+        "http2": importlib.util.find_spec("h2") is not None,
+    }
 
 
 def run(steps: Steps[T]) -> T:
