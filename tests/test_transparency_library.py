@@ -1,0 +1,56 @@
+"""Whole packages of the standard library, decorated function by function, pass CPython's own
+tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: What is decorated, and CPython's tests of it: parsers full of generators, abstract and slotted
+#: classes, operators, properties, class methods, pickling, doctests.
+PACKAGES = {
+    "configparser": "test.test_configparser",
+    "difflib": "test.test_difflib",
+    "fractions": "test.test_fractions",
+    "graphlib": "test.test_graphlib",
+    "ipaddress": "test.test_ipaddress",
+    "json": "test.test_json",
+    "shlex": "test.test_shlex",
+    "statistics": "test.test_statistics",
+}
+
+
+def outcomes(target: str, how: str, directory: Path) -> dict[str, Any]:
+    """What `decorated_stdlib.py` prints, run on its own in `directory`."""
+    script = Path(__file__).with_name("decorated_stdlib.py")
+    kept = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    done = subprocess.run(
+        [sys.executable, str(script), target, PACKAGES[target], how],
+        cwd=directory,
+        env=kept | {"PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("target", PACKAGES)
+def test_package_passes_its_own_tests_decorated(target: str, tmp_path: Path) -> None:
+    """Every test of the package has the same outcome with all of the package's functions
+    recorded."""
+    if importlib.util.find_spec(PACKAGES[target]) is None:
+        pytest.skip("this Python comes without CPython's tests")
+    plain = outcomes(target, "plain", tmp_path)
+    traced = outcomes(target, "traced", tmp_path)
+    assert "passed" in plain["outcomes"].values()
+    assert traced["outcomes"] == plain["outcomes"]
+    assert (plain["recorded"], traced["recorded"] > 0) == (0, True)
