@@ -68,14 +68,19 @@ def walk(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from walk(child)
 
 
+def read_back(directory: Path, session_id: str) -> list[dict[str, Any]]:
+    """The session and all below it, parents first, as another process finds them."""
+    dumped = python(directory, "-c", DUMP, session_id)
+    assert dumped.returncode == 0, dumped.stderr
+    return list(walk(json.loads(dumped.stdout)))
+
+
 def run_pipeline(directory: Path, **env: str) -> Run:
     ran = python(directory, str(SCRIPT), **env)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
     session_id = re.findall(r"get_session\('([^']+)'\)", ran.stdout)[-1]
-    dumped = python(directory, "-c", DUMP, session_id)
-    assert dumped.returncode == 0, dumped.stderr
-    return Run(directory, ran.stdout, list(walk(json.loads(dumped.stdout))))
+    return Run(directory, ran.stdout, read_back(directory, session_id))
 
 
 @pytest.fixture(scope="module")
@@ -225,9 +230,16 @@ def test_an_openai_compatible_endpoint_writes_the_answers(
 
 
 def test_a_refusing_endpoint_fails_as_it_would_untraced(endpoint: Endpoint, tmp_path: Path) -> None:
-    """An HTTP error reaches the user as httpx raised it, and the key is not in what is printed."""
+    """An HTTP error ends the program as httpx raised it; the store keeps how far it came."""
     endpoint.status = 401
     ran = python(tmp_path, str(SCRIPT), OPENAI_BASE_URL=endpoint.url, OPENAI_API_KEY="sk-test")
     assert ran.returncode == 1
     assert "httpx.HTTPStatusError: Client error '401 Unauthorized'" in ran.stderr
-    assert "sk-test" not in ran.stdout + ran.stderr
+    newest = "import honeytrace; print(honeytrace.list_sessions(roots_only=True)[0].session_id)"
+    sessions = read_back(tmp_path, python(tmp_path, "-c", newest).stdout.strip())
+    failed = [
+        found["session_name"] for found in sessions if "HTTPStatusError" in str(found.get("error"))
+    ]
+    assert failed == ["rag-demo", "answer", "generate"]
+    kept = [ran.stdout, ran.stderr, json.dumps(sessions)]
+    assert not any("sk-test" in text for text in kept)
