@@ -6,33 +6,42 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StoreError
 from .errors import RecordRefusedError, StoreBusyError, StoreDamagedError
-from .migrations import migrate
+from .migrations import APPLICATION_ID, MIGRATIONS, migrate, version
+from .search import drop_unusable
 
-__all__ = ["Connection", "open_readonly", "open_writable", "set_aside", "store_error"]
+__all__ = ["Connection", "identity", "open_readonly", "open_writable", "set_aside", "store_error"]
 
 _CACHE_KIB = 16_384
 """Page cache per connection: SQLite's default of 2 MB rereads index pages under a steady load."""
 
 
 class Connection:
-    """One SQLite connection behind a lock, opened at first use."""
+    """One SQLite connection behind a lock, opened at first use, and again when the file was
+    replaced or deleted: SQLite would go on writing into a file that has no name any more."""
 
-    def __init__(self, opener: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, path: Path, opener: Callable[[], sqlite3.Connection]) -> None:
         # re-entrant: a signal handler may look a session up while its thread does so already
         self.lock = threading.RLock()
+        self._path = path
         self._opener = opener
         self._conn: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        _connections.add(self)
 
     def get(self) -> sqlite3.Connection:
         """The open connection; the caller holds `lock`."""
+        if self._conn is not None and identity(self._path) != self._opened:
+            self.close()
         if self._conn is None:
             self._conn = self._opener()
+            self._opened = identity(self._path)
         return self._conn
 
     def close(self) -> None:
@@ -41,15 +50,51 @@ class Connection:
                 self._conn.close()
                 self._conn = None
 
+    def forget(self) -> None:
+        """Start over in a forked child: SQLite forbids it the parent's connection.
+
+        That is neither closed nor collected, for closing would touch the parent's files; nor is
+        the lock waited for, which a thread may have held that the child does not have.
+        """
+        self.lock = threading.RLock()
+        _inherited.append(self._conn)
+        self._conn = None
+
+
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+_inherited: list[sqlite3.Connection | None] = []
+
+
+def _after_fork() -> None:
+    for connection in _connections:
+        connection.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file the path names at this moment."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
 
 def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """The store at `path`, created when missing and migrated. Raises as SQLite and the OS do."""
     _create_private(path)
     conn = _connect(path, "mode=rw", busy_timeout)
     try:
+        # first of all, lest another program's database is switched to WAL
+        version(conn)
         _use_wal(conn, busy_timeout)
         conn.execute("PRAGMA synchronous = NORMAL")
+        conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         migrate(conn)
+        drop_unusable(conn)
     except BaseException:
         conn.close()
         raise
@@ -60,30 +105,36 @@ def open_readonly(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """An existing store, never to be written. Raises `StoreError` when there is none."""
     if not path.exists():
         raise StoreError(f"there is no store at {path}: record something first, or check the path")
-    # not mode=ro: that leaves `-wal` and `-shm` behind when it was the last to close
-    conn = _connect(path, "mode=rw", busy_timeout)
     try:
-        conn.execute("PRAGMA query_only = ON")
-        conn.execute("SELECT count(*) FROM sqlite_master")
+        # not mode=ro: that leaves `-wal` and `-shm` behind when it was the last to close
+        return _checked(_connect(path, "mode=rw", busy_timeout))
     except sqlite3.OperationalError as error:
-        conn.close()
         if "unable to open" not in str(error):
             raise
-        # a read-only directory has no room for `-shm`, and so no writer either
-        conn = _connect(path, "immutable=1", busy_timeout)
+    # a read-only directory has no room for `-shm`, and so no writer either
+    return _checked(_connect(path, "immutable=1", busy_timeout))
+
+
+def _checked(conn: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, of a store that can be read as it is, and from now on cannot be written."""
+    try:
+        if version(conn) < len(MIGRATIONS):
+            raise StoreError("the store is of an older honeytrace: open it for writing once")
+        conn.execute("PRAGMA query_only = ON")
+    except BaseException:
+        conn.close()
+        raise
     return conn
 
 
 def _connect(path: Path, how: str, busy_timeout: float) -> sqlite3.Connection:
-    conn = sqlite3.connect(
+    return sqlite3.connect(
         f"{path.as_uri()}?{how}",
         uri=True,
         timeout=busy_timeout,
         isolation_level=None,
         check_same_thread=False,
     )
-    conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    return conn
 
 
 def _create_private(path: Path) -> None:
@@ -128,8 +179,8 @@ def set_aside(path: Path) -> Path:
 
 _CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
     ("locked", StoreBusyError, "another process keeps it locked: end that process or try again"),
-    ("not a database", StoreDamagedError, "it is not a SQLite database"),
-    ("malformed", StoreDamagedError, "it is damaged: the `sqlite3` shell's .recover may read it"),
+    ("not a database", StoreError, "it is no store: move the file, or choose another store path"),
+    ("malformed", StoreError, "it is no store: move the file, or choose another store path"),
     ("full", StoreError, "the disk is full: free some space, or delete old sessions"),
     ("readonly", StoreError, "it is read-only: make it writable, or choose another store path"),
     ("unable to open", StoreError, "it cannot be opened: make it and its directory writable"),
@@ -137,17 +188,36 @@ _CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
 )
 
 
+_DAMAGE = ("not a database", "malformed")
+
+
 def store_error(error: Exception, path: Path) -> StoreError:
     """What `error` means for the store at `path`, with the cure.
 
-    Told by SQLite's fixed messages: Python gives its error codes only from 3.11 on.
+    Told apart by SQLite's fixed messages: Python gives its error codes only from 3.11 on.
     """
     if (
         isinstance(error, (sqlite3.OperationalError, OSError))
         or type(error) is sqlite3.DatabaseError
     ):
-        for sign, kind, meaning in _CAUSES:
-            if sign in str(error):
-                return kind(f"the store {path} cannot be used: {meaning} ({error})")
-        return StoreError(f"the store {path} cannot be used: {error}")
+        return _unusable(error, path)
     return RecordRefusedError(f"the store cannot take this value: {error}")
+
+
+def _unusable(error: Exception, path: Path) -> StoreError:
+    cannot = f"the store {path} cannot be used: "
+    if any(sign in str(error) for sign in _DAMAGE) and _is_ours(path):
+        return StoreDamagedError(f"{cannot}it is damaged; SQLite's .recover may read it ({error})")
+    for sign, kind, meaning in _CAUSES:
+        if sign in str(error):
+            return kind(f"{cannot}{meaning} ({error})")
+    return StoreError(f"{cannot}{error}")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the file was a store of ours, by the application id in SQLite's file header."""
+    try:
+        with path.open("rb") as file:
+            return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
+    except OSError:
+        return False

@@ -2,7 +2,7 @@
 
 StoreError
 ├── StoreBusyError        another writer holds the store; the same call may succeed later
-├── StoreDamagedError     the file is not a readable store; it has to be set aside
+├── StoreDamagedError     the file was a store and is corrupt; it has to be set aside
 └── RecordRefusedError    a value of this batch can never be stored, however often it is tried
 """
 
@@ -18,7 +18,7 @@ class StoreBusyError(StoreError):
 
 
 class StoreDamagedError(StoreError):
-    """The file is corrupt, or not a store at all. It is never deleted, only moved aside."""
+    """The file is a store of ours and corrupt. It is never deleted, only moved aside."""
 
 
 class RecordRefusedError(StoreError):

@@ -14,9 +14,8 @@ import sqlite3
 from collections.abc import Callable
 
 from ..errors import StoreError
-from .errors import StoreDamagedError
 
-__all__ = ["MIGRATIONS", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "version"]
 
 APPLICATION_ID = 0x486E5974
 """`HnYt`: marks the file as ours, so that another program's database is never written to."""
@@ -87,34 +86,38 @@ MIGRATIONS: tuple[Migration, ...] = (m001_events, m002_pending_updates)
 def migrate(conn: sqlite3.Connection) -> None:
     """Bring the store up to date; any number of processes may do so at once.
 
-    Raises `StoreError` for a store that a newer honeytrace wrote, `StoreDamagedError` for another
-    program's database. `conn` must be in autocommit mode.
+    Raises `StoreError` as `version` does. `conn` must be in autocommit mode.
     """
-    if _version(conn) == len(MIGRATIONS):
+    if version(conn) == len(MIGRATIONS):
         return
     conn.execute("BEGIN IMMEDIATE")
     try:
         # read again: another process may have migrated while this one waited for the lock
-        for number in range(_version(conn), len(MIGRATIONS)):
+        for number in range(version(conn), len(MIGRATIONS)):
             MIGRATIONS[number](conn)
             conn.execute(f"PRAGMA user_version = {number + 1}")
         conn.execute("COMMIT")
+        # so that the file itself, not only its WAL, says from now on whose it is
+        conn.execute("PRAGMA wal_checkpoint")
     except BaseException:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
 
 
-def _version(conn: sqlite3.Connection) -> int:
-    """How many migrations the store has had; checks that it is ours to read."""
-    (version,) = conn.execute("PRAGMA user_version").fetchone()
-    (owner,) = conn.execute("PRAGMA application_id").fetchone()
+def version(conn: sqlite3.Connection) -> int:
+    """How many migrations the store has had. Raises `StoreError` when it is not ours to read:
+    another program's database, or the store of a newer honeytrace.
+    """
+    # in this order: tables that another process is just creating bring their application id along
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if owner != APPLICATION_ID and (tables or version):
-        raise StoreDamagedError("the file is another program's SQLite database")
-    if version > len(MIGRATIONS):
+    (owner,) = conn.execute("PRAGMA application_id").fetchone()
+    (number,) = conn.execute("PRAGMA user_version").fetchone()
+    if tables and owner != APPLICATION_ID:
+        raise StoreError("the store is another program's database: choose another store path")
+    if number > len(MIGRATIONS):
         raise StoreError(
-            f"the store has version {version} and this honeytrace knows {len(MIGRATIONS)}:"
+            f"the store has version {number} and this honeytrace knows {len(MIGRATIONS)}:"
             " upgrade honeytrace, or choose another store path"
         )
-    return int(version)
+    return int(number)
