@@ -1,15 +1,15 @@
 """One step from any Python value towards JSON: what is shown where JSON has no word for a value.
 
 `simplifier(type)` finds the rule for a type, once; the rule turns a value into a text, number,
-list, tuple or dict, whose members are rendered in turn.
-Only protocols meant for showing a value run
-its code (`model_dump`, `repr`, `str`, the iteration of a registered collection). Attributes are read
-from the instance's own storage and never through `getattr`, so properties and lazy ORM columns stay
-untriggered. Rules may raise: the caller records that instead.
+list, tuple or dict, whose members are rendered in turn. Only protocols meant for showing a value
+run its code: `model_dump`, `repr`, `str`, the iteration of a registered collection. Attributes are
+read from the instance's own storage, never through `getattr`, so properties and lazy ORM columns
+stay untriggered. Rules may raise: the caller records that instead.
 """
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import decimal
 import enum
@@ -24,27 +24,38 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
+from ._redact import Said
+
 TEXT_LIMIT: Final = 2_000  # characters of a repr, a message or a preview
 WIDE: Final = 100_000  # members read from a collection whose length nobody promised
 _WHOLE_ARRAY: Final = 1_000  # elements; a larger array is shown by its head
 _HEAD: Final = 8
+_PREVIEW: Final = 64  # bytes
+_LAST_WORD: Final = re.compile(r"[\w.~+/=-]{1,64}$")
 _HIDDEN: Final = "<hidden: repr=False>"
 _TYPE: Final = "__type__"
 
 
 def type_name(kind: type) -> str:
-    """The qualified name, whatever the metaclass says."""
-    return str(type.__dict__["__qualname__"].__get__(kind))
+    """The qualified name in ASCII, whatever the metaclass says."""
+    name = str(type.__dict__["__qualname__"].__get__(kind))
+    return name[:100].encode("ascii", "backslashreplace").decode()
 
 
-def bounded_repr(value: Any) -> str:
-    """`repr(value)`, cut to `TEXT_LIMIT` characters."""
-    return _bounded(repr(value))
+def said(text: str) -> Said:
+    """Text of at most `TEXT_LIMIT` characters."""
+    text = str(text)  # a subclass would bring its own methods
+    kept = text
+    if len(text) > TEXT_LIMIT:
+        # The last word goes too: half a secret no longer looks like one.
+        kept = _LAST_WORD.sub("", text[:TEXT_LIMIT])
+        kept += f"…[cut {len(text) - len(kept)} characters]"
+    return Said(kept.encode("utf-8", "backslashreplace").decode())
 
 
-def _bounded(text: str) -> str:
-    cut = len(text) - TEXT_LIMIT
-    return str(text) if cut <= 0 else f"{text[:TEXT_LIMIT]}…[cut {cut} characters]"
+def bounded_repr(value: Any) -> Said:
+    """`repr(value)`, bounded."""
+    return said(repr(value))
 
 
 def own_fields(value: Any) -> dict[str, Any]:
@@ -65,9 +76,13 @@ def own_fields(value: Any) -> dict[str, Any]:
     return fields
 
 
+def _public(value: Any) -> dict[str, Any]:
+    return {k: v for k, v in own_fields(value).items() if not str(k).startswith("_")}
+
+
 def plain_object(value: Any) -> Any:
     """Public fields under the type's name; the repr when there are none."""
-    fields = {k: v for k, v in own_fields(value).items() if not str(k).startswith("_")}
+    fields = _public(value)
     if not fields:
         return bounded_repr(value)
     return {_TYPE: type_name(type(value)), **fields}
@@ -91,81 +106,90 @@ def _pydantic(value: Any) -> Any:
     try:
         return value.model_dump(mode="json", warnings=False)
     except Exception:  # noqa: BLE001 - a field without a JSON form; the others still count
-        return own_fields(value)
+        return _public(value)
 
 
-def _bytes(value: Any) -> str:
-    data = bytes(memoryview(value)[:64])
+def _bytes(value: Any) -> Said:
+    data = memoryview(value)[:_PREVIEW].tobytes()[:_PREVIEW]
     size = memoryview(value).nbytes
     try:
-        shown = repr(data.decode())
+        shown = repr(
+            codecs.utf_8_decode(data, "strict", False)[0]
+        )  # a character cut in two is fine
     except UnicodeDecodeError:
-        shown = data[:32].hex(" ")
-    return f"<{size} bytes: {shown}{'…' if size > 64 else ''}>"
+        shown = data.hex(" ")
+    return said(f"<{size} bytes: {shown}{'…' if size > len(data) else ''}>")
 
 
-def _exception(value: BaseException) -> str:
-    return _bounded(f"{type_name(type(value))}: {value}")
+def _exception(value: BaseException) -> Said:
+    return said(f"{type_name(type(value))}: {value}")
+
+
+def _sorted(value: Any) -> list[Any]:
+    """A set in the same order in every process, where its members have one."""
+    members = list(value)
+    return sorted(members) if set(map(type, members)) in ({str}, {int}) else members
 
 
 def _qualified(value: Any) -> str:
     return f"{value.__module__}.{value.__qualname__}"
 
 
-def _array(value: Any) -> Any:
-    if value.dtype.names is None and value.size <= _WHOLE_ARRAY:
-        return value.tolist()
-    summary = {_TYPE: "numpy.ndarray", "shape": list(value.shape), "dtype": str(value.dtype)}
-    if value.dtype.names is None:
-        summary["head"] = value.ravel()[:_HEAD].tolist()
-    return summary
+def _library_type(value: Any) -> str:
+    kind = type(value)
+    return f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
 
 
 def _numpy(value: Any) -> Any:
-    if hasattr(type(value), "tolist") and getattr(value, "ndim", 0):
-        return _array(value)
-    item = value.item()
-    return item if type(item) in (bool, int, float, str, bytes, complex) else str(value)
+    """Scalars and small arrays as their values, large ones as shape, dtype and head."""
+    if value.dtype.names is not None:  # tolist() would drop the names that redaction goes by
+        return _shaped(value)
+    if value.dtype.kind in "mM":  # tolist() makes bare integers of nanoseconds
+        value = value.astype(str)
+    if value.ndim == 0:
+        item = value.item()
+        return item if type(item) in (bool, int, float, complex, str, bytes) else str(value)
+    if value.size <= _WHOLE_ARRAY:
+        return value.tolist()
+    return {**_shaped(value), "head": value.flat[:_HEAD].tolist()}
 
 
 def _shaped(value: Any) -> dict[str, Any]:
-    """A tensor: its elements may live on another device, where reading them blocks."""
-    kind = type(value)
+    """For a tensor no more than this: reading elements from another device would block."""
     return {
-        _TYPE: f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}",
+        _TYPE: _library_type(value),
         "shape": list(value.shape),
         "dtype": str(value.dtype),
     }
 
 
-def _frame(value: Any) -> dict[str, Any]:
-    """A pandas or polars table or column, by its size and first rows."""
-    kind = type(value)
-    head = value.head(5)
-    dump = getattr(head, "to_dict", None) or head.to_list
-    rows = dump(orient="list") if len(value.shape) == 2 and "pandas" in kind.__module__ else dump()
-    if len(value.shape) == 2 and "polars" in kind.__module__:
-        rows = head.to_dict(as_series=False)
-    return {
-        _TYPE: f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}",
-        "shape": list(value.shape),
-        "head": rows,
-    }
+def _table(**how: Any) -> Callable[[Any], Any]:
+    def rule(value: Any) -> Any:
+        rows = value.head(_HEAD).to_dict(**how)
+        return {_TYPE: _library_type(value), "shape": list(value.shape), "head": rows}
+
+    return rule
+
+
+def _column(value: Any) -> Any:
+    head = value[:_HEAD].to_list()
+    return {_TYPE: _library_type(value), "shape": list(value.shape), "head": head}
 
 
 def _image(value: Any) -> dict[str, Any]:
-    return {_TYPE: "PIL.Image", "size": list(value.size), "mode": value.mode}
+    return {_TYPE: _library_type(value), "size": list(value.size), "mode": value.mode}
 
 
 _BY_TYPE: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...]] = (
     (enum.Enum, lambda v: v._value_),
     (dict, lambda v: dict(dict.items(v))),
     (list, lambda v: [*list.__iter__(v)]),
-    ((set, frozenset, deque), list),
+    ((set, frozenset), _sorted),
+    (deque, list),
     ((bytes, bytearray, memoryview), _bytes),
     ((datetime.datetime, datetime.date, datetime.time), lambda v: v.isoformat()),
     ((decimal.Decimal, fractions.Fraction, complex, uuid.UUID, datetime.timedelta), str),
-    (os.PathLike, lambda v: _bounded(str(v))),
+    (os.PathLike, lambda v: said(str(v))),
     (BaseException, _exception),
     (type, _qualified),
     ((types.FunctionType, types.BuiltinFunctionType, types.MethodType), _qualified),
@@ -176,8 +200,8 @@ _BY_TYPE: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...]
 
 _BY_LIBRARY: Final[dict[str, tuple[tuple[str, Callable[[Any], Any]], ...]]] = {
     "numpy": (("ndarray", _numpy), ("generic", _numpy)),
-    "pandas": (("DataFrame", _frame), ("Series", _frame), ("Index", lambda v: v.tolist())),
-    "polars": (("DataFrame", _frame), ("Series", _frame)),
+    "pandas": (("DataFrame", _table(orient="list")), ("Series", _column), ("Index", _column)),
+    "polars": (("DataFrame", _table(as_series=False)), ("Series", _column)),
     "torch": (("Tensor", _shaped),),
     "jaxlib": (("ArrayImpl", _shaped),),
     "PIL": (("Image", _image),),

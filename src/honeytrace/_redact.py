@@ -1,11 +1,10 @@
 """Masking of secrets, before any byte leaves the process.
 
-Three rules, each fail-closed. *Names*: the value under a sensitive key is replaced whole.
-*Patterns*: what matches inside a text is replaced; on by default for error text, opt-in for
-recorded
-values, since it reads every character. *A function* `(path, value) -> value` sees every recorded
-JSON
-value and returns its replacement; one that raises leaves `FAILED` in the value's place.
+Three kinds of rule, each fail-closed. *Names*: the value under a sensitive key is replaced whole.
+*Patterns*: what matches inside a text is replaced; on by default for text that a value says of
+itself (errors, reprs), opt-in for recorded values, since it reads every character. *A function*
+`(path, value) -> value` sees every recorded JSON value and returns its replacement; one that raises
+leaves `FAILED` in the value's place.
 
 Names are compared word by word (`openaiApiKey`, `X-API-Key` and `api_key` alike), so that the
 vocabulary of language models (`max_tokens`, `eos_token`) stays readable. The list of words follows
@@ -15,7 +14,7 @@ the default deny lists of sentry-sdk and logfire, without `session`, which names
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
@@ -46,102 +45,29 @@ SECRET_PATTERNS: Final[tuple[re.Pattern[str], ...]] = (
 )
 """What well-known credentials look like: masked in error text, opt-in for values."""
 
-# Sensitive as a part of any word: dbpassword, mysqlpwd, clientsecret, openaiapikey.
-_STEMS: Final = ("password", "passwd", "passphrase", "credential", "apikey", "privatekey")
-_ENDINGS: Final = ("pwd", "secret", "secrets", "secretkey", "accesskey", "cookie", "cookies")
-_WORDS: Final = frozenset(
-    {
-        "authorization",
-        "bearer",
-        "jwt",
-        "csrf",
-        "xsrf",
-        "ssn",
-        "phpsessid",
-        "jsessionid",
-        "accesstoken",
-        "authtoken",
-        "idtoken",
-        "refreshtoken",
-        "csrftoken",
-        "xsrftoken",
-        "apitoken",
-    }
+# One word of the name decides, also when grown together with another: dbpassword, clientsecret.
+_WORD: Final = re.compile(
+    r".*(?:password|passwd|passphrase|credential|apikey|privatekey).*"
+    r"|.*(?:pwd|secrets?|secretkey|accesskey|cookies?)"
+    r"|authorization|bearer|jwt|csrf|xsrf|ssn|phpsessid|jsessionid"
+    r"|(?:access|auth|id|refresh|csrf|xsrf|api)token"
 )
-_KEYS: Final = frozenset(
-    {
-        "api",
-        "access",
-        "private",
-        "secret",
-        "signing",
-        "encryption",
-        "ssh",
-        "master",
-        "account",
-        "subscription",
-        "shared",
-        "auth",
-        "deploy",
-    }
+# `<word>_key` and `<word>_tokens` when they grant something.
+_KEY: Final = re.compile(
+    "api|access|private|secret|signing|encryption|ssh|master|account|subscription|shared|auth|deploy"
 )
-_BEARERS: Final = frozenset(
-    {"access", "refresh", "auth", "api", "bearer", "csrf", "xsrf", "secret", "id", "session"}
+_TOKENS: Final = re.compile("access|refresh|auth|api|bearer|csrf|xsrf|secret|id|session")
+# `<word>_token` where it is a piece of text, or its price.
+_TEXT_TOKEN: Final = re.compile(
+    "per|max|min|num|new|next|first|last|total|input|output|prompt|completion|special|start|end"
+    "|stop|bos|eos|pad|unk|sep|cls|mask|image|cached|reasoning"
 )
-# `<word>_token` in the vocabulary of language models is a piece of text or its cost.
-_TEXT_TOKENS: Final = frozenset(
-    {
-        "per",
-        "max",
-        "min",
-        "num",
-        "new",
-        "next",
-        "first",
-        "last",
-        "total",
-        "input",
-        "output",
-        "prompt",
-        "completion",
-        "special",
-        "start",
-        "end",
-        "stop",
-        "bos",
-        "eos",
-        "pad",
-        "unk",
-        "sep",
-        "cls",
-        "mask",
-        "image",
-        "cached",
-        "reasoning",
-    }
-)
-# The last word of a name that speaks *about* a secret.
-_ABOUT: Final = frozenset(
-    {
-        "count",
-        "counts",
-        "length",
-        "len",
-        "size",
-        "limit",
-        "limits",
-        "type",
-        "kind",
-        "usage",
-        "budget",
-        "policy",
-        "name",
-        "names",
-    }
-)
+# The last word of a name that speaks about a secret, and does not hold it.
+_ABOUT: Final = re.compile("counts?|length|len|size|limits?|type|kind|usage|budget|policy|names?")
 
 _HUMPS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD: Final = re.compile(r"[\W_]+")
+_LONGEST_CACHED: Final = 128
 _PROSE: Final = 5  # a key of this many words between spaces is text, not a name
 
 
@@ -156,18 +82,21 @@ def sensitive_by_default(name: str) -> bool:
     if len(name.split(None, _PROSE)) >= _PROSE:
         return False
     bare = [w for w in (word.strip("0123456789") for word in words(name)) if w]
-    if not bare or bare[-1] in _ABOUT:
+    if not bare or _ABOUT.fullmatch(bare[-1]):
         return False
-    if any(w in _WORDS or w.endswith(_ENDINGS) or any(stem in w for stem in _STEMS) for w in bare):
+    if any(map(_WORD.fullmatch, bare)) or bare[-1] == "auth":
         return True
-    before = bare[-2] if len(bare) > 1 else ""
     if bare[-1] == "token":
-        return before not in _TEXT_TOKENS
+        return len(bare) == 1 or not _TEXT_TOKEN.fullmatch(bare[-2])
     if bare[-1] == "tokens":
-        return before in _BEARERS
-    if bare[-1] == "auth":
-        return True
-    return any(a in _KEYS and b in ("key", "keys") for a, b in pairwise(bare))
+        return len(bare) > 1 and bool(_TOKENS.fullmatch(bare[-2]))
+    return any(_KEY.fullmatch(a) and b in ("key", "keys") for a, b in pairwise(bare))
+
+
+class Said(str):
+    """Text a value says of itself (its repr, its message). It may quote secrets: masked as text."""
+
+    __slots__ = ()
 
 
 class Redactor:
@@ -207,7 +136,10 @@ class Redactor:
 
     def sensitive(self, name: str) -> bool:
         """Whether the value under this key or parameter name is masked."""
-        return sensitive_by_default(name) or (bool(self._names) and self._named(words(name)))
+        judge = sensitive_by_default
+        if len(name) > _LONGEST_CACHED:
+            judge = sensitive_by_default.__wrapped__
+        return judge(name) or (bool(self._names) and self._named(words(name)))
 
     def _named(self, have: list[str]) -> bool:
         return any(
@@ -269,19 +201,24 @@ class _Pass:
             if replaced is not value:
                 # The replacement is not shown to functions again: one that nests would never end.
                 return self.value(replaced, path, ())
+        if type(value) is Said:
+            return self._rules.text(str(value), self._receipt, path)
         if type(value) is str:
             return self._string(value, path)
         if type(value) is list:
             return [self.value(item, path + "[]", functions) for item in value]
         if type(value) is dict:
-            return {
-                self._key(key): self._member(key, item, value, path, functions)
-                for key, item in value.items()
-            }
+            tree: dict[str, Any] = {}
+            for key, item in value.items():
+                name = unused(self._key(key, path), tree)
+                tree[name] = self._member(key, item, value, path, functions)
+            return tree
         return value
 
-    def _key(self, key: str) -> str:
-        return self._rules._substitute(key, self._rules._patterns)
+    def _key(self, key: str, path: str) -> str:
+        if type(key) is Said:
+            return self._rules.text(str(key), self._receipt, path)
+        return self._string(key, path)
 
     def _member(
         self, key: str, value: Any, siblings: dict[str, Any], path: str, functions: Any
@@ -318,13 +255,17 @@ class _Pass:
         return replaced
 
 
-_ASSIGNMENT: Final = re.compile(r"(?P<name>[\w.-]+(?: key)?)[\"']?\s*(?::|=>?)\s*", re.I)
+# Anchored at the start of a run and bounded, so that no text makes the search quadratic.
+_ASSIGNMENT: Final = re.compile(
+    r"(?<![\w.-])(?P<name>[\w.-]{1,80}(?: key)?)[\"']?\s*(?:!?=+>?|:=?)\s*", re.I
+)
+_ANNOTATION: Final = re.compile(r"[\w.|]{1,80}(?:\[[^\]]{0,80}\])?\s*=\s*")  # password: str = "…"
 _QUOTED: Final = re.compile(
     r"[bru]{0,2}(?:\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$))", re.S | re.I
 )
 _BARE: Final = re.compile(r"(?:(?:bearer|basic|digest|token)\s+)?[^\s,;&)\]}\"']*", re.I)
 _LINE: Final = re.compile(r"[^\r\n]*")
-_BRACKET: Final = re.compile(r"[\[({]|[\])}]")
+_BRACKET: Final = re.compile(_QUOTED.pattern + r"|[\[({]|[\])}]", re.S | re.I)
 
 
 def _value_end(text: str, start: int, name: str) -> int:
@@ -335,21 +276,34 @@ def _value_end(text: str, start: int, name: str) -> int:
     if text[start : start + 1] in ("[", "(", "{"):
         depth = 0
         for bracket in _BRACKET.finditer(text, start):
-            depth += 1 if bracket[0] in "[({" else -1
+            depth += {"[": 1, "(": 1, "{": 1, "]": -1, ")": -1, "}": -1}.get(bracket[0], 0)
             if depth == 0:
                 return bracket.end()
         return len(text)
+    annotation = _ANNOTATION.match(text, start)
+    if annotation:
+        return _value_end(text, annotation.end(), name)
     whole_line = "cookie" in name.lower()  # a=1; b=2
     found = (_LINE if whole_line else _BARE).match(text, start)
     return found.end() if found else start
 
 
 _MOST_PATHS: Final = 100
+_AND_MORE: Final = "…"
 
 
 def _note(receipt: list[str] | None, path: str) -> None:
-    if receipt is not None and len(receipt) < _MOST_PATHS and path not in receipt:
-        receipt.append(path)
+    if receipt is not None and path not in receipt and len(receipt) <= _MOST_PATHS:
+        receipt.append(path if len(receipt) < _MOST_PATHS else _AND_MORE)
+
+
+def unused(key: str, taken: Container[str]) -> str:
+    """`key`, numbered when an earlier key became the same text (1 and "1")."""
+    number, name = 1, key
+    while name in taken:
+        number += 1
+        name = f"{key} [{number}]"
+    return name
 
 
 def _safe_name(key: str) -> str:

@@ -9,14 +9,14 @@ tests/test_snapshot_properties.py holds the two together.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
-from gc import get_referents, is_tracked
+from collections.abc import Collection, Iterable
+from gc import is_tracked
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from ._fallback import bounded_repr, plain_object, simplifier, type_name
-from ._redact import DEFAULT, Redactor
+from ._redact import DEFAULT, Redactor, Said, unused
 from .errors import ConfigurationError
 
 dumps: Final = orjson.dumps
@@ -26,9 +26,10 @@ SCALARS: Final[frozenset[type]] = frozenset(
 )
 """Exact types that hold no key and that orjson writes as the exact route would."""
 
-_PLAIN: Final = SCALARS | {dict, list, tuple}
 _MOST_NAMES: Final = 4096  # harmless keys remembered
 _LONGEST_NAME: Final = 128
+_FEW: Final = 16  # members up to which a loop beats set(map(type, …))
+_ROWS: Final[set[type]] = {dict}
 _OBJECTS_DEEP: Final = 3  # plain objects inside plain objects: beyond, graphs of services unfold
 _SHORTEST: Final = 64  # characters a string keeps before whole items are cut
 
@@ -59,10 +60,18 @@ class Limits(NamedTuple):
 _LIMITS: Final = Limits()
 
 
+def _room(limits: Limits) -> int:
+    """Members looked at in all: a list of lists of one shared list multiplies without end.
+
+    A JSON value takes two bytes with its comma, so not many more than half of max_bytes can fit.
+    """
+    return limits.max_bytes // 2 + 1_000
+
+
 class Snapshotter:
     """Turns values into JSON bytes under fixed limits and a redactor (None: no masking)."""
 
-    __slots__ = ("_fast", "_harmless", "_limits", "_most_names", "_redactor")
+    __slots__ = ("_fast", "_few", "_harmless", "_limits", "_most_names", "_redactor", "_room")
 
     def __init__(self, limits: Limits = _LIMITS, redactor: Redactor | None = DEFAULT) -> None:
         limits.check()
@@ -72,6 +81,8 @@ class Snapshotter:
         # Never more than max_items, so a dict of known keys is never over that bound.
         self._most_names = min(_MOST_NAMES, limits.max_items)
         self._harmless: set[object] = set()
+        self._room = _room(limits)
+        self._few = min(_FEW, limits.max_items)
 
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
         """JSON of `value`, at most `max_bytes` long. Never raises; a KeyboardInterrupt passes.
@@ -92,36 +103,55 @@ class Snapshotter:
         try:
             return self._exact(value, receipt, path)
         except Exception as error:  # noqa: BLE001 - recording never raises into the program
-            return dumps(f"<not recorded: {type_name(type(error))}>")
+            return _fit(f"<not recorded: {type_name(type(error))}>", self._limits.max_bytes)
 
     def _is_plain(self, value: object) -> bool:
         """True only when the exact route would change nothing, length aside."""
+        known = self._harmless.issuperset
+        room, depth, few = self._room, self._limits.max_depth, self._few
         level: list[Any] = [value]
-        parents: list[Any] = level
-        for _ in range(self._limits.max_depth):
-            kinds = set(map(type, level))
-            if kinds <= SCALARS:
-                return self._narrow(level, parents)
-            if not (kinds <= _PLAIN and self._narrow(level, parents)):
+        while level:
+            room -= len(level)
+            if room < 0 or depth < 0:
                 return False
-            if dict in kinds:
-                dicts = level if len(kinds) == 1 else [v for v in level if type(v) is dict]
-                if not self._knows(set().union(*dicts)):
+            depth -= 1
+            below: list[Any] = []
+            for member in level:
+                kind = type(member)
+                if kind is dict:
+                    if not (known(member) or self._learn(member)):
+                        return False
+                    if is_tracked(member):
+                        below += member.values()
+                elif kind in SCALARS:
+                    continue
+                elif kind is list or kind is tuple:
+                    inner = member if len(member) <= few else self._sift(member)
+                    if inner is None or depth < 1:
+                        return False
+                    below += inner
+                else:
                     return False
-                if not (list in kinds or tuple in kinds or any(map(is_tracked, dicts))):
-                    return True
-            parents, level = level, get_referents(*level)
-        return False
+            level = below  # breadth first: one loop for all the rows of a list
+        return True
 
-    def _narrow(self, level: list[Any], parents: list[Any]) -> bool:
-        most = self._limits.max_items
-        return len(level) <= most or all(len(p) <= most for p in parents if type(p) not in SCALARS)
+    def _sift(self, run: Collection[Any]) -> Collection[Any] | None:
+        """What of a long list is left to look at, or None when it is not plain."""
+        if len(run) > self._limits.max_items:
+            return None
+        kinds = set(map(type, run))
+        if kinds <= SCALARS:
+            return ()
+        if kinds != _ROWS:
+            return run
+        keys: set[object] = set().union(*run)
+        if not (keys <= self._harmless or self._learn(keys)):
+            return None
+        return run if any(map(is_tracked, run)) else ()
 
-    def _knows(self, keys: set[object]) -> bool:
-        """Whether all keys are harmless; what is learned is remembered."""
-        new = keys - self._harmless
-        if not new:
-            return True
+    def _learn(self, keys: Iterable[object]) -> bool:
+        """Whether all keys are harmless; if so they are remembered."""
+        new = set(keys)
         for key in new:
             if type(key) is not str or len(key) > _LONGEST_NAME:
                 return False
@@ -129,12 +159,13 @@ class Snapshotter:
                 return False
         if len(self._harmless) + len(new) > self._most_names:
             self._harmless.clear()
-        if len(new) <= self._most_names:
-            self._harmless.update(new)
+        if len(new) > self._most_names:
+            return False
+        self._harmless.update(new)
         return True
 
     def _exact(self, value: object, receipt: list[str] | None, path: str) -> bytes:
-        tree = _Walk(self._limits, self._redactor).value(value, 0)
+        tree = _Walk(self._limits).value(value, 0)
         if self._redactor is not None:
             tree = self._redactor.apply(tree, receipt, path)
         return _fit(tree, self._limits.max_bytes)
@@ -156,16 +187,13 @@ class Cut(str):
 class _Walk:
     """Renders one value as a tree of str, int, float, bool, None, list and dict with str keys."""
 
-    __slots__ = ("_active", "_limits", "_objects", "_redactor", "_room")
+    __slots__ = ("_active", "_limits", "_objects", "_room")
 
-    def __init__(self, limits: Limits, redactor: Redactor | None) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._redactor = redactor
         self._active: set[int] = set()  # ids of the containers we are inside of
         self._objects = 0
-        # A JSON value takes two bytes with its comma: many more than this can never fit, and a value
-        # that contains itself a million times over (lists shared within lists) must end somewhere.
-        self._room = limits.max_bytes // 2 + 1_000
+        self._room = _room(limits)
 
     def value(self, value: Any, depth: int) -> Any:
         kind = type(value)
@@ -205,7 +233,7 @@ class _Walk:
         if rule is not plain_object:
             return self._step(rule(value), depth)
         if self._objects == _OBJECTS_DEEP:
-            return self._text(bounded_repr(value))
+            return bounded_repr(value)
         self._objects += 1
         try:
             return self._step(plain_object(value), depth)
@@ -213,15 +241,10 @@ class _Walk:
             self._objects -= 1
 
     def _step(self, simpler: Any, depth: int) -> Any:
-        # What a value says of itself in text may quote a secret: Client(api_key='…').
-        if type(simpler) is str:
-            return self._text(simpler)
+        if type(simpler) is Said:
+            return simpler
         same_level = type(simpler) in (dict, list, tuple)
         return self.value(simpler, depth if same_level else depth + 1)
-
-    def _text(self, text: str) -> str:
-        text = _utf8(text)
-        return text if self._redactor is None else self._redactor.text(text)
 
     def _list(self, value: Any, depth: int) -> Any:
         if depth >= self._limits.max_depth:
@@ -239,9 +262,9 @@ class _Walk:
         kept = self._keep(len(members))
         tree: dict[str, Any] = {}
         for key, item in members[:kept]:
-            tree[_free(self._key(key), tree)] = self.value(item, depth + 1)
+            tree[unused(self._key(key, depth), tree)] = self.value(item, depth + 1)
         if kept < len(members):
-            tree[_free("…", tree)] = Cut.of(len(members) - kept)
+            tree[unused("…", tree)] = Cut.of(len(members) - kept)
         return tree
 
     def _keep(self, size: int) -> int:
@@ -249,24 +272,11 @@ class _Walk:
         self._room -= kept
         return kept
 
-    def _key(self, key: Any) -> str:
+    def _key(self, key: Any, depth: int) -> str:
         if type(key) is str:
             return _utf8(key)
-        simple = self.value(key, self._limits.max_depth - 1)
-        if type(simple) is str:
-            return simple
-        if type(simple) is list or type(simple) is dict:
-            return self._text(bounded_repr(key))
-        return dumps(simple).decode()
-
-
-def _free(key: str, taken: Iterable[str]) -> str:
-    """`key`, numbered when an earlier key became the same text (1 and "1")."""
-    number, name = 1, key
-    while name in taken:
-        number += 1
-        name = f"{key} [{number}]"
-    return name
+        simple = self.value(key, depth)
+        return simple if isinstance(simple, str) else Said(dumps(simple).decode())
 
 
 def _utf8(text: str) -> str:
@@ -288,7 +298,7 @@ def _digits(number: int) -> str:
 
 def _fit(tree: Any, room: int) -> bytes:
     """`tree` as JSON in at most `room` bytes: long strings go first, then items, then depth."""
-    out = dumps(tree)
+    out = _write(tree)
     if len(out) <= room:
         return out
     whole = len(out)
@@ -296,16 +306,20 @@ def _fit(tree: Any, room: int) -> bytes:
     items = _widest(tree)
     depth = 256
     while depth:
-        out = dumps(_prune(tree, longest, items, depth))
+        out = _write(_prune(tree, longest, items, depth))
         if len(out) <= room:
             return out
         if longest > _SHORTEST:
             longest = _SHORTEST
         elif items > 1:
-            items //= 2
+            items = min(items - 1, items * room // len(out)) or 1
         else:
             depth = min(depth // 2, 16)
     return dumps(f"…[cut {whole} bytes]")
+
+
+def _write(tree: Any) -> bytes:
+    return dumps(tree, option=orjson.OPT_NON_STR_KEYS)  # for keys that are Said
 
 
 def _strings(tree: Any) -> list[int]:
@@ -357,9 +371,9 @@ def _prune(node: Any, longest: int, items: int, depth: int) -> Any:
         members = list(node.items())
         tree: dict[str, Any] = {}
         for key, item in members[:items]:
-            tree[_free(_shorten(key, longest), tree)] = _prune(item, longest, items, depth - 1)
+            tree[unused(_shorten(key, longest), tree)] = _prune(item, longest, items, depth - 1)
         if len(members) > items:
-            tree[_free("…", tree)] = Cut.of(_left_out([v for _, v in members[items:]]))
+            tree[unused("…", tree)] = Cut.of(_left_out([v for _, v in members[items:]]))
         return tree
     return node
 
