@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gc
+import json
 import logging
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ import httpx
 import pytest
 from api_forms import FakeClock, Form
 from api_loopback import Hang, Loopback, Reset, response
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import honeytrace.api
 from honeytrace.api import (
@@ -25,6 +30,7 @@ from honeytrace.api import (
     HoneyHive,
     HoneyHiveCore,
     Ok,
+    PartialBatchError,
     RequestTimeoutError,
     RetryConfig,
     SDKError,
@@ -40,6 +46,13 @@ from honeytrace.api import (
 START = {"project": "p", "session_name": "n", "source": "s"}
 STARTED = response(200, {"session_id": "1"})
 SECRET = "hh-very-secret"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+KEYS = ("event", "events", "event_id", "event_ids", "errors", "session_id", "count", "inputs")
+REPLY = JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON))
 
 
 async def async_key() -> str:
@@ -209,6 +222,20 @@ def test_many_event_loops(server: Loopback) -> None:
     assert (len(server.requests), server.connections) == (4, 2)
 
 
+def test_closed_event_loops_are_let_go(server: Loopback) -> None:
+    """A client that outlives its event loops does not keep them."""
+    server.script = [response(200, {"session_id": "1"}, connection="close")]
+    client = HoneyHive("key", server_url=server.url)
+
+    async def main() -> weakref.ref[asyncio.AbstractEventLoop]:
+        await client.session.start_session_async(START)
+        return weakref.ref(asyncio.get_running_loop())
+
+    loops = [asyncio.run(main()) for _ in range(3)]
+    gc.collect()
+    assert [loop() is None for loop in loops] == [True, True, False]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_fork(server: Loopback) -> None:
@@ -279,6 +306,39 @@ def test_result(server: Loopback) -> None:
     assert (refusal.ok, refusal.value) == (False, None)
     with pytest.raises(ValidationError, match="no"):
         refusal.unwrap()
+
+
+def test_an_operation_runs_once(server: Loopback) -> None:
+    """A second run of the same operation is refused, not taken for an empty success."""
+    server.script = [STARTED]
+    operation = operations.start_session(START)
+    with HoneyHiveCore("key", server_url=server.url) as core:
+        assert core.call(operation).ok
+        assert type(core.call(operation).error) is ValidationError
+
+
+@given(
+    status=st.integers(200, 599),
+    body=st.binary() | st.builds(lambda reply: json.dumps(reply).encode(), REPLY),
+    content_type=st.sampled_from(["application/json", "text/html", ""]),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_reply_escapes(status: int, body: bytes, content_type: str) -> None:
+    """Whatever a server answers, a function returns; and an error tells itself."""
+    with Loopback() as server, HoneyHiveCore("key", server_url=server.url) as core:
+        server.script = [response(status, body, content_type, connection="close")]
+        for result in (
+            session_get_session(core, "1"),
+            core.call(operations.search_events_v1(filters=[])),
+            core.call(operations.get_events(project="p", filters=[])),
+            core.call(operations.get_event_v1("1")),
+            core.call(operations.create_event_batch(events=[])),
+        ):
+            assert result.ok or isinstance(result.error, SDKError | ValidationError), result.error
+            assert result.ok or str(result.error)
+            if isinstance(result.error, PartialBatchError):
+                assert isinstance(result.error.event_ids, list)
+                assert isinstance(result.error.errors, list)
 
 
 @pytest.mark.parametrize(

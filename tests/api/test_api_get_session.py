@@ -8,7 +8,7 @@ import pytest
 from api_forms import Form
 from api_loopback import Loopback, Request, Script, response
 
-from honeytrace.api import Event, HoneyHive, SDKError, SessionNotFoundError
+from honeytrace.api import Event, HoneyHive, SDKError, SessionNotFoundError, ValidationError
 
 SESSION = {"event_id": "s1", "session_id": "s1", "event_name": "n", "event_type": "session"}
 GONE = response(404, {"message": "Route GET:/somewhere not found", "statusCode": 404})
@@ -71,6 +71,9 @@ def test_search_body(server: Loopback, form: Form) -> None:
         ({ROUTES[0]: response(404, b"Session not found", "text/plain")}, 1),
         ({ROUTES[2]: response(404, {"message": "Event not found"})}, 3),
         ({ROUTES[3]: response(200, {"events": []})}, 4),
+        ({ROUTES[3]: response(200, {"count": 0})}, 4),
+        ({ROUTES[0]: response(200, None)}, 1),
+        ({ROUTES[2]: response(200, {"event": None})}, 3),
         ({ROUTES[1]: response(400), ROUTES[3]: response(200, {"events": [], "count": 0})}, 4),
     ],
 )
@@ -85,6 +88,20 @@ def test_no_such_session(
     assert outcome.conclusive
     assert "No session 's1'" in str(outcome)
     assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("reply", [{"events": 5}, {"events": [5]}, []])
+def test_an_unreadable_search(reply: Any, form: Form, server: Loopback) -> None:
+    """A search that answers nonsense is a ValidationError."""
+    server.script = [offering({ROUTES[3]: response(200, reply)})]
+    assert type(form.get(HoneyHive("key", server_url=server.url), "s1")) is ValidationError
+
+
+def test_a_page_is_not_an_answer(form: Form, server: Loopback) -> None:
+    """An HTML 404 that happens to speak of sessions is a missing route."""
+    page = response(404, b"<html>Your session has no such page</html>", "text/html")
+    server.script = [offering({ROUTES[3]: response(200, {"events": [SESSION]})}, page)]
+    assert form.get(HoneyHive("key", server_url=server.url), "s1").answered_by == ROUTES[3]
 
 
 def test_no_lookup_offered(form: Form, server: Loopback) -> None:

@@ -284,6 +284,8 @@ def test_server_url(form: Form, server: Loopback) -> None:
         ("server_url", "ftp://host"),
         ("server_url", "http://host:port"),
         ("server_url", 5),
+        ("server_url", "https://user:password@host"),
+        ("server_url", "https://host/?a=b"),
         ("timeout", 0),
         ("timeout", math.nan),
         ("timeout", "5"),

@@ -75,6 +75,13 @@ def test_retry_after_never_raises(header: str) -> None:
     assert seconds is None or (seconds > 0 and not math.isnan(seconds))
 
 
+@pytest.mark.parametrize("wrong", [{"initial_interval": -1.0}, {"max_elapsed_time": math.nan}])
+def test_impossible_times(wrong: dict[str, float]) -> None:
+    """Times that cannot be waited are refused at once."""
+    with pytest.raises(ValidationError, match="seconds"):
+        RetryConfig.backoff(**wrong)
+
+
 def test_codes() -> None:
     """Codes are exact or a class, as numbers or text; anything else is refused."""
     assert matches(503, [503])

@@ -51,6 +51,9 @@ class Call:
         """Answer what the operation asks until it returns; raises APIError."""
         try:
             exchange = next(operation)
+        except StopIteration:
+            raise ValidationError("this operation has been run: make another") from None
+        try:
             while True:
                 try:
                     reply = yield from self._exchange(exchange)
@@ -105,7 +108,7 @@ class Call:
             failure = as_api_error(error)
             _log.debug("%s %s: %r", exchange.method, exchange.path, failure)
             raise failure from failure.__cause__
-        _log.debug("%s %s: %d", request.method, request.url, response.status_code)
+        _log.debug("%s %s: %d", exchange.method, exchange.path, response.status_code)
         _log_headers("response", response.headers)
         return Reply(_unless_rewritten(request, response))
 

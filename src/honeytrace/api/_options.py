@@ -59,11 +59,12 @@ class Settings:
         _refuse_unknown("options", options, RequestOptions.__annotations__)
         server_url = options.get("server_url")
         timeout = options.get("timeout")
+        retries = options.get("retries")
         retry_codes = options.get("retry_codes")
         return Settings(
             self.server_url if server_url is None else _base_url(server_url),
             self.timeout if timeout is None else _seconds(timeout),
-            options.get("retries") or self.retries,
+            self.retries if retries is None else _retry_config(retries),
             self.retry_codes if retry_codes is None else check_codes(retry_codes),
             self._merged_http(options.get("http_options")),
         )
@@ -89,16 +90,25 @@ def _seconds(timeout: float) -> float:
     return timeout
 
 
+def _retry_config(retries: RetryConfig) -> RetryConfig:
+    if not isinstance(retries, RetryConfig):
+        raise ValidationError(
+            f"retries: RetryConfig.none() or RetryConfig.backoff(...), not {retries!r}", retries
+        )
+    return retries
+
+
 def _base_url(server_url: str) -> str:
     """The base to which paths are appended: its own path is kept, trailing slashes are not."""
     try:
         url = httpx.URL(server_url)
     except (httpx.InvalidURL, TypeError) as error:
+        raise ValidationError(f"server_url: no URL: {error}", server_url) from error
+    # a user in the URL would become Basic authentication and replace the key
+    superfluous = url.userinfo or url.query or url.fragment
+    if url.scheme not in ("http", "https") or not url.host or superfluous:
         raise ValidationError(
-            f"server_url: {server_url!r} is no URL: {error}", server_url
-        ) from error
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise ValidationError(
-            f"server_url: {server_url!r} is not of the form https://host[:port][/path]", server_url
+            "server_url: write https://host[:port][/path], without user, query or fragment",
+            server_url,
         )
     return server_url.rstrip("/")

@@ -15,9 +15,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -56,7 +55,7 @@ class Blocking:
         """The client given, or our own: made on first use."""
         own = self._given or self._own.get(os.getpid())
         if own is None:
-            made = httpx.Client(**_made_like())
+            made = httpx.Client(**_client_options())
             # no lock, which a fork might find taken: of two made at once, one is dropped unused
             own = self._own.setdefault(os.getpid(), made)
         return own
@@ -119,9 +118,8 @@ class Awaiting:
 
     def __init__(self, client: httpx.AsyncClient | None, clock: Clock) -> None:
         self._given = client
-        # connections belong to the event loop that opened them
-        self._own: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
-        self._own = WeakKeyDictionary()
+        # by event loop: connections belong to the one that opened them
+        self._own: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
         self._clock = clock
 
     def client(self) -> httpx.AsyncClient:
@@ -130,7 +128,10 @@ class Awaiting:
             return self._given
         loop = asyncio.get_running_loop()
         if loop not in self._own:
-            self._own[loop] = httpx.AsyncClient(**_made_like())
+            for old in list(self._own):
+                if old.is_closed():
+                    self._own.pop(old, None)  # nobody can use or close that client any more
+            self._own[loop] = httpx.AsyncClient(**_client_options())
         return self._own[loop]
 
     async def send(self, request: httpx.Request, seconds: float, **how: Any) -> httpx.Response:
@@ -162,8 +163,8 @@ async def _within(seconds: float, awaitable: Awaitable[T]) -> T:
         return await awaitable
 
 
-@lru_cache(maxsize=1)
-def _made_like() -> dict[str, Any]:
+@cache
+def _client_options() -> dict[str, Any]:
     """What our own httpx clients are made with."""
     return {
         # read once: it costs some 20 ms, and there may be a client for every event loop

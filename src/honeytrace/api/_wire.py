@@ -137,10 +137,9 @@ def build(
     by_wire = {field.wire_name: name for name, field in known.items()}
     given = {by_wire.get(str(k), k): v for k, v in {**(request or {}), **(fields or {})}.items()}
 
-    wire, problems = (
-        {},
-        [f"{name!s:.80} is not a field of {model.__name__}" for name in given if name not in known],
-    )
+    unknown = [name for name in given if name not in known]
+    problems = [f"{name!s:.80} is not a field of {model.__name__}" for name in unknown]
+    wire = {}
     for name, field in known.items():
         value = given.get(name)
         if value is None:
@@ -191,6 +190,12 @@ def read(
             f"Response validation failed: no {', '.join(missing)}", data, response
         )
     return model(**values, extra=extra, **local)
+
+
+def whole(value: Any) -> int | None:
+    """The value as an int, or None when it is no whole number."""
+    taken = _integer(value)
+    return None if taken is _WRONG else int(taken)
 
 
 def to_dict(model: Any) -> dict[str, Any]:

@@ -55,10 +55,7 @@ class Session(_Group):
         return await self._call_async(operations.start_session(request, **fields), options)
 
     def get_session(
-        self,
-        session_id: str,
-        *,
-        options: RequestOptions | None = None,
+        self, session_id: str, *, options: RequestOptions | None = None
     ) -> models.Event:
         """Read a session back, from the first route that knows it (`Event.answered_by`).
 
@@ -67,30 +64,19 @@ class Session(_Group):
         return self._call(operations.get_session(session_id), options)
 
     async def get_session_async(
-        self,
-        session_id: str,
-        *,
-        options: RequestOptions | None = None,
+        self, session_id: str, *, options: RequestOptions | None = None
     ) -> models.Event:
         """As `get_session`, awaited."""
         return await self._call_async(operations.get_session(session_id), options)
 
     def update_session(
-        self,
-        session_id: str,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
+        self, session_id: str, *, options: RequestOptions | None = None, **fields: Any
     ) -> None:
         """Add to a session after the fact (`PUT /events`); fields as of `UpdateEventRequest`."""
         return self._call(operations.update_session(session_id, **fields), options)
 
     async def update_session_async(
-        self,
-        session_id: str,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
+        self, session_id: str, *, options: RequestOptions | None = None, **fields: Any
     ) -> None:
         """As `update_session`, awaited."""
         return await self._call_async(operations.update_session(session_id, **fields), options)
@@ -284,40 +270,24 @@ class V1(_Group):
         """As `create_event_batch`, awaited."""
         return await self._call_async(operations.create_event_batch_v1(request, **fields), options)
 
-    def get_event(
-        self,
-        event_id: str,
-        *,
-        options: RequestOptions | None = None,
-    ) -> models.Event:
+    def get_event(self, event_id: str, *, options: RequestOptions | None = None) -> models.Event:
         """Read one event."""
         return self._call(operations.get_event_v1(event_id), options)
 
     async def get_event_async(
-        self,
-        event_id: str,
-        *,
-        options: RequestOptions | None = None,
+        self, event_id: str, *, options: RequestOptions | None = None
     ) -> models.Event:
         """As `get_event`, awaited."""
         return await self._call_async(operations.get_event_v1(event_id), options)
 
     def update_event(
-        self,
-        event_id: str,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
+        self, event_id: str, *, options: RequestOptions | None = None, **fields: Any
     ) -> None:
         """Add to an event; fields as of `UpdateEventRequest`."""
         return self._call(operations.update_event_v1(event_id, **fields), options)
 
     async def update_event_async(
-        self,
-        event_id: str,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
+        self, event_id: str, *, options: RequestOptions | None = None, **fields: Any
     ) -> None:
         """As `update_event`, awaited."""
         return await self._call_async(operations.update_event_v1(event_id, **fields), options)

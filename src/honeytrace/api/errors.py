@@ -109,16 +109,16 @@ class PartialBatchError(SDKError):
     @property
     def event_ids(self) -> list[str]:
         """Ids of the events that were stored."""
-        return list(self._body().get("event_ids") or ())
+        return self._listed("event_ids")
 
     @property
     def errors(self) -> list[str]:
         """One message for each event that was not stored."""
-        return list(self._body().get("errors") or ())
+        return self._listed("errors")
 
-    def _body(self) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads(self.raw_response.content)
-        return body
+    def _listed(self, key: str) -> list[str]:
+        listed = json.loads(self.raw_response.content).get(key)
+        return listed if isinstance(listed, list) else []
 
 
 class SessionNotFoundError(SDKError, LookupError):

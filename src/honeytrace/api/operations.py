@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from honeytrace.api import models
 from honeytrace.api._reply import Reply
-from honeytrace.api._wire import build, read
+from honeytrace.api._wire import build, read, whole
 from honeytrace.api.errors import SDKError, SessionNotFoundError, ValidationError
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ def get_session(session_id: str) -> Operation[models.Event]:
             if error.status_code not in (_CANNOT_ANSWER if tried else _ROUTE_GONE):
                 raise
             tried[route] = Reply(error.raw_response)
-            conclusive = error.status_code == 404 and _names_a_session(error.body, exchange.path)
+            conclusive = _denies_the_session(error, exchange.path)
         else:
             found = _session_in(exchange, reply.json(), session_id)
             if found is not None:
@@ -116,17 +116,24 @@ def _session_search(session_id: str) -> Exchange:
 def _session_in(exchange: Exchange, body: Any, session_id: str) -> Any:
     """The session's own object in the reply of a route, or None when the route knows no such."""
     if not isinstance(body, dict):
-        return body  # `read` says what is wrong with it
+        return body  # null: no such session; `read` says what is wrong with anything else
     if exchange.method == "POST":
-        events = body.get("events") or ()
+        events = body.get("events")
+        if not isinstance(events, list):
+            return events  # as above
         return next((e for e in events if read(models.Event, e).event_id == session_id), None)
-    return body["event"] if isinstance(body.get("event"), dict) else body
+    return body.get("event", body)
 
 
-def _names_a_session(body: str, path: str) -> bool:
-    """Whether a 404 reads as "no such session" and not as a router's "no such path"."""
-    text = body.lower()
-    return ("session" in text or "event" in text) and path.lower() not in text
+def _denies_the_session(error: SDKError, path: str) -> bool:
+    """Whether this is a 404 that reads as "no such session", not a router's "no such path"."""
+    text = error.body.lower()
+    return (
+        error.status_code == 404
+        and "html" not in error.content_type
+        and ("session" in text or "event" in text)
+        and path.lower() not in text
+    )
 
 
 def _not_found(session_id: str, tried: dict[str, Reply], conclusive: bool) -> SessionNotFoundError:
@@ -227,7 +234,7 @@ def _events(path: str, payload: dict[str, Any]) -> Operation[models.EventsPage]:
             read(models.Event, event, reply.raw_response, answered_by=f"POST {path}")
             for event in events
         ],
-        total=int(total) if isinstance(total, (int, float)) else None,
+        total=whole(total),
     )
 
 

@@ -39,6 +39,13 @@ class RetryConfig:
     max_elapsed_time: float = 3600.0
     retry_connection_errors: bool = False
 
+    def __post_init__(self) -> None:
+        times = (self.initial_interval, self.max_interval, self.exponent, self.max_elapsed_time)
+        if self.strategy not in ("none", "backoff") or not all(time >= 0 for time in times):
+            raise ValidationError(
+                f"retries: what is {self}? Intervals are seconds, 0 or more", self
+            )
+
     @classmethod
     def none(cls) -> RetryConfig:
         """Send once."""
