@@ -1,80 +1,45 @@
-"""A sink that keeps what it is given, for `honeytrace.testing` and for tests."""
+"""A sink that keeps what it is given in memory, and lets a test wait for it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 
-from .._record import Item, Record, Update, apply, merge
+from .._record import Item, Record
+from ..store.memory import MemoryStore
 from . import Delivery
+from .store import StoreSink
 
 __all__ = ["MemorySink"]
 
 
-class MemorySink:
-    """Keeps records in order of arrival, merged by id as a store does. Thread-safe."""
+class MemorySink(StoreSink):
+    """Accepts everything, at once; `store` holds the sessions, merged by id."""
 
     def __init__(self) -> None:
+        super().__init__(MemoryStore())
         self.items: list[Item] = []
         """Everything delivered, as it came: redeliveries and updates too."""
-        self._records: dict[str, Record] = {}
-        self._pending: dict[str, list[Update]] = {}
-        self._changed = threading.Condition()
+        self._delivered = threading.Condition()
 
-    @property
-    def records(self) -> list[Record]:
-        """The sessions, as a store would hold them now."""
-        with self._changed:
-            return list(self._records.values())
-
-    def get(self, session_id: str) -> Record | None:
-        """The session of this id, or None."""
-        with self._changed:
-            return self._records.get(session_id)
-
-    def wait(self, count: int, timeout: float | None = None) -> list[Record]:
-        """The records, once there are at least `count`.
+    def wait(self, count: int, *, timeout: float) -> list[Record]:
+        """The sessions, in order of first arrival, once there are at least `count` of them.
 
         Raises `TimeoutError` when there are fewer after `timeout` seconds.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._records) >= count, timeout):
-                have = len(self._records)
-                raise TimeoutError(f"{have} of {count} sessions arrived in {timeout} s")
-            return list(self._records.values())
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._changed:
-            self.items.clear()
-            self._records.clear()
-            self._pending.clear()
+        with self._delivered:
+            if not self._delivered.wait_for(lambda: len(self._ids()) >= count, timeout):
+                have = len(self._ids())
+                raise TimeoutError(f"{have} of {count} sessions were delivered in {timeout} s")
+            return self.store.get_many(self._ids())
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
-        """Accept everything at once."""
-        with self._changed:
-            for item in batch:
-                self.items.append(item)
-                if isinstance(item, Update):
-                    self._update(item)
-                else:
-                    self._insert(item)
-            self._changed.notify_all()
-        return Delivery()
+        with self._delivered:
+            self.items += batch
+            delivery = super().deliver(batch, timeout=timeout)
+            self._delivered.notify_all()
+        return delivery
 
-    def close(self) -> None:
-        """Nothing to release; what was kept stays readable."""
-
-    def _insert(self, record: Record) -> None:
-        known = self._records.get(record.event_id)
-        merged = record if known is None else merge(known, record)
-        for update in self._pending.pop(record.event_id, ()):
-            merged = apply(merged, update)
-        self._records[record.event_id] = merged
-
-    def _update(self, update: Update) -> None:
-        known = self._records.get(update.event_id)
-        if known is None:
-            self._pending.setdefault(update.event_id, []).append(update)
-        else:
-            self._records[update.event_id] = apply(known, update)
+    def _ids(self) -> list[str]:
+        records = (item.event_id for item in self.items if isinstance(item, Record))
+        return list(dict.fromkeys(records))

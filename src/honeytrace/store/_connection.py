@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from .errors import RecordRefusedError, StoreBusyError, StoreDamagedError
-from .migrations import APPLICATION_ID, MIGRATIONS, migrate, version
+from .migrations import APPLICATION_ID, MIGRATIONS, migrate, name, version
 from .search import drop_unusable
 
 __all__ = ["Connection", "identity", "open_readonly", "open_writable", "set_aside", "store_error"]
@@ -119,7 +119,7 @@ def _checked(conn: sqlite3.Connection) -> sqlite3.Connection:
     """The connection, of a store that can be read as it is, and from now on cannot be written."""
     try:
         if version(conn) < len(MIGRATIONS):
-            raise StoreError("the store is of an older honeytrace: open it for writing once")
+            raise StoreError(f"{name(conn)} is of an older honeytrace: open it for writing once")
         conn.execute("PRAGMA query_only = ON")
     except BaseException:
         conn.close()
@@ -179,12 +179,16 @@ def set_aside(path: Path) -> Path:
 
 _CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
     ("locked", StoreBusyError, "another process keeps it locked: end that process or try again"),
-    ("not a database", StoreError, "it is no store: move the file, or choose another store path"),
-    ("malformed", StoreError, "it is no store: move the file, or choose another store path"),
+    ("not a database", StoreError, "it is no store: choose another path, configure(store=…)"),
+    ("malformed", StoreError, "it is no store: choose another path, configure(store=…)"),
     ("full", StoreError, "the disk is full: free some space, or delete old sessions"),
-    ("readonly", StoreError, "it is read-only: make it writable, or choose another store path"),
+    (
+        "readonly",
+        StoreError,
+        "it is read-only: make it writable, or choose another, configure(store=…)",
+    ),
     ("unable to open", StoreError, "it cannot be opened: make it and its directory writable"),
-    ("Permission", StoreError, "permission denied: make it writable, or choose another store path"),
+    ("Permission", StoreError, "make it writable, or choose another path, configure(store=…)"),
 )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ..errors import StoreError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "version"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "name", "version"]
 
 APPLICATION_ID = 0x486E5974
 """`HnYt`: marks the file as ours, so that another program's database is never written to."""
@@ -114,10 +114,18 @@ def version(conn: sqlite3.Connection) -> int:
     (owner,) = conn.execute("PRAGMA application_id").fetchone()
     (number,) = conn.execute("PRAGMA user_version").fetchone()
     if tables and owner != APPLICATION_ID:
-        raise StoreError("the store is another program's database: choose another store path")
+        raise StoreError(
+            f"{name(conn)} is another program's database: choose another path, configure(store=…)"
+        )
     if number > len(MIGRATIONS):
         raise StoreError(
-            f"the store has version {number} and this honeytrace knows {len(MIGRATIONS)}:"
-            " upgrade honeytrace, or choose another store path"
+            f"{name(conn)} has version {number} and this honeytrace knows {len(MIGRATIONS)}:"
+            " upgrade honeytrace, or choose another path, configure(store=…)"
         )
     return int(number)
+
+
+def name(conn: sqlite3.Connection) -> str:
+    """What to call the store in a message."""
+    (_, _, path) = conn.execute("PRAGMA database_list").fetchone()
+    return f"the store {path}"
