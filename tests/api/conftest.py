@@ -5,7 +5,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 from api_forms import FakeClock, Form
 from api_loopback import Loopback, Request
 from openapi_core import OpenAPI
@@ -30,7 +29,7 @@ class PublishedRequest:
 @pytest.fixture(scope="session")
 def published() -> Callable[[Request], None]:
     """Raises for a request that HoneyHive's published OpenAPI document does not allow."""
-    openapi = OpenAPI.from_dict(yaml.safe_load(DOCUMENT.read_text()))
+    openapi = OpenAPI.from_file_path(str(DOCUMENT))
     return lambda request: openapi.validate_request(PublishedRequest(request))
 
 

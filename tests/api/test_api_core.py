@@ -141,6 +141,14 @@ def test_deadline_covers_retries(form: Form, server: Loopback, clock: FakeClock)
     server.requests.clear()  # without a key, which the document asks for
 
 
+def test_the_real_clock(form: Form, server: Loopback) -> None:
+    """Without a clock of the test's, retries wait by the system's."""
+    server.script = [response(503), STARTED]
+    at_once = RetryConfig.backoff(max_interval=0.0)
+    form.start(HoneyHive("key", server_url=server.url, retry_config=at_once), START)
+    assert len(server.requests) == 2
+
+
 def test_nothing_is_sent_after_the_deadline(form: Form, server: Loopback, clock: FakeClock) -> None:
     """A bearer that uses up the time ends in a timeout before any I/O."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from honeytrace.api import (
     EventFilter,
     HoneyHive,
     HoneyHiveCore,
+    InvalidRequestError,
     SessionStartRequest,
     ValidationError,
 )
@@ -148,14 +151,41 @@ ROUTES: dict[str, tuple[Callable[[HoneyHive], Any], Any]] = {
 }
 
 
+class Awaited:
+    """The async twins under the names of the sync methods."""
+
+    def __init__(self, client: HoneyHive) -> None:
+        self.session = _Twins(client.session)
+        self.events = _Twins(client.events)
+        self.v1 = _Twins(client.v1)
+
+
+class _Twins:
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.group, f"{name}_async")
+
+
+@pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("route", ROUTES)
-def test_routes(route: str, server: Loopback) -> None:
+def test_routes(route: str, twin: bool, server: Loopback) -> None:
     """Each operation takes its route, with the body the contract names."""
     reply = {"event_id": "e", "session_id": "s", "event_ids": ["e"], "events": []}
     server.script = [response(200, reply)]
     call, body = ROUTES[route]
-    with HoneyHive("key", server_url=server.url) as client:
-        call(client)
+    client: Any = HoneyHive("key", server_url=server.url)
+
+    async def main() -> None:
+        async with client:
+            await call(cast(HoneyHive, Awaited(client)))
+
+    if twin:
+        asyncio.run(main())
+    else:
+        with client:
+            call(client)
     (request,) = server.requests
     assert f"{request.method} {request.path}" == route.strip()
     assert (request.json if request.body else None) == body
@@ -163,8 +193,6 @@ def test_routes(route: str, server: Loopback) -> None:
 
 def test_async_twins(server: Loopback) -> None:
     """Every method of every group has an async twin with the same parameters."""
-    import inspect
-
     client = HoneyHive()
     for group in (client.session, client.events, client.v1):
         methods = dict(inspect.getmembers(type(group), inspect.isfunction))
@@ -196,6 +224,36 @@ def test_replies(server: Loopback) -> None:
     assert page.total == 7
     assert (found.event_id, found.error, found.inputs, found.start_time) == ("e", None, None, 1.5)
     assert found.extra == {"inputs": [1], "children": []}
+
+
+def test_replies_lacking_what_matters(server: Loopback) -> None:
+    """A 200 without the id that was asked for is no success, and the reply is there to look at."""
+    server.script = [response(200, {"success": True})]
+    with HoneyHive("key", server_url=server.url) as client:
+        for call in (
+            lambda: client.session.start_session(project="p", session_name="n", source="s"),
+            lambda: client.events.create_event(EVENT),
+        ):
+            with pytest.raises(ValidationError, match=r"no (session|event)_id") as caught:
+                call()
+            assert caught.value.raw_response is not None
+
+
+def test_export_needs_a_project(server: Loopback) -> None:
+    """The legacy export refuses a query without project before any I/O."""
+    client = HoneyHive("key", server_url=server.url)
+    with client, pytest.raises(ValidationError, match="project is required"):
+        client.events.get_events(filters=[])
+    assert server.requests == []
+
+
+def test_a_header_that_is_none(form: Form, server: Loopback) -> None:
+    """A header no HTTP message can carry is an InvalidRequestError that does not repeat it."""
+    options: Any = {"http_options": {"headers": {"x-key": "secret\n"}}}
+    outcome = form.start(HoneyHive("key", server_url=server.url), EXAMPLE, options=options)
+    assert type(outcome) is InvalidRequestError
+    assert "secret" not in repr(outcome)
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -289,6 +347,7 @@ def test_server_url(form: Form, server: Loopback) -> None:
         ("timeout", 0),
         ("timeout", math.nan),
         ("timeout", "5"),
+        ("retries", "backoff"),
         ("retry_codes", ["teapot"]),
         ("retry_codes", "503"),
         ("http_options", {"method": "GET"}),
@@ -301,7 +360,7 @@ def test_server_url(form: Form, server: Loopback) -> None:
 def test_impossible_options(option: str, value: Any, form: Form) -> None:
     """An impossible option is refused at construction, and in the outcome when given to a call."""
     with pytest.raises(ValidationError, match=option):
-        HoneyHiveCore(**{option: value})
+        HoneyHiveCore(**{"retry_config" if option == "retries" else option: value})
     if option != "bearer_auth":
         outcome = form.start(HoneyHive(), EXAMPLE, options={option: value})
         assert type(outcome) is ValidationError
