@@ -29,8 +29,8 @@ cost_per_token sessionId children_ids tokens_per_second
 """
 SECRET = """
 APIKey openAIApiKey x-api-key azure_openai_api_key2 DB_PASSWORD db.password MYSQL_PWD
-githubAccessToken id_token basic_auth gcpServiceCredentials ssh_key signing_keys Ocp-Apim-
-Subscription-Key clientsecret PHPSESSID sessionToken
+githubAccessToken id_token basic_auth gcpServiceCredentials ssh_key signing_keys
+Ocp-Apim-Subscription-Key clientsecret PHPSESSID sessionToken
 """
 
 

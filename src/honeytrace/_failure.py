@@ -51,19 +51,23 @@ def describe(
     status = status_of(exc)
     if status == "closed":
         return status, None, {}
-    error = redact(error_text(exc))
-    details: dict[str, Any] = {"traceback": redact(_traceback(exc.__traceback__) + error_text(exc))}
-    causes = [redact(error_text(cause)) for cause in _chain(exc)]
+
+    def clean(text: str) -> str:
+        return redact(text).encode("utf-8", "backslashreplace").decode()  # lone surrogates
+
+    error = clean(error_text(exc))
+    details: dict[str, Any] = {"traceback": clean(_traceback(exc.__traceback__) + error_text(exc))}
+    causes = [clean(error_text(cause)) for cause in _chain(exc)]
     if causes:
         details["causes"] = causes
     members = getattr(exc, "exceptions", None)
     if isinstance(members, (tuple, list)):
         details["exceptions"] = [
-            redact(error_text(m)) for m in members[:_CHAIN] if isinstance(m, BaseException)
+            clean(error_text(m)) for m in members[:_CHAIN] if isinstance(m, BaseException)
         ]
     notes = getattr(exc, "__notes__", None)
     if isinstance(notes, list):
-        details["notes"] = [redact(_cut(n, _TEXT)) for n in notes[:_CHAIN] if isinstance(n, str)]
+        details["notes"] = [clean(_cut(n, _TEXT)) for n in notes[:_CHAIN] if isinstance(n, str)]
     return status, error, details
 
 

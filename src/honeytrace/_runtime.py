@@ -7,6 +7,7 @@ was called before. Capture knows this module only through the functions it leave
 from __future__ import annotations
 
 import atexit
+import inspect
 import logging
 import os
 import sys
@@ -262,7 +263,7 @@ def update_session(session_id: str, **fields: Any) -> None:
         _update(session_id, given)
 
 
-_UPDATABLE = tuple(name for name in Session.update.__kwdefaults__)
+_UPDATABLE = tuple(inspect.signature(Session.update).parameters)[1:]
 
 atexit.register(shutdown)
 if hasattr(os, "register_at_fork"):

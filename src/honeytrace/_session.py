@@ -255,11 +255,11 @@ class Session:
                 self._outputs = self._encode(name, value)
             elif name == "error":
                 text = error_text(value) if isinstance(value, BaseException) else str(value)
-                self._failure = ("error", hot.redact(text), {})
+                self._failure = ("error", _utf8(hot.redact(text)), {})
             elif name in OBJECTS:
                 self._extras[name] = self._encode(name, value)
             else:
-                self._extras[name] = str(value)
+                self._extras[name] = _utf8(str(value))
 
     def _object(self, name: str) -> bytes | None:
         """A mapping field as JSON: what the spec fixes, then what the program added."""
@@ -359,6 +359,11 @@ def current_session() -> Session:
     """The session that runs here; outside of any, a false object that ignores what it is told."""
     session = current.get()
     return session if isinstance(session, Session) else NO_SESSION
+
+
+def _utf8(text: str) -> str:
+    """`text` with lone surrogates written out: UTF-8 has no bytes for them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def as_mapping(value: Any) -> dict[Any, Any]:

@@ -171,7 +171,7 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
             sample_rate=sample_rate,
         )
         self._spec = Spec(**options)
-        self._fields = {
+        self._fields: dict[str, Any] = {
             "outputs": outputs,
             "error": error,
             "children_ids": children_ids,
@@ -191,11 +191,11 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
             self._open.append((NO_SESSION, outer))
             return NO_SESSION
         fields = dict(self._fields)
-        s = begin(self._spec, outer, fields.pop("inputs"), fields.pop("session_id"))  # type: ignore[arg-type]
+        s = begin(self._spec, outer, fields.pop("inputs"), fields.pop("session_id"))
         self._open.append((s, outer))
         if s._spec is not self._spec:  # sampled out
             return NO_SESSION
-        s.update(**fields)  # type: ignore[arg-type]
+        s.update(**fields)
         return s
 
     def __exit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import inspect
 import linecache
-from functools import lru_cache, partial, wraps
+from functools import cached_property, lru_cache, partial, partialmethod, wraps
 from types import CodeType, FunctionType, MethodType, coroutine
 from typing import Any
 
@@ -122,6 +122,12 @@ def trace(target: Any, options: dict[str, Any]) -> Any:
     """
     if isinstance(target, (classmethod, staticmethod)):
         return type(target)(trace(target.__func__, options))
+    if isinstance(target, property):
+        parts = (target.fget, target.fset, target.fdel)
+        return type(target)(*(p and trace(p, options) for p in parts), target.__doc__)
+    if isinstance(target, (cached_property, partialmethod)):
+        target.func = trace(target.func, options)
+        return target
     if isinstance(target, type):
         return _trace_class(target, options)
     if isinstance(target, MethodType):
@@ -131,8 +137,7 @@ def trace(target: Any, options: dict[str, Any]) -> Any:
     if callable(target):
         return _Traced(target, options)
     raise ConfigurationError(
-        f"trace_session takes a function, a method or a class, not {type(target).__name__}; "
-        "for a property, put it below @property"
+        f"trace_session takes a function, a method or a class, not {type(target).__name__}"
     )
 
 
@@ -154,7 +159,7 @@ def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     return coroutine(traced) if flags & inspect.CO_ITERABLE_COROUTINE else traced
 
 
-class _Traced(wrapt.CallableObjectProxy):  # type: ignore[misc]
+class _Traced(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in wrapt 2 only
     """A callable object, traced: itself in every other way. It pickles as what it is made of."""
 
     def __init__(self, target: Any, options: dict[str, Any]) -> None:
@@ -168,6 +173,10 @@ class _Traced(wrapt.CallableObjectProxy):  # type: ignore[misc]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._self_traced(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        binds = hasattr(type(self.__wrapped__), "__get__")  # functools.lru_cache does
+        return self if instance is None or not binds else MethodType(self, instance)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _Traced, (self.__wrapped__, self._self_options)
@@ -188,6 +197,10 @@ def _flags(target: Any) -> int:
     return getattr(getattr(target, "__code__", None), "co_flags", 0)
 
 
+_STARS: dict[Any, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 _ANY = inspect.signature(lambda *args, **kwargs: None)
 
 
@@ -220,7 +233,7 @@ def _build(
     given = [p for p in signature.parameters.values() if p.default is not p.empty]
     by_name = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY}
     traced.__defaults__ = tuple(p.default for p in given if p.kind is not p.KEYWORD_ONLY) or None
-    traced.__kwdefaults__ = by_name or None  # type: ignore[assignment]
+    traced.__kwdefaults__ = by_name or None
     return traced
 
 
@@ -260,8 +273,7 @@ def _params(signature: inspect.Signature) -> str:
     for i, p in enumerate(signature.parameters.values()):
         if p.kind is p.KEYWORD_ONLY and not {p.VAR_POSITIONAL, p.KEYWORD_ONLY} & set(kinds[:i]):
             parts.append("*")
-        stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
-        parts.append(stars + p.name + ("" if p.default is p.empty else "=None"))
+        parts.append(_STARS.get(p.kind, "") + p.name + ("" if p.default is p.empty else "=None"))
         if p.kind is p.POSITIONAL_ONLY and p.POSITIONAL_ONLY not in kinds[i + 1 :]:
             parts.append("/")
     return ", ".join(parts)
@@ -269,9 +281,7 @@ def _params(signature: inspect.Signature) -> str:
 
 def _call(signature: inspect.Signature) -> str:
     """The arguments, as source, that pass every parameter on as it came."""
-    shape = {
-        inspect.Parameter.VAR_POSITIONAL: "*{0}",
-        inspect.Parameter.VAR_KEYWORD: "**{0}",
-        inspect.Parameter.KEYWORD_ONLY: "{0}={0}",
-    }
-    return ", ".join(shape.get(p.kind, "{0}").format(p.name) for p in signature.parameters.values())
+    return ", ".join(
+        f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else _STARS.get(p.kind, "") + p.name
+        for p in signature.parameters.values()
+    )

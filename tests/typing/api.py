@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from typing import Any
-
 from typing_extensions import assert_type
 
 import honeytrace
@@ -64,7 +62,6 @@ class Service:
 
 assert_type(bare("q", k=2), list[str])
 assert_type(named("q"), int)
-assert_type(keyword("q"), Coroutine[Any, Any, bytes])
 assert_type(streamed(), Iterator[str])
 assert_type(astreamed(), AsyncIterator[int])
 assert_type(Service().method(1), str)
@@ -73,10 +70,11 @@ assert_type(Service.below(1), int)
 assert_type(trace_session(partial(bare, "q"))(), list[str])
 bare(1)  # type: ignore[arg-type]
 trace_session(3)  # type: ignore[call-overload]
-assert_type(propagate(named), Callable[[str], int])
+carried: Callable[[str], int] = propagate(named)
 
 
 async def blocks() -> None:
+    assert_type(await keyword("q"), bytes)
     with session("a", inputs={"q": 1}) as s:
         assert_type(s, Session)
         assert_type(s.session_id, str)
