@@ -93,6 +93,23 @@ store.close()
     store.close()
 
 
+def test_a_leaving_process_spares_the_others(tmp_path: Path, start: Start) -> None:
+    """A process that closes the store does not count as its last user while another has it open:
+    the write-ahead log, which the last one removes, stays."""
+    path = tmp_path / "x.db"
+    store = SQLiteStore(path)
+    store.insert([record("a")])
+    assert store.get("a") is not None
+    SQLiteStore.open(path)[0].close()
+    process = start("store = SQLiteStore(path); store.insert([record('b')]); store.close()", path)
+    go([process])
+    finish([process])
+    assert Path(f"{path}-wal").exists()
+    assert store.get("b") is not None
+    store.close()
+    assert not Path(f"{path}-wal").exists()
+
+
 def test_processes_race_to_create_a_store(tmp_path: Path, start: Start) -> None:
     """Four processes that open a store that is not there yet all get one and the same."""
     for attempt in range(2):

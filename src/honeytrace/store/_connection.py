@@ -1,4 +1,8 @@
-"""Opening the store's file, and saying in plain words what SQLite has against it."""
+"""Opening the store's file, and saying in plain words what SQLite has against it.
+
+Nothing but SQLite may open the file: closing any other descriptor of it would drop the locks of
+every connection in this process (https://sqlite.org/howtocorrupt.html, section 2.2).
+"""
 
 from __future__ import annotations
 
@@ -85,9 +89,13 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """The store at `path`, created when missing and migrated. Raises as SQLite and the OS do."""
-    _create_private(path)
-    conn = _connect(path, "mode=rw", busy_timeout)
+    _make_directory(path.parent)
+    new = not path.exists()
+    conn = _connect(path, "mode=rwc", busy_timeout)
     try:
+        if new:
+            # for its user only, as SQLite then makes `-wal` and `-shm`, too
+            os.chmod(path, 0o600)
         # first of all, lest another program's database is switched to WAL
         version(conn)
         _use_wal(conn, busy_timeout)
@@ -137,16 +145,14 @@ def _connect(path: Path, how: str, busy_timeout: float) -> sqlite3.Connection:
     )
 
 
-def _create_private(path: Path) -> None:
-    """Make the file, for its user only (SQLite gives `-wal` and `-shm` the same mode)."""
+def _make_directory(directory: Path) -> None:
     try:
-        os.makedirs(path.parent, 0o700)
+        os.makedirs(directory, 0o700)
     except FileExistsError:
         pass
     else:
         # as .ruff_cache does: what a tool leaves in a checkout is not to be committed
-        (path.parent / ".gitignore").write_text("*\n")
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        (directory / ".gitignore").write_text("*\n")
 
 
 def _use_wal(conn: sqlite3.Connection, busy_timeout: float) -> None:
@@ -219,9 +225,12 @@ def _unusable(error: Exception, path: Path) -> StoreError:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether the file was a store of ours, by the application id in SQLite's file header."""
+    """Whether the file was a store of ours, by the application id in its header."""
+    conn = _connect(path, "mode=ro", 0)
     try:
-        with path.open("rb") as file:
-            return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
-    except OSError:
+        (owner,) = conn.execute("PRAGMA application_id").fetchone()
+    except sqlite3.Error:
         return False
+    finally:
+        conn.close()
+    return bool(owner == APPLICATION_ID)
