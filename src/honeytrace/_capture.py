@@ -7,6 +7,8 @@ current only while the traced frame runs; a generator steps in and out at every 
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from ._context import SAMPLED_OUT, Off, current, discard, hot
@@ -205,6 +207,23 @@ class Stream:
             )
         except Exception as exc:  # noqa: BLE001 - the user's `reduce` may do anything
             self.s._outputs = hot.encode({"reduce_error": error_text(exc)}, [], "outputs")
+
+
+def first_step(gen: Any) -> Callable[[Any], Any]:
+    """`gen.asend` for the first step, hidden from the event loop's list of open generators.
+
+    The loop closes every generator on its list at shutdown; ours closes the user's.
+    """
+
+    def asend(value: Any) -> Any:
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        try:
+            return gen.asend(value)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+
+    return asend
 
 
 def thrown(exc: BaseException) -> BaseException:

@@ -56,6 +56,13 @@ def describe(
         return redact(text).encode("utf-8", "backslashreplace").decode()  # lone surrogates
 
     error = clean(error_text(exc))
+    try:
+        return status, error, _details(exc, clean)
+    except Exception:  # noqa: BLE001 - the user's __getattribute__ may do anything
+        return status, error, {}
+
+
+def _details(exc: BaseException, clean: Callable[[str], str]) -> dict[str, Any]:
     details: dict[str, Any] = {"traceback": clean(_traceback(exc.__traceback__) + error_text(exc))}
     causes = [clean(error_text(cause)) for cause in _chain(exc)]
     if causes:
@@ -68,7 +75,7 @@ def describe(
     notes = getattr(exc, "__notes__", None)
     if isinstance(notes, list):
         details["notes"] = [clean(_cut(n, _TEXT)) for n in notes[:_CHAIN] if isinstance(n, str)]
-    return status, error, details
+    return details
 
 
 def _chain(exc: BaseException) -> list[BaseException]:

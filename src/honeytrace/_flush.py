@@ -8,7 +8,6 @@ there is nothing to do, and is started anew in a forked child.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections import Counter
@@ -161,6 +160,8 @@ class Flusher:
         if self._failures == 0:
             logger.warning("honeytrace cannot deliver, and keeps trying: %s", exc or "try later")
         self._failures += 1
+        import random  # 5 ms that only a program in trouble pays
+
         longest = min(_FIRST_WAIT * 2 ** min(self._failures, 10), _LONGEST_WAIT)
         self._wait = retry_after or random.uniform(longest / 2, longest)
 
@@ -179,11 +180,11 @@ class Flusher:
         if self._thread is None or not self._thread.is_alive():
             self._flush_here(deadline)
         else:
+            self._urgent = True
+            self.queue.wake()
             with self._books:
-                while self._settled() < goal and time.monotonic() < deadline:
-                    self._urgent = True
-                    self.queue.wake()
-                    self._books.wait(min(deadline - time.monotonic(), 0.05))
+                while self._settled() < goal and (left := deadline - time.monotonic()) > 0:
+                    self._books.wait(left)
         stats = self.stats()
         complete = self._settled() >= goal and self._lost() == lost
         refused, dropped = sum(stats.refused.values()), sum(stats.dropped.values())

@@ -20,7 +20,7 @@ from typing import Any
 
 import wrapt
 
-from ._capture import Bystander, Stream, begin, done, fail, thrown
+from ._capture import Bystander, Stream, begin, done, fail, first_step, thrown
 from ._context import current, hot
 from ._session import Spec
 from .errors import ConfigurationError
@@ -57,6 +57,7 @@ def {name}({params}):
             _ht_stream.done(_ht_stop.value)
             return _ht_stop.value
         except BaseException as _ht_exc:
+            _ht_in = None
             _ht_stream.fail(_ht_exc)
             raise
         _ht_stream.suspend(_ht_item)
@@ -74,7 +75,7 @@ async def {name}({params}):
     _ht_off = not _ht_hot.on or _ht_outer is not None and _ht_outer.off
     _ht_stream = (_ht_Bystander if _ht_off else _ht_Stream)(_ht_spec, _ht_outer, {bound})
     _ht_gen = _ht_fn({call})
-    _ht_step, _ht_in = _ht_gen.asend, None
+    _ht_step, _ht_in = _ht_first(_ht_gen), None
     while True:
         try:
             _ht_item = await _ht_step(_ht_in)
@@ -82,6 +83,7 @@ async def {name}({params}):
             _ht_stream.done(None)
             return
         except BaseException as _ht_exc:
+            _ht_in = None
             _ht_stream.fail(_ht_exc)
             raise
         _ht_stream.suspend(_ht_item)
@@ -100,6 +102,7 @@ _VALUES = {
     "_ht_done": done,
     "_ht_fail": fail,
     "_ht_thrown": thrown,
+    "_ht_first": first_step,
     "_ht_Stream": Stream,
     "_ht_Bystander": Bystander,
 }
@@ -108,7 +111,7 @@ _FIRST = ("self", "cls", "mcs", "mcls")
 
 @lru_cache(maxsize=4096)
 def _compile(source: str) -> CodeType:
-    """The code object of a template's function; its lines show in tracebacks."""
+    """The code object of a template's function, its lines known to tracebacks and debuggers."""
     filename = f"<honeytrace {len(linecache.cache)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = compile(source, filename, "exec")
@@ -123,8 +126,10 @@ def trace(target: Any, options: dict[str, Any]) -> Any:
     if isinstance(target, (classmethod, staticmethod)):
         return type(target)(trace(target.__func__, options))
     if isinstance(target, property):
-        parts = (target.fget, target.fset, target.fdel)
-        return type(target)(*(p and trace(p, options) for p in parts), target.__doc__)
+        get, set_, del_ = (
+            part and trace(part, options) for part in (target.fget, target.fset, target.fdel)
+        )
+        return type(target)(get, set_, del_, target.__doc__)
     if isinstance(target, (cached_property, partialmethod)):
         target.func = trace(target.func, options)
         return target
@@ -147,16 +152,15 @@ def _trace_class(cls: type, options: dict[str, Any]) -> type:
         raise ConfigurationError("a class records its methods under their own names; give no name")
     for name, member in list(vars(cls).items()):
         method = isinstance(member, (FunctionType, classmethod, staticmethod))
-        if method and (not name.startswith("_") or name == "__call__"):
+        public = not name.startswith("_") or name == "__call__"
+        if method and public and not _is_traced(member):
             setattr(cls, name, trace(member, options))
     return cls
 
 
-def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
-    signature = inspect.signature(fn, follow_wrapped=False)
-    flags = fn.__code__.co_flags
-    traced = wraps(fn)(_build(fn, signature, flags, options))
-    return coroutine(traced) if flags & inspect.CO_ITERABLE_COROUTINE else traced
+def _is_traced(member: Any) -> bool:
+    code = getattr(getattr(member, "__func__", member), "__code__", None)
+    return code is not None and code.co_filename.startswith("<honeytrace")
 
 
 class _Traced(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in wrapt 2 only
@@ -165,14 +169,11 @@ class _Traced(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in
     def __init__(self, target: Any, options: dict[str, Any]) -> None:
         super().__init__(target)
         self._self_options = options
-        try:
-            signature = inspect.signature(target)
-        except (TypeError, ValueError):  # some builtins have none
-            signature = _ANY
-        self._self_traced = _build(target, signature, _flags(target), options)
+        self._self_traced = _build_any(target, options)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._self_traced(*args, **kwargs)
+    @property
+    def __call__(self) -> Any:  # a property leaves no frame of its own in a traceback
+        return self._self_traced
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         binds = hasattr(type(self.__wrapped__), "__get__")  # functools.lru_cache does
@@ -201,16 +202,55 @@ _STARS: dict[Any, str] = {
     inspect.Parameter.VAR_POSITIONAL: "*",
     inspect.Parameter.VAR_KEYWORD: "**",
 }
-_ANY = inspect.signature(lambda *args, **kwargs: None)
+
+
+def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
+    """The function that stands in for `fn`: of the same signature and kind."""
+    signature = inspect.signature(fn, follow_wrapped=False)
+    if any(name.startswith("_ht_") for name in signature.parameters):
+        return _build_any(fn, options)
+    recorded = _recorded(fn, signature, options["capture_inputs"])
+    by_name = ", ".join(f"{name!r}: {name}" for name in recorded or ())
+    bound = "None" if recorded is None else f"{{{by_name}}}"
+    flags = fn.__code__.co_flags
+    traced = _build(fn, flags, _params(signature), _call(signature), bound, options)
+    traced.__defaults__ = fn.__defaults__
+    traced.__kwdefaults__ = fn.__kwdefaults__
+    wraps(fn)(traced)
+    return coroutine(traced) if flags & inspect.CO_ITERABLE_COROUTINE else traced
+
+
+def _build_any(target: Any, options: dict[str, Any]) -> FunctionType:
+    """The function that traces a callable which binds its arguments itself."""
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # some builtins have none
+        signature = inspect.signature(lambda *args, **kwargs: None)
+    recorded = _recorded(target, signature, options["capture_inputs"])
+
+    def bind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        if recorded is None:
+            return None
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:  # the call will raise it
+            return {"args": args, "kwargs": kwargs}
+        bound.apply_defaults()
+        return {name: bound.arguments[name] for name in recorded}
+
+    call, bound = "*args, **kwargs", "_ht_bind(args, kwargs)"
+    return _build(target, _flags(target), call, call, bound, options, _ht_bind=bind)
 
 
 def _build(
-    target: Any, signature: inspect.Signature, flags: int, options: dict[str, Any]
+    target: Any,
+    flags: int,
+    params: str,
+    call: str,
+    bound: str,
+    options: dict[str, Any],
+    **names: Any,
 ) -> FunctionType:
-    """The function that traces calls of `target`, of the same signature and kind."""
-    recorded = _recorded(target, signature, options["capture_inputs"])
-    if any(name.startswith("_ht_") or not name.isidentifier() for name in signature.parameters):
-        signature, recorded = _ANY, recorded and ["args", "kwargs"]
     template, define, await_ = _PLAIN, "def", ""
     if flags & inspect.CO_ASYNC_GENERATOR:
         template = _ASYNC_GENERATOR
@@ -219,22 +259,11 @@ def _build(
     elif flags & inspect.CO_GENERATOR:
         template = _GENERATOR
     source = template.format(
-        define=define,
-        await_=await_,
-        name="_ht_traced",
-        params=_params(signature),
-        call=_call(signature),
-        bound=f"{{{', '.join(f'{n!r}: {n}' for n in recorded)}}}" if recorded is not None else None,
+        define=define, await_=await_, name="_ht_traced", params=params, call=call, bound=bound
     )
-    spec = _spec(target, options)
-    names = {**_VALUES, "_ht_fn": target, "_ht_spec": spec, "__name__": __name__}
-    code = _compile(source)
-    traced = FunctionType(code.replace(co_name=getattr(target, "__name__", code.co_name)), names)
-    given = [p for p in signature.parameters.values() if p.default is not p.empty]
-    by_name = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY}
-    traced.__defaults__ = tuple(p.default for p in given if p.kind is not p.KEYWORD_ONLY) or None
-    traced.__kwdefaults__ = by_name or None
-    return traced
+    code = _compile(source).replace(co_name=getattr(target, "__name__", type(target).__name__))
+    own = {"_ht_fn": target, "_ht_spec": _spec(target, options), "__name__": __name__}
+    return FunctionType(code, {**_VALUES, **names, **own})
 
 
 def _spec(target: Any, options: dict[str, Any]) -> Spec:
