@@ -1,0 +1,91 @@
+"""Every engine gives the same answers: the file store and the one in memory, side by side."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from store_records import START, record
+
+from honeytrace._record import Item, Record
+from honeytrace._record import Update as Change
+from honeytrace.sinks.store import StoreSink
+from honeytrace.store import Query, Store
+from honeytrace.store.memory import MemoryStore
+from honeytrace.store.sqlite import SQLiteStore
+
+ids = st.sampled_from("abcdef")
+few = st.sampled_from(["x", "y"])
+moments = st.integers(0, 5).map(lambda number: START + number)
+words = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=3).map(" ".join)
+
+
+@st.composite
+def items(draw: st.DrawFn) -> Item:
+    event_id = draw(ids)
+    if draw(st.booleans()):
+        fields = {
+            "feedback": orjson.dumps({draw(few): draw(few)}),
+            "source": orjson.dumps(draw(few)),
+        }
+        return Change(event_id, fields)
+    parent = draw(st.none() | ids)
+    error = draw(st.none() | words)
+    return record(
+        event_id,
+        parent_id=parent,
+        root_id=parent or event_id,
+        event_name=draw(few),
+        project=draw(few),
+        source=draw(few),
+        start_time=draw(moments),
+        duration=draw(st.none() | st.sampled_from([1.0, 2.0])),
+        error=error,
+        status="ok" if error is None else "error",
+        inputs=orjson.dumps({"text": draw(words)}),
+        children_ids=orjson.dumps(draw(st.lists(ids, max_size=2, unique=True))),
+    )
+
+
+queries = st.builds(
+    Query,
+    project=st.none() | few,
+    session_name=st.none() | few,
+    source=st.none() | few,
+    status=st.sampled_from([None, None, "ok", "error"]),
+    error=st.sampled_from([None, None, True, False]),
+    since=st.none() | moments,
+    until=st.none() | moments,
+    min_duration=st.sampled_from([None, None, 2.0]),
+    max_duration=st.sampled_from([None, None, 1.0]),
+    root_id=st.none() | ids,
+    parent_id=st.none() | ids,
+    roots_only=st.booleans(),
+    text=st.sampled_from([None, None, "red", "green re", "blu"]),
+    limit=st.integers(1, 8),
+    before=st.none() | st.tuples(moments, ids),
+)
+
+
+def answers(store: Store, batches: list[list[Item]], query: Query) -> list[Record]:
+    """What the store says after it was given the batches, about everything and to the query."""
+    sink = StoreSink(store)
+    for batch in batches:
+        assert not sink.deliver(batch, timeout=1).refused
+    found = [*store.list(Query()), *store.list(query), *store.get_many("fedcba")]
+    deleted = store.delete(before=START + 3)
+    left = store.list(query)
+    sink.close()
+    return [*found, record(f"{deleted} deleted"), *left]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.lists(items(), max_size=6), max_size=3), queries)
+def test_engines_agree(batches: list[list[Item]], query: Query) -> None:
+    """Whatever comes in, in whatever order, both stores hold and find the same."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = SQLiteStore(Path(directory) / "x.db")
+        assert answers(file, batches, query) == answers(MemoryStore(), batches, query)

@@ -1,0 +1,251 @@
+"""The record: the only owner of wire names, and of what two accounts of one session add up to."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from honeytrace._record import (
+    MERGED,
+    OBJECTS,
+    RESERVED,
+    Record,
+    Update,
+    apply,
+    as_object,
+    decode,
+    from_start_session,
+    merge,
+    merge_ids,
+    merge_objects,
+    start_session_body,
+)
+
+# a busy machine is no failure
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | text
+objects = st.dictionaries(text, scalars | st.lists(scalars, max_size=2), max_size=3)
+id_lists = st.lists(st.sampled_from("abcdef"), max_size=4, unique=True)
+moments = st.integers(1_600_000_000_000, 1_800_000_000_000)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    """Records of one id, as different accounts of the same session."""
+    error, start = draw(st.none() | text), draw(moments)
+    end = draw(st.none() | st.integers(start, start + 10_000))
+    parts = {name: draw(st.none() | objects) for name in OBJECTS}
+    return Record(
+        event_id="id",
+        session_id="id",
+        parent_id=draw(st.none() | st.just("parent")),
+        root_id="root",
+        event_type="chain",
+        event_name=draw(text),
+        project=draw(text),
+        source=draw(text),
+        status="ok" if error is None else "error",
+        start_time=float(start),
+        end_time=end,
+        duration=None if end is None else float(end - start),
+        error=error,
+        children_ids=orjson.dumps(draw(id_lists)),
+        **{name: None if part is None else orjson.dumps(part) for name, part in parts.items()},
+    )
+
+
+@unhurried
+@given(records())
+def test_a_redelivery_changes_nothing(record: Record) -> None:
+    """Merged with itself a record is as it was."""
+    assert merge(record, record) == record
+
+
+@unhurried
+@given(records(), records())
+def test_a_redelivered_continuation_changes_nothing(old: Record, new: Record) -> None:
+    """However often the second account comes again, once was enough."""
+    once = merge(old, new)
+    assert merge(once, new) == once
+
+
+@unhurried
+@given(records(), records())
+def test_a_merge_loses_nothing(old: Record, new: Record) -> None:
+    """The merged record spans both, names all children and holds the keys of both; new wins."""
+    merged = merge(old, new)
+    assert merged.start_time == min(old.start_time, new.start_time)
+    assert merged.end_time in (old.end_time, new.end_time)
+    assert (merged.end_time is None) == (old.end_time is None and new.end_time is None)
+    ids = [orjson.loads(r.children_ids) for r in (old, new, merged)]
+    assert ids[2] == list(dict.fromkeys(ids[0] + ids[1]))
+    for name in MERGED:
+        before, after, both = (orjson.loads(getattr(r, name) or "{}") for r in (old, new, merged))
+        assert both == {**before, **after}
+
+
+@unhurried
+@given(records(), objects, objects)
+def test_updates_merge_into_mappings(record: Record, first: Any, second: Any) -> None:
+    """Two updates of a mapping are one update with both, and once more changes nothing."""
+    for name in MERGED:
+        updates = [Update("id", {name: orjson.dumps(part)}) for part in (first, second)]
+        once = apply(apply(record, updates[0]), updates[1])
+        assert once == apply(record, Update("id", {name: orjson.dumps({**first, **second})}))
+        assert apply(once, updates[1]) == once
+
+
+def plain(**fields: Any) -> Record:
+    """A record with the fields of a startSession payload."""
+    return from_start_session({"session_id": "id", "session_name": "name", **fields}, str)
+
+
+@pytest.mark.parametrize(
+    ("field", "data", "changed"),
+    [
+        ("outputs", b'{"x":1}', {"outputs": b'{"x":1}'}),
+        ("outputs", b"[1,2]", {"outputs": b'{"result":[1,2]}'}),
+        ("session_name", b'"other"', {"event_name": "other"}),
+        ("event_name", b'"other"', {"event_name": "other"}),
+        ("error", b'"E: bad"', {"error": "E: bad", "status": "error"}),
+        ("error", b"null", {}),
+        ("end_time", b"12", {"end_time": 12}),
+        ("duration", b"1.5", {"duration": 1.5}),
+        ("children_ids", b'["c","a"]', {"children_ids": b'["a","b","c"]'}),
+        ("unknown", b"1", {}),
+    ],
+)
+def test_an_update_of_one_field(field: str, data: bytes, changed: dict[str, Any]) -> None:
+    """Mappings merge, children add up, everything else is replaced, unknown names are ignored."""
+    record = plain(children_ids=["a", "b"], outputs={"old": True})
+    assert apply(record, Update("id", {field: data})) == record._replace(**changed)
+
+
+def test_a_status_given_with_an_error_stands() -> None:
+    """An update that says both error and status is taken at its word, in either order."""
+    for names in itertools.permutations(("error", "status")):
+        fields = {"error": b'"Timeout"', "status": b'"interrupted"'}
+        record = apply(plain(), Update("id", {name: fields[name] for name in names}))
+        assert (record.error, record.status) == ("Timeout", "interrupted")
+
+
+def test_the_reserved_key_merges_inside() -> None:
+    """What honeytrace notes under its own key adds up, where another nested mapping is replaced."""
+    old = orjson.dumps({RESERVED: {"a": 1, "b": 1}, "other": {"a": 1}})
+    new = orjson.dumps({RESERVED: {"b": 2}, "other": {"b": 2}})
+    merged = merge_objects(old, new)
+    assert merged is not None
+    assert orjson.loads(merged) == {RESERVED: {"a": 1, "b": 2}, "other": {"b": 2}}
+
+
+def test_absent_objects_merge_as_nothing() -> None:
+    """Absent on one side is the other side; absent on both stays absent."""
+    assert merge_objects(None, None) is None
+    assert merge_objects(b"{}", None) == merge_objects(None, b"{}") == b"{}"
+
+
+def test_ids_keep_their_order() -> None:
+    """Ids known already keep their places, new ones follow."""
+    assert merge_ids(b'["b","a"]', b'["c","a"]') == b'["b","a","c"]'
+    assert merge_ids(b'["b"]', b"[]") == b'["b"]'
+
+
+@pytest.mark.parametrize(
+    ("data", "wrapped"),
+    [
+        (None, None),
+        (b"{}", b"{}"),
+        (b"[1]", b'{"result":[1]}'),
+        (b'"{"', b'{"result":"{"}'),
+        (b"null", b'{"result":null}'),
+    ],
+)
+def test_only_objects_go_out(data: bytes | None, wrapped: bytes | None) -> None:
+    """What is no JSON object is put into one, under `result`."""
+    assert as_object(data) == wrapped
+
+
+def test_the_wire_form() -> None:
+    """A record is a startSession request of HoneyHive's names; what is absent is not there."""
+    record = plain(
+        project="p",
+        source="s",
+        start_time=1.5,
+        end_time=3,
+        duration=1.5,
+        error="E",
+        children_ids=["c"],
+        inputs={"q": "é"},
+        metadata={RESERVED: {"parent_id": "up", "root_id": "top"}},
+    )
+    assert orjson.loads(start_session_body(record)) == {
+        "session": {
+            "project": "p",
+            "session_name": "name",
+            "source": "s",
+            "session_id": "id",
+            "start_time": 1.5,
+            "end_time": 3,
+            "duration": 1.5,
+            "error": "E",
+            "children_ids": ["c"],
+            "inputs": {"q": "é"},
+            "metadata": {RESERVED: {"parent_id": "up", "root_id": "top"}},
+        }
+    }
+    bare = orjson.loads(start_session_body(plain()))["session"]
+    assert bare == {
+        "project": "",
+        "session_name": "name",
+        "source": "unknown",
+        "session_id": "id",
+        "start_time": 0.0,
+        "children_ids": [],
+    }
+
+
+@unhurried
+@given(records(), st.sampled_from(["ok", "error", "cancelled"]))
+def test_the_wire_loses_nothing(record: Record, status: str) -> None:
+    """A record that notes its family and status under the reserved key returns from its own
+    request body as it was."""
+    own = {"root_id": record.root_id, "event_type": record.event_type, "status": status}
+    if record.parent_id is not None:
+        own["parent_id"] = record.parent_id
+    metadata = orjson.dumps({**orjson.loads(record.metadata or "{}"), RESERVED: own})
+    name, source = record.event_name or "n", record.source or "s"
+    record = record._replace(metadata=metadata, status=status, event_name=name, source=source)
+    body = orjson.loads(start_session_body(record))
+    assert from_start_session(body["session"], str) == record
+
+
+def test_a_payload_without_an_id_gets_one() -> None:
+    """An id is minted only where the payload brings none; the session is then its own root."""
+    minted = from_start_session({}, lambda: "minted")
+    assert (minted.event_id, minted.root_id, minted.event_type) == ("minted", "minted", "session")
+    assert plain().event_id == "id"
+
+
+def test_a_foreign_payload() -> None:
+    """A payload another client wrote may lack everything, and hold anything in our key."""
+    record = plain(metadata={RESERVED: "not ours"}, end_time=12.7, error="E")
+    assert (record.end_time, record.status, record.parent_id) == (13, "error", None)
+    assert record.metadata == b'{"honeytrace":"not ours"}'
+
+
+def test_decoding_takes_our_notes_out() -> None:
+    """A reader gets objects for all JSON parts, and our notes as `details`, not as metadata."""
+    record = plain(children_ids=["c"], inputs={"q": 1}, metadata={"k": 1, RESERVED: {"masked": []}})
+    fields = decode(record)
+    assert fields["session_id"] == "id"
+    assert fields["session_name"] == "name"
+    assert fields["children_ids"] == ["c"]
+    assert (fields["inputs"], fields["outputs"]) == ({"q": 1}, {})
+    assert (fields["metadata"], fields["details"]) == ({"k": 1}, {"masked": []})
