@@ -17,14 +17,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from honeytrace._redact import MASK, Redactor
+from honeytrace._redact import MASK, Redactor, sensitive_by_default
 from honeytrace._snapshot import Limits, Snapshotter
 
 SECRET = "hunter2-hunter2"
 WORDS = ["id", "text", "max_tokens", "key", "score", "…", "1", ""]
 
+
+def harmless(text: str) -> bool:
+    """Hypothesis also draws from the strings in the sources, secrets among them."""
+    return not sensitive_by_default(text) and SECRET[:7] not in text
+
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
-words = st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+words = st.sampled_from(WORDS) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=8
+).filter(harmless)
 plain_scalars = (
     st.none()
     | st.booleans()
@@ -87,7 +95,7 @@ odd_scalars = (
     st.floats()
     | st.integers()
     | st.integers(2**64)
-    | st.text(st.characters(), max_size=8)
+    | st.text(st.characters(), max_size=8).filter(harmless)
     | st.binary(max_size=80)
     | st.datetimes(timezones=st.none() | st.just(timezone.utc))
     | st.dates()
@@ -202,12 +210,11 @@ def _spoil(value: Any) -> None:
 @given(plain)
 def test_later_mutation_never_shows(value: Any) -> None:
     """Changing every container afterwards leaves the bytes as they were."""
-    value = copy.deepcopy([value, Speaking()])
-    before = orjson.dumps(value[0])
-    taken = fast.encode(value[0]), fast.encode(value)
-    _spoil(value)
-    assert taken[0] == before
-    assert b"spoilt" not in taken[1]
+    for given_value in (value, [value, Speaking()]):
+        mine, spare = copy.deepcopy(given_value), copy.deepcopy(given_value)
+        taken = fast.encode(mine)
+        _spoil(mine)
+        assert taken == fast.encode(spare)
 
 
 @pytest.mark.parametrize("depth", [0, 1, 5, 63, 64, 65, 300, 5000])

@@ -223,7 +223,8 @@ class _Pass:
     def _member(
         self, key: str, value: Any, siblings: dict[str, Any], path: str, functions: Any
     ) -> Any:
-        inner = f"{path}.{_safe_name(key)}" if path else _safe_name(key)
+        name = _safe_name(key[:_LONGEST_CACHED])
+        inner = f"{path}.{name}" if path else name
         # None and booleans hold no secret, and "no key was given" is what one debugs.
         if value is None or value is True or value is False or not self._rules.sensitive(key):
             return self.value(value, inner, functions)
@@ -233,6 +234,8 @@ class _Pass:
         return MASK
 
     def _string(self, value: str, path: str) -> str:
+        if not self._rules._patterns:
+            return value
         try:
             masked = self._rules._substitute(value, self._rules._patterns)
         except Exception:  # noqa: BLE001 - fail closed
@@ -306,9 +309,10 @@ def unused(key: str, taken: Container[str]) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
 def _safe_name(key: str) -> str:
     """A key as it stands in a path: a key can itself be a secret (`{"sk-…": 3}`)."""
-    return Redactor._substitute(key[:200], SECRET_PATTERNS)[:80]
+    return Redactor._substitute(key, SECRET_PATTERNS)[:80]
 
 
 DEFAULT: Final = Redactor()

@@ -302,7 +302,8 @@ def _fit(tree: Any, room: int) -> bytes:
     if len(out) <= room:
         return out
     whole = len(out)
-    longest = _longest(tree, room - (whole - sum(_strings(tree))))
+    sizes = _strings(tree)
+    longest = _longest(sizes, room - (whole - sum(sizes)))
     items = _widest(tree)
     depth = 256
     while depth:
@@ -337,9 +338,9 @@ def _strings(tree: Any) -> list[int]:
     return sizes
 
 
-def _longest(tree: Any, room: int) -> int:
+def _longest(sizes: list[int], room: int) -> int:
     """The largest bound such that all strings, each cut to it, take `room` bytes."""
-    sizes = sorted(_strings(tree))
+    sizes.sort()
     for i, size in enumerate(sizes):
         if size * (len(sizes) - i) > room:
             return max(room // (len(sizes) - i), _SHORTEST)
