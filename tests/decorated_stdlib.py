@@ -32,8 +32,12 @@ def decorate(module: types.ModuleType) -> None:
                 parts = (value.fget, value.fset, value.fdel)
                 traced = [trace_session(part) if part else None for part in parts]
                 setattr(owner, name, property(*traced, value.__doc__))
-            elif isinstance(value, METHODS) and value.__module__ == module.__name__:
+            elif isinstance(value, METHODS) and _module(value) == module.__name__:
                 setattr(owner, name, trace_session(value))
+
+
+def _module(value: Any) -> str | None:
+    return getattr(value, "__module__", None)  # a static method of a built-in has none
 
 
 def _classes(owner: Any, module: str) -> Iterator[type]:

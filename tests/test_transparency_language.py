@@ -25,7 +25,7 @@ import types
 import typing
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -1380,6 +1380,7 @@ def test_callable_object(trace: Trace) -> Any:
     seen = [adder(1), adder(n=2), adder.total, isinstance(adder, Adder), callable(adder)]
     adder.total = 10
     seen += [adder(1), adder.reset(), adder(1), str(inspect.signature(adder)), raised(adder)]
+    seen += [attempt(repr, adder), attempt(str, adder), adder == adder, bool(adder)]
     return seen, [drained(later(1)), drained(later(2)), later.total]
 
 
@@ -1456,7 +1457,7 @@ def test_spawned_process_pool(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
         assert parts(pool.submit(spawned.refuse, "no").exception())[:2] == ("ValueError", ["no"])
 
 
-# ---- the tracer's own trouble --------------------------------------------------------------------
+# ---- the tracer itself ---------------------------------------------------------------------------
 
 
 @same_as_undecorated
@@ -1474,3 +1475,61 @@ def test_logging_and_warnings_are_left_alone(trace: Trace) -> Any:
         len(warnings.filters),
         [type(handler).__name__ for handler in logging.getLogger().handlers],
     )
+
+
+class Settings(Mapping[str, Any]):
+    """A mapping that hands itself out, and that is traced in everything a snapshot may call."""
+
+    @trace_session
+    def __getitem__(self, name: str) -> Any:
+        if name != "self":
+            raise KeyError(name)
+        return self
+
+    @trace_session
+    def __iter__(self) -> Iterator[str]:
+        yield "self"
+
+    @trace_session
+    def __len__(self) -> int:
+        return 1
+
+    @trace_session
+    def __repr__(self) -> str:
+        return "Settings"
+
+    @trace_session
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        return {"self": self}
+
+
+class RefusalError(Exception):
+    """An exception that is traced while it is shown."""
+
+    @trace_session
+    def __str__(self) -> str:
+        return "refused"
+
+
+def test_what_recording_calls_is_not_recorded(sessions: Any) -> None:
+    """Methods that recording calls to see a value run, but are no sessions: it ends, and is
+    silent."""
+
+    @trace_session
+    def read(settings: Any) -> Any:
+        return settings
+
+    @trace_session
+    def stream(settings: Any) -> Iterator[Any]:
+        yield settings
+
+    @trace_session
+    def refuse(settings: Any) -> None:
+        raise RefusalError(settings)
+
+    settings = Settings()
+    assert read(settings) is settings
+    assert next(stream([settings]))[0] is settings
+    assert isinstance(caught(refuse, settings), RefusalError)
+    assert [s.session_name for s in sessions] == ["read", "stream", "refuse"]
+    assert sessions[2].error == "RefusalError: refused"
