@@ -42,7 +42,7 @@ def start() -> Iterator[Start]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
             started.enter_context(process)
             started.callback(process.kill)
@@ -141,8 +141,8 @@ while True:
     while int(process.stdout.readline()) < 20:
         pass
     os.kill(process.pid, signal.SIGKILL)
-    accepted = [int(line) for line in process.communicate()[0].split()] or [20]
-    assert process.returncode == -signal.SIGKILL
+    accepted = [20, *map(int, process.stdout.read().split())]
+    assert process.wait() == -signal.SIGKILL
     store = SQLiteStore(path)
     count = store.size().sessions
     assert count % 50 == 0

@@ -140,8 +140,9 @@ def test_a_refused_value_leaves_nothing_behind(store: SQLiteStore) -> None:
         with pytest.raises(RecordRefusedError):
             store.insert([record("good"), bad])
     store.insert([record("good")])
-    with pytest.raises(RecordRefusedError):
-        store.update([Update("good", {"metrics": b"{}"}), Update("good", {"status": b"no json"})])
+    for fields in ({"status": b"no json"}, {"inputs": b"[1]"}, {"status": None}):
+        with pytest.raises(RecordRefusedError):
+            store.update([Update("good", {"metrics": b"{}"}), Update("good", fields)])  # type: ignore[arg-type]
     assert store.get_many(["good", "bad"]) == [record("good")]
 
 
@@ -324,6 +325,17 @@ def test_a_locked_store_is_busy(store: SQLiteStore, path: Path) -> None:
     hasty.insert([record("b")])
     assert store.size().sessions == 2
     hasty.close()
+
+
+def test_a_new_file_in_use_is_busy(tmp_path: Path) -> None:
+    """A new file that cannot be switched to WAL, as somebody reads it, is busy, and fine later."""
+    holder = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    holder.execute("BEGIN")
+    holder.execute("SELECT * FROM sqlite_master").fetchall()
+    with pytest.raises(StoreBusyError):
+        SQLiteStore(tmp_path / "x.db", busy_timeout=0.02)
+    holder.close()
+    SQLiteStore(tmp_path / "x.db").close()
 
 
 def test_threads_write_and_read_at_once(store: SQLiteStore) -> None:

@@ -159,7 +159,7 @@ def _use_wal(conn: sqlite3.Connection, busy_timeout: float) -> None:
     """Switch a new file to WAL; SQLite does not wait by itself while others do the same."""
     give_up = time.monotonic() + busy_timeout
     while (refusal := _refused_wal(conn)) is not None:
-        if time.monotonic() > give_up:
+        if "locked" not in str(refusal) or time.monotonic() > give_up:
             raise refusal
         time.sleep(0.01)
 

@@ -40,6 +40,9 @@ _SELECT = f"SELECT {_SELECTED} FROM events"
 _DELETE_CHUNK = 1000
 """Rows a transaction deletes, so that writers get their turn in between."""
 
+_UNSUITABLE = (ValueError, TypeError, AttributeError, OverflowError)
+"""What a value of the wrong kind ends in, here or in merging: it would do so at every try."""
+
 _TURN = 0.005
 """Seconds that long work stays away from the store after each of its transactions."""
 
@@ -89,7 +92,9 @@ class SQLiteStore:
                 conn.execute("ROLLBACK TO batch")
                 for record in records:
                     _insert_or_merge(conn, record)
-            _apply_pending(conn, records)
+                    _apply_pending(conn, [record])
+            else:
+                _apply_pending(conn, records)
 
     def update(self, updates: Sequence[Update]) -> None:
         """Apply updates in order, in one transaction; those of unknown sessions are kept for them.
@@ -187,7 +192,7 @@ class SQLiteStore:
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed")
                 yield connection.get()
-        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+        except (sqlite3.Error, OSError, *_UNSUITABLE) as error:
             raise store_error(error, self.path) from error
 
     @contextmanager
@@ -242,17 +247,19 @@ def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
     """Give records that just arrived the updates that came before them."""
     if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
         return
-    for event_id in dict.fromkeys(record.event_id for record in records):
+    for event_id, *_ in records:
         kept = conn.execute(
             "SELECT fields FROM pending_updates WHERE event_id = ? ORDER BY id", (event_id,)
         ).fetchall()
+        known = _get(conn, event_id) if kept else None
+        if known is None:
+            continue
+        updated = known
         for (fields,) in kept:
-            known = _get(conn, event_id)
-            if known is not None:
-                decoded = {name: text.encode() for name, text in orjson.loads(fields).items()}
-                _replace(conn, known, apply(known, Update(event_id, decoded)))
-        if kept:
-            conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (event_id,))
+            decoded = {name: text.encode() for name, text in orjson.loads(fields).items()}
+            updated = apply(updated, Update(event_id, decoded))
+        _replace(conn, known, updated)
+        conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (event_id,))
 
 
 def _where(query: Query) -> tuple[list[str], list[object]]:
