@@ -116,10 +116,10 @@ def open_readonly(path: Path, busy_timeout: float) -> sqlite3.Connection:
     try:
         # not mode=ro: that leaves `-wal` and `-shm` behind when it was the last to close
         return _checked(_connect(path, "mode=rw", busy_timeout))
-    except sqlite3.OperationalError as error:
-        if "unable to open" not in str(error):
+    except sqlite3.OperationalError:
+        if Path(f"{path}-wal").exists():
             raise
-    # a read-only directory has no room for `-shm`, and so no writer either
+    # read-only media have no room for `-wal` and `-shm`, and so no writer either
     return _checked(_connect(path, "immutable=1", busy_timeout))
 
 
