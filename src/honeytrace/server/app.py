@@ -1,0 +1,131 @@
+"""The application: its routes, and what becomes of an error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..errors import StoreError
+from ..store import Store
+from ..store.errors import RecordRefusedError, StoreBusyError
+from . import _search, events, otlp, sessions
+from ._guard import BATCH_ROUTE, LOOPBACK, Guard
+from ._http import JSON, Call, Limits, RefusedError, bad_request, read_body
+from ._openapi import document
+
+__all__ = ["create_app"]
+
+Handler = Callable[[Call], bytes]
+
+log = logging.getLogger("honeytrace.server")
+
+# `:path`, because ids may hold a slash; hence the order: the longer routes come first
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/session/start", sessions.start),
+    ("POST", BATCH_ROUTE, sessions.start_batch),
+    ("POST", "/session/{session_id:path}/traces", events.create_traces),
+    ("GET", "/session/{session_id:path}", sessions.get),
+    ("POST", "/events", events.create),
+    ("PUT", "/events", events.update),
+    ("GET", "/events", _search.listing),
+    ("POST", "/events/batch", events.create_batch),
+    ("POST", "/events/model", events.create_model),
+    ("POST", "/events/model/batch", events.create_model_batch),
+    ("POST", "/events/export", _search.export),
+    ("POST", "/v1/sessions", sessions.start_v1),
+    ("POST", "/v1/sessions/{session_id:path}/events/batch", events.create_in_session),
+    ("GET", "/v1/sessions/{session_id:path}", sessions.get_tree),
+    ("POST", "/v1/events", events.create_v1),
+    ("GET", "/v1/events", _search.listing),
+    ("POST", "/v1/events/batch", events.create_batch),
+    ("POST", "/v1/events/search", _search.export),
+    ("POST", "/v1/events/export", _search.export),
+    ("GET", "/v1/events/{event_id:path}", events.get),
+    ("PUT", "/v1/events/{event_id:path}", events.update_v1),
+    ("POST", "/opentelemetry/v1/traces", otlp.receive),
+    ("GET", "/openapi.json", lambda call: document()),
+    ("GET", "/health", lambda call: b'{"status":"ok"}'),
+)
+
+
+def create_app(
+    store: Store,
+    *,
+    keys: Sequence[str] = (),
+    hosts: Collection[str] | None = LOOPBACK,
+    limits: Limits | None = None,
+) -> Starlette:
+    """The server over `store`, which stays the caller's to close.
+
+    keys: bearer keys, any of which opens it; none asks for none.
+    hosts: the names it may be addressed by; None allows any, which is safe with keys alone.
+    """
+    limits = limits or Limits()
+    return Starlette(
+        routes=[
+            Route(path, _endpoint(handler, store, limits), methods=[method])
+            for method, path, handler in ROUTES
+        ],
+        middleware=[Middleware(Guard, keys=keys, hosts=hosts, limits=limits)],
+        exception_handlers={
+            RefusedError: _refused,
+            HTTPException: _no_route,
+            StoreError: _store_failed,
+            Exception: _failed,
+        },
+    )
+
+
+def _endpoint(handler: Handler, store: Store, limits: Limits) -> Callable[[Request], object]:
+    async def endpoint(request: Request) -> Response:
+        headers = request.headers
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        call = Call(
+            store,
+            request.path_params,
+            request.query_params,
+            media_type,
+            headers.get("content-encoding", "").strip().lower(),
+            await read_body(request, limits),
+            limits,
+        )
+        content = await run_in_threadpool(handler, call)
+        protobuf = media_type == otlp.PROTOBUF and handler is otlp.receive
+        return Response(content, media_type=otlp.PROTOBUF if protobuf else JSON)
+
+    return endpoint
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return error.response()
+
+
+def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"{error.detail}: {request.method} {request.url.path} is not served here"
+    code = error.detail.lower().replace(" ", "_")
+    return RefusedError(error.status_code, code, message, **(error.headers or {})).response()
+
+
+def _store_failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, RecordRefusedError):
+        return bad_request(str(error)).response()
+    if isinstance(error, StoreBusyError):
+        return sessions.busy().response()
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    # without the path of the store, which is no caller's business
+    message = "the store cannot be used; the server's log says why"
+    return RefusedError(503, "store_unavailable", message).response()
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    return RefusedError(500, "internal_error", "the server failed; its log says why").response()

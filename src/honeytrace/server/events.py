@@ -1,0 +1,206 @@
+"""Creating, updating and reading events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from .._context import new_id
+from .._record import Record
+from ..store import Store
+from ._http import Call, RefusedError, bad_request
+from ._wire import DEFAULT_PROJECT, check, event_json, event_record, session_record, update_item
+
+_DONE = orjson.dumps({"success": True})
+
+
+def create(call: Call) -> bytes:
+    """`POST /events`, whose body wraps the event."""
+    return _create(call, call.json().get("event"))
+
+
+def create_v1(call: Call) -> bytes:
+    """`POST /v1/events`, whose body is the bare event."""
+    return _create(call, call.json())
+
+
+def create_model(call: Call) -> bytes:
+    """`POST /events/model`."""
+    return _create(call, from_model_event(call.json().get("model_event")))
+
+
+def create_batch(call: Call) -> bytes:
+    """`POST /events/batch` and `POST /v1/events/batch`: all of them, or none and a 400."""
+    body = call.json()
+    return _create_batch(call, body, _events(body, "events"))
+
+
+def create_model_batch(call: Call) -> bytes:
+    """`POST /events/model/batch`."""
+    body = call.json()
+    events = [from_model_event(event) for event in _events(body, "model_events")]
+    return _create_batch(call, body, events)
+
+
+def create_in_session(call: Call) -> bytes:
+    """`POST /v1/sessions/{session_id}/events/batch`: the path's session wins over the events'."""
+    return _create_inside(call, _events(call.json(), "events"))
+
+
+def create_traces(call: Call) -> bytes:
+    """`POST /session/{session_id}/traces`, the older form: exactly one of `logs` and `events`."""
+    body = call.json()
+    if ("logs" in body) == ("events" in body):
+        raise bad_request("send exactly one of logs and events")
+    return _create_inside(call, _events(body, "logs" if "logs" in body else "events"))
+
+
+def update(call: Call) -> bytes:
+    """`PUT /events`. An update that comes before its event is kept for it."""
+    call.store.update([update_item(call.json())])
+    return _DONE
+
+
+def update_v1(call: Call) -> bytes:
+    """`PUT /v1/events/{event_id}`."""
+    call.store.update([update_item({**call.json(), "event_id": call.path["event_id"]})])
+    return _DONE
+
+
+def get(call: Call) -> bytes:
+    """`GET /v1/events/{event_id}` → `{"event": Event}`."""
+    record = call.store.get(call.path["event_id"])
+    if record is None:
+        raise RefusedError(404, "event_not_found", "no event has this id")
+    return b'{"event":' + event_json(record) + b"}"
+
+
+def from_model_event(payload: Any) -> dict[str, Any]:
+    """A CreateModelEvent as the event it stands for (OpenAPI 1.0.21; HoneyHive's conventions).
+
+    Messages become `inputs.chat_history`, the response the outputs, usage and cost metadata, and
+    what asked for them the config.
+    """
+    if type(payload) is not dict:
+        raise bad_request("model_event must be an object")
+    asked = ("model", "provider", "hyperparameters", "template", "tools")
+    config = {
+        name: payload[name]
+        for name in (*asked, "tool_choice", "response_format")
+        if payload.get(name) is not None
+    }
+    usage, variables = payload.get("usage") or {}, payload.get("template_inputs") or {}
+    if type(usage) is not dict or type(variables) is not dict:
+        raise bad_request("model_event.usage and model_event.template_inputs must be objects")
+    messages, cost = payload.get("messages"), payload.get("cost")
+    chat = {} if messages is None else {"chat_history": messages}
+    ours = ("model", "provider", "messages", "response", "usage", "cost", "template_inputs")
+    return {
+        **{name: value for name, value in payload.items() if name not in (*ours, *config)},
+        "event_type": "model",
+        "event_name": payload.get("event_name") or "model",
+        "config": config,
+        "inputs": {**variables, **chat},
+        "outputs": payload.get("response"),
+        "metadata": {**usage, **({} if cost is None else {"cost": cost})},
+    }
+
+
+class Homes:
+    """The sessions that new events belong to; a newer client's event leaves the project to it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, Record | None] = {}
+
+    def get(self, session_id: str) -> Record | None:
+        if session_id not in self._known:
+            self._known[session_id] = self._store.get(session_id)
+        return self._known[session_id]
+
+    def settle(self, record: Record, payload: Mapping[str, Any]) -> Record:
+        """The record with the project and source of its session where it has none of its own."""
+        if payload.get("project") and payload.get("source"):
+            return record
+        home = self.get(record.session_id)
+        project = payload.get("project") or (home.project if home else DEFAULT_PROJECT)
+        source = payload.get("source") or (home.source if home else record.source)
+        return record._replace(project=project, source=source)
+
+
+def _create(call: Call, payload: Any) -> bytes:
+    (record,) = _records(call.store, [payload], None)
+    sessions = [] if payload.get("session_id") else [_session(record, {})]
+    call.store.insert([*sessions, record])
+    return orjson.dumps({"event_id": record.event_id, "success": True})
+
+
+def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
+    properties = body.get("session_properties") or body.get("session") or {}
+    check(properties, "session_properties")
+    single = body.get("is_single_session") or body.get("single_session")
+    session_id = _common_session(events) if single else None
+    records = _records(call.store, events, session_id)
+    # sessions nobody has started: those named here, and the one said to hold the whole batch
+    nameless = [r for r, event in zip(records, events, strict=True) if not event.get("session_id")]
+    first = {r.session_id: r for r in reversed(records if single else nameless)}
+    new = [_session(r, properties) for i, r in first.items() if call.store.get(i) is None]
+    call.store.insert([*new, *records])
+    if single and properties and not new:
+        call.store.update([update_item({**properties, "event_id": session_id})])
+    reply: dict[str, Any] = {"event_ids": [r.event_id for r in records], "success": True}
+    if records:
+        reply["session_id"] = records[0].session_id
+    return orjson.dumps(reply)
+
+
+def _create_inside(call: Call, events: list[Any]) -> bytes:
+    call.store.insert(_records(call.store, events, call.path["session_id"]))
+    return _DONE
+
+
+def _records(store: Store, events: list[Any], session_id: str | None) -> list[Record]:
+    """The records of the events. Raises RefusedError, which names the one that is wrong."""
+    homes = Homes(store)
+    index = 0
+    try:
+        records = []
+        for index, event in enumerate(events):  # noqa: B007 - told below
+            records.append(homes.settle(event_record(event, session_id), event))
+    except RefusedError as refusal:
+        if len(events) == 1:
+            raise
+        raise bad_request(f"nothing was stored, for event {index}: {refusal}") from None
+    return records
+
+
+def _common_session(events: list[Any]) -> str:
+    """The session that holds the whole batch: the first one named, else a new one."""
+    for event in events:
+        if type(event) is dict and event.get("session_id"):
+            check(event, "event")
+            return str(event["session_id"])
+    return new_id()
+
+
+def _session(first: Record, properties: dict[str, Any]) -> Record:
+    """A session for events that came without one."""
+    return session_record(
+        {
+            "session_name": first.event_name,
+            "project": first.project,
+            "source": first.source,
+            "start_time": first.start_time,
+            **{name: value for name, value in properties.items() if value is not None},
+            "session_id": first.session_id,
+        }
+    )
+
+
+def _events(body: dict[str, Any], name: str) -> list[Any]:
+    events = body.get(name)
+    if type(events) is not list:
+        raise bad_request(f"{name} must be a list")
+    return events

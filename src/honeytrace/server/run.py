@@ -1,0 +1,99 @@
+"""`honeytrace serve`: binds, refuses what would be unsafe, and shuts down gracefully."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+
+from ..errors import ConfigurationError
+from ..store.sqlite import SQLiteStore
+from ._guard import LOOPBACK
+from ._http import Limits
+from .app import create_app
+
+__all__ = ["DEFAULT_PORT", "KEYS_VARIABLE", "serve"]
+
+DEFAULT_PORT = 8877
+KEYS_VARIABLE = "HONEYTRACE_SERVER_KEYS"
+
+_GRACE = 5
+"""Seconds that requests in flight have to end once the server is told to stop."""
+
+
+def serve(
+    store: str | os.PathLike[str] = ".honeytrace/sessions.db",
+    *,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    keys: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> None:
+    """Serve the store at this path until SIGINT or SIGTERM; requests in flight are then finished.
+
+    port: 0 takes a free one; the address is printed to standard error once it can be reached.
+    keys: bearer keys; required unless `host` is on loopback.
+    Raises ConfigurationError for a host without keys or an address that cannot be bound, and
+    StoreError.
+    """
+    keys = [key for key in keys if key]
+    if not keys and not _on_loopback(host):
+        raise ConfigurationError(
+            f"{host} is in reach of other machines, so the server needs a key: set "
+            f'{KEYS_VARIABLE} to one or more, separated by commas (such as "$(openssl rand -hex '
+            '24)"), or listen on 127.0.0.1'
+        )
+    limits = limits or Limits()
+    listener = _bind(host, port)
+    opened, warning = SQLiteStore.open(store)
+    if warning:
+        _say(warning)
+    # with keys on a public address any name may lead here; on loopback only our own may
+    hosts = {*LOOPBACK, host} if _on_loopback(host) else None
+    config = uvicorn.Config(
+        create_app(opened, keys=keys, hosts=hosts, limits=limits),
+        lifespan="off",
+        log_level="warning",
+        server_header=False,
+        limit_concurrency=limits.connections,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    shown = f"[{host}]" if ":" in host else host
+    _say(f"honeytrace serves {opened.path} at http://{shown}:{listener.getsockname()[1]}")
+    try:
+        uvicorn.Server(config).run([listener])
+    finally:
+        listener.close()
+        opened.close()
+
+
+def keys_from_environment() -> list[str]:
+    """The keys in `HONEYTRACE_SERVER_KEYS`, separated by commas."""
+    return [key.strip() for key in os.environ.get(KEYS_VARIABLE, "").split(",")]
+
+
+def _on_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {error}; choose another --port, or 0 for a free one"
+        ) from error
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - what a server says to its terminal

@@ -1,0 +1,126 @@
+"""Starting sessions, one or many in a request, and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from .._record import Item, Record
+from ..sinks.store import StoreSink
+from ..store import Query, Store
+from ._http import Call, RefusedError, bad_request
+from ._wire import event_json, session_record, update_item
+
+_DESCENDANTS = 100_000
+"""More events than this of one session are not sent in one reply."""
+
+
+def start(call: Call) -> bytes:
+    """`POST /session/start` → the session as it now stands; a known `session_id` is merged."""
+    return _started(call.store, session_record(call.json().get("session")))
+
+
+def start_v1(call: Call) -> bytes:
+    """`POST /v1/sessions`, whose body is the bare session."""
+    return _started(call.store, session_record(call.json()))
+
+
+def start_batch(call: Call) -> bytes:
+    """`POST /session/start/batch`, honeytrace's own: many sessions, then updates, each told apart.
+
+    One that is wrong is refused alone; when the store is busy the whole request is to be repeated.
+    """
+    body = call.json()
+    read = [
+        (kind, index, _try(reader, payload))
+        for kind, reader in _READERS.items()
+        for index, payload in enumerate(_list(body, f"{kind}s"))
+    ]
+    items = [item for *_, item in read if not isinstance(item, RefusedError)]
+    delivery = StoreSink(call.store).deliver(items, timeout=call.limits.body_seconds)
+    if delivery.retry:
+        raise busy()
+    reasons = {id(item): reason for item, reason in delivery.refused}
+    refused = [
+        {"index": index, "kind": kind, "reason": reasons.get(id(item), str(item))}
+        for kind, index, item in read
+        if isinstance(item, RefusedError) or id(item) in reasons
+    ]
+    return orjson.dumps({"accepted": len(read) - len(refused), "refused": refused})
+
+
+def get(call: Call) -> bytes:
+    """`GET /session/{session_id}` → an Event; also of an event's id, as a session is an event."""
+    return event_json(_find(call))
+
+
+def get_tree(call: Call) -> bytes:
+    """`GET /v1/sessions/{session_id}` → the session with its events nested under `children`."""
+    session = _find(call)
+    inside: dict[str | None, list[Record]] = {}
+    for record in family(call.store, session):
+        inside.setdefault(record.parent_id, []).append(record)
+    return _nested(session, inside)
+
+
+def family(store: Store, session: Record) -> Sequence[Record]:
+    """Every record of the tree that `session` is in, in order of start, itself included."""
+    records = store.list(Query(root_id=session.root_id, limit=_DESCENDANTS))
+    return sorted(records, key=lambda record: (record.start_time, record.event_id))
+
+
+def busy() -> RefusedError:
+    return RefusedError(503, "store_busy", "the store is busy: try again", **{"retry-after": "1"})
+
+
+def _started(store: Store, record: Record) -> bytes:
+    store.insert([record])
+    return event_json(store.get(record.event_id) or record)
+
+
+def _find(call: Call) -> Record:
+    record = call.store.get(call.path["session_id"])
+    if record is None:
+        raise RefusedError(404, "session_not_found", "no session has this id")
+    return record
+
+
+_READERS: dict[str, Callable[[Any], Item]] = {"session": session_record, "update": update_item}
+
+
+def _try(read: Callable[[Any], Item], payload: Any) -> Item | RefusedError:
+    try:
+        return read(payload)
+    except RefusedError as refusal:
+        return refusal
+
+
+def _list(body: dict[str, Any], name: str) -> list[Any]:
+    items = body.get(name)
+    if items is None:
+        return []
+    if type(items) is not list:
+        raise bad_request(f"{name} must be a list")
+    return items
+
+
+def _nested(root: Record, inside: dict[str | None, list[Record]]) -> bytes:
+    """The tree as JSON, without recursion: a chain of calls may be longer than Python's stack.
+
+    Each record is written once: `inside` gives up its entries, so parents in a circle end too.
+    """
+    parts = [event_json(root)[:-1], b',"children":[']
+    stack = [iter(inside.pop(root.event_id, ()))]
+    while stack:
+        child = next(stack[-1], None)
+        if child is None:
+            stack.pop()
+            parts.append(b"]}")
+            continue
+        if not parts[-1].endswith(b"["):
+            parts.append(b",")
+        parts += (event_json(child)[:-1], b',"children":[')
+        stack.append(iter(inside.pop(child.event_id, ())))
+    return b"".join(parts)
