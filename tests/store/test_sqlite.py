@@ -158,6 +158,18 @@ def test_delete_by_age(store: SQLiteStore) -> None:
     assert store.get_many(["never"])[0].metrics is None
 
 
+def test_delete_gives_the_space_back(store: SQLiteStore, path: Path) -> None:
+    """After a delete the file is smaller by what was deleted, its text index too."""
+    store.insert(numbered(3_000))
+    assert store.list(Query(text="because", limit=1))
+    store.close()
+    full = path.stat().st_size
+    store = SQLiteStore(path)
+    store.delete(before=1e15)
+    store.close()
+    assert path.stat().st_size < full / 5
+
+
 def test_size_counts_the_file(store: SQLiteStore, path: Path) -> None:
     """The bytes are those on disk, write-ahead log included."""
     store.insert(numbered(10))

@@ -97,7 +97,9 @@ def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
             # for its user only, as SQLite then makes `-wal` and `-shm`, too
             os.chmod(path, 0o600)
         # first of all, lest another program's database is switched to WAL
-        version(conn)
+        if version(conn) == 0:
+            # lets `delete` give space back; can be said of an empty file only
+            conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_wal(conn, busy_timeout)
         conn.execute("PRAGMA synchronous = NORMAL")
         conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

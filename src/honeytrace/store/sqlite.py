@@ -148,7 +148,10 @@ class SQLiteStore:
                 time.sleep(_TURN)
 
     def delete(self, *, before: float) -> int:
-        """Delete what started before this time (epoch milliseconds); returns how many."""
+        """Delete what started before this time (epoch milliseconds); returns how many.
+
+        In small transactions, between which others write; the file shrinks with it.
+        """
         deleted, chunk = 0, _DELETE_CHUNK
         with self._transaction() as conn:
             conn.execute("DELETE FROM pending_updates WHERE received < ?", (before,))
@@ -159,7 +162,11 @@ class SQLiteStore:
                     " (SELECT id FROM events WHERE start_time < ? ORDER BY start_time LIMIT ?)",
                     (before, _DELETE_CHUNK),
                 ).rowcount
+            with self._connection(self._writer) as conn:
+                # as a script, since `execute` stops after the first freed page
+                conn.executescript("PRAGMA incremental_vacuum")
             deleted += chunk
+            time.sleep(_TURN)
         return deleted
 
     def size(self) -> StoreSize:
