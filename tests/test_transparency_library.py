@@ -16,7 +16,6 @@ import pytest
 #: What is decorated, and CPython's tests of it: parsers, abstract, slotted and generic classes,
 #: context managers, named tuples, operators, properties, generators, pickling, doctests.
 PACKAGES = {
-    "configparser": "test.test_configparser",
     "contextlib": "test.test_contextlib",
     "csv": "test.test_csv",
     "difflib": "test.test_difflib",
