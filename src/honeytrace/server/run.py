@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -23,6 +26,24 @@ KEYS_VARIABLE = "HONEYTRACE_SERVER_KEYS"
 
 _GRACE = 5
 """Seconds that requests in flight have to end once the server is told to stop."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but a signal that was obeyed is not raised again: it would end the process
+        before the store is closed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def serve(
@@ -65,7 +86,7 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     _say(f"honeytrace serves {opened.path} at http://{shown}:{listener.getsockname()[1]}")
     try:
-        uvicorn.Server(config).run([listener])
+        _Server(config).run([listener])
     finally:
         listener.close()
         opened.close()
