@@ -32,6 +32,13 @@ SESSION: dict[str, Any] = {
 TRACERS = ("python_0_2", "python_1", "node_1")
 
 
+def stored_tree(server_url: str, session_id: str) -> dict[str, Any]:
+    """The session with its events nested under `children`."""
+    with HoneyHive(bearer_auth="t", server_url=server_url) as hive:
+        tree: dict[str, Any] = hive.send_json("GET", f"/v1/sessions/{session_id}").json()
+    return tree
+
+
 def shape(node: dict[str, Any]) -> tuple[Any, ...]:
     """A tree as `(name, type, children…)`."""
     name = node["event_name"].removeprefix("__main__.")
@@ -65,11 +72,7 @@ def test_a_session_started_by_an_official_client_reads_back_equal_in_every_field
 def test_the_spans_of_an_official_tracer_arrive_as_a_tree(client: Client, served: str) -> None:
     """Names, nesting, types, inputs, outputs, errors and session metrics, as the tracer means."""
     traced = client(served, SESSION)["traced"]
-    tree = (
-        HoneyHive(bearer_auth="t", server_url=served)
-        .send_json("GET", f"/v1/sessions/{traced}")
-        .json()
-    )
+    tree = stored_tree(served, traced)
 
     generate, fail = ("generate", "model"), ("fail", "tool")
     # the tracers of 1.x add a span for the error itself
@@ -92,8 +95,7 @@ def test_the_spans_of_an_official_tracer_arrive_as_a_tree(client: Client, served
 def test_the_official_logger_starts_logs_and_updates(client: Client, served: str) -> None:
     """Its event is in its session, with what it said later."""
     printed = client(served, {})
-    hive = HoneyHive(bearer_auth="t", server_url=served)
-    tree = hive.send_json("GET", f"/v1/sessions/{printed['traced']}").json()
+    tree = stored_tree(served, printed["traced"])
     assert shape(tree) == ("logged", "session", ("step", "tool"))
     (step,) = tree["children"]
     assert step["event_id"] == printed["event_id"]
