@@ -38,6 +38,12 @@ class Config:
     api_key: str | None = _setting(None, "HH_API_KEY")
     """With a key, sessions go to the HoneyHive API; without one, to the embedded store."""
     server_url: str = _setting("https://api.honeyhive.ai", "HH_API_URL")
+    layout: str = _setting("sessions", check=("sessions", "tree").__contains__)
+    """What the API is sent: every call as a session, or the outermost, with events inside."""
+    concurrency: int = _setting(32, check=_positive)
+    """Requests in flight at once; the API takes one session a request."""
+    request_timeout: float = _setting(30.0, check=_positive)
+    """How long one request to the API may take."""
     store: str = _setting(".honeytrace/sessions.db")
     """The file of the embedded store; `":none:"` records to no file."""
     enabled: bool = _setting(True)

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _config, _threads
 from ._config import Config
@@ -29,6 +29,9 @@ from .errors import ConfigurationError
 from .sinks import Sink
 from .store import Store
 from .store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from ._remote import Remote
 
 logger = logging.getLogger("honeytrace")
 
@@ -54,6 +57,10 @@ class Runtime:
             return self.config.sink  # type: ignore[no-any-return]
         if self.memory is not None:
             return StoreSink(self.memory)
+        if self.config.api_key:
+            from .sinks.api import ApiSink
+
+            return ApiSink(self.config)
         from .store.sqlite import SQLiteStore
 
         store, warning = SQLiteStore.open(self.config.store)
@@ -70,9 +77,20 @@ class Runtime:
                 self._reader = SQLiteStore(self.config.store)
             return self._reader
 
+    def remote(self) -> Remote | None:
+        """The API to look sessions up in; None while sessions do not go there."""
+        if self.memory is not None or not self.config.api_key:
+            return None
+        from ._remote import Remote
+
+        return Remote(self.config)
+
     def where(self) -> str:
         """Where sessions are stored, for a message."""
-        return "memory" if self.memory is not None else self.config.store
+        if self.memory is not None:
+            return "memory"
+        api = f" or at {self.config.server_url}" if self.config.api_key else ""
+        return self.config.store + api
 
     def wire(self) -> None:
         """Let capture record through this runtime."""

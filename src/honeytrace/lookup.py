@@ -12,7 +12,7 @@ from datetime import datetime
 
 from . import _runtime
 from ._record import Record, Update, apply, decode, merge
-from ._recorded import RecordedSession
+from ._recorded import Family, RecordedSession
 from .errors import ConfigurationError, SessionNotFound
 from .store import Query, Store
 
@@ -73,16 +73,24 @@ class SessionList(list[RecordedSession]):
 
 
 def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
-    """The session of this id: still running or pending here, or in the embedded store.
+    """The session of this id: still running or pending here, in the embedded store, or at the API.
 
     timeout: seconds that delivering this process's own pending sessions may take first.
-    Raises SessionNotFound, which names where it was looked for, and StoreError.
+    Raises SessionNotFound, which names where it was looked for, StoreError, and
+    `honeytrace.api.APIError` when the API was asked (an API key is configured) and failed.
     """
     _runtime.flush(timeout)
     rt = _runtime.runtime()
     store = rt.reader()
     record = None if store is None else store.get(session_id)
-    for item in _runtime.pending(session_id):
+    family: Family | None = None if store is None else StoreFamily(store)
+    pending = _runtime.pending(session_id)
+    remote = rt.remote()
+    if remote is not None and record is None:
+        family = remote
+        if not any(isinstance(item, Record) for item in pending):
+            record = remote.record(session_id)
+    for item in pending:
         if isinstance(item, Update):
             record = record and apply(record, item)
         else:
@@ -92,7 +100,7 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
             f"no session {session_id!r} is pending in this process or stored in {rt.where()}; "
             "configure(store=…) says which store is read"
         )
-    return RecordedSession(**decode(record), _family=None if store is None else StoreFamily(store))
+    return RecordedSession(**decode(record), _family=family)
 
 
 def list_sessions(

@@ -1,0 +1,240 @@
+"""The sink of the HoneyHive API: a batch becomes requests, many at a time, each sent once.
+
+What every reply means is the table of docs/delivery.md. Repeating is safe, because sessions and
+events carry ids of ours. The first request of a process goes alone: it tells whether the key is
+right, and whether the server takes whole batches.
+
+Requests in flight are threads, which live as long as one batch: measured with httpx, a request
+costs them half the CPU that asyncio takes for it, and a thread that hangs (in a name lookup, say)
+is left behind when time is up, which neither delivery nor the exit of the process waits for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+
+from .._config import Config
+from .._context import Off, current
+from .._record import Item
+from ..api import HoneyHiveCore, PartialBatchError
+from ..api._reply import Reply
+from ..errors import HoneytraceError
+from . import Delivery
+from ._requests import EVENTS, Parcel, Request, is_update, parcels, requests
+
+__all__ = ["ApiSink"]
+
+logger = logging.getLogger("honeytrace")
+
+BATCH_HEADER = "honeytrace-batch"
+"""The header in which a server names its route for many sessions at once."""
+
+_DELIVERING = Off("delivering")
+_AGAIN = (408, 425, 429)
+_NO_ROUTE = (404, 405, 410)
+_ENOUGH = 3
+"""So many requests in a row without a reply, and the rest of the batch is not begun."""
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """A log filter: httpx tells of every request at INFO, which of ours nobody wants to know."""
+    return current.get() is not _DELIVERING
+
+
+class ApiSink:
+    """Delivers to `config.server_url` as `config.layout` says.
+
+    Raises ValidationError for an impossible URL or key.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.core = HoneyHiveCore(config.api_key, server_url=config.server_url)
+        self.batch_path: str | None = None
+        self.proven: set[str] = set()
+        """Routes that have answered with success."""
+        self._said: set[str] = set()
+        logging.getLogger("httpx").addFilter(_is_not_ours)
+
+    def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
+        """Send the batch, each request once, within `timeout` seconds.
+
+        Raises HoneytraceError when nothing of it could be delivered; the message says why.
+        """
+        return _Shipment(self, timeout).deliver(parcels(batch))
+
+    def close(self) -> None:
+        self.core.close()
+
+    def hear(self, reply: Reply) -> None:
+        """Note what any reply tells about the server."""
+        path = reply.headers.get(BATCH_HEADER, "")
+        if path.startswith("/"):
+            self.batch_path = path
+
+    def say(self, trouble: str) -> None:
+        """Log a trouble that somebody has to cure, once."""
+        if trouble not in self._said:
+            self._said.add(trouble)
+            logger.warning("honeytrace: %s", trouble)
+
+
+class _Shipment:
+    """One batch on its way, and what became of it."""
+
+    def __init__(self, sink: ApiSink, timeout: float) -> None:
+        self._sink = sink
+        self._url = sink.config.server_url
+        self._deadline = time.monotonic() + timeout
+        self._queue: deque[Request] = deque()
+        self._settled: dict[Parcel, str | None] = {}
+        """Accepted with None, refused with a reason; what is missing is to be tried again."""
+        self._unanswered = 0
+        self._stopped = False
+        self._trouble: str | None = None
+        self._retry_after: float | None = None
+
+    def deliver(self, waiting: Sequence[Parcel]) -> Delivery:
+        alone = 0 if self._sink.proven else 1
+        self._send_all(waiting[:alone])
+        self._send_all(waiting[alone:])
+        return self._delivery(waiting)
+
+    def _send_all(self, waiting: Sequence[Parcel]) -> None:
+        for step in self._requests(waiting):
+            self._queue.extend(step)
+            workers = self._workers(min(self._sink.config.concurrency, len(step)))
+            for worker in workers:
+                worker.join(max(0.0, self._deadline - time.monotonic()))
+            if not workers:
+                self._work()
+
+    def _requests(self, waiting: Sequence[Parcel]) -> tuple[list[Request], list[Request]]:
+        return requests(waiting, self._sink.config.layout, self._sink.batch_path)
+
+    def _workers(self, count: int) -> list[threading.Thread]:
+        """Up to `count` threads at work; Python 3.12.0 and 3.12.1 start none at exit."""
+        workers: list[threading.Thread] = []
+        try:
+            for _ in range(count):
+                worker = threading.Thread(target=self._work, name="honeytrace-send", daemon=True)
+                worker.start()
+                workers.append(worker)
+        except RuntimeError:
+            pass
+        return workers
+
+    def _work(self) -> None:
+        outer = current.get()
+        current.set(_DELIVERING)
+        try:
+            while not self._stopped and (left := self._left()) > 0:
+                self._send(self._queue.popleft(), left)
+        except IndexError:
+            pass  # nothing is left to send
+        finally:
+            current.set(outer)
+
+    def _left(self) -> float:
+        return min(self._deadline - time.monotonic(), self._sink.config.request_timeout)
+
+    def _send(self, request: Request, timeout: float) -> None:
+        try:
+            reply = self._sink.core.send_json(
+                request.method, request.path, request.body, options={"timeout": timeout}
+            )
+            self._unanswered = 0
+            self._judge(request, reply)
+        except Exception as error:  # noqa: BLE001 - what is not settled is tried again
+            self._unanswered += 1
+            self._stopped = self._stopped or self._unanswered >= _ENOUGH
+            self._trouble = self._trouble or f"{self._url}: {error}"
+
+    def _judge(self, request: Request, reply: Reply) -> None:
+        error = reply.error(expects_json=request.path != EVENTS)
+        status = reply.status_code
+        self._sink.hear(reply)
+        if error is None:
+            self._sink.proven.add(request.path)
+            self._accepted(request, reply)
+        elif isinstance(error, PartialBatchError):
+            stored = error.event_ids
+            self._settle(p for p, _ in request.parts if p.content.event_id in stored)
+        elif status >= 500 or status in _AGAIN:
+            self._later(reply)
+        elif status in _NO_ROUTE and request.path == self._sink.batch_path:
+            self._sink.batch_path = None
+            for step in self._requests([parcel for parcel, _ in request.parts]):
+                self._queue.extend(step)
+        elif status < 400 or status in (401, 403) or self._is_astray(request, status):
+            self._stop(request, status)
+        elif len(request.parts) > 1:
+            self._queue.extendleft(request.halves())
+        else:
+            self._settle([request.parts[0][0]], "too large" if status == 413 else _named(status))
+
+    def _is_astray(self, request: Request, status: int) -> bool:
+        """Whether the route is missing, rather than the event that a `PUT` is about."""
+        return (
+            status in _NO_ROUTE
+            and request.path not in self._sink.proven
+            and (request.method, status) != ("PUT", 404)
+        )
+
+    def _accepted(self, request: Request, reply: Reply) -> None:
+        refused: dict[tuple[str, int], str] = {}
+        if request.path == self._sink.batch_path:
+            for each in reply.json()["refused"]:
+                refused[each["kind"], each["index"]] = each["reason"]
+        seen = {"session": 0, "update": 0}
+        for part in request.parts:
+            kind = "update" if is_update(part) else "session"
+            self._settled[part[0]] = refused.get((kind, seen[kind]))
+            seen[kind] += 1
+
+    def _later(self, reply: Reply) -> None:
+        """The server is busy; where it says so of itself, the rest of the batch is not begun."""
+        wait = reply.retry_after
+        self._stopped = self._stopped or wait is not None or reply.status_code == 429
+        self._retry_after = max(wait or 0.0, self._retry_after or 0.0) or None
+        self._trouble = self._trouble or f"{self._url} answers {_named(reply.status_code)}"
+
+    def _stop(self, request: Request, status: int) -> None:
+        """What is wrong concerns the whole batch, and has a cure."""
+        cure = {
+            401: "set HH_API_KEY or configure(api_key=…) to a valid key",
+            403: "use an API key that may write to this project",
+        }.get(status, "set HH_API_URL or configure(server_url=…) to a HoneyHive server")
+        self._stopped = True
+        self._sink.say(
+            f"{self._url} answers {request.method} {request.path} with {_named(status)}: {cure}; "
+            "sessions are kept meanwhile"
+        )
+
+    def _settle(self, settled: Iterable[Parcel], reason: str | None = None) -> None:
+        self._settled.update(dict.fromkeys(settled, reason))
+
+    def _delivery(self, waiting: Sequence[Parcel]) -> Delivery:
+        settled = self._settled.copy()  # a thread left behind may still write to it
+        if self._trouble and not settled and not self._retry_after:
+            raise HoneytraceError(self._trouble)
+        retry = [parcel for parcel in waiting if parcel not in settled]
+        refused = [(parcel, reason) for parcel, reason in settled.items() if reason]
+        return Delivery(
+            [item for parcel in retry for item in parcel.items],
+            [(item, reason) for parcel, reason in refused for item in parcel.items],
+            self._retry_after,
+        )
+
+
+def _named(status: int) -> str:
+    """Status and phrase, as in `400 Bad Request`: also the reason of a refusal in the books."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
