@@ -33,6 +33,7 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
     s._parent = parent
     s._sealed = False
     s._id = session_id
+    s._raised = None
     s._outputs = s._failure = s._extras = s._masked = s._inputs = None
     s._end = 0
     if parent is not None:
@@ -85,7 +86,10 @@ def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
     try:
         if s._extras is not None:
             s._seal()
-        s._failure = describe(exc, hot.redact)
+        inside = s._raised if s._raised and s._raised[0] == id(exc) else None
+        s._failure = describe(exc, hot.redact, inside and inside[1])
+        if s._parent is not None:
+            s._parent._raised = (id(exc), s.session_id)
         (s._submit or hot.submit)(s)
     except Exception:  # noqa: BLE001
         _rescue(s)

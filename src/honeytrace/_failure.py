@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
+
+from ._context import paused
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FRAMES = 40
@@ -41,12 +43,14 @@ def error_text(exc: BaseException) -> str:
 
 
 def describe(
-    exc: BaseException, redact: Callable[[str], str]
+    exc: BaseException, redact: Callable[[str], str], raised_in: str | None
 ) -> tuple[str, str | None, dict[str, Any]]:
     """`(status, error, details)` of an exception, with every text passed through `redact`.
 
     `details` may have `traceback` (text, newest frames last), `causes` and `exceptions` (lists of
-    `Type: message`, nearest first; a group's members), `notes` (list of text).
+    `Type: message`, nearest first; a group's members), `notes` (list of text). `raised_in` is the
+    id of the session inside, if any, that the exception came out of; the frames from there on are
+    left to it, so that a deep tree that fails tells every frame once.
     """
     status = status_of(exc)
     if status == "closed":
@@ -55,15 +59,21 @@ def describe(
     def clean(text: str) -> str:
         return redact(text).encode("utf-8", "backslashreplace").decode()  # lone surrogates
 
-    error = clean(error_text(exc))
-    try:
-        return status, error, _details(exc, clean)
-    except Exception:  # noqa: BLE001 - the user's __getattribute__ may do anything
-        return status, error, {}
+    with paused():  # an exception's own code, run to tell it, is not the program's call
+        error = clean(error_text(exc))
+        try:
+            return status, error, _details(exc, clean, raised_in)
+        except Exception:  # noqa: BLE001 - the user's __getattribute__ may do anything
+            return status, error, {}
 
 
-def _details(exc: BaseException, clean: Callable[[str], str]) -> dict[str, Any]:
-    details: dict[str, Any] = {"traceback": clean(_traceback(exc.__traceback__) + error_text(exc))}
+def _details(
+    exc: BaseException, clean: Callable[[str], str], raised_in: str | None
+) -> dict[str, Any]:
+    frames, traced = _own_frames(exc.__traceback__)
+    details: dict[str, Any] = {"traceback": clean(_text(frames) + error_text(exc))}
+    if traced and raised_in is not None:
+        details["raised_in"] = raised_in
     causes = [clean(error_text(cause)) for cause in _chain(exc)]
     if causes:
         details["causes"] = causes
@@ -89,17 +99,27 @@ def _chain(exc: BaseException) -> list[BaseException]:
     return seen[1:]
 
 
-def _traceback(tb: TracebackType | None) -> str:
-    """The traceback as Python prints it, without honeytrace's own frames, newest frames kept."""
-    import traceback
+def _own_frames(tb: TracebackType | None) -> tuple[list[tuple[FrameType, int]], bool]:
+    """The program's frames up to the next traced call, and whether there is one."""
+    frames: list[tuple[FrameType, int]] = []
+    while tb is not None:
+        filename = tb.tb_frame.f_code.co_filename
+        if filename.startswith("<honeytrace"):
+            if frames:
+                return frames, True
+        elif not filename.startswith(_HERE):
+            frames.append((tb.tb_frame, tb.tb_lineno))
+        tb = tb.tb_next
+    return frames, False
+
+
+def _text(frames: list[tuple[FrameType, int]]) -> str:
+    """The frames as Python prints them; of many, the newest."""
+    import traceback  # 5 ms that only a program with an error pays
 
     try:
-        frames = [
-            frame
-            for frame in traceback.extract_tb(tb, limit=-_FRAMES)
-            if not frame.filename.startswith((_HERE, "<honeytrace"))
-        ]
-        text = "".join(traceback.format_list(frames))
+        summary = traceback.StackSummary.extract(iter(frames[-_FRAMES:]))
+        text = "".join(traceback.format_list(summary))
     except Exception:  # noqa: BLE001 - a loader's get_source may do anything
         return ""
     return "Traceback (most recent call last):\n" + text[-_TEXT:]

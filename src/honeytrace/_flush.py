@@ -172,8 +172,11 @@ class Flusher:
 
     # what others call
 
-    def flush(self, timeout: float) -> FlushResult:
-        """Deliver what was accepted so far, for at most `timeout` seconds."""
+    def flush(self, timeout: float, *, patient: bool = True) -> FlushResult:
+        """Deliver what was accepted so far, for at most `timeout` seconds.
+
+        Without patience, delivery that fails is not waited for.
+        """
         deadline = time.monotonic() + timeout
         goal = self._accepted()
         lost = self._lost()
@@ -184,6 +187,8 @@ class Flusher:
             self.queue.wake()
             with self._books:
                 while self._settled() < goal and (left := deadline - time.monotonic()) > 0:
+                    if self._failures and not patient:
+                        break
                     self._books.wait(left)
         stats = self.stats()
         complete = self._settled() >= goal and self._lost() == lost

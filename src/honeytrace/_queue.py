@@ -23,7 +23,10 @@ Pending = Session | Update
 
 def size_of(item: Pending) -> int:
     if isinstance(item, Session):
-        return OVERHEAD + len(item._inputs or b"") + len(item._outputs or b"")
+        size = OVERHEAD + len(item._inputs or b"") + len(item._outputs or b"")
+        return (
+            size + item._extra_size() if item._extras or item._failure or item._children else size
+        )
     return OVERHEAD + sum(map(len, item.fields.values()))
 
 
@@ -49,10 +52,7 @@ class Queue:
     def put(self, item: Pending) -> None:
         """Take an item; this is `hot.submit`."""
         self.items.append(item)
-        if isinstance(item, Session):
-            self.bytes += OVERHEAD + len(item._inputs or b"") + len(item._outputs or b"")
-        else:
-            self.bytes += size_of(item)
+        self.bytes += size_of(item)
         if self.bytes > self._mark:
             self._crossed()
 

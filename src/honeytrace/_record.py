@@ -101,13 +101,16 @@ def merge_ids(old: bytes, new: bytes) -> bytes:
 
 def merge(old: Record, new: Record) -> Record:
     """One record out of two of the same id: a redelivery changes nothing, a continuation adds."""
+    children_ids = merge_ids(old.children_ids, new.children_ids)
+    if (old.start_time, old.end_time) == (new.start_time, new.end_time):
+        return old._replace(children_ids=children_ids)  # updates may have come in between
     merged: dict[str, Any] = {
         name: merge_objects(getattr(old, name), getattr(new, name)) for name in MERGED
     }
     ends = [end for end in (old.end_time, new.end_time) if end is not None]
     start, end = min(old.start_time, new.start_time), max(ends, default=None)
-    if old.start_time == new.start_time and old.end_time == new.end_time:
-        duration = old.duration
+    if old.start_time == new.start_time and old.end_time is None:
+        duration = new.duration  # the end of what was known as running
     else:
         duration = None if end is None else end - start
     return new._replace(
@@ -117,7 +120,7 @@ def merge(old: Record, new: Record) -> Record:
         end_time=end,
         duration=duration,
         outputs=new.outputs or old.outputs,
-        children_ids=merge_ids(old.children_ids, new.children_ids),
+        children_ids=children_ids,
         **merged,
     )
 

@@ -192,13 +192,13 @@ def unconfigured() -> None:
 
 
 def flush(timeout: float | None = None) -> FlushResult:
-    """Deliver everything recorded so far, for at most `timeout` seconds (default: 30).
+    """Deliver everything recorded so far, for at most `timeout` seconds (default: 10).
 
     The result is true when everything accepted so far was delivered, and carries the counts.
     """
     if _runtime is None:
         return FlushResult(True, 0, 0, 0, 0)
-    return _runtime.flusher.flush(30.0 if timeout is None else timeout)
+    return _runtime.flusher.flush(10.0 if timeout is None else timeout)
 
 
 async def aflush(timeout: float | None = None) -> FlushResult:
@@ -227,16 +227,16 @@ def stats() -> Stats:
     return counted
 
 
-def pending(session_id: str) -> list[Item]:
-    """What this process knows of a session and has not delivered: it runs, or it waits."""
+def pending() -> list[Item]:
+    """What this process has recorded and not delivered: what runs around here, then what waits."""
     rt = runtime()
-    found: list[Item] = [item for item in rt.flusher.pending() if item.event_id == session_id]
+    found: list[Item] = []
     running: Any = current.get()
     while isinstance(running, Session):
-        if not running._end and running.session_id == session_id:
+        if not running._end:
             found.insert(0, running._so_far(rt.config.project, rt.config.source))
         running = running._parent
-    return found
+    return found + rt.flusher.pending()
 
 
 @contextmanager

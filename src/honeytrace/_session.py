@@ -107,6 +107,7 @@ class Session:
         "_offset",
         "_outputs",
         "_parent",
+        "_raised",
         "_root",
         "_sealed",
         "_spec",
@@ -126,6 +127,8 @@ class Session:
     _children: list[Any]
     _extras: dict[str, Any] | None
     _failure: tuple[str, str | None, dict[str, Any]] | None
+    _raised: tuple[int, str] | None
+    """The exception that came out of a session inside, by identity, and that session's id."""
     _inputs: bytes | None
     _outputs: bytes | None
     _masked: list[str] | None
@@ -313,6 +316,15 @@ class Session:
             user_properties=self._object("user_properties"),
             metadata=self._metadata(parent_id, root_id),
         )
+
+    def _extra_size(self) -> int:
+        """About how many bytes what only some sessions have takes in memory."""
+        size = 150 * len(self._children)
+        for data in (self._extras or {}).values():
+            size += 200 + len(data)
+        for detail in (self._failure or ("", None, {}))[2].values():
+            size += 200 + sum(map(len, detail)) if isinstance(detail, list) else 200 + len(detail)
+        return size
 
     def _so_far(self, project: str, source: str) -> Record:
         """The record of this session as it stands while it runs."""

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from ._context import paused
 from ._fallback import bounded_repr, plain_object, simplifier, type_name
 from ._redact import DEFAULT, Redactor, Said, unused
 from .errors import ConfigurationError
@@ -31,6 +32,7 @@ _LONGEST_NAME: Final = 128
 _FEW: Final = 16  # members up to which a loop beats set(map(type, …))
 _ROWS: Final[set[type]] = {dict}
 _OBJECTS_DEEP: Final = 3  # plain objects inside plain objects: beyond, graphs of services unfold
+_BUFFER: Final = 4096  # what orjson's result keeps, however short: shorter ones are copied
 _SHORTEST: Final = 64  # characters a string keeps before whole items are cut
 
 
@@ -89,21 +91,24 @@ class Snapshotter:
 
         `receipt` gains the paths of what was masked, each beginning with `path`: `inputs.api_key`.
         """
+        kind = type(value)
         try:
             # CPython before 3.14 tracks no dict that holds atoms alone: only keys to check.
             if self._fast and (
-                (type(value) is dict and not is_tracked(value) and self._harmless.issuperset(value))
+                kind in SCALARS
+                or (kind is dict and not is_tracked(value) and self._harmless.issuperset(value))  # type: ignore[arg-type]
                 or self._is_plain(value)
             ):
                 out = dumps(value)
                 if len(out) <= self._limits.max_bytes:
-                    return out
+                    return b"%b" % out if len(out) < _BUFFER else out
         except Exception:  # noqa: BLE001 - orjson refuses (surrogates, huge ints): the exact route knows
             pass
-        try:
-            return self._exact(value, receipt, path)
-        except Exception as error:  # noqa: BLE001 - recording never raises into the program
-            return _fit(f"<not recorded: {type_name(type(error))}>", self._limits.max_bytes)
+        with paused():  # what a value runs to show itself is not the program's call
+            try:
+                return self._exact(value, receipt, path)
+            except Exception as error:  # noqa: BLE001 - recording never raises into the program
+                return _fit(f"<not recorded: {type_name(type(error))}>", self._limits.max_bytes)
 
     def _is_plain(self, value: object) -> bool:
         """True only when the exact route would change nothing, length aside."""

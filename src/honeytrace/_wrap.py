@@ -45,9 +45,8 @@ _PLAIN = """\
 _GENERATOR = """\
 def {name}({params}):
     _ht_outer = _ht_get()
-    if not _ht_hot.on or _ht_outer is not None and _ht_outer.off:
-        return (yield from _ht_fn({call}))
-    _ht_stream = _ht_Stream(_ht_spec, _ht_outer, {bound})
+    _ht_off = not _ht_hot.on or _ht_outer is not None and _ht_outer.off
+    _ht_stream = (_ht_Bystander if _ht_off else _ht_Stream)(_ht_spec, _ht_outer, {bound})
     _ht_gen = _ht_fn({call})
     _ht_step, _ht_in = _ht_gen.send, None
     while True:
@@ -151,16 +150,16 @@ def _trace_class(cls: type, options: dict[str, Any]) -> type:
     if options["session_name"] is not None:
         raise ConfigurationError("a class records its methods under their own names; give no name")
     for name, member in list(vars(cls).items()):
-        method = isinstance(member, (FunctionType, classmethod, staticmethod))
+        under = isinstance(member, (classmethod, staticmethod))
+        fn = member.__func__ if under else member
         public = not name.startswith("_") or name == "__call__"
-        if method and public and not _is_traced(member):
+        if public and isinstance(fn, FunctionType) and not _is_traced(fn):
             setattr(cls, name, trace(member, options))
     return cls
 
 
-def _is_traced(member: Any) -> bool:
-    code = getattr(getattr(member, "__func__", member), "__code__", None)
-    return code is not None and code.co_filename.startswith("<honeytrace")
+def _is_traced(fn: FunctionType) -> bool:
+    return fn.__code__.co_filename.startswith("<honeytrace")
 
 
 class _Traced(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in wrapt 2 only
@@ -178,6 +177,9 @@ class _Traced(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         binds = hasattr(type(self.__wrapped__), "__get__")  # functools.lru_cache does
         return self if instance is None or not binds else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _Traced, (self.__wrapped__, self._self_options)

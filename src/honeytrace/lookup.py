@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from . import _runtime
-from ._record import Record, Update, apply, decode, merge
+from ._record import Record, decode
 from ._recorded import Family, RecordedSession
 from .errors import ConfigurationError, SessionNotFound
-from .store import Query, Store
+from .store import Query, Reader
+from .store.overlay import Overlay
 
 __all__ = ["SessionList", "get_session", "list_sessions", "search_sessions"]
 
@@ -25,7 +26,7 @@ _ALL = 1_000_000
 class StoreFamily:
     """Reads relatives from a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Reader) -> None:
         self._store = store
 
     def get(self, session_id: str) -> RecordedSession | None:
@@ -79,28 +80,22 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
     Raises SessionNotFound, which names where it was looked for, StoreError, and
     `honeytrace.api.APIError` when the API was asked (an API key is configured) and failed.
     """
-    _runtime.flush(timeout)
-    rt = _runtime.runtime()
-    store = rt.reader()
-    record = None if store is None else store.get(session_id)
-    family: Family | None = None if store is None else StoreFamily(store)
-    pending = _runtime.pending(session_id)
-    remote = rt.remote()
-    if remote is not None and record is None:
-        family = remote
-        if not any(isinstance(item, Record) for item in pending):
-            record = remote.record(session_id)
-    for item in pending:
-        if isinstance(item, Update):
-            record = record and apply(record, item)
-        else:
-            record = item if record is None else merge(record, item)
+    reader = _reader(timeout)
+    record = reader.get(session_id)
     if record is None:
         raise SessionNotFound(
-            f"no session {session_id!r} is pending in this process or stored in {rt.where()}; "
-            "configure(store=…) says which store is read"
+            f"no session {session_id!r} is pending in this process or stored in "
+            f"{_runtime.runtime().where()}; configure(store=…) says which store is read"
         )
-    return RecordedSession(**decode(record), _family=family)
+    return StoreFamily(reader).load(record)
+
+
+def _reader(timeout: float) -> Reader:
+    """The store, with what this process could not deliver to it laid over."""
+    rt = _runtime.runtime()
+    rt.flusher.flush(timeout, patient=False)
+    store, pending = rt.reader(), _runtime.pending()
+    return store if store is not None and not pending else Overlay(store, pending)
 
 
 def list_sessions(
@@ -176,12 +171,9 @@ def search_sessions(
 def _page(query: Query) -> SessionList:
     if query.limit < 1:
         raise ConfigurationError(f"limit is at least 1, not {query.limit}")
-    _runtime.flush(5.0)
-    store = _runtime.runtime().reader()
-    if store is None:
-        return SessionList([], query)
-    family = StoreFamily(store)
-    return SessionList([family.load(record) for record in store.list(query)], query)
+    reader = _reader(timeout=5.0)
+    family = StoreFamily(reader)
+    return SessionList([family.load(record) for record in reader.list(query)], query)
 
 
 def _ms(moment: datetime | float | None) -> float | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from .._record import Record, Update
 
-__all__ = ["Query", "Store", "StoreSize"]
+__all__ = ["Query", "Reader", "Store", "StoreSize"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,18 @@ class StoreSize(NamedTuple):
     bytes: int
 
 
-class Store(Protocol):
+class Reader(Protocol):
+    """How sessions are read. Every method may be called from any thread."""
+
+    def get(self, session_id: str) -> Record | None: ...
+
+    def get_many(self, session_ids: Sequence[str]) -> list[Record]:
+        """The records of these ids that exist, in the order asked for."""
+
+    def list(self, query: Query) -> Sequence[Record]: ...
+
+
+class Store(Reader, Protocol):
     """What the library needs of a store. Every method may be called from any thread."""
 
     def insert(self, records: Sequence[Record]) -> None:
@@ -65,13 +76,6 @@ class Store(Protocol):
 
         One whose session is not known yet is kept and applied when the session arrives.
         """
-
-    def get(self, session_id: str) -> Record | None: ...
-
-    def get_many(self, session_ids: Sequence[str]) -> list[Record]:
-        """The records of these ids that exist, in the order asked for."""
-
-    def list(self, query: Query) -> Sequence[Record]: ...
 
     def delete(self, *, before: float) -> int:
         """Delete what started before this time (epoch milliseconds); returns how many."""

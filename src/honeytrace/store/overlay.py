@@ -1,0 +1,42 @@
+"""What is not delivered yet, laid over what is stored: how lookup sees a process's own sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._record import Item, Record, Update
+from . import Query, Reader
+from .memory import MemoryStore
+
+__all__ = ["Overlay"]
+
+
+class Overlay:
+    """A `Reader` of a store (None: there is none) with pending items on top."""
+
+    def __init__(self, store: Reader | None, pending: Sequence[Item]) -> None:
+        self._store = store
+        self._top = MemoryStore()
+        ids = list(dict.fromkeys(item.event_id for item in pending))
+        if store is not None:
+            self._top.insert(store.get_many(ids))
+        for item in pending:
+            if isinstance(item, Update):
+                self._top.update([item])
+            else:
+                self._top.insert([item])
+
+    def get(self, session_id: str) -> Record | None:
+        found = self._top.get(session_id)
+        return found if found is not None or self._store is None else self._store.get(session_id)
+
+    def get_many(self, session_ids: Sequence[str]) -> list[Record]:
+        found = (self.get(session_id) for session_id in session_ids)
+        return [record for record in found if record is not None]
+
+    def list(self, query: Query) -> Sequence[Record]:
+        stored = [] if self._store is None else self._store.list(query)
+        merged = [record for record in stored if self._top.get(record.event_id) is None]
+        merged += self._top.list(query)
+        merged.sort(key=lambda r: (r.start_time, r.event_id), reverse=True)
+        return merged[: query.limit]
