@@ -1,0 +1,43 @@
+# Everything sets itself up: `make demo` and `make test` work on a fresh checkout.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+VERSIONS := 3.10 3.11 3.12 3.13
+
+.PHONY: demo test test-all lint types bench interop clean
+
+demo: $(READY)  ## Run the example pipeline on the embedded store and read it back.
+	$(PY) examples/rag_pipeline.py
+
+test: $(READY)  ## Run the whole suite, with branch coverage.
+	$(PY) -m coverage run -m pytest $(ARGS)
+	@$(PY) -m coverage combine -q && $(PY) -m coverage report --skip-covered --fail-under=$(COVERAGE)
+
+test-all:  ## Run the suite on every interpreter found of $(VERSIONS).
+	@./.ci/test-all $(VERSIONS)
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(READY)
+	$(VENV)/bin/mypy
+
+bench: $(READY)  ## Cost per call against a hand-written tracer, in one run.
+	$(PY) -m benchmarks $(ARGS)
+
+interop: $(READY)  ## The official clients, really installed, against `honeytrace serve`.
+	$(PY) -m pytest -m interop tests/interop $(ARGS)
+
+COVERAGE := 90
+
+$(READY): pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet --editable '.[server]' --group dev
+	@touch $(READY)
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist build
