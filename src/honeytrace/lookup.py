@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from . import _runtime
-from ._record import Record, decode
-from ._recorded import Family, RecordedSession
+from ._record import Record, Update, apply, decode
+from ._recorded import RecordedSession
 from .errors import ConfigurationError, SessionNotFound
 from .store import Query, Reader
 from .store.overlay import Overlay
@@ -82,12 +82,27 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
     """
     reader = _reader(timeout)
     record = reader.get(session_id)
-    if record is None:
+    if record is not None:
+        return StoreFamily(reader).load(record)
+    found = _at_the_api(session_id)
+    if found is None:
         raise SessionNotFound(
             f"no session {session_id!r} is pending in this process or stored in "
             f"{_runtime.runtime().where()}; configure(store=…) says which store is read"
         )
-    return StoreFamily(reader).load(record)
+    return found
+
+
+def _at_the_api(session_id: str) -> RecordedSession | None:
+    """The session as the API has it, with the updates that still wait here."""
+    remote = _runtime.runtime().remote()
+    record = None if remote is None else remote.record(session_id)
+    if remote is None or record is None:
+        return None
+    for item in _runtime.pending():
+        if isinstance(item, Update) and item.event_id == session_id:
+            record = apply(record, item)
+    return remote.load(record)
 
 
 def _reader(timeout: float) -> Reader:
