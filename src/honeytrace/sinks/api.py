@@ -221,6 +221,8 @@ class _Shipment:
 
     def _delivery(self, waiting: Sequence[Parcel]) -> Delivery:
         settled = self._settled.copy()  # a thread left behind may still write to it
+        if time.monotonic() >= self._deadline:
+            self._trouble = self._trouble or f"{self._url} gave no reply in time"
         if self._trouble and not settled and not self._retry_after:
             raise HoneytraceError(self._trouble)
         retry = [parcel for parcel in waiting if parcel not in settled]

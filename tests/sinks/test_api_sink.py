@@ -1,0 +1,317 @@
+"""The API sink against a real server: everything arrives once, or has a fate with a name."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from honeyhive_server import BATCH, HoneyHiveServer, Reply, Request
+
+import honeytrace
+from honeytrace._config import Config
+from honeytrace._record import Item, Record, Update, from_start_session
+from honeytrace.errors import HoneytraceError
+from honeytrace.sinks.api import BATCH_HEADER, ApiSink
+from honeytrace.testing import capture
+
+MakeSink = Callable[..., ApiSink]
+ANNOUNCED = ((BATCH_HEADER, BATCH),)
+
+
+def record(event_id: str, **fields: Any) -> Record:
+    session = {"session_id": event_id, "session_name": "answer", "project": "p", **fields}
+    return from_start_session({"start_time": 1.5, "end_time": 3, "duration": 1.5, **session}, str)
+
+
+def records(count: int) -> list[Record]:
+    return [record(f"s{number}") for number in range(count)]
+
+
+def update(event_id: str, **fields: Any) -> Update:
+    return Update(event_id, {name: orjson.dumps(value) for name, value in fields.items()})
+
+
+@pytest.fixture
+def server() -> Iterator[HoneyHiveServer]:
+    """The server; whatever reached it must be allowed by the published document."""
+    with HoneyHiveServer() as server:
+        yield server
+    server.validate()
+
+
+@pytest.fixture
+def make_sink(server: HoneyHiveServer) -> Iterator[MakeSink]:
+    made: list[ApiSink] = []
+
+    def make(**settings: Any) -> ApiSink:
+        made.append(ApiSink(Config(**{"api_key": "k", "server_url": server.url, **settings})))
+        return made[-1]
+
+    yield make
+    for sink in made:
+        sink.close()
+
+
+def refuse(bad: str, status: int = 400) -> Callable[[Request], Reply | None]:
+    """An answer that refuses every request in which `bad` occurs."""
+    return lambda request: Reply(status) if bad.encode() in request.body else None
+
+
+def test_everything_arrives_once(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """With a fifth of the requests answered by 503, repeating what is left stores each once."""
+    dice = random.Random(3)
+    server.answer = lambda request: Reply(503) if dice.random() < 0.2 else None
+    sent, sink, rounds = records(300), make_sink(), 0
+    left: list[Item] = list(sent)
+    while left:
+        delivery = sink.deliver(left, timeout=30)
+        assert not delivery.refused
+        left, rounds = list(delivery.retry), rounds + 1
+    assert server.stored == {r.event_id: 1 for r in sent}
+    assert rounds > 1
+
+
+def test_requests_in_flight(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """As many requests as configured are under way at once, and no more, on kept connections."""
+    together = threading.Barrier(4)
+    under_way: list[int] = []
+    count = 0
+
+    def answer(request: Request) -> None:
+        nonlocal count
+        if len(server.requests) == 1:
+            return  # the first goes alone
+        with server.lock:
+            count += 1
+            under_way.append(count)
+        together.wait(timeout=30)
+        with server.lock:
+            count -= 1
+
+    server.answer = answer
+    assert make_sink(concurrency=4).deliver(records(13), timeout=30) == ([], [], None)
+    assert max(under_way) == 4
+    assert server.connections == 4
+
+
+def test_a_refused_record_does_not_cost_its_batch(
+    server: HoneyHiveServer, make_sink: MakeSink
+) -> None:
+    """A 4xx for one session refuses that one, with the status as the reason."""
+    server.answer = refuse('"s3"')
+    sent = records(8)
+    assert make_sink().deliver(sent, timeout=30) == ([], [(sent[3], "400 Bad Request")], None)
+    assert sorted(server.sessions) == [f"s{n}" for n in range(8) if n != 3]
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [(401, "HH_API_KEY"), (403, "may write"), (404, "HH_API_URL"), (302, "HH_API_URL")],
+)
+def test_what_somebody_must_cure(
+    server: HoneyHiveServer,
+    make_sink: MakeSink,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    cure: str,
+) -> None:
+    """A wrong key or URL is told once, with its cure; one request is made, and all is kept."""
+    server.answer = lambda request: Reply(status)
+    sent, sink = records(40), make_sink()
+    for _ in range(3):
+        assert sink.deliver(sent, timeout=30) == (sent, [], None)
+    assert [r.getMessage().count(cure) for r in caplog.records if r.levelname == "WARNING"] == [1]
+    assert len(server.requests) == 3
+
+
+def test_retry_after(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """A server that asks for a pause gets one: the rest of the batch is not begun."""
+    server.answer = lambda request: Reply(429, headers=(("Retry-After", "7"),))
+    sent = records(40)
+    assert make_sink().deliver(sent, timeout=30) == (sent, [], 7.0)
+    assert len(server.requests) == 1
+
+
+def test_nobody_there(make_sink: MakeSink) -> None:
+    """Without a server the error names the URL, and the batch stays with the caller."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(HoneytraceError, match=url):
+        make_sink(server_url=url).deliver(records(40), timeout=30)
+
+
+def test_time_is_up(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """A server that does not answer holds a delivery up for its timeout, and not for ever."""
+    server.answer = lambda request: server.done.wait() and None
+    for settings, timeout in (({"request_timeout": 0.05}, 30), ({}, 0.05)):
+        with pytest.raises(HoneytraceError, match=server.url):
+            make_sink(**settings).deliver(records(3), timeout=timeout)
+
+
+def test_an_update_of_the_same_batch_travels_inside(
+    server: HoneyHiveServer, make_sink: MakeSink
+) -> None:
+    """Updates go with their session where they can, in their order, whichever came first."""
+    batch: list[Item] = [
+        update("b", metrics={"early": 1}),
+        record("a", feedback={"by": "x"}),
+        update("a", feedback={"rating": 1}, error="late"),
+        update("a", feedback={"rating": 2}, children_ids=["c"]),
+        record("b"),
+    ]
+    assert make_sink().deliver(batch, timeout=30) == ([], [], None)
+    assert server.paths() == ["POST /session/start"] * 2
+    a, b = server.sessions["a"], server.sessions["b"]
+    assert (a["feedback"], a["error"]) == ({"by": "x", "rating": 2}, "late")
+    assert (a["children_ids"], b["metrics"]) == (["c"], {"early": 1})
+
+
+def test_a_later_update(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """Updates of a session sent before become one `PUT`; what it has no field for is metadata."""
+    sink = make_sink()
+    sink.deliver([record("a")], timeout=30)
+    batch = [
+        update("a", feedback={"rating": 5}, outputs="yes", metadata={"m": 1}),
+        update("a", feedback={"by": "x"}, inputs={"q": 2}, children_ids=["c"]),
+        update("a", children_ids=["d"]),
+    ]
+    assert sink.deliver(batch, timeout=30) == ([], [], None)
+    assert server.paths() == ["POST /session/start", "PUT /events"]
+    assert server.updates == [
+        {
+            "event_id": "a",
+            "feedback": {"rating": 5, "by": "x"},
+            "outputs": {"result": "yes"},
+            "metadata": {
+                "m": 1,
+                "honeytrace_update": {"inputs": {"q": 2}, "children_ids": ["c", "d"]},
+            },
+        }
+    ]
+
+
+def test_an_update_of_nothing(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """An update the server knows no session for is refused, not tried for ever."""
+    server.answer = lambda request: Reply(404) if request.method == "PUT" else None
+    late = update("gone", feedback={"rating": 1})
+    assert make_sink().deliver([late], timeout=30) == ([], [(late, "404 Not Found")], None)
+
+
+def test_the_batch_route(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """A server that announces its batch route gets the rest, updates too, in one request."""
+    server.headers = ANNOUNCED
+    batch = [*records(50), update("old", feedback={"rating": 1}, inputs={"q": 1})]
+    assert make_sink().deliver(batch, timeout=30) == ([], [], None)
+    assert server.paths() == ["POST /session/start", f"POST {BATCH}"]
+    assert len(server.sessions) == 50
+    assert server.updates == [
+        {"event_id": "old", "feedback": {"rating": 1}, "inputs": {"q": 1}},
+    ]
+
+
+def test_the_batch_route_refuses_by_index(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """What the batch route refuses is refused, each with its reason."""
+    server.headers = ANNOUNCED
+    told = [
+        {"index": 1, "kind": "session", "reason": "no name"},
+        {"index": 0, "kind": "update", "reason": "no such session"},
+    ]
+    server.answer = lambda r: (
+        Reply(body={"accepted": 2, "refused": told}) if r.path == BATCH else None
+    )
+    late, b = update("z", error="x"), record("b")
+    batch: list[Item] = [*records(2), late, b, record("c")]
+    assert make_sink().deliver(batch, timeout=30).refused == [
+        (b, "no name"),
+        (late, "no such session"),
+    ]
+
+
+def test_the_batch_route_goes_away(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """When the batch route is gone, the batch goes one by one in the same delivery."""
+    server.headers = ANNOUNCED
+    sink = make_sink()
+    sink.deliver(records(2), timeout=30)
+    server.headers = ()
+    server.answer = lambda request: Reply(404) if request.path == BATCH else None
+    assert sink.deliver([record("a"), record("b")], timeout=30) == ([], [], None)
+    assert {"a", "b"} <= set(server.sessions)
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_a_refused_request_is_split(
+    server: HoneyHiveServer, make_sink: MakeSink, status: int
+) -> None:
+    """A batch that is refused whole is halved until what is wrong with it stands alone."""
+    server.headers = ANNOUNCED
+    server.answer = refuse('"s5"', status)
+    sent = records(9)
+    refused = make_sink().deliver(sent, timeout=30).refused
+    assert [item for item, _ in refused] == [sent[5]]
+    assert refused[0][1].startswith("too large" if status == 413 else "422 Unprocessable")
+    assert sorted(server.stored.elements()) == [f"s{n}" for n in range(9) if n != 5]
+
+
+def test_httpx_is_silent_about_our_requests(
+    server: HoneyHiveServer, make_sink: MakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that logs at INFO reads of its own requests, and not of each of ours."""
+    caplog.set_level(logging.INFO)
+    make_sink().deliver(records(3), timeout=30)
+    httpx.get(f"{server.url}/session/s0", headers={"Authorization": "Bearer k"})
+    told = [r.getMessage() for r in caplog.records if r.name == "httpx"]
+    assert len(told) == 1
+    assert "/session/s0" in told[0]
+
+
+def test_delivery_is_not_recorded(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+    """What runs to deliver sessions is no session itself, be it traced."""
+    sink = make_sink()
+    with capture() as sessions:
+        sink.core.send_json = honeytrace.trace_session(sink.core.send_json)  # type: ignore[method-assign]
+        assert sink.deliver(records(3), timeout=30) == ([], [], None)
+        with honeytrace.session("after"):
+            pass
+    assert [session.session_name for session in sessions] == ["after"]
+
+
+def test_no_more_threads(
+    server: HoneyHiveServer, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the interpreter starts no thread any more, as 3.12.1 at exit, delivery goes on."""
+
+    sink = make_sink()
+    monkeypatch.setattr("honeytrace.sinks.api.threading", SimpleNamespace(Thread=_Unstartable))
+    assert sink.deliver(records(3), timeout=30) == ([], [], None)
+    assert len(server.sessions) == 3
+
+
+class _Unstartable(threading.Thread):
+    def start(self) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_connections_of_its_own(
+    server: HoneyHiveServer, make_sink: MakeSink
+) -> None:
+    """Parent and child deliver through one sink without reading each other's replies."""
+    sink = make_sink()
+    sink.deliver(records(2), timeout=30)
+    child = os.fork()
+    if child == 0:
+        delivered = sink.deliver([record("child")], timeout=30)
+        os._exit(0 if delivered == ([], [], None) else 1)
+    assert sink.deliver([record("parent")], timeout=30) == ([], [], None)
+    assert os.waitpid(child, 0)[1] == 0
+    assert {"child", "parent"} <= set(server.sessions)
