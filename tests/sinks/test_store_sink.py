@@ -50,7 +50,7 @@ def test_records_and_updates_of_one_batch(sink: StoreSink) -> None:
 
 def test_an_update_is_not_overtaken(sink: StoreSink) -> None:
     """What stands in the store is what came last, be it an update or a continued session."""
-    again = record("a")._replace(feedback=b'{"rating":3}')
+    again = record("a")._replace(start_time=2.0, feedback=b'{"rating":3}')
     sink.deliver([record("a"), rating("a", 1), rating("a", 2), again], timeout=1)
     assert ratings(sink, "a") == [3]
     sink.deliver([again, rating("a", 4), record("b")], timeout=1)

@@ -97,7 +97,8 @@ def test_search_follows_changes(store: SQLiteStore) -> None:
     store.insert([saying("a", "old"), saying("b", "old")])
     assert found(store, "old") == "ba"
     store.update([Update("a", {"inputs": b'{"q":"new"}'})])
-    store.insert([saying("b", "newer"), saying("c", "new")])
+    later = saying("b", "newer")._replace(start_time=START + 2)
+    store.insert([later, saying("c", "new")])
     assert found(store, "old") == ""
     assert found(store, "new") == "cba"
     store.delete(before=1e15)

@@ -96,7 +96,7 @@ def test_a_redelivered_batch_changes_nothing(store: SQLiteStore) -> None:
 def test_a_continued_session_is_merged(store: SQLiteStore) -> None:
     """A second record of an id adds to the first, also within one batch."""
     first = record("a", children_ids=b'["x"]', metrics=b'{"m":1}')
-    second = record("a", children_ids=b'["y"]', metrics=b'{"n":2}')
+    second = record("a", start_time=START + 9, children_ids=b'["y"]', metrics=b'{"n":2}')
     store.insert([first, second])
     merged = store.get("a")
     assert merged is not None
