@@ -41,12 +41,15 @@ def listing(call: Call) -> bytes:
     """`GET /events` and `GET /v1/events`: the same, with `filters` and `dateRange` as JSON text."""
     body: dict[str, Any] = dict(call.query)
     for name in ("filters", "dateRange", "limit", "page"):
-        if name in body:
+        text = body.get(name)
+        if text is not None:
+            if name in ("limit", "page") and not text.isdecimal():
+                raise bad_request(f"{name} must be a whole number")
             try:
-                body[name] = orjson.loads(body[name])
+                body[name] = orjson.loads(text)
             except orjson.JSONDecodeError:
                 raise bad_request(f"{name} must be JSON") from None
-    return _answer(call.store, {"filters": [], **body})
+    return _answer(call.store, body)
 
 
 def _answer(store: Store, body: dict[str, Any]) -> bytes:
@@ -74,14 +77,15 @@ def _read(body: Mapping[str, Any]) -> tuple[Query, list[Check]]:
     exact = {
         item["field"]: item["value"]
         for item in filters
-        if (item.get("operator") or "is") == "is"
-        and (item.get("type") or "string") in ("string", "id")
-        and type(item["value"]) is str
+        if item.get("operator", "is") == "is"
+        and item.get("type", "string") in ("string", "id")
+        and type(item.get("value")) is str
     }
     if project is not None:
         exact.setdefault("project", project)
         checks.append(lambda record: record.project == project)
-    dates = body.get("dateRange") or {}
+    dates = body.get("dateRange")
+    dates = {} if dates is None else dates
     if type(dates) is not dict:
         raise bad_request("dateRange must be an object with $gte and $lte")
     for bound, text in dates.items():
@@ -118,16 +122,16 @@ def _check(item: Any) -> Check:
     """The condition a filter states: `{"field", "operator", "value", "type"}`."""
     if type(item) is not dict or type(item.get("field")) is not str:
         raise bad_request("a filter is an object with a field, an operator and a value")
-    path, name, value = item["field"], item.get("operator") or "is", item.get("value")
-    kind = item.get("type") or "string"
-    if type(name) is not str or name not in _OPERATORS:
-        raise bad_request(f"the operator of a filter is one of: {', '.join(_OPERATORS)}")
-    if type(kind) is not str or kind not in _READERS:
-        raise bad_request(f"the type of a filter is one of: {', '.join(_READERS)}")
+    path, name, value = item["field"], item.get("operator", "is"), item.get("value")
+    kind = item.get("type", "string")
+    if type(name) is not str or name not in OPERATORS:
+        raise bad_request(f"the operator of a filter is one of: {', '.join(OPERATORS)}")
+    if type(kind) is not str or kind not in TYPES:
+        raise bad_request(f"the type of a filter is one of: {', '.join(TYPES)}")
     if name in ("exists", "not exists"):
         return lambda record: (_field(record, path) is None) == (name != "exists")
     kind = _ORDERED.get(name, kind)
-    reader, holds = _READERS[kind], _OPERATORS[name]
+    reader, holds = TYPES[kind], OPERATORS[name]
     wanted = reader(value)
     if wanted is None:
         raise bad_request(f"the value of a filter by {name!r} must be a {kind}")
@@ -230,14 +234,14 @@ def _project(event: bytes, names: list[str]) -> bytes:
 _TEXT = (str, type(None))
 _JSON = frozenset((*OBJECTS, "children_ids"))
 _ALIASES = {"project_id": "project", "session_name": "event_name"}
-_READERS: dict[str, Callable[[Any], Any]] = {
+TYPES: dict[str, Callable[[Any], Any]] = {
     "string": _text,
     "id": _text,
     "number": _number,
     "boolean": _boolean,
     "datetime": _date,
 }
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "is": operator.eq,
     "is not": operator.ne,
     "contains": lambda found, wanted: str(wanted) in str(found),

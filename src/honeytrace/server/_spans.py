@@ -115,10 +115,11 @@ def _attributes(holder: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _json_value(value: Any, depth: int = 0) -> Any:
+    """The value of an AnyValue; of a kind not known here, None, as proto3's JSON has it."""
     if value is None or depth > _DEPTH:
         return None
-    if type(value) is not dict or len(value) > 1:
-        raise bad_request("the value of an attribute is an object with one key, its type")
+    if len(_required(value)) > 1:
+        raise bad_request("the value of an attribute has one key, its type")
     for kind, content in value.items():
         if kind == "arrayValue":
             items = _list(_required(content), "values")
@@ -130,7 +131,6 @@ def _json_value(value: Any, depth: int = 0) -> Any:
             return _integer(content)
         if kind in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
             return content
-        raise bad_request("an attribute has a value of no known type")
     return None
 
 

@@ -22,10 +22,10 @@ EVENT_TYPES = ("session", "model", "tool", "chain")
 DEFAULT_PROJECT = "default"
 """Of a session that names none: newer clients leave the project to the API key."""
 
-_TEXT_LIMIT = 1024
+TEXT_LIMIT = 10_000
 """Characters of an id or a name; what is long belongs into the objects."""
 
-_SAFE = 2**53
+SAFE = 2**53
 """Numbers up to here are exact in JSON's double, and fit the store's integers."""
 
 _TEXT = (str, type(None))
@@ -42,8 +42,11 @@ _RESERVED_KINDS = dict.fromkeys(("parent_id", "root_id", "event_type", "status")
 _LONG = frozenset(("error",))
 _SAID = {_TEXT: "a string", _NUMBER: "a number", (dict, type(None)): "an object"}
 
-_UPDATABLE = (*OBJECTS, "duration", "end_time", "error", "session_name", "source", "status")
-"""`inputs`, `error`, the name, source and status are ours; HoneyHive's own update ignores them."""
+_UPDATABLE = (
+    *OBJECTS,
+    *("duration", "end_time", "error", "project", "session_name", "source", "status"),
+)
+"""`inputs`, `error`, `status` and the names are ours; HoneyHive's own update ignores them."""
 
 
 def session_record(payload: Any) -> Record:
@@ -119,10 +122,10 @@ def check(payload: Any, what: str) -> None:
         if type(value) not in kinds:
             raise bad_request(f"{what}.{name} must be {_SAID.get(kinds, 'a list of strings')}")
         if kinds is _TEXT:
-            if value is not None and len(value) > _TEXT_LIMIT and name not in _LONG:
-                raise bad_request(f"{what}.{name} must have at most {_TEXT_LIMIT} characters")
+            if value is not None and len(value) > TEXT_LIMIT and name not in _LONG:
+                raise bad_request(f"{what}.{name} must have at most {TEXT_LIMIT} characters")
         elif kinds is _NUMBER:
-            if value is not None and abs(value) > _SAFE:
+            if value is not None and abs(value) > SAFE:
                 raise bad_request(f"{what}.{name} must be milliseconds, within 2**53")
         elif name == "children_ids" and value and set(map(type, value)) != {str}:
             raise bad_request(f"{what}.children_ids must be a list of strings")
@@ -137,7 +140,7 @@ def _check_reserved(own: Any, what: str) -> None:
         return
     for name, kinds in _RESERVED_KINDS.items():
         value = own.get(name)
-        if type(value) not in kinds or (value is not None and len(value) > _TEXT_LIMIT):
+        if type(value) not in kinds or (value is not None and len(value) > TEXT_LIMIT):
             raise bad_request(f"{what}.metadata.{RESERVED}.{name} must be a short string")
     if own.get("event_type") not in (None, *EVENT_TYPES):
         raise bad_request(f"{what}.metadata.{RESERVED}.event_type is not known")
@@ -162,7 +165,9 @@ def _record(session: Mapping[str, Any]) -> Record:
     except TypeError as error:
         raise _too_deep() from error
     # a session inside itself would have readers of trees go round
-    return record if record.parent_id != record.event_id else record._replace(parent_id=None)
+    if record.parent_id in ("", record.event_id):
+        record = record._replace(parent_id=None)
+    return record
 
 
 def _too_deep() -> RefusedError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -71,8 +71,8 @@ def create_app(
     limits = limits or Limits()
     return Starlette(
         routes=[
-            Route(path, _endpoint(handler, store, limits), methods=[method])
-            for method, path, handler in ROUTES
+            Route(path, _endpoint(handlers, store, limits), methods=list(handlers))
+            for path, handlers in _by_path().items()
         ],
         middleware=[Middleware(Guard, keys=keys, hosts=hosts, limits=limits)],
         exception_handlers={
@@ -84,8 +84,19 @@ def create_app(
     )
 
 
-def _endpoint(handler: Handler, store: Store, limits: Limits) -> Callable[[Request], object]:
+def _by_path() -> dict[str, dict[str, Handler]]:
+    """One route for each path, so that a 405 names every method the path has."""
+    paths: dict[str, dict[str, Handler]] = {}
+    for method, path, handler in ROUTES:
+        paths.setdefault(path, {})[method] = handler
+    return paths
+
+
+def _endpoint(
+    handlers: Mapping[str, Handler], store: Store, limits: Limits
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        handler = handlers["GET" if request.method == "HEAD" else request.method]
         headers = request.headers
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         call = Call(

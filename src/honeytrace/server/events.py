@@ -91,16 +91,14 @@ def from_model_event(payload: Any) -> dict[str, Any]:
         for name in (*asked, "tool_choice", "response_format")
         if payload.get(name) is not None
     }
-    usage, variables = payload.get("usage") or {}, payload.get("template_inputs") or {}
-    if type(usage) is not dict or type(variables) is not dict:
-        raise bad_request("model_event.usage and model_event.template_inputs must be objects")
-    messages, cost = payload.get("messages"), payload.get("cost")
+    usage, variables = _object(payload, "usage"), _object(payload, "template_inputs")
+    messages, cost, name = (payload.get(name) for name in ("messages", "cost", "event_name"))
     chat = {} if messages is None else {"chat_history": messages}
     ours = ("model", "provider", "messages", "response", "usage", "cost", "template_inputs")
     return {
         **{name: value for name, value in payload.items() if name not in (*ours, *config)},
         "event_type": "model",
-        "event_name": payload.get("event_name") or "model",
+        "event_name": "model" if name is None else name,
         "config": config,
         "inputs": {**variables, **chat},
         "outputs": payload.get("response"),
@@ -138,9 +136,10 @@ def _create(call: Call, payload: Any) -> bytes:
 
 
 def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
-    properties = body.get("session_properties") or body.get("session") or {}
+    # the legacy route knows each by two names
+    properties = _object(body, "session_properties") or _object(body, "session")
     check(properties, "session_properties")
-    single = body.get("is_single_session") or body.get("single_session")
+    single = _flag(body, "is_single_session") or _flag(body, "single_session")
     session_id = _common_session(events) if single else None
     records = _records(call.store, events, session_id)
     # sessions nobody has started: those named here, and the one said to hold the whole batch
@@ -148,7 +147,7 @@ def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
     first = {r.session_id: r for r in reversed(records if single else nameless)}
     new = [_session(r, properties) for i, r in first.items() if call.store.get(i) is None]
     call.store.insert([*new, *records])
-    if single and properties and not new:
+    if records and single and properties and not new:
         call.store.update([update_item({**properties, "event_id": session_id})])
     reply: dict[str, Any] = {"event_ids": [r.event_id for r in records], "success": True}
     if records:
@@ -204,3 +203,17 @@ def _events(body: dict[str, Any], name: str) -> list[Any]:
     if type(events) is not list:
         raise bad_request(f"{name} must be a list")
     return events
+
+
+def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name)
+    if type(value) not in (dict, type(None)):
+        raise bad_request(f"{name} must be an object")
+    return value or {}
+
+
+def _flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name)
+    if type(value) not in (bool, type(None)):
+        raise bad_request(f"{name} must be true or false")
+    return bool(value)

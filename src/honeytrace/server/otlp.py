@@ -14,7 +14,7 @@ import orjson
 
 from .._record import RESERVED, Record, Update
 from ..store import Store
-from ._http import JSON, Call, RefusedError
+from ._http import JSON, Call, RefusedError, bad_request
 from ._spans import Span, from_json, from_protobuf
 from ._wire import EVENT_TYPES, encode, event_record, session_record
 from .events import Homes
@@ -75,6 +75,8 @@ def _store(store: Store, spans: list[Span]) -> None:
 
 def event_of(span: Span) -> dict[str, Any]:
     """The event a span stands for; its id is made of the span's, so a repeat is known as one."""
+    if not span.trace_id or not span.span_id:
+        raise bad_request("a span must have a traceId and a spanId")
     attributes = dict(span.attributes)
     session_id = _take(attributes, "session_id") or str(_uuid(span.trace_id, ""))
     own = {
