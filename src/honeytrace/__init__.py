@@ -3,11 +3,12 @@
 # The way of a call, which is also the order to read the modules in:
 #
 #   _trace     @trace_session and session(), the public face of capture
-#   _wrap      makes the function that stands in for a decorated one
+#   _wrap      makes the function that stands in for a decorated one; _proxy for other callables
 #   _capture   begin, done, fail: what every traced call runs
 #   _context   the ContextVar, ids, and `hot`, through which capture reaches the rest
 #   _threads   carries the current session into threads
-#   _snapshot  a Python value to JSON, now; _fallback for what JSON has no word for; _redact
+#   _snapshot  a Python value to JSON, now: at once where it is plain, through _exact where not;
+#              _fallback for what JSON has no word for; _redact masks
 #   _failure   an exception, told in JSON
 #   _session   a session while it runs
 #   _sampling  which trees are recorded

@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from .errors import ConfigurationError
@@ -110,8 +109,8 @@ def _parse(f: Any, name: str, text: str) -> Any:
 
 def _checked(f: Any, value: Any) -> Any:
     kind, check = type(f.default), f.metadata["check"]
-    if isinstance(value, Path):
-        value = str(value)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if kind is float and type(value) is int:
         value = float(value)
     if kind in (int, float, bool, str) and f.name != "redact" and type(value) is not kind:

@@ -136,7 +136,7 @@ class Redactor:
 
     def sensitive(self, name: str) -> bool:
         """Whether the value under this key or parameter name is masked."""
-        judge = sensitive_by_default
+        judge: Callable[[str], bool] = sensitive_by_default
         if len(name) > _LONGEST_CACHED:
             judge = sensitive_by_default.__wrapped__
         return judge(name) or (bool(self._names) and self._named(words(name)))
@@ -178,7 +178,8 @@ class Redactor:
         return text
 
     def _assignments(self, text: str) -> str:
-        parts, done = [], 0
+        parts: list[str] = []
+        done = 0
         for found in _ASSIGNMENT.finditer(text):
             if found.start() >= done and self.sensitive(found["name"]):
                 parts += text[done : found.end()], MASK

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import _config, _threads
+from . import _config
 from ._config import Config
 from ._context import current, discard, hot
 from ._flush import Flusher, FlushResult, Stats
@@ -101,6 +101,8 @@ class Runtime:
         hot.session_name = self.config.session_name
         hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
         hot.on = self.config.enabled
+        from . import _threads  # 4 ms of concurrent.futures
+
         if self.config.propagate_threads:
             _threads.install()
         else:

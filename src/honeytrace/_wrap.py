@@ -11,14 +11,11 @@ us less; against wrapt's FunctionWrapper for functions: 0.5 us less.
 
 from __future__ import annotations
 
-import copy
 import inspect
 import linecache
 from functools import cached_property, lru_cache, partial, partialmethod, wraps
 from types import CodeType, FunctionType, MethodType, coroutine
 from typing import Any
-
-import wrapt
 
 from ._capture import Bystander, Stream, begin, done, fail, first_step, thrown
 from ._context import current, hot
@@ -139,7 +136,9 @@ def trace(target: Any, options: dict[str, Any]) -> Any:
     if isinstance(target, FunctionType):
         return _trace_function(target, options)
     if callable(target):
-        return _Traced(target, options)
+        from ._proxy import TracedCallable  # wrapt takes 30 ms to import
+
+        return TracedCallable(target, options)
     raise ConfigurationError(
         f"trace_session takes a function, a method or a class, not {type(target).__name__}"
     )
@@ -162,35 +161,6 @@ def _is_traced(fn: FunctionType) -> bool:
     return fn.__code__.co_filename.startswith("<honeytrace")
 
 
-class _Traced(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in wrapt 2 only
-    """A callable object, traced: itself in every other way. It pickles as what it is made of."""
-
-    def __init__(self, target: Any, options: dict[str, Any]) -> None:
-        super().__init__(target)
-        self._self_options = options
-        self._self_traced = _build_any(target, options)
-
-    @property
-    def __call__(self) -> Any:  # a property leaves no frame of its own in a traceback
-        return self._self_traced
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        binds = hasattr(type(self.__wrapped__), "__get__")  # functools.lru_cache does
-        return self if instance is None or not binds else MethodType(self, instance)
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return _Traced, (self.__wrapped__, self._self_options)
-
-    def __copy__(self) -> _Traced:
-        return _Traced(copy.copy(self.__wrapped__), self._self_options)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Traced:
-        return _Traced(copy.deepcopy(self.__wrapped__, memo), self._self_options)
-
-
 def _flags(target: Any) -> int:
     """The code flags of what runs when `target` is called; 0 where that is not Python."""
     while isinstance(target, partial):
@@ -210,7 +180,7 @@ def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     """The function that stands in for `fn`: of the same signature and kind."""
     signature = inspect.signature(fn, follow_wrapped=False)
     if any(name.startswith("_ht_") for name in signature.parameters):
-        return _build_any(fn, options)
+        return build_any(fn, options)
     recorded = _recorded(fn, signature, options["capture_inputs"])
     by_name = ", ".join(f"{name!r}: {name}" for name in recorded or ())
     bound = "None" if recorded is None else f"{{{by_name}}}"
@@ -222,7 +192,7 @@ def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     return coroutine(traced) if flags & inspect.CO_ITERABLE_COROUTINE else traced
 
 
-def _build_any(target: Any, options: dict[str, Any]) -> FunctionType:
+def build_any(target: Any, options: dict[str, Any]) -> FunctionType:
     """The function that traces a callable which binds its arguments itself."""
     try:
         signature = inspect.signature(target)

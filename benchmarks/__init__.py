@@ -1,0 +1,1 @@
+"""What honeytrace costs: `make bench` (see `benchmarks/__main__.py`)."""
