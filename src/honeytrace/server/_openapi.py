@@ -79,7 +79,7 @@ _MOMENT: Schema = {
 }
 _PAIRS: Schema = {"attributes": _or_null(_list(_ref("Attribute")))}
 _HEX: Schema = {"type": "string", "pattern": "^[0-9a-fA-F]*$"}
-_NANOSECONDS: Schema = {"type": ["string", "integer"], "pattern": "^[0-9]+$", "minimum": 0}
+_NANOSECONDS: Schema = {"type": ["string", "integer"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
 
 _SCHEMAS: Schema = {
     "Session": _object(**_SHARED),
@@ -150,7 +150,7 @@ _SCHEMAS: Schema = {
         )
     ),
     "Span": _object(
-        ("traceId", "spanId"),
+        ("traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"),
         traceId={**_HEX, "minLength": 1},
         spanId={**_HEX, "minLength": 1},
         parentSpanId=_or_null(_HEX),

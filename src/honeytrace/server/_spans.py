@@ -145,7 +145,10 @@ def _integer(value: Any) -> int:
 
 
 def _nanoseconds(span: Mapping[str, Any], name: str) -> int:
-    return _integer(span.get(name) or 0)
+    moment = _integer(span.get(name))
+    if moment < 0:
+        raise bad_request(f"{name} must not be negative")
+    return moment
 
 
 def _hex(span: Mapping[str, Any], name: str) -> str:

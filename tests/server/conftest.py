@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from server_running import running
+
+from honeytrace.server import create_app
+from honeytrace.store.sqlite import SQLiteStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SQLiteStore]:
+    store = SQLiteStore(tmp_path / "sessions.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def http(store: SQLiteStore) -> Iterator[httpx.Client]:
+    """A client of a server over `store`."""
+    with running(create_app(store)) as url, httpx.Client(base_url=url) as client:
+        yield client
