@@ -69,6 +69,7 @@ class ApiSink:
         return _Shipment(self, timeout).deliver(parcels(batch))
 
     def close(self) -> None:
+        """Close the connections."""
         self.core.close()
 
     def hear(self, reply: Reply) -> None:
@@ -106,6 +107,8 @@ class _Shipment:
         return self._delivery(waiting)
 
     def _send_all(self, waiting: Sequence[Parcel]) -> None:
+        if self._stopped:
+            return
         for step in self._requests(waiting):
             self._queue.extend(step)
             workers = self._workers(min(self._sink.config.concurrency, len(step)))
