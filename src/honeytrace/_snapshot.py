@@ -29,6 +29,7 @@ SCALARS: Final[frozenset[type]] = frozenset(
 _MOST_NAMES: Final = 4096  # harmless keys remembered
 _LONGEST_NAME: Final = 128
 _FEW: Final = 16  # members up to which a loop beats set(map(type, …))
+_SHALLOW: Final = 4  # levels up to which the same holds for looking one by one
 _ROWS: Final[set[type]] = {dict}
 _BUFFER: Final = 2048  # orjson's results keep 4 KB of memory, however short: these are copied
 
@@ -70,7 +71,16 @@ def room_for(limits: Limits) -> int:
 class Snapshotter:
     """Turns values into JSON bytes under fixed limits and a redactor (None: no masking)."""
 
-    __slots__ = ("_fast", "_few", "_harmless", "_limits", "_most_names", "_redactor", "_room")
+    __slots__ = (
+        "_deep",
+        "_fast",
+        "_few",
+        "_harmless",
+        "_limits",
+        "_most_names",
+        "_redactor",
+        "_room",
+    )
 
     def __init__(self, limits: Limits = _LIMITS, redactor: Redactor | None = DEFAULT) -> None:
         limits.check()
@@ -82,6 +92,7 @@ class Snapshotter:
         self._harmless: set[object] = set()
         self._room = room_for(limits)
         self._few = min(_FEW, limits.max_items)
+        self._deep = max(limits.max_depth - _SHALLOW, 0)
 
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
         """JSON of `value`, at most `max_bytes` long. Never raises; a KeyboardInterrupt passes.
@@ -91,11 +102,7 @@ class Snapshotter:
         kind = type(value)
         try:
             # CPython before 3.14 tracks no dict that holds atoms alone: only keys to check.
-            if self._fast and (
-                kind in SCALARS
-                or (kind is dict and not is_tracked(value) and self._harmless.issuperset(value))  # type: ignore[arg-type]
-                or self._is_plain(value)
-            ):
+            if self._fast and (kind in SCALARS or self._is_plain(value, self._limits.max_depth)):
                 out = dumps(value)
                 if len(out) <= self._limits.max_bytes:
                     return b"%b" % out if len(out) < _BUFFER else out
@@ -109,10 +116,39 @@ class Snapshotter:
                     "ascii", "replace"
                 )
 
-    def _is_plain(self, value: object) -> bool:
-        """True only when the exact route would change nothing, length aside."""
+    def _is_plain(self, value: Any, depth: int) -> bool:
+        """True only when the exact route would change nothing, length aside.
+
+        Small containers are looked through one by one, what is long or deep by `_is_plain_below`.
+        """
         known = self._harmless.issuperset
-        room, depth, few = self._room, self._limits.max_depth, self._few
+        kind = type(value)
+        if kind is dict:
+            if not (known(value) or self._learn(value)):
+                return False
+            if not is_tracked(value):  # CPython before 3.14 tracks no dict that holds atoms alone
+                return depth > 0 or not value
+            members = value.values()
+        elif kind is list or kind is tuple:
+            members = value
+        else:
+            return kind in SCALARS
+        if len(members) > self._few or depth <= self._deep:
+            return self._is_plain_below(value, depth)
+        for member in members:
+            kind = type(member)
+            if not (
+                kind in SCALARS
+                or (kind is dict and depth > 1 and not is_tracked(member) and known(member))
+                or self._is_plain(member, depth - 1)
+            ):
+                return False
+        return True
+
+    def _is_plain_below(self, value: object, depth: int) -> bool:
+        """The same for all members of a level at once."""
+        known = self._harmless.issuperset
+        room, few = self._room, self._few
         level: list[Any] = [value]
         while level:
             room -= len(level)
