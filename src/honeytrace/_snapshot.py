@@ -101,8 +101,12 @@ class Snapshotter:
         """
         kind = type(value)
         try:
-            # CPython before 3.14 tracks no dict that holds atoms alone: only keys to check.
-            if self._fast and (kind in SCALARS or self._is_plain(value, self._limits.max_depth)):
+            # CPython before 3.14 tracks no dict that holds atoms alone: only its keys are to check.
+            if self._fast and (
+                kind in SCALARS
+                or (kind is dict and not is_tracked(value) and self._harmless.issuperset(value))  # type: ignore[arg-type]
+                or self._is_plain(value, self._limits.max_depth)
+            ):
                 out = dumps(value)
                 if len(out) <= self._limits.max_bytes:
                     return b"%b" % out if len(out) < _BUFFER else out
@@ -112,9 +116,7 @@ class Snapshotter:
             try:
                 return self._exact(value, receipt, path)
             except Exception as error:  # noqa: BLE001 - recording never raises into the program
-                return b'"<not recorded: %b>"' % type(error).__name__[:40].encode(
-                    "ascii", "replace"
-                )
+                return dumps(f"<not recorded: {type(error).__name__:.40}>")
 
     def _is_plain(self, value: Any, depth: int) -> bool:
         """True only when the exact route would change nothing, length aside.
@@ -126,7 +128,7 @@ class Snapshotter:
         if kind is dict:
             if not (known(value) or self._learn(value)):
                 return False
-            if not is_tracked(value):  # CPython before 3.14 tracks no dict that holds atoms alone
+            if not is_tracked(value):
                 return depth > 0 or not value
             members = value.values()
         elif kind is list or kind is tuple:
