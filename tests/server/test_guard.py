@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from server_running import running
 
+from honeytrace.errors import StoreError
 from honeytrace.server import Limits, create_app
 from honeytrace.store import Query
 from honeytrace.store.memory import MemoryStore
@@ -102,8 +104,6 @@ def test_a_body_beyond_the_limit_is_refused(how: str) -> None:
 def test_a_body_that_never_ends_is_given_up() -> None:
     """A connection held open costs nothing for long."""
     with serving(limits=Limits(body_seconds=0.01)) as client:
-        import socket
-
         host, port = client.base_url.host, client.base_url.port
         with socket.create_connection((host, port), timeout=30) as sock:
             sock.sendall(b"POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{")
@@ -133,8 +133,6 @@ def test_a_store_that_fails_is_a_503_without_its_path() -> None:
 
     class Broken(MemoryStore):
         def list(self, query: Query) -> object:
-            from honeytrace.errors import StoreError
-
             raise StoreError("the store /home/me/secret cannot be used")
 
     with running(create_app(Broken())) as url:  # type: ignore[arg-type] - it only raises

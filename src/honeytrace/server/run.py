@@ -31,6 +31,15 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Says so once requests and signals are heard."""
+        await super().startup(sockets)
+        _say(self._greeting)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but a signal that was obeyed is not raised again: it would end the process
@@ -84,9 +93,9 @@ def serve(
         timeout_graceful_shutdown=_GRACE,
     )
     shown = f"[{host}]" if ":" in host else host
-    _say(f"honeytrace serves {opened.path} at http://{shown}:{listener.getsockname()[1]}")
+    greeting = f"honeytrace serves {opened.path} at http://{shown}:{listener.getsockname()[1]}"
     try:
-        _Server(config).run([listener])
+        _Server(config, greeting).run([listener])
     finally:
         listener.close()
         opened.close()

@@ -1,0 +1,88 @@
+"""`honeytrace serve` as a process: where it listens, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from serving import served, start
+
+from honeytrace.errors import ConfigurationError
+from honeytrace.server import serve
+from honeytrace.store.sqlite import SQLiteStore
+
+
+def test_it_serves_the_store_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    """What it took is there afterwards, in one file: the store was closed."""
+    path = tmp_path / "sessions.db"
+    with served(path) as url:
+        reply = httpx.post(f"{url}/session/start", json={"session": {"session_id": "s"}})
+        assert reply.status_code == 200
+    assert not Path(f"{path}-wal").exists()
+    store = SQLiteStore(path, readonly=True)
+    assert store.get("s") is not None
+    store.close()
+
+
+def test_an_interrupt_ends_it_as_well(tmp_path: Path) -> None:
+    """Ctrl-C leaves no traceback."""
+    with start("--store", str(tmp_path / "sessions.db")) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
+def test_beyond_loopback_it_wants_a_key(host: str, tmp_path: Path) -> None:
+    """And says how to set one; nothing was bound or created."""
+    with pytest.raises(ConfigurationError, match="HONEYTRACE_SERVER_KEYS"):
+        serve(tmp_path / "sessions.db", host=host, port=0, keys=["", ""])
+    assert not list(tmp_path.iterdir())
+
+
+def test_with_a_key_it_listens_to_the_world(tmp_path: Path) -> None:
+    """Keys come from the environment, where no process list shows them."""
+    environ = {**os.environ, "HONEYTRACE_SERVER_KEYS": "one, two"}
+    store = str(tmp_path / "sessions.db")
+    with start("--host", "0.0.0.0", "--store", store, env=environ) as process:
+        assert process.stderr is not None
+        port = process.stderr.readline().rpartition(":")[2].strip()
+        url = f"http://127.0.0.1:{port}/v1/events"
+        headers = {"host": "any.example"}
+        assert httpx.get(url, headers=headers).status_code == 401
+        headers["authorization"] = "Bearer two"
+        assert httpx.get(url, headers=headers).status_code == 200
+        process.terminate()
+
+
+def test_an_address_in_use_is_told(tmp_path: Path) -> None:
+    """With a way out, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with start("--port", port, cwd=tmp_path) as process:
+            assert process.stderr is not None
+            said = process.stderr.read()
+    assert process.returncode == 1
+    assert said.startswith(f"honeytrace: cannot listen on 127.0.0.1:{port}")
+    assert said.count("\n") == 1
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    """One line, not a traceback."""
+    code = (
+        "import sys; sys.modules['starlette'] = None\n"
+        "from honeytrace.__main__ import main; sys.exit(main(['serve']))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        'honeytrace: the server needs starlette: pip install "honeytrace[server]"\n'
+    )
