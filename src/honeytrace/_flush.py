@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ._config import Config
-from ._context import hot
+from ._context import hot, paused
 from ._queue import Pending, Queue
 from ._record import Item
 from ._session import Session
@@ -102,7 +102,7 @@ class Flusher:
 
     def step(self, timeout: float) -> bool:
         """Deliver one batch; true when it is settled and there is more."""
-        with self._turn:
+        with self._turn, paused():  # what delivery calls is nobody's session
             self._load()
             if not self._batch:
                 return False
@@ -112,20 +112,22 @@ class Flusher:
                 fate = Delivery(retry=self._batch)
                 self._failed(exc, None)
             else:
-                if fate.retry:
+                # a destination that takes part of a batch is there: no reason to wait
+                if fate.retry_after or (fate.retry and len(fate.retry) == len(self._batch)):
                     self._failed(None, fate.retry_after)
                 else:
                     self._recovered()
             self._settle(fate)
-            return not fate.retry and bool(self.queue.items)
+            return not self._failures and bool(self.queue.items or self._batch)
 
     def _load(self) -> None:
-        """Fill the batch from the queue, if the last one is settled."""
-        if self._batch:
+        """Fill the batch up from the queue."""
+        room = self.config.batch_size - len(self._batch)
+        if room <= 0:
             return
         hot.sync_clock()
         with self._books:
-            taken = self.queue.take(self.config.batch_size)
+            taken = self.queue.take(room)
             self._taken += len(taken)
             for item in taken:
                 record = self._encoded(item)
