@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from ._context import SAMPLED_OUT, Off, current, discard, hot
 from ._failure import describe, error_text
 from ._session import Session, Spec
@@ -41,8 +43,11 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
         s._submit = parent._submit
     else:
         s._root = s._submit = None
-        if (hot.rate < 1.0 or spec.sample_rate is not None) and _sampled_out(s):
-            return s
+        if hot.rate < 1.0 or spec.sample_rate is not None:
+            s._submit = _sample(spec.sample_rate)
+            if s._submit is discard:
+                _set(SAMPLED_OUT)
+                return MUTE
     try:
         if bound is not None:
             masked: list[str] = []
@@ -57,14 +62,20 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
             if parent._sealed:
                 hot.update(parent.session_id, {"children_ids": [s.session_id]})
         _set(s)
-    except Exception:  # noqa: BLE001 - recording never raises into the user's code
-        _internal_error()
-        return mute(parent)
+    except Exception as exc:  # noqa: BLE001 - recording never raises into the user's code
+        _internal_error(exc)
+        return MUTE
+    except BaseException:  # an interrupt: the call does not happen
+        _set(parent)
+        raise
     return s
 
 
 def done(s: Session, out: Any, outer: Session | Off | None) -> None:
-    """The traced code returned: put `outer` back as current, snapshot, hand over."""
+    """The traced code returned: put `outer` back as current, snapshot, hand over.
+
+    An interrupt in here goes on to `fail`.
+    """
     _set(outer)
     s._end = hot.clock_ns()
     try:
@@ -73,15 +84,19 @@ def done(s: Session, out: Any, outer: Session | Off | None) -> None:
         if s._extras is not None:
             s._seal()
         (s._submit or hot.submit)(s)
-    except Exception:  # noqa: BLE001
-        _rescue(s)
+    except Exception as exc:  # noqa: BLE001
+        s._extras = None  # sealed or not
+        hot.keep(s)  # in C: at the recursion limit nothing else can be called
+        _internal_error(exc)
 
 
 def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
-    """The traced code raised."""
-    _set(outer)
+    """The traced code raised, or an interrupt came while it was `done`."""
     if s._submit is discard:
+        if _get() is SAMPLED_OUT:
+            _set(outer)
         return
+    leave(s, outer)
     s._end = hot.clock_ns()
     try:
         if s._extras is not None:
@@ -91,13 +106,30 @@ def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
         if s._parent is not None:
             s._parent._raised = (id(exc), s.session_id)
         (s._submit or hot.submit)(s)
-    except Exception:  # noqa: BLE001
-        _rescue(s)
+    except Exception as error:  # noqa: BLE001
+        s._extras = None
+        hot.keep(s)
+        _internal_error(error)
+
+
+def leave(s: Session, outer: Session | Off | None) -> None:
+    """Put `outer` back as current, but only in a context where `s` was.
+
+    A coroutine may be closed by the garbage collector, a block left by another task.
+    """
+    now: Any = _get()
+    while now is not None and now is not s:
+        now = None if now.off else now._parent
+    if now is s:
+        _set(outer)
 
 
 def _output(s: Session, out: Any) -> bytes:
     names = s._spec.capture_outputs
-    if isinstance(names, frozenset) and isinstance(out, dict):
+    if isinstance(names, frozenset):
+        if not isinstance(out, dict):
+            tree = orjson.loads(hot.encode(out, [], "outputs"))
+            out = tree if isinstance(tree, dict) else {}
         out = {name: value for name, value in out.items() if name in names}
     masked: list[str] = []
     data = hot.encode(out, masked, "outputs")
@@ -106,49 +138,31 @@ def _output(s: Session, out: Any) -> bytes:
     return data
 
 
-def _rescue(s: Session) -> None:
-    """Hand over what there is of a session whose recording failed, without calling Python code.
-
-    At the recursion limit a C call is what still works.
-    """
-    _internal_error()
-    hot.keep(s)
-
-
-_MUTED = Spec("", capture_inputs=False, capture_outputs=False)
+def _sample(rate: float | None) -> Callable[[Session], None] | None:
+    """How to submit the tree of a root that has this rate of its own."""
+    try:
+        submit = hot.sample(rate)
+    except Exception as exc:  # noqa: BLE001 - the first call configures
+        _internal_error(exc)
+        return discard
+    return submit if hot.on else discard
 
 
-def mute(parent: Any) -> Session:
-    """A session that leaves no trace: what a call gets where nothing is recorded."""
-    s = Session()
-    s._spec = _MUTED
-    s._parent = parent
-    s._submit = discard
-    s._extras = s._root = None
-    return s
-
-
-def _sampled_out(s: Session) -> bool:
-    """Decide about the tree that `s` is the root of; True where nothing of it is to be recorded."""
-    s._submit = hot.sample(s._spec.sample_rate)
-    if s._submit is not discard and hot.on:
-        return False
-    s._spec = _MUTED
-    _set(SAMPLED_OUT)
-    return True
-
+MUTE = Session()
+"""A session that leaves no trace: what a call gets where nothing is recorded. Never current."""
+MUTE._spec = Spec("", capture_inputs=False, capture_outputs=False)
+MUTE._submit = discard
+MUTE._outputs = MUTE._extras = None
 
 _reported = False
 
 
-def _internal_error() -> None:
+def _internal_error(exc: Exception) -> None:
     """A defect of ours: said once with its traceback, and never raised into the traced program."""
     global _reported
-    if not _reported:
+    if not _reported and not isinstance(exc, RecursionError):  # the program's own depth
         _reported = True
-        logger.warning(
-            "honeytrace could not record a call; the call is not affected", exc_info=True
-        )
+        logger.warning("honeytrace could not record a call; the call is not affected", exc_info=exc)
 
 
 class Stream:
@@ -159,7 +173,7 @@ class Stream:
     or what `reduce` makes of the list of yields.
     """
 
-    __slots__ = ("count", "here", "items", "outer", "s", "size", "spec")
+    __slots__ = ("count", "here", "items", "kept", "outer", "s", "size", "spec")
 
     def __init__(self, spec: Spec, parent: Any, bound: Any) -> None:
         self.spec = spec
@@ -167,6 +181,7 @@ class Stream:
         self.items: list[Any] = []
         self.count = self.size = 0
         self.s = begin(spec, parent, bound)
+        self.kept = spec.capture_outputs is not False and self.s._submit is not discard
         self.here = _get()
 
     def suspend(self, item: Any) -> None:
@@ -174,14 +189,16 @@ class Stream:
         _set(self.outer)
         self.count += 1
         try:
-            if self.spec.reduce is not None:
+            if not self.kept:
+                pass
+            elif self.spec.reduce is not None:
                 self.items.append(item)
             elif self.count <= MAX_YIELDS and self.size <= MAX_YIELDED_BYTES:
                 data = _output(self.s, item)
                 self.size += len(data)
                 self.items.append(data)
-        except Exception:  # noqa: BLE001
-            _internal_error()
+        except Exception as exc:  # noqa: BLE001
+            _internal_error(exc)
 
     def resume(self) -> None:
         self.outer = _get()
@@ -197,7 +214,7 @@ class Stream:
 
     def _fold(self, value: Any) -> None:
         _set(self.outer)  # what a traced `reduce` records is not inside the generator
-        if self.spec.capture_outputs is False or self.s._submit is discard:
+        if not self.kept:
             return
         try:
             if self.spec.reduce is not None:
@@ -210,7 +227,8 @@ class Stream:
                 end,
             )
         except Exception as exc:  # noqa: BLE001 - the user's `reduce` may do anything
-            self.s._outputs = hot.encode({"reduce_error": error_text(exc)}, [], "outputs")
+            text = hot.redact(error_text(exc))
+            self.s._outputs = hot.encode({"reduce_error": text}, [], "outputs")
 
 
 def first_step(gen: Any) -> Callable[[Any], Any]:

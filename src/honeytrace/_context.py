@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
+from inspect import iscoroutinefunction
 from itertools import count
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -129,21 +130,36 @@ class paused:  # noqa: N801 - used as a statement
 
     __slots__ = ("_outer",)
 
+    def __init__(self) -> None:
+        self._outer: list[Any] = []
+
     def __enter__(self) -> None:
-        self._outer = current.get()
+        self._outer.append(current.get())
         current.set(PAUSED)
 
     def __exit__(self, *exc: object) -> None:
-        current.set(self._outer)
+        current.set(self._outer.pop())
 
 
 def propagate(fn: Callable[P, R]) -> Callable[P, R]:
-    """`fn`, to be called anywhere, as if inside the session that is current now.
+    """`fn`, a function or coroutine function, as if called inside the session current now.
 
     For callables that reach another thread by a way of their own (a C library's callback, a job
     queue, a signal). `threading.Thread` and `ThreadPoolExecutor` need nothing.
     """
     outer = current.get()
+    if iscoroutinefunction(fn):
+
+        @wraps(fn)
+        async def carried_later(*args: P.args, **kwargs: P.kwargs) -> Any:
+            before = current.get()
+            current.set(outer)
+            try:
+                return await fn(*args, **kwargs)
+            finally:
+                current.set(before)
+
+        return carried_later  # type: ignore[return-value] # R is the coroutine
 
     @wraps(fn)
     def carried(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -155,3 +171,15 @@ def propagate(fn: Callable[P, R]) -> Callable[P, R]:
             current.set(before)
 
     return carried
+
+
+def _after_fork_in_child() -> None:
+    """What runs here is told by the parent process, which will not see its children of this one."""
+    running: Any = current.get()
+    while running is not None and not running.off:
+        running._sealed = True
+        running = running._parent
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -6,6 +6,7 @@ after all when any call in it failed.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 
@@ -22,6 +23,8 @@ class Sampler:
         self._config = config
         self._count = count(1)
         self.left_out = 0
+        self.cut = 0
+        """Sessions of recorded trees that there was no room to hold."""
         self._random: Callable[[], float] | None = None
 
     def __call__(self, rate: float | None) -> Callable[[Session], None] | None:
@@ -45,36 +48,45 @@ class Sampler:
 
 
 class Held:
-    """A tree that lost the draw, until it is known whether it fails; bounded in bytes."""
+    """A tree that lost the draw, until its root ends; bounded in bytes, the newest are kept.
+
+    Without locks, since a finaliser may trace: every session is appended first and taken out once.
+    """
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self._sessions: list[Session] = []
+        self._sessions: deque[Session] = deque()
         self._room = sampler._config.sampled_bytes
+        self._cut = 0
         self._failed = False
         self._kept: bool | None = None
 
     def submit(self, session: Session) -> None:
-        self._failed = self._failed or (
-            session._failure is not None and session._failure[0] == "error"
-        )
-        if self._kept is None:
-            self._hold(session)
-            if session._root is None:
-                self._decide()
-        elif self._kept:
-            hot.submit(session)
-
-    def _hold(self, session: Session) -> None:
+        if session._failure is not None and session._failure[0] == "error":
+            self._failed = True
         self._sessions.append(session)
-        self._room -= size_of(session)
+        if self._kept is None and session._root is None:
+            self._decide()
+        if self._kept is None:
+            self._trim(size_of(session))
+        else:
+            self._release()
+
+    def _trim(self, size: int) -> None:
+        self._room -= size
         while self._room < 0 and len(self._sessions) > 1:
-            self._room += size_of(self._sessions.pop(0))
+            self._room += size_of(self._sessions.popleft())
+            self._cut += 1
 
     def _decide(self) -> None:
         self._kept = self._failed
-        sessions, self._sessions = self._sessions, []
-        if not self._kept:
+        if self._kept:
+            self._sampler.cut += self._cut
+        else:
             self._sampler.leave_out()
-        for session in sessions if self._kept else ():
-            hot.submit(session)
+
+    def _release(self) -> None:
+        while self._sessions:
+            session = self._sessions.popleft()
+            if self._kept:
+                hot.submit(session)

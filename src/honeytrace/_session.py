@@ -12,7 +12,7 @@ from typing import Any, overload
 import orjson
 
 from ._context import current, format_id, hot
-from ._failure import error_text
+from ._failure import describe, error_text
 from ._record import MERGED, OBJECTS, RESERVED, Record, as_object, merge_objects
 
 
@@ -44,9 +44,9 @@ class Spec:
         reduce: Any = None,
         fixed: Mapping[str, Any] | None = None,
     ) -> None:
-        self.session_name = session_name
-        self.project = project
-        self.source = source
+        self.session_name = as_text(session_name)
+        self.project = as_text(project) if project else None
+        self.source = as_text(source) if source else None
         self.event_type = event_type
         self.capture_inputs = capture_inputs
         self.capture_outputs = capture_outputs
@@ -92,7 +92,8 @@ class Session:
 
     The mapping fields (`inputs, config, metrics, feedback, metadata, user_properties`) read as
     dicts that may be changed in place; `outputs`, `error` and the names may be set. Everything is
-    snapshotted when the session ends; later changes go through `update_session`.
+    snapshotted when the session ends: what is read from then on are copies of that snapshot, and
+    what is set or passed to `update` goes the way of `update_session`.
     """
 
     __slots__ = (
@@ -202,17 +203,19 @@ class Session:
         """
         given = {k: v for k, v in locals().items() if k != "self" and v is not None}
         if self._end:
-            hot.update(self.session_id, given)
+            hot.update(self.session_id, {k: as_given(k, v) for k, v in given.items()})
             return
         for name, value in given.items():
             if name in MERGED:
                 self._mapping(name).update(as_mapping(value))
             elif name == "children_ids":
-                self._children.extend(str(child) for child in value)
+                self._children.extend(as_ids(value))
             else:
                 setattr(self, name, value)
 
     def _mapping(self, name: str) -> dict[str, Any]:
+        if self._end:
+            return self._ended(name) or {}
         extras = self._extras
         if extras is None:
             extras = self._extras = {}
@@ -220,14 +223,14 @@ class Session:
         if value is None:
             start: dict[str, Any] = {}
             if name == "inputs" and self._inputs is not None:
-                start = orjson.loads(self._inputs)
+                start = orjson.loads(as_object(self._inputs) or b"{}")
                 self._inputs = None
             value = extras.setdefault(name, start)
         return value  # type: ignore[no-any-return]
 
     def _set(self, name: str, value: Any) -> None:
         if self._end:
-            hot.update(self.session_id, {name: value})
+            hot.update(self.session_id, {name: as_given(name, value)})
             return
         if name == "inputs":
             self._inputs = None
@@ -236,10 +239,22 @@ class Session:
         self._extras[name] = as_mapping(value) if name in MERGED else value
 
     def _get(self, name: str) -> Any:
+        if self._end and name in ("outputs", "error"):
+            return self._ended(name)
         extras = self._extras or {}
         if name in extras or name in ("outputs", "error"):
             return extras.get(name)
-        return getattr(self._spec, name)
+        return getattr(self._spec, name) or (hot.session_name if name == "session_name" else None)
+
+    def _ended(self, name: str) -> Any:
+        """A field of an ended session, from its snapshot."""
+        if name == "error":
+            return self._failure and self._failure[1]
+        if name in ("inputs", "outputs"):
+            value: Any = as_object(self._inputs) if name == "inputs" else self._outputs
+        else:
+            value = (self._extras or {}).get(name)
+        return orjson.loads(value) if isinstance(value, bytes) else value
 
     def _encode(self, name: str, value: Any) -> bytes:
         masked: list[str] = []
@@ -251,18 +266,21 @@ class Session:
     def _seal(self) -> None:
         """Snapshot what the program added; called once, when the session ends."""
         extras, self._extras = self._extras or {}, {}
-        for name, value in extras.items():
+        for name, value in list(extras.items()):  # another thread may be adding
             if name == "inputs":
                 self._inputs = self._encode(name, value)
             elif name == "outputs":
                 self._outputs = self._encode(name, value)
             elif name == "error":
-                text = error_text(value) if isinstance(value, BaseException) else str(value)
-                self._failure = ("error", _utf8(hot.redact(text)), {})
+                self._failure = (
+                    describe(value, hot.redact, None)
+                    if isinstance(value, BaseException)
+                    else ("error", as_text(hot.redact(as_text(value))), {})
+                )
             elif name in OBJECTS:
                 self._extras[name] = self._encode(name, value)
             else:
-                self._extras[name] = _utf8(str(value))
+                self._extras[name] = as_text(value)
 
     def _object(self, name: str) -> bytes | None:
         """A mapping field as JSON: what the spec fixes, then what the program added."""
@@ -299,7 +317,7 @@ class Session:
             parent_id=parent_id,
             root_id=root_id,
             event_type="session" if parent is None else spec.event_type,
-            event_name=extras.get("session_name") or spec.session_name,
+            event_name=extras.get("session_name") or spec.session_name or hot.session_name,
             project=extras.get("project") or spec.project or project,
             source=extras.get("source") or spec.source or source,
             status=status,
@@ -373,11 +391,36 @@ def current_session() -> Session:
     return session if isinstance(session, Session) else NO_SESSION
 
 
-def _utf8(text: str) -> str:
-    """`text` with lone surrogates written out: UTF-8 has no bytes for them."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def as_text(value: Any) -> str:
+    """A name or an id as text that UTF-8 has bytes for: lone surrogates are written out."""
+    try:
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001 - the value's own __str__ may do anything
+        return f"<{type(value).__name__}: its __str__ raised>"
 
 
 def as_mapping(value: Any) -> dict[Any, Any]:
     """A mapping field takes a mapping; anything else is kept under `"value"`, as HoneyHive asks."""
-    return dict(value) if isinstance(value, Mapping) else {"value": value}
+    try:
+        return dict(value) if isinstance(value, Mapping) else {"value": value}
+    except Exception:  # noqa: BLE001 - the mapping's own code may do anything
+        return {"value": value}
+
+
+def as_ids(value: Any) -> list[str]:
+    """`children_ids` takes ids; one alone is a list of one."""
+    try:
+        return [as_text(value)] if isinstance(value, str) else [as_text(child) for child in value]
+    except Exception:  # noqa: BLE001 - no iterable, or one whose own code failed
+        return [as_text(value)]
+
+
+def as_given(name: str, value: Any) -> Any:
+    """A field of an update in the shape that its name asks for."""
+    if name in MERGED:
+        return as_mapping(value)
+    if name == "children_ids":
+        return as_ids(value)
+    if name == "error" and isinstance(value, BaseException):
+        return error_text(value)
+    return value if name == "outputs" else as_text(value)

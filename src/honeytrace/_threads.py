@@ -18,6 +18,7 @@ from ._context import current
 
 _pool_submit = ThreadPoolExecutor.submit
 _thread_start = threading.Thread.start
+_on = _patched = False
 
 
 class _Carried:
@@ -41,7 +42,7 @@ class _Carried:
 @wraps(_pool_submit)  # type: ignore[arg-type]
 def _submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
     outer = current.get()
-    if outer is None:
+    if outer is None or not _on:
         return _pool_submit(self, fn, *args, **kwargs)
     current.set(None)  # a worker thread started here must not keep this session for later jobs
     try:
@@ -53,28 +54,44 @@ def _submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
 @wraps(_thread_start)
 def _start(self: Any) -> None:
     outer = current.get()
-    if outer is not None and "run" not in vars(self):
-        run = self.run
-
-        def run_inside() -> None:
-            del self.run
-            current.set(outer)
-            run()
-
-        self.run = run_inside  # on the instance, so that a subclass's own run() is carried too
+    if outer is not None and _on:
+        _carry(self, outer)
     _thread_start(self)
 
 
+def _carry(thread: Any, outer: Any) -> None:
+    run, own = thread.run, vars(thread).get("run")
+
+    def run_inside() -> None:
+        if own is None:
+            del thread.run
+        else:
+            thread.run = own
+        current.set(outer)
+        run()
+
+    try:
+        thread.run = run_inside  # on the instance, so that a subclass's own run() is carried too
+    except Exception:  # noqa: BLE001 - a subclass that takes no attribute runs on its own
+        pass
+
+
 def install() -> None:
-    """Patch the two methods, unless somebody has patched them since we last looked."""
-    if ThreadPoolExecutor.submit is _pool_submit and threading.Thread.start is _thread_start:
+    """Patch the two methods, on top of whatever patched them before."""
+    global _on, _patched, _pool_submit, _thread_start
+    _on = True
+    if not _patched:
+        _patched = True
+        _pool_submit, _thread_start = ThreadPoolExecutor.submit, threading.Thread.start
         ThreadPoolExecutor.submit = _submit  # type: ignore[method-assign]
         threading.Thread.start = _start  # type: ignore[method-assign]
 
 
 def uninstall() -> None:
-    """Take the patches back, where nobody patched on top of them."""
-    if ThreadPoolExecutor.submit is _submit:
+    """Carry no more, and take the patches back, unless somebody patched on top of them."""
+    global _on, _patched
+    _on = False
+    if ThreadPoolExecutor.submit is _submit and threading.Thread.start is _start:
+        _patched = False
         ThreadPoolExecutor.submit = _pool_submit  # type: ignore[method-assign]
-    if threading.Thread.start is _start:
         threading.Thread.start = _thread_start  # type: ignore[method-assign]

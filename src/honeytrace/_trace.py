@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar, overload
 
-from ._capture import begin, done, fail
+from ._capture import begin, done, fail, leave
 from ._context import current, hot
-from ._session import NO_SESSION, Session, Spec
+from ._session import NO_SESSION, Session, Spec, as_ids, as_mapping, as_text
 from ._wrap import trace
 from .errors import ConfigurationError
 
@@ -101,7 +101,9 @@ def _checked(
     """The keyword arguments of a `Spec`. Raises ConfigurationError."""
     if event_type not in ("chain", "model", "tool"):
         raise ConfigurationError(f'event_type is "chain", "model" or "tool", not {event_type!r}')
-    if sample_rate is not None and not 0 <= sample_rate <= 1:
+    if not (
+        sample_rate is None or (isinstance(sample_rate, (int, float)) and 0 <= sample_rate <= 1)
+    ):
         raise ConfigurationError(f"sample_rate is 0.0 to 1.0, not {sample_rate!r}")
     if reduce is not None and not callable(reduce):
         raise ConfigurationError("reduce is a function of the list of yielded values")
@@ -139,9 +141,12 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
 
     session_id: choose the id, or continue the session that has it: the records merge.
     sample_rate: 0.0 to 1.0, where this block is the outermost.
+
+    One `session` may be entered again, also by several tasks or threads at once: each time it is
+    another session, unless `session_id` says which.
     """
 
-    __slots__ = ("_fields", "_open", "_spec")
+    __slots__ = ("_fields", "_inputs", "_open", "_session_id", "_spec")
 
     def __init__(
         self,
@@ -163,7 +168,7 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         sample_rate: float | None = None,
     ) -> None:
         options = _checked(
-            session_name=session_name or hot.session_name,
+            session_name=session_name or "",  # the configured one, once that is known
             project=project,
             source=source,
             event_type=event_type,
@@ -174,15 +179,15 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         self._fields: dict[str, Any] = {
             "outputs": outputs,
             "error": error,
-            "children_ids": children_ids,
+            "children_ids": None if children_ids is None else as_ids(children_ids),
             "config": config,
             "user_properties": user_properties,
             "metrics": metrics,
             "feedback": feedback,
             "metadata": metadata,
-            "inputs": inputs,
-            "session_id": session_id,
         }
+        self._inputs = inputs
+        self._session_id = as_text(session_id) if session_id else None
         self._open: list[tuple[Session, Any]] = []
 
     def __enter__(self) -> Session:
@@ -190,20 +195,34 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         if not hot.on or (outer is not None and outer.off):
             self._open.append((NO_SESSION, outer))
             return NO_SESSION
-        fields = dict(self._fields)
-        s = begin(self._spec, outer, fields.pop("inputs"), fields.pop("session_id"))
+        inputs = None if self._inputs is None else as_mapping(self._inputs)
+        s = begin(self._spec, self._parent(outer), inputs, self._session_id)
         self._open.append((s, outer))
         if s._spec is not self._spec:  # sampled out
             return NO_SESSION
-        s.update(**fields)
+        s.update(**self._fields)
         return s
 
+    def _parent(self, outer: Any) -> Any:
+        """What is current, unless this block continues it, or one around it: no cycles."""
+        around = outer if self._session_id else None
+        while around is not None:
+            if around.session_id == self._session_id:
+                return around._parent
+            around = around._parent
+        return outer
+
     def __exit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
-        s, outer = self._open.pop()
+        now, at = current.get(), len(self._open) - 1
+        for i, (s, _) in enumerate(self._open):
+            if s is now:  # and not what another task entered later
+                at = i
+        s, outer = self._open.pop(at)
         if s is NO_SESSION:
             return
         if exc is None:
-            done(s, None, outer)
+            leave(s, outer)
+            done(s, None, current.get())
         else:
             fail(s, exc, outer)
 

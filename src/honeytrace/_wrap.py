@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import linecache
 from functools import cached_property, lru_cache, partial, partialmethod, wraps
+from itertools import count
 from types import CodeType, FunctionType, MethodType, coroutine
 from typing import Any
 
@@ -32,10 +33,10 @@ _PLAIN = """\
     _ht_s = _ht_begin(_ht_spec, _ht_outer, {bound})
     try:
         _ht_out = {await_}_ht_fn({call})
+        _ht_done(_ht_s, _ht_out, _ht_outer)
     except BaseException as _ht_exc:
         _ht_fail(_ht_s, _ht_exc, _ht_outer)
         raise
-    _ht_done(_ht_s, _ht_out, _ht_outer)
     return _ht_out
 """
 
@@ -105,10 +106,13 @@ _VALUES = {
 _FIRST = ("self", "cls", "mcs", "mcls")
 
 
+_numbers = count(1)
+
+
 @lru_cache(maxsize=4096)
 def _compile(source: str) -> CodeType:
     """The code object of a template's function, its lines known to tracebacks and debuggers."""
-    filename = f"<honeytrace {len(linecache.cache)}>"
+    filename = f"<honeytrace {next(_numbers)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = compile(source, filename, "exec")
     return next(const for const in module.co_consts if isinstance(const, CodeType))
@@ -178,7 +182,9 @@ _STARS: dict[Any, str] = {
 
 def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     """The function that stands in for `fn`: of the same signature and kind."""
-    signature = inspect.signature(fn, follow_wrapped=False)
+    bare = FunctionType(fn.__code__, {}, fn.__name__, fn.__defaults__, fn.__closure__)
+    bare.__kwdefaults__ = fn.__kwdefaults__
+    signature = inspect.signature(bare)  # what it takes, whatever its __signature__ says
     if any(name.startswith("_ht_") for name in signature.parameters):
         return build_any(fn, options)
     recorded = _recorded(fn, signature, options["capture_inputs"])
