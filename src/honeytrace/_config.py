@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from .errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from .sinks import Sink
+
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
+_KINDS = {"str": str, "int": int, "float": float, "bool": bool}
+
+Check = tuple[str, Callable[[Any], bool]]
+"""What a value must be, in words and as a test."""
+
+_POSITIVE: Check = ("a number above 0", lambda value: 0 < value < float("inf"))
+_SHARE: Check = ("a number from 0 to 1", lambda value: 0 <= value <= 1)
+_SECONDS: Check = ("a number of seconds", lambda value: 0 <= value < float("inf"))
+_LAYOUT: Check = ("'sessions' or 'tree'", ("sessions", "tree").__contains__)
+_URL: Check = ("an http:// or https:// URL", lambda url: url.startswith(("http://", "https://")))
+_SINK: Check = (
+    "an object with a deliver() (honeytrace.sinks.Sink)",
+    lambda sink: callable(getattr(sink, "deliver", None)),
+)
 
 
-def _setting(default: Any, *names: str, check: Callable[[Any], bool] | None = None) -> Any:
+def _setting(default: Any, *names: str, check: Check | None = None) -> Any:
     return field(default=default, metadata={"names": names, "check": check})
-
-
-def _positive(value: float) -> bool:
-    return value > 0
 
 
 @dataclass(frozen=True)
@@ -36,40 +49,69 @@ class Config:
     """The name of a `session()` block that gives none."""
     api_key: str | None = _setting(None, "HH_API_KEY")
     """With a key, sessions go to the HoneyHive API; without one, to the embedded store."""
-    server_url: str = _setting("https://api.honeyhive.ai", "HH_API_URL")
-    layout: str = _setting("sessions", check=("sessions", "tree").__contains__)
+    server_url: str = _setting("https://api.honeyhive.ai", "HH_API_URL", check=_URL)
+    layout: str = _setting("sessions", check=_LAYOUT)
     """What the API is sent: every call as a session, or the outermost, with events inside."""
-    concurrency: int = _setting(32, check=_positive)
+    concurrency: int = _setting(32, check=_POSITIVE)
     """Requests in flight at once; the API takes one session a request."""
-    request_timeout: float = _setting(30.0, check=_positive)
+    request_timeout: float = _setting(30.0, check=_POSITIVE)
     """How long one request to the API may take."""
     store: str = _setting(".honeytrace/sessions.db")
-    """The file of the embedded store; `":none:"` records to no file."""
+    """The file of the embedded store; `":memory:"` keeps everything in this process instead."""
     enabled: bool = _setting(True)
-    sample_rate: float = _setting(1.0, check=lambda rate: 0 <= rate <= 1)
+    sample_rate: float = _setting(1.0, check=_SHARE)
     """The share of trees to record, decided at the outermost call."""
     keep_errors: bool = _setting(False)
     """Record a tree that sampling left out when any call in it fails."""
-    sampled_bytes: int = _setting(10_000_000, check=_positive)
+    sampled_bytes: int = _setting(10_000_000, check=_POSITIVE)
     """How much of one sampled-out tree is held until it is known whether it fails."""
     redact: Any = _setting(True)
     """True, False, or more names, patterns and functions: see docs/snapshot.md."""
-    max_bytes: int = _setting(1_000_000, check=_positive)
-    max_depth: int = _setting(64, check=_positive)
-    max_items: int = _setting(100_000, check=_positive)
+    max_bytes: int = _setting(1_000_000, check=_POSITIVE)
+    max_depth: int = _setting(64, check=_POSITIVE)
+    max_items: int = _setting(100_000, check=_POSITIVE)
     """Bounds of one captured value."""
     propagate_threads: bool = _setting(True)
     """Carry the current session into `threading.Thread` and `ThreadPoolExecutor`."""
-    flush_interval: float = _setting(0.5, check=_positive)
+    flush_interval: float = _setting(0.5, check=_POSITIVE)
     """How long a record may wait for others before it is sent."""
-    batch_size: int = _setting(500, check=_positive)
-    batch_bytes: int = _setting(4_000_000, check=_positive)
-    queue_bytes: int = _setting(128_000_000, check=_positive)
+    batch_size: int = _setting(500, check=_POSITIVE)
+    batch_bytes: int = _setting(4_000_000, check=_POSITIVE)
+    queue_bytes: int = _setting(128_000_000, check=_POSITIVE)
     """Memory that pending records may take; beyond it the oldest are dropped, and counted."""
-    exit_timeout: float = _setting(2.0, check=lambda seconds: seconds >= 0)
+    exit_timeout: float = _setting(2.0, check=_SECONDS)
     """How long the end of the process may wait for delivery."""
-    sink: Any = _setting(None)
+    sink: Any = _setting(None, check=_SINK)
     """A destination of your own (`honeytrace.sinks.Sink`), in place of store and API."""
+
+
+class Settings(TypedDict, total=False):
+    """The keyword arguments of `configure`: those of `Config`; None stands for not given."""
+
+    project: str | None
+    source: str | None
+    session_name: str | None
+    api_key: str | None
+    server_url: str | None
+    layout: Literal["sessions", "tree"] | None
+    concurrency: int | None
+    request_timeout: float | None
+    store: str | os.PathLike[str] | None
+    enabled: bool | None
+    sample_rate: float | None
+    keep_errors: bool | None
+    sampled_bytes: int | None
+    redact: Any
+    max_bytes: int | None
+    max_depth: int | None
+    max_items: int | None
+    propagate_threads: bool | None
+    flush_interval: float | None
+    batch_size: int | None
+    batch_bytes: int | None
+    queue_bytes: int | None
+    exit_timeout: float | None
+    sink: Sink | None
 
 
 def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Config:
@@ -78,48 +120,82 @@ def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
     unknown = sorted(set(arguments) - set(known))
     if unknown:
         raise ConfigurationError(f"configure() has no setting {unknown}; it has {sorted(known)}")
-    values = dict(_from_environ(known.values(), environ))
-    values.update({name: value for name, value in arguments.items() if value is not None})
-    for name, value in values.items():
-        values[name] = _checked(known[name], value)
-    return Config(**values)
+    values = {
+        name: _checked(known[name], name, value)
+        for name, value in arguments.items()
+        if value is not None
+    }
+    for f in known.values():
+        if f.name not in values:
+            values.update(_from_environ(f, environ))
+    config = Config(**values)
+    return replace(config, store=_absolute(config.store))
 
 
-def _from_environ(known: Any, environ: Mapping[str, str]) -> Any:
-    for f in known:
-        for name in (f"HONEYTRACE_{f.name.upper()}", *f.metadata["names"]):
-            text = environ.get(name)
-            if text:
-                yield f.name, _parse(f, name, text)
-                break
-    disabled = environ.get("HONEYTRACE_DISABLED", "")
-    if disabled.lower() not in _FALSE:
+def variables(f: Any) -> list[str]:
+    """The environment variables of a setting, the first that is set counting."""
+    return [f"HONEYTRACE_{f.name.upper()}", *f.metadata["names"]]
+
+
+def _from_environ(f: Any, environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    if f.name == "enabled" and environ.get("HONEYTRACE_DISABLED", "").strip().lower() not in _FALSE:
         yield "enabled", False
+        return
+    for variable in variables(f):
+        text = environ.get(variable, "").strip()
+        if text and f.name != "sink":
+            yield f.name, _checked(f, variable, _parse(f, variable, text))
+            return
+
+
+def _kind(f: Any) -> Any:
+    """The type of a setting, by its annotation; None where it may be anything."""
+    return _KINDS.get(f.type.partition(" ")[0])
 
 
 def _parse(f: Any, name: str, text: str) -> Any:
-    kind = type(f.default)
+    kind = bool if f.name == "redact" else _kind(f)
     try:
         if kind is bool:
             return {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}[text.lower()]
-        return kind(text) if kind in (int, float) else text
+        return kind(text)
     except (KeyError, ValueError):
-        raise ConfigurationError(f"{name}={text!r} is not a {kind.__name__}") from None
+        raise ConfigurationError(f"{name}={text!r}: it must be {_WORDS[kind]}") from None
 
 
-def _checked(f: Any, value: Any) -> Any:
-    kind, check = type(f.default), f.metadata["check"]
+_WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: f"one of {', '.join(_TRUE + _FALSE[:-1])}",
+}
+
+
+def _checked(f: Any, name: str, value: Any) -> Any:
+    kind, check = _kind(f), f.metadata["check"]
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if kind is float and type(value) is int:
         value = float(value)
-    if kind in (int, float, bool, str) and f.name != "redact" and type(value) is not kind:
-        raise ConfigurationError(f"{f.name} is a {kind.__name__}, not {value!r}")
-    if check is not None and not check(value):
-        raise ConfigurationError(f"{f.name}={value!r} is out of its range")
+    if kind is not None and (not isinstance(value, kind) or (kind is int and value is True)):
+        raise ConfigurationError(f"{name}={value!r}: it must be {_WORDS[kind]}")
+    if check is not None and not check[1](value):
+        raise ConfigurationError(f"{name}={value!r}: it must be {check[0]}")
     return value
 
 
+def _absolute(store: str) -> str:
+    """The same file even after the program has changed its directory."""
+    if store == ":memory:":
+        return store
+    try:
+        return os.path.abspath(os.path.expanduser(store))
+    except OSError:  # the working directory is gone
+        return store
+
+
 def under_test() -> bool:
-    """Whether pytest runs us: then nothing is written anywhere unless it was asked for."""
-    return "PYTEST_CURRENT_TEST" in os.environ or "_pytest" in sys.modules
+    """Whether pytest runs us, rather than something that imports it or was started by it."""
+    return "_pytest" in sys.modules and (
+        "PYTEST_VERSION" in os.environ or "PYTEST_CURRENT_TEST" in os.environ
+    )

@@ -2,7 +2,7 @@
 
 A batch stays ours until the sink has told the fate of every item: nothing is popped and then lost
 to an exception. The thread is a daemon, starts with the first item, rests without a timer when
-there is nothing to do, and is started anew in a forked child.
+there is nothing to do, and is started anew in a forked child and after `stop`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ._config import Config
-from ._context import hot, paused
-from ._queue import Pending, Queue
+from ._context import PAUSED, current, hot, paused
+from ._queue import ANY, Pending, Queue
 from ._record import Item
 from ._session import Session
 from .sinks import Delivery, Sink
+from .store.errors import StoreDamagedError
 
 logger = logging.getLogger("honeytrace")
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_QUIET = 60.0
+"""Seconds in which a second outage is not told of: a flapping server must not fill the log."""
+_DELIVERY_TIMEOUT = 60.0
 
 
 @dataclass
@@ -43,7 +47,10 @@ class Stats:
 
 
 class FlushResult(NamedTuple):
-    """True when everything accepted before the flush was delivered. The numbers are totals."""
+    """True when all that was recorded before the flush is delivered.
+
+    What was refused or dropped makes one flush false: the next. The numbers are totals.
+    """
 
     complete: bool
     delivered: int
@@ -56,85 +63,144 @@ class FlushResult(NamedTuple):
 
 
 class Flusher:
-    """Owns the queue, the thread, the sink and the books."""
+    """Owns the queue, the thread, the sink and the books.
 
-    def __init__(self, config: Config, make_sink: Callable[[], Sink]) -> None:
+    `make_sink` is called for the first delivery and after the sink was closed, with the exception
+    that made the last sink unusable, or None. `started` is called when the thread starts.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        make_sink: Callable[[Exception | None], Sink],
+        started: Callable[[], None] = lambda: None,
+    ) -> None:
         self.config = config
+        self.queue = Queue(config.queue_bytes, self._attend)
         self._make_sink = make_sink
+        self._started = started
         self._sink: Sink | None = None
-        self.queue = Queue(config.queue_bytes, config.batch_bytes, self._attend)
+        self._damage: Exception | None = None
         self._thread: threading.Thread | None = None
         self._turn = threading.RLock()
         """Held while a batch is delivered: by the thread, or by whoever flushes without it."""
+        self._delivering = self._stale = self._urgent = False
         self._books = threading.Condition()
         self._batch: list[Item] = []
-        self._taken = self._delivered = 0
+        self._batch_start = 0
+        """How many items were recorded before the batch; all of them are settled."""
+        self._taken = self._delivered = self._told = 0
         self._refused: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._failures = 0
-        self._urgent = self._stopped = False
+        self._wait = self._quiet_until = 0.0
+        self._trouble = ""
+        self._exit_timeout: float | None = None
 
     # the thread
 
     def _attend(self) -> None:
-        if self._thread is None and not self._stopped:
-            self._thread = threading.Thread(target=self._run, name="honeytrace-flush", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:  # no threads at interpreter shutdown: the exit hook delivers
-                self._thread = None
+        if self._exit_timeout is not None:  # after our exit hook, no thread lives long enough
+            self.queue.expect(ANY)
+            if not self._failures:
+                self._flush_here(time.monotonic() + self._exit_timeout)
+        elif self._thread is None or not self._thread.is_alive():
+            self._start()
+
+    def _start(self) -> None:
+        self._thread = thread = threading.Thread(
+            target=self._run, name="honeytrace-flush", daemon=True
+        )
+        try:
+            with paused():  # else the thread would run inside the session that just ended
+                thread.start()
+            self._started()
+        except BaseException as exc:
+            self._thread = None
+            again = self.queue.bytes + self.config.batch_bytes
+            self.queue.expect(min(again, self.queue.limit - 1))
+            if not isinstance(exc, RuntimeError):  # which says that there is no thread to be had
+                raise
 
     def _run(self) -> None:
-        while not self._stopped:
-            self.queue.rest(None)
-            while not self._stopped and (self.queue.items or self._batch):
-                if not self._urgent:
-                    self.queue.rest(self._pause)
-                self._urgent = False
-                while self.step(timeout=60.0):
-                    pass
+        current.set(PAUSED)
+        while self._is_mine():
+            if not self.queue.items and not self._batch:
+                self.queue.rest(None, ANY)
+            if not self._urgent:
+                self._gather()
+            self._urgent = False
+            while self._is_mine() and self.step(_DELIVERY_TIMEOUT):
+                pass
 
-    @property
-    def _pause(self) -> float:
-        return self._wait if self._failures else self.config.flush_interval
+    def _is_mine(self) -> bool:
+        """Whether this thread is still the one: not stopped, and not started twice."""
+        return self._thread is threading.current_thread()
 
-    _wait = 0.0
+    def _gather(self) -> None:
+        if self._failures:
+            self.queue.rest(self._wait, self.queue.limit)
+        else:
+            self.queue.rest(self.config.flush_interval, self.config.batch_bytes)
 
     def step(self, timeout: float) -> bool:
-        """Deliver one batch; true when it is settled and there is more."""
-        with self._turn, paused():  # what delivery calls is nobody's session
-            self._load()
-            if not self._batch:
+        """Deliver one batch within `timeout` seconds; true when it is settled and there is more."""
+        if not self._turn.acquire(timeout=timeout):
+            return False
+        try:
+            if self._delivering:  # the sink, or a signal handler above it, has called us
                 return False
+            self._delivering = True
             try:
-                fate = self._open_sink().deliver(self._batch, timeout=timeout)
-            except Exception as exc:  # noqa: BLE001 - a sink may raise anything; the batch stays ours
-                fate = Delivery(retry=self._batch)
-                self._failed(exc, None)
-            else:
-                # a destination that takes part of a batch is there: no reason to wait
-                if fate.retry_after or (fate.retry and len(fate.retry) == len(self._batch)):
-                    self._failed(None, fate.retry_after)
-                else:
-                    self._recovered()
+                with paused():
+                    return self._deliver(timeout)
+            finally:
+                self._delivering = False
+        finally:
+            self._turn.release()
+
+    def _deliver(self, timeout: float) -> bool:
+        self._close_stale()
+        self._load()
+        if not self._batch:
+            return bool(self.queue.items)
+        try:
+            fate = self._open_sink().deliver(self._batch, timeout=timeout)
+            # a destination that takes part of a batch is there: no reason to wait
+            waits = bool(fate.retry_after or len(fate.retry) == len(self._batch))
             self._settle(fate)
-            return not self._failures and bool(self.queue.items or self._batch)
+        except Exception as exc:  # noqa: BLE001 - a sink may raise anything; the batch stays ours
+            if isinstance(exc, StoreDamagedError) and self._damage is None:
+                self._damage, self._stale = exc, True
+                return True  # at once, with a new store
+            self._failed(str(exc) or type(exc).__name__, None)
+            return False
+        if waits:
+            self._failed("the destination is busy", fate.retry_after)
+            return False
+        self._recovered()
+        return bool(self.queue.items or self._batch)
 
     def _load(self) -> None:
         """Fill the batch up from the queue."""
         room = self.config.batch_size - len(self._batch)
         if room <= 0:
             return
-        hot.sync_clock()
+        if hot.clock_ns is time.perf_counter_ns:  # else a test has injected a clock
+            hot.sync_clock()
         with self._books:
-            taken = self.queue.take(room)
-            self._taken += len(taken)
+            with self.queue.dropping:
+                if not self._batch:
+                    self._batch_start = self._taken + self.queue.dropped
+                taken = self.queue.take(room, self.config.batch_bytes)
+                self._taken += len(taken)
             for item in taken:
                 record = self._encoded(item)
                 if record is None:
                     self._dropped["not encodable"] += 1
                 else:
                     self._batch.append(record)
+            self._books.notify_all()
 
     def _encoded(self, item: Pending) -> Item | None:
         if not isinstance(item, Session):
@@ -146,45 +212,83 @@ class Flusher:
             return None
 
     def _settle(self, fate: Delivery) -> None:
+        retry, refused = list(fate.retry), Counter(reason for _, reason in fate.refused)
         with self._books:
-            for _, reason in fate.refused:
-                self._refused[reason] += 1
-            self._delivered += len(self._batch) - len(fate.retry) - len(fate.refused)
-            self._batch = list(fate.retry)
+            self._refused += refused
+            self._delivered += len(self._batch) - len(retry) - refused.total()
+            self._batch = retry
             self._books.notify_all()
 
-    def _open_sink(self) -> Sink:
-        if self._sink is None:
-            self._sink = self._make_sink()
-        return self._sink
-
-    def _failed(self, exc: Exception | None, retry_after: float | None) -> None:
-        if self._failures == 0:
-            logger.warning("honeytrace cannot deliver, and keeps trying: %s", exc or "try later")
-        self._failures += 1
+    def _failed(self, why: str, retry_after: float | None) -> None:
         import random  # 5 ms that only a program in trouble pays
 
+        self._failures += 1
+        self._trouble = why
         longest = min(_FIRST_WAIT * 2 ** min(self._failures, 10), _LONGEST_WAIT)
         self._wait = retry_after or random.uniform(longest / 2, longest)
+        now = time.monotonic()
+        if self._failures == 1 and now >= self._quiet_until and self._exit_timeout is None:
+            self._quiet_until = now + _QUIET
+            logger.warning("honeytrace cannot deliver, and keeps trying: %s", why)
+        with self._books:
+            self._books.notify_all()  # an impatient flush waits no longer
 
     def _recovered(self) -> None:
         if self._failures:
-            logger.warning("honeytrace delivers again")
+            logger.info("honeytrace delivers again")
         self._failures = 0
+        self._damage = None
+
+    # the sink
+
+    def _open_sink(self) -> Sink:
+        if self._sink is None:
+            self._sink = self._make_sink(self._damage)
+        return self._sink
+
+    def _close_sink(self) -> None:
+        """Close the sink now or, while it delivers, right afterwards; then it is made anew."""
+        self._stale = True
+        if self._turn.acquire(blocking=False):
+            try:
+                if not self._delivering:
+                    self._close_stale()
+            finally:
+                self._turn.release()
+
+    def _close_stale(self) -> None:
+        if not self._stale:
+            return
+        self._stale = False
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            try:
+                sink.close()
+            except Exception:
+                logger.warning("honeytrace could not close its sink", exc_info=True)
 
     # what others call
+
+    def serve(self, config: Config, make_sink: Callable[[Exception | None], Sink]) -> None:
+        """Go on under another configuration, with all that is pending and the books as they are."""
+        self.config, self._make_sink = config, make_sink
+        self.queue.limit = config.queue_bytes
+        self._close_sink()
 
     def flush(self, timeout: float, *, patient: bool = True) -> FlushResult:
         """Deliver what was accepted so far, for at most `timeout` seconds.
 
-        Without patience, delivery that fails is not waited for.
+        Without patience, delivery that fails is not waited for, and losses are not told of.
         """
-        deadline = time.monotonic() + timeout
-        goal = self._accepted()
-        lost = self._lost()
-        if self._thread is None or not self._thread.is_alive():
+        deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
+        with self._books:
+            goal = self._recorded()
+            done = self._settled() >= goal
+        if not done and self._exit_timeout is None:
+            self._attend()
+        if self._thread is None:
             self._flush_here(deadline)
-        else:
+        elif not done and not self._is_mine():
             self._urgent = True
             self.queue.wake()
             with self._books:
@@ -192,40 +296,39 @@ class Flusher:
                     if self._failures and not patient:
                         break
                     self._books.wait(left)
-        stats = self.stats()
-        complete = self._settled() >= goal and self._lost() == lost
-        refused, dropped = sum(stats.refused.values()), sum(stats.dropped.values())
-        return FlushResult(complete, stats.delivered, stats.pending, refused, dropped)
+        return self._result(goal, tell=patient)
 
     def _flush_here(self, deadline: float) -> None:
-        while self.queue.items or self._batch:
-            left = deadline - time.monotonic()
-            if left <= 0 or not (self.step(timeout=left) or not self._batch):
-                break
+        while (left := deadline - time.monotonic()) > 0 and self.step(left):
+            pass
 
-    def _accepted(self) -> int:
+    def _result(self, goal: int, tell: bool) -> FlushResult:
         with self._books:
-            return self._taken + len(self.queue.items) + self.queue.dropped
+            stats, settled = self.stats(), self._settled()
+            refused, dropped = sum(stats.refused.values()), sum(stats.dropped.values())
+            complete = settled >= goal and refused + dropped == self._told
+            if tell:
+                self._told = refused + dropped
+        return FlushResult(complete, stats.delivered, stats.pending, refused, dropped)
 
-    def _lost(self) -> int:
-        return self._refused.total() + self._dropped.total() + self.queue.dropped
+    def _recorded(self) -> int:
+        with self.queue.dropping:
+            return self._taken + self.queue.dropped + len(self.queue.items)
 
     def _settled(self) -> int:
-        return self._delivered + self._lost()
+        """So many items, counted from the first one recorded, are off our hands."""
+        with self.queue.dropping:
+            return self._batch_start if self._batch else self._taken + self.queue.dropped
 
     def stats(self) -> Stats:
-        with self._books:
-            dropped = +self._dropped
+        with self._books, self.queue.dropping:
+            recorded = self._recorded()
+            dropped = dict(self._dropped)
             if self.queue.dropped:
                 dropped["queue full"] = self.queue.dropped
             settled = self._delivered + self._refused.total() + sum(dropped.values())
-            recorded = self._taken + len(self.queue.items) + self.queue.dropped
             return Stats(
-                recorded=recorded,
-                delivered=self._delivered,
-                pending=recorded - settled,
-                refused=dict(self._refused),
-                dropped=dict(dropped),
+                recorded, self._delivered, recorded - settled, dict(self._refused), dropped
             )
 
     def pending(self) -> list[Item]:
@@ -235,13 +338,24 @@ class Flusher:
             return [*self._batch, *(item for item in waiting if item is not None)]
 
     def stop(self, timeout: float) -> FlushResult:
-        """Flush, then end the thread and close the sink."""
+        """Flush, end the thread and close the sink; the next item starts them anew."""
         result = self.flush(timeout)
-        self._stopped = True
+        thread, self._thread = self._thread, None
+        self.queue.expect(ANY)
+        self._urgent = True
         self.queue.wake()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
             thread.join(timeout=0.5 if result else 0.0)
-        if self._sink is not None and result:
-            self._sink.close()
+        self._close_sink()
         return result
+
+    def finish(self, timeout: float) -> None:
+        """`stop` for the end of the process; says what is lost with it."""
+        self._exit_timeout = timeout
+        result = self.stop(timeout)
+        if result.pending:
+            logger.warning(
+                "honeytrace: %d records were not delivered before the program ended%s",
+                result.pending,
+                f": {self._trouble}" if self._failures else f" within exit_timeout={timeout}",
+            )

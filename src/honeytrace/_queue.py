@@ -2,12 +2,13 @@
 
 The producer's side takes no lock and wakes nobody on an ordinary call, so a signal handler or a
 finaliser that traces cannot deadlock it: `deque.append` and `SimpleQueue.put` are re-entrant. The
-byte count is a plain attribute: in CPython no other thread runs within `x += n`, and where one did,
-the count is set right whenever the queue runs empty.
+byte count is a plain attribute: in CPython no other thread runs within `x += n` as long as `n` is
+at hand, and what drifts all the same is set right whenever the queue runs empty.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -17,6 +18,9 @@ from ._session import Session
 
 OVERHEAD = 700
 """Bytes of a queued session beside its inputs and outputs, measured with tracemalloc."""
+
+ANY = -1 << 62
+"""The level that any item crosses, even where the byte count has drifted below zero."""
 
 Pending = Session | Update
 
@@ -33,47 +37,63 @@ def size_of(item: Pending) -> int:
 class Queue:
     """Holds at most `limit` bytes; beyond, the oldest go, counted in `dropped`.
 
-    `attend` is called when somebody should look after the queue: on the first item after a rest,
-    and when `batch_bytes` are waiting.
+    `attend` is called when an item may need somebody who looks after the queue.
     """
 
-    def __init__(self, limit: int, batch_bytes: int, attend: Callable[[], None]) -> None:
+    def __init__(self, limit: int, attend: Callable[[], None]) -> None:
         self.limit = limit
-        self.batch_bytes = batch_bytes
         self.attend = attend
         self.items: deque[Pending] = deque()
         self.keep = self.items.append
         self.bytes = 0
         self.dropped = 0
-        self._mark = 0
-        """Where `put` next has something to do: 0 at rest, then a full batch, then the limit."""
+        self.dropping = threading.RLock()
+        """Held while items are dropped, that the books never see one in neither column."""
+        self._level = ANY
+        """How many bytes may wait before somebody must hear of it."""
         self._wake: SimpleQueue[None] = SimpleQueue()
 
-    def put(self, item: Pending) -> None:
-        """Take an item; this is `hot.submit`."""
-        self.items.append(item)
-        self.bytes += size_of(item)
-        if self.bytes > self._mark:
+    def put(self, session: Session) -> None:
+        """Take a finished session; this is `hot.submit`, with `size_of` written out for speed."""
+        self.items.append(session)
+        size = OVERHEAD
+        if session._inputs:
+            size += len(session._inputs)
+        if session._outputs:
+            size += len(session._outputs)
+        if session._extras or session._failure or session._children:
+            size += session._extra_size()
+        self.bytes += size
+        if self.bytes > self._level:
+            self._crossed()
+
+    def add(self, update: Update) -> None:
+        """Take an update."""
+        self.items.append(update)
+        size = size_of(update)
+        self.bytes += size
+        if self.bytes > self._level:
             self._crossed()
 
     def _crossed(self) -> None:
-        if self._mark == 0:
-            self._mark = self.batch_bytes
+        if self._level < self.limit:
+            self._level = self.limit
+            self._wake.put(None)
             self.attend()
-        elif self._mark < self.limit:
-            self._mark = self.limit
-        while self.bytes > self.limit:
+        # without waiting: whoever holds the lock drops for everybody
+        if self.bytes > self.limit and self.dropping.acquire(blocking=False):
             try:
-                self.bytes -= size_of(self.items.popleft())
-            except IndexError:
-                break
-            self.dropped += 1
-        self.wake()
+                while self.bytes > self.limit and self.items:
+                    self.bytes -= size_of(self.items.popleft())
+                    self.dropped += 1
+            except IndexError:  # the flush thread took the last one
+                pass
+            finally:
+                self.dropping.release()
 
-    def take(self, count: int) -> list[Pending]:
-        """Up to `count` items, about `batch_bytes` in all, oldest first."""
+    def take(self, count: int, room: int) -> list[Pending]:
+        """Up to `count` items, about `room` bytes in all, oldest first."""
         taken: list[Pending] = []
-        room = self.batch_bytes
         while len(taken) < count and room > 0:
             try:
                 item = self.items.popleft()
@@ -84,21 +104,23 @@ class Queue:
             room -= size
             self.bytes -= size
             taken.append(item)
-        self._mark = self.limit if self.bytes > self.batch_bytes else self.batch_bytes
         return taken
 
     def wake(self) -> None:
         """Let `rest` return."""
         self._wake.put(None)
 
-    def rest(self, timeout: float | None) -> None:
-        """Wait until `wake`, or `timeout` seconds; None rests until an item comes."""
-        if timeout is None:
-            self._mark = 0
-            if self.items:
-                return
+    def expect(self, level: int) -> None:
+        """Have `attend` called when more than `level` bytes wait."""
+        self._level = level
+
+    def rest(self, timeout: float | None, level: int) -> None:
+        """Wait until `wake`, until more than `level` bytes are here, or `timeout` seconds."""
+        self._level = level
+        if level == ANY and self.items:
+            return
         try:
-            self._wake.get(timeout=timeout)
+            self._wake.get(timeout=None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
             while True:
                 self._wake.get_nowait()
         except Empty:

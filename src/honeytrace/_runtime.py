@@ -14,12 +14,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _config
-from ._config import Config
+from ._config import Config, Settings
 from ._context import current, discard, hot
+from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
+from ._queue import Pending
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
@@ -31,26 +34,43 @@ from .store import Store
 from .store.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from ._remote import Remote
 
 logger = logging.getLogger("honeytrace")
 
 
 class Runtime:
-    """A configuration at work."""
+    """A configuration at work. What `before` had pending, in memory and in its books goes along."""
 
-    def __init__(self, config: Config, *, memory: bool = False) -> None:
+    def __init__(
+        self, config: Config, *, memory: bool = False, before: Runtime | None = None
+    ) -> None:
         self.config = config
-        self.memory = MemoryStore() if memory or config.store == ":memory:" else None
+        self.memory = None
+        if memory or config.store == ":memory:":
+            self.memory = (before and before.memory) or MemoryStore()
         self.redactor = redactor(config.redact)
         limits = Limits(config.max_bytes, config.max_depth, config.max_items)
         self.snapshotter = Snapshotter(limits, self.redactor)
         self.sampler = Sampler(config)
-        self.flusher = Flusher(config, self._make_sink)
+        self.left_out = 0 if before is None else before.sampled_out
+        self.capture: Callable[[Pending], None] | None = before.capture if before else None
+        """Takes everything in place of the queue, where a test asked for it."""
+        self.flusher: Flusher = (
+            before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
+        )
         self._reader: Store | None = self.memory
-        self._reader_lock = threading.Lock()
+        self._reader_lock = threading.RLock()
+        self._file: tuple[int, int] | None = None
 
-    def _make_sink(self) -> Sink:
+    @property
+    def sampled_out(self) -> int:
+        return self.left_out + self.sampler.left_out
+
+    def make_sink(self, damage: Exception | None) -> Sink:
+        """The destination; `damage` is what made the last one unusable."""
         from .sinks.store import StoreSink
 
         if self.config.sink is not None:
@@ -61,12 +81,24 @@ class Runtime:
             from .sinks.api import ApiSink
 
             return ApiSink(self.config)
+        return StoreSink(self._open_store(damage))
+
+    def _open_store(self, damage: Exception | None) -> Store:
+        from .store._connection import identity, set_aside
         from .store.sqlite import SQLiteStore
 
-        store, warning = SQLiteStore.open(self.config.store)
+        path = Path(self.config.store)
+        if damage is not None and identity(path) == self._file:  # else another process did it
+            kept = set_aside(path)
+            logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
+        store, warning = SQLiteStore.open(path)
+        self._file = identity(path)
         if warning:
             logger.warning("honeytrace: %s", warning)
-        return StoreSink(store)
+        return store
+
+    def redact(self, text: str) -> str:
+        return text if self.redactor is None else self.redactor.text(text)
 
     def reader(self) -> Store | None:
         """The store to look sessions up in; None while there is none."""
@@ -74,7 +106,8 @@ class Runtime:
             if self._reader is None and os.path.exists(self.config.store):
                 from .store.sqlite import SQLiteStore
 
-                self._reader = SQLiteStore(self.config.store)
+                writable = os.access(self.config.store, os.W_OK)
+                self._reader = SQLiteStore(self.config.store, readonly=not writable)
             return self._reader
 
     def remote(self) -> Remote | None:
@@ -95,9 +128,10 @@ class Runtime:
     def wire(self) -> None:
         """Let capture record through this runtime."""
         hot.sample = self.sampler
-        hot.submit, hot.keep = self.flusher.queue.put, self.flusher.queue.keep
+        hot.submit = self.capture or self.flusher.queue.put
+        hot.keep = self.capture or self.flusher.queue.keep
         hot.encode = self.snapshotter.encode
-        hot.redact = str if self.redactor is None else self.redactor.text
+        hot.redact = self.redact
         hot.session_name = self.config.session_name
         hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
         hot.on = self.config.enabled
@@ -114,34 +148,37 @@ _runtime: Runtime | None = None
 _arguments: dict[str, Any] = {}
 
 
-def configure(**settings: Any) -> None:
-    """Set how sessions are recorded; see `honeytrace._config.Config` for every setting.
+def configure(**settings: Unpack[Settings]) -> None:
+    """Set how sessions are recorded; docs/configuration.md tells of every setting.
 
-    Settings given before stay as they were. What is pending is delivered first, under the old
-    configuration, for at most `exit_timeout` seconds. Raises ConfigurationError.
+    Settings given before stay as they were; None takes one back to the environment or its default.
+    What is pending is delivered first, under the old configuration, for at most its `exit_timeout`
+    seconds; what is left then goes by the new one. Raises ConfigurationError.
     """
     global _runtime
     with _lock:
         arguments = {**_arguments, **settings}
         config = _config.load(arguments)
-        runtime = Runtime(config, memory=_in_memory(arguments))
+        new = Runtime(config, memory=_in_memory(arguments), before=_runtime)
         if _runtime is not None:
-            _runtime.flusher.stop(_runtime.config.exit_timeout)
+            _runtime.flusher.flush(_runtime.config.exit_timeout, patient=False)
         _arguments.update(settings)
-        _runtime = runtime
-        runtime.wire()
+        _runtime = new
+        new.flusher.serve(config, new.make_sink)
+        new.wire()
 
 
 def _in_memory(arguments: Mapping[str, Any]) -> bool:
     """Under pytest nothing is written and nobody is called unless it was asked for."""
     asked = ("store", "sink", "api_key", "server_url")
-    return "_pytest" in sys.modules and not any(
+    return _config.under_test() and not any(
         arguments.get(name) or os.environ.get(f"HONEYTRACE_{name.upper()}") for name in asked
     )
 
 
 def runtime() -> Runtime:
     """The runtime, configured from the environment if nobody did."""
+    global _runtime
     if _runtime is None:
         with _lock:
             if _runtime is None:
@@ -149,16 +186,10 @@ def runtime() -> Runtime:
                     configure()
                 except ConfigurationError as error:
                     logger.warning("honeytrace records nothing: %s", error)
-                    configure_off()
+                    _runtime = Runtime(Config(enabled=False, store=":memory:"))
+                    _runtime.wire()
     assert _runtime is not None
     return _runtime
-
-
-def configure_off() -> None:
-    """What a broken environment leads to: a runtime that is off."""
-    global _runtime
-    _runtime = Runtime(Config(enabled=False, store=":memory:"))
-    _runtime.wire()
 
 
 def _first_sample(rate: float | None) -> Callable[[Session], None] | None:
@@ -167,17 +198,24 @@ def _first_sample(rate: float | None) -> Callable[[Session], None] | None:
 
 
 def _update(session_id: str, fields: Mapping[str, Any]) -> None:
-    encoded: dict[str, bytes] = {}
-    masked: list[str] = []
-    for name, value in fields.items():
-        if name in MERGED:
-            value = as_mapping(value)
-        elif name == "error":
-            value = hot.redact(str(value))
-        elif name == "children_ids":
-            value = list(value)
-        encoded[name] = hot.encode(value, masked, name)
-    runtime().flusher.queue.put(Update(session_id, encoded))
+    rt = runtime()
+    try:
+        update = Update(session_id, {name: _encoded(rt, name, fields[name]) for name in fields})
+    except Exception:
+        logger.warning("honeytrace could not record an update", exc_info=True)
+    else:
+        (rt.capture or rt.flusher.queue.add)(update)
+
+
+def _encoded(rt: Runtime, name: str, value: Any) -> bytes:
+    if name in MERGED:
+        value = as_mapping(value)
+    elif name == "error":
+        text = error_text(value) if isinstance(value, BaseException) else str(value)
+        value = rt.redact(text)
+    elif name == "children_ids":
+        value = list(value)
+    return rt.snapshotter.encode(value, [], name)
 
 
 def unconfigured() -> None:
@@ -187,10 +225,9 @@ def unconfigured() -> None:
     _arguments.clear()
     hot.on, hot.rate = True, -1.0
     hot.sample, hot.update = _first_sample, _update
-    hot.submit = lambda session: runtime().flusher.queue.put(session)
-    hot.keep = hot.submit
+    hot.submit = hot.keep = lambda session: runtime().flusher.queue.put(session)
     hot.encode = lambda value, masked, name: runtime().snapshotter.encode(value, masked, name)
-    hot.redact = lambda text: text
+    hot.redact = lambda text: runtime().redact(text)
 
 
 def flush(timeout: float | None = None) -> FlushResult:
@@ -206,14 +243,20 @@ def flush(timeout: float | None = None) -> FlushResult:
 async def aflush(timeout: float | None = None) -> FlushResult:
     """`flush` for asyncio: the event loop goes on meanwhile."""
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
-    return await asyncio.to_thread(flush, timeout)
+    # a pool of its own: the default one may be full of the program's work
+    pool = ThreadPoolExecutor(1, "honeytrace-aflush")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, flush, timeout)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def shutdown(timeout: float | None = None) -> FlushResult:
-    """Flush and end the flush thread; the exit hook calls it with `exit_timeout`.
+    """Flush for at most `timeout` seconds (default: `exit_timeout`), and end the flush thread.
 
-    What is recorded afterwards is delivered by the next `flush`, or at exit.
+    The end of the process does so by itself. What is recorded afterwards starts the thread anew.
     """
     if _runtime is None:
         return FlushResult(True, 0, 0, 0, 0)
@@ -225,7 +268,7 @@ def stats() -> Stats:
     if _runtime is None:
         return Stats()
     counted = _runtime.flusher.stats()
-    counted.sampled_out = _runtime.sampler.left_out
+    counted.sampled_out = _runtime.sampled_out
     return counted
 
 
@@ -242,21 +285,33 @@ def pending() -> list[Item]:
 
 
 @contextmanager
-def swapped(
-    settings: Mapping[str, Any], submitter: Callable[[Runtime], Callable[[Session], None]]
+def captured(
+    settings: Mapping[str, Any], capture: Callable[[Runtime, Pending], None]
 ) -> Iterator[None]:
-    """Record in memory, each session through what `submitter` gives; then all is as before."""
+    """Have `capture` take what is recorded, at once and in memory; then all is as before.
+
+    The environment does not count here, and `configure` in the block has its effect in it alone.
+    """
     global _runtime
-    before, values = _runtime, {name: getattr(hot, name) for name in hot.__slots__}
-    _runtime = Runtime(_config.load({"store": ":memory:", **settings}), memory=True)
-    _runtime.wire()
-    hot.submit = hot.keep = submitter(_runtime)
+    before, arguments = _runtime, _arguments.copy()
+    values = {name: getattr(hot, name) for name in hot.__slots__}
+    inside = Runtime(_config.load(settings, {}), memory=True)
+    inside.capture = lambda item: capture(runtime(), item)
+    _runtime = inside
+    _arguments.update({"store": ":memory:", **settings})
+    inside.wire()
     try:
         yield
     finally:
         _runtime = before
+        _arguments.clear()
+        _arguments.update(arguments)
         for name, value in values.items():
             setattr(hot, name, value)
+        if before is None or not before.config.propagate_threads:
+            from . import _threads
+
+            _threads.uninstall()
 
 
 def _after_fork_in_child() -> None:
@@ -265,8 +320,27 @@ def _after_fork_in_child() -> None:
     _lock = threading.RLock()
     hot.reseed()
     if _runtime is not None:
+        capture = _runtime.capture
         _runtime = Runtime(_runtime.config, memory=_runtime.memory is not None)
+        _runtime.capture = capture
         _runtime.wire()
+
+
+def _at_exit() -> None:
+    if _runtime is not None:
+        _runtime.flusher.finish(_runtime.config.exit_timeout)
+
+
+def _outlive_worker() -> None:
+    """Have a worker of multiprocessing deliver at its end: it leaves by `os._exit`, without atexit.
+
+    Called when the flush thread starts, since such a process begins by clearing its finalizers.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, _at_exit, exitpriority=-10)  # after those of the program
 
 
 def update_session(session_id: str, **fields: Any) -> None:
@@ -285,7 +359,7 @@ def update_session(session_id: str, **fields: Any) -> None:
 
 _UPDATABLE = tuple(inspect.signature(Session.update).parameters)[1:]
 
-atexit.register(shutdown)
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 unconfigured()

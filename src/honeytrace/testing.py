@@ -10,16 +10,22 @@ As a pytest fixture: `def test_answer(honeytrace_sessions): ...`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._context import current, hot
+from ._queue import Pending
+from ._record import Update
 from ._recorded import RecordedSession
-from ._session import Session
 from .lookup import StoreFamily
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._config import Settings
 
 __all__ = ["CapturedSessions", "capture"]
 
@@ -34,29 +40,31 @@ class CapturedSessions(list[RecordedSession]):
 
 @contextmanager
 def capture(
-    *, start: float | None = None, tick: float = 0.001, **settings: Any
+    *, start: float | None = None, tick: float = 0.001, **settings: Unpack[Settings]
 ) -> Iterator[CapturedSessions]:
     """Record into a list while the block runs; nothing else hears of it.
 
     start: epoch seconds of an injected clock, which then goes on by `tick` seconds at each reading;
     ids are then the same in every run, too.
-    settings: as for `configure`; what was configured before does not apply.
+    settings: as for `configure`; what was configured before, or by the environment, does not apply.
     """
     sessions = CapturedSessions()
 
-    def submitter(runtime: _runtime.Runtime) -> Callable[[Session], None]:
+    def take(runtime: _runtime.Runtime, item: Pending) -> None:
         store, config = runtime.memory, runtime.config
         assert store is not None
         family = StoreFamily(store)
-
-        def submit(session: Session) -> None:
-            record = session._to_record(config.project, config.source)
+        if isinstance(item, Update):
+            store.update([item])
+            for i, session in enumerate(sessions):
+                if session.session_id == item.event_id:
+                    sessions[i] = family.get(item.event_id) or session
+        else:
+            record = item._to_record(config.project, config.source)
             store.insert([record])
             sessions.append(family.load(record))
 
-        return submit
-
-    with _runtime.swapped(settings, submitter):
+    with _runtime.captured(settings, take):
         outer = current.get()
         current.set(None)
         if start is not None:
