@@ -48,6 +48,7 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
             if s._submit is discard:
                 _set(SAMPLED_OUT)
                 return MUTE
+    child = None
     try:
         if bound is not None:
             masked: list[str] = []
@@ -58,7 +59,8 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
         s._offset = hot.offset_ns
         s._start = start = hot.clock_ns()
         if parent is not None:
-            parent._children.append(session_id or (start + s._offset, s._tick))
+            child = session_id or (start + s._offset, s._tick)
+            parent._children.append(child)
             if parent._sealed:
                 hot.update(parent.session_id, {"children_ids": [s.session_id]})
         _set(s)
@@ -67,6 +69,8 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
         return MUTE
     except BaseException:  # an interrupt: the call does not happen
         _set(parent)
+        if parent is not None and child in parent._children:
+            parent._children.remove(child)
         raise
     return s
 
@@ -96,9 +100,12 @@ def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
         if _get() is SAMPLED_OUT:
             _set(outer)
         return
-    leave(s, outer)
-    s._end = hot.clock_ns()
     try:
+        if _get() is s:
+            _set(outer)
+        else:
+            leave(s, outer)
+        s._end = hot.clock_ns()
         if s._extras is not None:
             s._seal()
         inside = s._raised if s._raised and s._raised[0] == id(exc) else None

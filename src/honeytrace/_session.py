@@ -261,7 +261,7 @@ class Session:
         data = hot.encode(value, masked, name)
         if masked:
             self._masked = (self._masked or []) + masked
-        return data
+        return data if name == "outputs" else as_object(data) or data  # cut down, it is a string
 
     def _seal(self) -> None:
         """Snapshot what the program added; called once, when the session ends."""
