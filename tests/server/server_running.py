@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from honeytrace.server.run import _bind
+
 
 class _Server(uvicorn.Server):
     """Says when it has started."""
@@ -27,7 +29,7 @@ class _Server(uvicorn.Server):
 def running(app: Starlette) -> Iterator[str]:
     """The URL at which the app is served while the block runs."""
     server = _Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with _bind("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

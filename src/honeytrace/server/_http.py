@@ -25,8 +25,8 @@ class Limits:
     """Of a body, as it comes and again once decompressed; beyond it: 413."""
     body_seconds: float = 30.0
     """How long a body may take to arrive; beyond it: 408."""
-    connections: int = 256
-    """Open at once; beyond it: 503. Together with `body_bytes` it bounds the memory."""
+    connections: int = 1000
+    """Open at once, idle ones included; beyond it: 503."""
 
 
 class RefusedError(Exception):

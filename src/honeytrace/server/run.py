@@ -78,27 +78,26 @@ def serve(
             '24)"), or listen on 127.0.0.1'
         )
     limits = limits or Limits()
-    listener = _bind(host, port)
-    opened, warning = SQLiteStore.open(store)
-    if warning:
-        _say(warning)
     # with keys on a public address any name may lead here; on loopback only our own may
     hosts = {*LOOPBACK, host} if _on_loopback(host) else None
-    config = uvicorn.Config(
-        create_app(opened, keys=keys, hosts=hosts, limits=limits),
-        lifespan="off",
-        log_level="warning",
-        server_header=False,
-        limit_concurrency=limits.connections,
-        timeout_graceful_shutdown=_GRACE,
-    )
-    shown = f"[{host}]" if ":" in host else host
-    greeting = f"honeytrace serves {opened.path} at http://{shown}:{listener.getsockname()[1]}"
-    try:
-        _Server(config, greeting).run([listener])
-    finally:
-        listener.close()
-        opened.close()
+    with _bind(host, port) as listener:
+        opened, warning = SQLiteStore.open(store)
+        if warning:
+            _say(warning)
+        config = uvicorn.Config(
+            create_app(opened, keys=keys, hosts=hosts, limits=limits),
+            lifespan="off",
+            log_level="warning",
+            server_header=False,
+            limit_concurrency=limits.connections,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+        try:
+            _Server(config, f"honeytrace serves {opened.path} at {address}").run([listener])
+        finally:
+            opened.close()
 
 
 def keys_from_environment() -> list[str]:
@@ -116,13 +115,21 @@ def _on_loopback(host: str) -> bool:
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises ConfigurationError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named, since asyncio sets TCP_NODELAY on no socket without: 40 ms a reply
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
     except (OSError, OverflowError) as error:
+        listener.close()
         raise ConfigurationError(
             f"cannot listen on {host}:{port}: {error}; choose another --port, or 0 for a free one"
         ) from error
+    return listener
 
 
 def _say(text: str) -> None:
