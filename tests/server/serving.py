@@ -9,14 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
-    """The process, with its standard error on a pipe."""
-    return subprocess.Popen(
+@contextmanager
+def start(*arguments: str, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """The process, with its standard error on a pipe; whatever happens, it does not outlive us."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "honeytrace", "serve", "--port", "0", *arguments],
         stderr=subprocess.PIPE,
         text=True,
         **options,  # type: ignore[call-overload] - those of Popen
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @contextmanager
@@ -26,5 +32,5 @@ def served(store: Path) -> Iterator[str]:
         assert process.stderr is not None
         yield process.stderr.readline().rpartition(" ")[2].strip()
         process.terminate()
-        assert process.stderr.read() == ""
         assert process.wait(30) == 0
+        assert process.stderr.read() == ""

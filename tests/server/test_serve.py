@@ -36,8 +36,8 @@ def test_an_interrupt_ends_it_as_well(tmp_path: Path) -> None:
         assert process.stderr is not None
         process.stderr.readline()
         process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
         assert process.stderr.read() == ""
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
@@ -60,7 +60,6 @@ def test_with_a_key_it_listens_to_the_world(tmp_path: Path) -> None:
         assert httpx.get(url, headers=headers).status_code == 401
         headers["authorization"] = "Bearer two"
         assert httpx.get(url, headers=headers).status_code == 200
-        process.terminate()
 
 
 def test_an_address_in_use_is_told(tmp_path: Path) -> None:
@@ -70,7 +69,7 @@ def test_an_address_in_use_is_told(tmp_path: Path) -> None:
         with start("--port", port, cwd=tmp_path) as process:
             assert process.stderr is not None
             said = process.stderr.read()
-    assert process.returncode == 1
+            assert process.wait(30) == 1
     assert said.startswith(f"honeytrace: cannot listen on 127.0.0.1:{port}")
     assert said.count("\n") == 1
 
