@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def test_a_hundred_concurrent_requests_never_mix() -> None:
     by_id = {s.session_id: name for name, s in by_name.items()}
     for name, s in by_name.items():
         assert [by_id[child] for child in s.children_ids] == ran[name]
-        assert s.parent_id == (("/" in name and by_name[name.rpartition("/")[0]].session_id) or None)
+        parent = by_name.get(name.rpartition("/")[0])
+        assert s.parent_id == (parent and parent.session_id)
         assert s.root_id == by_name[name.partition("/")[0]].session_id
 
 
@@ -166,7 +168,7 @@ def test_very_deep_nesting() -> None:
     finally:
         sys.setrecursionlimit(limit)
     assert len(sessions) == 501
-    for inner, outer in zip(sessions, sessions[1:], strict=False):
+    for inner, outer in pairwise(sessions):
         assert (inner.parent_id, outer.children_ids) == (outer.session_id, [inner.session_id])
         assert inner.root_id == sessions[-1].session_id
 
@@ -258,16 +260,14 @@ def closed_coroutine(leave: Callable[[Any], None]) -> None:
             await Once()
 
     async def main() -> None:
-        coroutine = waiting()
+        held = [waiting()]
 
         async def start() -> None:
             with session("A"):
-                coroutine.send(None)
+                held[0].send(None)
 
         await asyncio.create_task(start())
         with session("B"):
-            held = [coroutine]
-            del coroutine
             leave(held)
             with session("after"):
                 pass

@@ -64,6 +64,7 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
             if parent._sealed:
                 hot.update(parent.session_id, {"children_ids": [s.session_id]})
         _set(s)
+        return s
     except Exception as exc:  # noqa: BLE001 - recording never raises into the user's code
         _internal_error(exc)
         return MUTE
@@ -72,7 +73,6 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
         if parent is not None and child in parent._children:
             parent._children.remove(child)
         raise
-    return s
 
 
 def done(s: Session, out: Any, outer: Session | Off | None) -> None:

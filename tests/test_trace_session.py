@@ -1,0 +1,308 @@
+"""`@trace_session`: its spellings, what it records of a call, and what it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import honeytrace
+from honeytrace import ConfigurationError, current_session, trace_session
+from honeytrace._context import current, hot
+from honeytrace.testing import capture
+
+
+def answer(question: str, *more: str, limit: int = 3, **options: Any) -> dict[str, Any]:
+    return {"text": question, "limit": limit}
+
+
+@pytest.mark.parametrize(
+    ("decorate", "name"),
+    [
+        (trace_session, "answer"),
+        (trace_session(), "answer"),
+        (trace_session("given"), "given"),
+        (trace_session(session_name="given"), "given"),
+        (trace_session(metadata={"a": 1}), "answer"),
+        (lambda fn: trace_session(functools.partial(fn, limit=3)), "answer"),
+        (lambda fn: trace_session(trace_session("inner")(fn)), "answer"),
+        (trace_session("\ud800"), "\\ud800"),
+        (trace_session(session_name=7), "7"),  # type: ignore[call-overload]
+    ],
+)
+def test_every_spelling(decorate: Callable[..., Any], name: str) -> None:
+    """However it is written, the call is recorded, under the name given or the function's."""
+    with capture() as sessions:
+        assert decorate(answer)("why?") == {"text": "why?", "limit": 3}
+    assert sessions[-1].session_name == name
+    assert sessions[-1].outputs == {"text": "why?", "limit": 3}
+
+
+def test_what_every_session_starts_with() -> None:
+    """What is fixed when decorating is in every record, and calls add to it without touching it."""
+    fixed: Any = {name: {"a": 1} for name in ("config", "metadata", "metrics", "feedback")}
+
+    @trace_session(project="p", source="s", event_type="tool", user_properties={"u": 1}, **fixed)
+    def call() -> None:
+        current_session().metadata["b"] = 2
+        current_session().update(metrics={"a": 2})
+
+    with capture() as sessions, honeytrace.session("outer"):
+        call()
+        call()
+    for s in sessions[:2]:
+        assert (s.project, s.source, s.event_type) == ("p", "s", "tool")
+        assert (s.config, s.feedback, s.user_properties) == ({"a": 1}, {"a": 1}, {"u": 1})
+        assert (s.metadata, s.metrics) == ({"a": 1, "b": 2}, {"a": 2})
+    assert fixed["metadata"] == {"a": 1}
+
+
+INPUTS = {"question": "why?", "more": ["x"], "limit": 3, "options": {"n": 1}}
+
+
+@pytest.mark.parametrize(
+    ("names", "recorded"),
+    [
+        (True, INPUTS),
+        (False, {}),
+        (["question", "options"], {"question": "why?", "options": {"n": 1}}),
+        ({"limit"}, {"limit": 3}),
+        ([], {}),
+    ],
+)
+@pytest.mark.parametrize("make", [lambda f: f, functools.partial], ids=["function", "callable"])
+def test_capture_inputs(make: Any, names: Any, recorded: dict[str, Any]) -> None:
+    """Inputs are kept by parameter name, defaults included: all, none, or those named."""
+    with capture() as sessions:
+        trace_session(capture_inputs=names)(make(answer))("why?", "x", n=1)
+    assert sessions[0].inputs == recorded
+
+
+@dataclass
+class Pair:
+    a: int
+    b: int
+
+
+@pytest.mark.parametrize(
+    ("names", "returned", "recorded"),
+    [
+        (True, {"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        (False, {"a": 1, "b": 2}, {}),
+        (["a"], {"a": 1, "b": 2}, {"a": 1}),
+        (["a"], Pair(1, 2), {"a": 1}),
+        (["c"], {"a": 1}, {}),
+        (["a"], [{"a": 1, "b": 2}], {}),
+        (["a"], "secret", {}),
+    ],
+)
+def test_capture_outputs(names: Any, returned: Any, recorded: dict[str, Any]) -> None:
+    """Outputs are kept whole, not at all, or by the keys named and nothing else."""
+    with capture() as sessions:
+        assert trace_session(capture_outputs=names)(lambda: returned)() is returned
+    assert sessions[0].outputs == recorded
+
+
+class Shop:
+    @trace_session
+    def method(self, item: str) -> None: ...
+
+    @trace_session(capture_inputs=["self", "item"])
+    def named(self, item: str) -> None: ...
+
+    @trace_session
+    @classmethod
+    def for_class(cls, item: str) -> None: ...
+
+    @staticmethod
+    @trace_session
+    def static(item: str) -> None: ...
+
+    @trace_session
+    def plain(this, item: str) -> None: ...  # noqa: N805 - an unusual name is an input
+
+
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        (Shop().method, ["item"]),
+        (Shop().named, ["self", "item"]),
+        (Shop().for_class, ["item"]),
+        (Shop.static, ["item"]),
+        (Shop().plain, ["this", "item"]),
+        (trace_session(lambda self, item: None).__get__(1), ["self", "item"]),
+    ],
+)
+def test_inputs_of_methods(call: Callable[[str], None], names: list[str]) -> None:
+    """A method's `self` or `cls` is no input, unless it is asked for."""
+    with capture() as sessions:
+        call("tea")
+    assert list(sessions[0].inputs) == names
+
+
+def test_inputs_as_they_were_at_entry() -> None:
+    """A call that changes its arguments is recorded with what it got and what it made."""
+
+    @trace_session
+    def extend(items: list[int]) -> list[int]:
+        items.append(2)
+        return items
+
+    with capture() as sessions:
+        result = extend([1])
+        result.append(3)
+    assert (sessions[0].inputs, sessions[0].outputs) == ({"items": [1]}, {"result": [1, 2]})
+
+
+def test_a_signature_that_lies_is_not_believed() -> None:
+    """A function takes what its code takes, whatever its `__signature__` says."""
+
+    def takes_all(*args: int, **kwargs: int) -> Any:
+        return args, kwargs
+
+    takes_all.__signature__ = 1  # type: ignore[attr-defined]
+    with capture() as sessions:
+        assert trace_session(takes_all)(1, b=2) == ((1,), {"b": 2})
+    assert sessions[0].inputs == {"args": [1], "kwargs": {"b": 2}}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"event_type": "span"}, '"chain", "model" or "tool"'),
+        ({"sample_rate": -0.1}, "0.0 to 1.0"),
+        ({"sample_rate": float("nan")}, "0.0 to 1.0"),
+        ({"sample_rate": "0.5"}, "0.0 to 1.0"),
+        ({"reduce": 5}, "reduce is a function"),
+        ({"metadata": [1]}, "metadata is a mapping, not list"),
+        ({"capture_inputs": "question"}, "list of names"),
+        ({"capture_outputs": 5}, "list of names"),
+        ({"capture_inputs": ["quest"]}, "capture_inputs names ['quest']"),
+    ],
+)
+def test_misuse_is_told_when_decorating(options: Any, message: str) -> None:
+    """An option that cannot be meant is an error at the decorator, which says what can."""
+    with pytest.raises(ConfigurationError) as caught:
+        trace_session(**options)(answer)
+    assert message in str(caught.value)
+
+
+def test_what_cannot_be_traced() -> None:
+    """Unknown options, things that are not called, and a name for a whole class are errors."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'inputs'"):
+        trace_session(inputs={})  # type: ignore[call-overload]
+    with pytest.raises(ConfigurationError, match="not int"):
+        trace_session(5)  # type: ignore[type-var]
+    with pytest.raises(ConfigurationError, match="give no name"):
+        trace_session("name")(Pair)
+
+
+def failing(*args: Any) -> Any:
+    raise RuntimeError("a defect")
+
+
+@pytest.mark.parametrize("part", ["encode", "tick", "submit", "sample", "redact", "update"])
+def test_a_defect_of_ours_is_said_once(
+    part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever fails in recording, calls go on as they would, and one warning tells of it."""
+    monkeypatch.setattr("honeytrace._capture._reported", False)
+
+    @trace_session(sample_rate=1.0)
+    def call(fail: bool) -> str:
+        return str(1 / 0) if fail else "result"
+
+    with capture(), honeytrace.session("ended") as ended:
+        pass
+    with capture():
+        kept: list[Any] = []
+        monkeypatch.setattr(hot, "keep", kept.append)
+        monkeypatch.setattr(hot, part, failing)
+        for outer in (None, ended):
+            current.set(outer)
+            assert call(False) == "result"
+            with pytest.raises(ZeroDivisionError):
+                call(True)
+            assert current.get() is outer
+        current.set(None)
+        monkeypatch.undo()
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "the call is not affected" in caplog.text
+
+
+def test_an_interrupt_leaves_everything_in_order() -> None:
+    """Wherever in our code an interrupt strikes, it is raised, the caller's session is current
+    again, and the children listed are those recorded."""
+
+    @trace_session
+    def call(n: int) -> int:
+        return n
+
+    struck = set()
+
+    def strike_at(count: int) -> None:
+        """Raise in the handler of a signal that comes with the count-th line of ours."""
+        lines = 0
+
+        def trace(frame: Any, event: str, arg: Any) -> Any:
+            nonlocal lines
+            if frame.f_code.co_filename.endswith("_capture.py"):
+                lines += event == "line"
+                if lines == count and event == "line":
+                    struck.add(frame.f_code.co_name)
+                    sys.settrace(None)
+                    signal.raise_signal(signal.SIGINT)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            call(count)
+        finally:
+            sys.settrace(None)
+
+    for count in range(1, 60):
+        with capture() as sessions, honeytrace.session("outer") as outer:
+            try:
+                strike_at(count)
+            except KeyboardInterrupt:
+                pass
+            assert current_session() is outer
+        assert sessions[-1].children_ids == list(dict.fromkeys(s.session_id for s in sessions[:-1]))
+    assert {"begin", "done"} <= struck
+
+
+def test_the_recursion_limit() -> None:
+    """At any depth up to the limit a call gives what it gives untraced, or a RecursionError."""
+
+    @trace_session
+    def fails() -> None:
+        raise LookupError
+
+    def descend(levels: int) -> str:
+        if levels:
+            return descend(levels - 1)
+        try:
+            fails()
+        except Exception as error:
+            return type(error).__name__
+        return ""
+
+    with capture() as sessions:
+        kept: list[Any] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hot, "keep", kept.append)
+            patch.setattr(hot, "submit", kept.append)
+            found: list[str] = []
+            with contextlib.suppress(RecursionError):
+                found.extend(descend(levels) for levels in range(sys.getrecursionlimit()))
+    assert not sessions
+    assert set(found) <= {"LookupError", "RecursionError"}
+    assert found == sorted(found)
+    assert kept
+    assert not current_session()
