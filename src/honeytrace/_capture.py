@@ -97,8 +97,7 @@ def done(s: Session, out: Any, outer: Session | Off | None) -> None:
 def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
     """The traced code raised, or an interrupt came while it was `done`."""
     if s._submit is discard:
-        if _get() is SAMPLED_OUT:
-            _set(outer)
+        leave(s, outer)
         return
     try:
         if _get() is s:
@@ -125,6 +124,8 @@ def leave(s: Session, outer: Session | Off | None) -> None:
     A coroutine may be closed by the garbage collector, a block left by another task.
     """
     now: Any = _get()
+    if s._submit is discard:
+        now = s if now is SAMPLED_OUT else None
     while now is not None and now is not s:
         now = None if now.off else now._parent
     if now is s:

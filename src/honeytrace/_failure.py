@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
@@ -115,8 +116,6 @@ def _own_frames(tb: TracebackType | None) -> tuple[list[tuple[FrameType, int]], 
 
 def _text(frames: list[tuple[FrameType, int]]) -> str:
     """The frames as Python prints them; of many, the newest."""
-    import traceback  # 5 ms that only a program with an error pays
-
     try:
         summary = traceback.StackSummary.extract(iter(frames[-_FRAMES:]))
         text = "".join(traceback.format_list(summary))

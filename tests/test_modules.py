@@ -1,0 +1,143 @@
+"""The package's shape: what imports what, and what `import honeytrace` brings along."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import honeytrace
+
+PACKAGE = Path(honeytrace.__file__).parent
+
+#: The way of a record; a module may import from its own stage and those before it.
+STAGES = [
+    {"errors", "_version", "_context"},
+    {"_redact", "_fallback", "_failure", "_record"},
+    {"_snapshot", "_session"},
+    {"_capture", "_config", "_threads"},
+    {"_wrap", "_queue"},
+    {"_trace", "_sampling", "sinks", "store", "api"},
+    {"_flush"},
+    {"_runtime"},
+]
+
+#: What a module may never reach, however far around, when it is imported.
+NEVER = {
+    "_capture": {"_queue", "_flush", "_runtime", "_config", "sinks", "store", "api", "lookup"},
+    "_trace": {"_queue", "_flush", "_runtime", "sinks", "store", "api", "lookup"},
+    "_context": {"_session", "_capture", "_runtime", "_queue"},
+    "_snapshot": {"_session", "_capture", "_record", "_queue", "_runtime"},
+    "_record": {"_session", "_capture", "_queue", "store", "api", "sinks", "_runtime"},
+    "store": {"_session", "_capture", "_queue", "_flush", "_runtime", "sinks", "api", "server"},
+    "api": {"_session", "_capture", "_queue", "_flush", "_runtime", "store", "sinks", "server"},
+    "sinks": {"_capture", "_trace", "_flush", "_runtime", "lookup", "server"},
+    "lookup": {"_capture", "_trace", "_wrap", "server", "testing"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules and rooms of the package that a file imports when it is imported."""
+    inside = path.relative_to(PACKAGE).parts[:-1]
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.ImportFrom) and child.level:
+                base = inside[: len(inside) - child.level + 1]
+                dotted = [*base, *(child.module or "").split(".")]
+                names = [part for part in dotted if part] or [a.name for a in child.names]
+                found.update(names[:1] if child.module or base else names)
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return found
+
+
+def graph() -> dict[str, set[str]]:
+    """Module or room → what of the package it imports."""
+    edges: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        edges.setdefault(name, set()).update(imports(path) - {name})
+    return edges
+
+
+def test_imports_follow_the_way_of_a_record() -> None:
+    """No module imports from a later stage."""
+    edges = graph()
+    earlier: set[str] = set()
+    for stage in STAGES:
+        earlier |= stage
+        for name in stage:
+            assert edges[name] <= earlier, f"{name} imports {edges[name] - earlier}"
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_what_a_module_never_reaches(name: str) -> None:
+    """A part that must not know another does not import it, directly or around a corner."""
+    edges, reached, ahead = graph(), set(), [name]
+    while ahead:
+        for found in edges.get(ahead.pop(), set()) - reached:
+            reached.add(found)
+            ahead.append(found)
+    assert not reached & NEVER[name]
+
+
+def test_no_cycles() -> None:
+    """The modules can be put in an order in which each imports only those before it."""
+    left = graph()
+    while left:
+        free = {name for name, needs in left.items() if not needs & left.keys()}
+        assert free, f"a cycle among {sorted(left)}"
+        left = {name: needs for name, needs in left.items() if name not in free}
+
+
+def modules_after(statement: str) -> set[str]:
+    """The modules loaded by a statement in a fresh interpreter."""
+    script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_importing_is_light() -> None:
+    """`import honeytrace` brings neither an HTTP client, nor a database, nor an event loop."""
+    brought = modules_after("import honeytrace") - modules_after("pass")
+    heavy = {"httpx", "sqlite3", "asyncio", "multiprocessing", "random"}
+    rooms = {"honeytrace.testing", "honeytrace.api", "honeytrace.server", "honeytrace.cli"}
+    assert not brought & (heavy | rooms | {"concurrent.futures", "honeytrace._pytest"})
+
+
+def test_nothing_is_imported_from_beyond_the_dependencies() -> None:
+    """The core imports the standard library, wrapt and orjson alone."""
+    brought = {name.partition(".")[0] for name in modules_after("import honeytrace")}
+    allowed = set(sys.stdlib_module_names) | {"honeytrace", "orjson", "wrapt", "__main__"}
+    before = {name.partition(".")[0] for name in modules_after("pass")}
+    assert brought - before <= allowed
+
+
+def test_all_is_honest() -> None:
+    """`__all__` is sorted, and exactly what the package shows; each says it lives there."""
+    names = honeytrace.__all__
+    shown = {name for name, value in vars(honeytrace).items() if not name.startswith("_")}
+    modules = {name for name in shown if type(vars(honeytrace)[name]).__name__ == "module"}
+    assert names == sorted(names)
+    assert set(names) - {"__version__"} == shown - modules - {"annotations"}
+    for name in names:
+        assert getattr(getattr(honeytrace, name), "__module__", "honeytrace") == "honeytrace"
+
+
+def test_a_function_is_not_hidden_by_a_module() -> None:
+    """No module is called like a public function."""
+    files = {path.stem for path in PACKAGE.iterdir()}
+    assert not files & set(honeytrace.__all__)
