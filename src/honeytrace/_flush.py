@@ -24,7 +24,7 @@ from .sinks import Delivery, Sink
 from .store.errors import StoreDamagedError
 
 logger = logging.getLogger("honeytrace")
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0
 """Seconds in which a second outage is not told of: a flapping server must not fill the log."""
 _DELIVERY_TIMEOUT = 60.0
@@ -125,13 +125,14 @@ class Flusher:
     def _run(self) -> None:
         current.set(PAUSED)
         while self._is_mine():
-            if not self.queue.items and not self._batch:
+            if not self._batch:
                 self.queue.rest(None, ANY)
-            if not self._urgent:
+            if self._is_mine() and not self._urgent:
                 self._gather()
             self._urgent = False
             while self._is_mine() and self.step(_DELIVERY_TIMEOUT):
                 pass
+        self.queue.wake()  # it may have been for the thread that took over
 
     def _is_mine(self) -> bool:
         """Whether this thread is still the one: not stopped, and not started twice."""
@@ -222,15 +223,15 @@ class Flusher:
     def _failed(self, why: str, retry_after: float | None) -> None:
         import random  # 5 ms that only a program in trouble pays
 
-        self._failures += 1
         self._trouble = why
-        longest = min(_FIRST_WAIT * 2 ** min(self._failures, 10), _LONGEST_WAIT)
+        longest = min(_FIRST_WAIT * 2 ** min(self._failures + 1, 10), _LONGEST_WAIT)
         self._wait = retry_after or random.uniform(longest / 2, longest)
         now = time.monotonic()
-        if self._failures == 1 and now >= self._quiet_until and self._exit_timeout is None:
+        if self._failures == 0 and now >= self._quiet_until and self._exit_timeout is None:
             self._quiet_until = now + _QUIET
             logger.warning("honeytrace cannot deliver, and keeps trying: %s", why)
         with self._books:
+            self._failures += 1
             self._books.notify_all()  # an impatient flush waits no longer
 
     def _recovered(self) -> None:
@@ -272,7 +273,7 @@ class Flusher:
     def serve(self, config: Config, make_sink: Callable[[Exception | None], Sink]) -> None:
         """Go on under another configuration, with all that is pending and the books as they are."""
         self.config, self._make_sink = config, make_sink
-        self.queue.limit = config.queue_bytes
+        self.queue.resize(config.queue_bytes)
         self._close_sink()
 
     def flush(self, timeout: float, *, patient: bool = True) -> FlushResult:
