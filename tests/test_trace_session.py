@@ -260,11 +260,12 @@ def test_an_interrupt_leaves_everything_in_order() -> None:
                     signal.raise_signal(signal.SIGINT)
             return trace
 
+        before = sys.gettrace()  # a coverage measurement
         sys.settrace(trace)
         try:
             call(count)
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
 
     for count in range(1, 60):
         with capture() as sessions, honeytrace.session("outer") as outer:
