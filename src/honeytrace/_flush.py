@@ -85,7 +85,8 @@ class Flusher:
         self._turn = threading.RLock()
         """Held while a batch is delivered: by the thread, or by whoever flushes without it."""
         self._delivering = self._stale = self._urgent = False
-        self._books = threading.Condition()
+        # one lock with the queue: a signal handler's wait within a wait gives back all of it
+        self._books = threading.Condition(self.queue.lock)
         self._batch: list[Item] = []
         self._batch_start = 0
         """How many items were recorded before the batch; all of them are settled."""
@@ -169,6 +170,8 @@ class Flusher:
             fate = self._open_sink().deliver(self._batch, timeout=timeout)
             # a destination that takes part of a batch is there: no reason to wait
             waits = bool(fate.retry_after or len(fate.retry) == len(self._batch))
+            if not waits:
+                self._recovered()
             self._settle(fate)
         except Exception as exc:  # noqa: BLE001 - a sink may raise anything; the batch stays ours
             if isinstance(exc, StoreDamagedError) and self._damage is None:
@@ -179,7 +182,6 @@ class Flusher:
         if waits:
             self._failed("the destination is busy", fate.retry_after)
             return False
-        self._recovered()
         return bool(self.queue.items or self._batch)
 
     def _load(self) -> None:
@@ -190,11 +192,10 @@ class Flusher:
         if hot.clock_ns is time.perf_counter_ns:  # else a test has injected a clock
             hot.sync_clock()
         with self._books:
-            with self.queue.dropping:
-                if not self._batch:
-                    self._batch_start = self._taken + self.queue.dropped
-                taken = self.queue.take(room, self.config.batch_bytes)
-                self._taken += len(taken)
+            if not self._batch:
+                self._batch_start = self._taken + self.queue.dropped
+            taken = self.queue.take(room, self.config.batch_bytes)
+            self._taken += len(taken)
             for item in taken:
                 record = self._encoded(item)
                 if record is None:
@@ -313,16 +314,16 @@ class Flusher:
         return FlushResult(complete, stats.delivered, stats.pending, refused, dropped)
 
     def _recorded(self) -> int:
-        with self.queue.dropping:
+        with self._books:
             return self._taken + self.queue.dropped + len(self.queue.items)
 
     def _settled(self) -> int:
         """So many items, counted from the first one recorded, are off our hands."""
-        with self.queue.dropping:
+        with self._books:
             return self._batch_start if self._batch else self._taken + self.queue.dropped
 
     def stats(self) -> Stats:
-        with self._books, self.queue.dropping:
+        with self._books:
             recorded = self._recorded()
             dropped = dict(self._dropped)
             if self.queue.dropped:

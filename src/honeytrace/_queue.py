@@ -16,8 +16,8 @@ from queue import Empty, SimpleQueue
 from ._record import Update
 from ._session import Session
 
-OVERHEAD = 700
-"""Bytes of a queued session beside its inputs and outputs, measured with tracemalloc."""
+OVERHEAD = 450
+"""Bytes of a queued session beside its inputs and outputs: 400 by tracemalloc, and some slack."""
 
 ANY = -1 << 62
 """The level that any item crosses, even where the byte count has drifted below zero."""
@@ -47,8 +47,8 @@ class Queue:
         self.keep = self.items.append
         self.bytes = 0
         self.dropped = 0
-        self.dropping = threading.RLock()
-        """Held while items are dropped, that the books never see one in neither column."""
+        self.lock = threading.RLock()
+        """Held while items are dropped, and by whoever counts: none is ever in no column or two."""
         self._level = ANY
         """How many bytes may wait before somebody must hear of it."""
         self._wake: SimpleQueue[None] = SimpleQueue()
@@ -81,7 +81,7 @@ class Queue:
             self._wake.put(None)
             self.attend()
         # without waiting: whoever holds the lock drops for everybody
-        if self.bytes > self.limit and self.dropping.acquire(blocking=False):
+        if self.bytes > self.limit and self.lock.acquire(blocking=False):
             try:
                 while self.bytes > self.limit and self.items:
                     self.bytes -= size_of(self.items.popleft())
@@ -89,7 +89,7 @@ class Queue:
             except IndexError:  # the flush thread took the last one
                 pass
             finally:
-                self.dropping.release()
+                self.lock.release()
 
     def take(self, count: int, room: int) -> list[Pending]:
         """Up to `count` items, about `room` bytes in all, oldest first."""
@@ -112,13 +112,18 @@ class Queue:
 
     def expect(self, level: int) -> None:
         """Have `attend` called when more than `level` bytes wait."""
-        self._level = level
+        self._level = min(level, self.limit)
+
+    def resize(self, limit: int) -> None:
+        """Hold at most `limit` bytes from the next item on."""
+        self.limit = limit
+        self.expect(self._level)
 
     def rest(self, timeout: float | None, level: int) -> None:
         """Wait until `wake`, until more than `level` bytes are here, or `timeout` seconds."""
-        self._level = level
+        self.expect(level)
         if level == ANY and self.items:
-            return
+            timeout = 0.0
         try:
             self._wake.get(timeout=None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
             while True:

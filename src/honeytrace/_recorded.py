@@ -94,9 +94,12 @@ class RecordedSession:
     def tree(self) -> str:
         """This session and everything inside it as text: names, durations, errors."""
         inside: dict[str | None, list[RecordedSession]] = {}
-        if self._family is not None:
-            for session in self._family.descendants(self):
-                inside.setdefault(session.parent_id, []).append(session)
+        found = [] if self._family is None else self._family.descendants(self)
+        named = {child: s.session_id for s in (self, *found) for child in s.children_ids}
+        for session in found:
+            if session != self:
+                parent_id = session.parent_id or named.get(session.session_id)
+                inside.setdefault(parent_id, []).append(session)
         lines = [_line(self, "", "")]
         stack = [_rows(inside.pop(self.session_id, []), "")]
         while stack:
@@ -113,12 +116,17 @@ class RecordedSession:
         return _line(self, "", "")
 
 
+_WIDEST = 120
+"""Columns of indentation: a tree 5,000 levels deep would take 40 MB of it."""
+
+
 def _rows(
     sessions: list[RecordedSession], indent: str
 ) -> Iterator[tuple[RecordedSession, str, str]]:
     for i, session in enumerate(sessions):
         last = i == len(sessions) - 1
-        yield session, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  ")
+        deeper = indent + ("   " if last else "│  ")
+        yield session, indent + ("└─ " if last else "├─ "), deeper[-_WIDEST:]
 
 
 def _line(session: RecordedSession, branch: str, indent: str) -> str:
@@ -134,13 +142,14 @@ def printable(text: str) -> str:
 
 
 def duration_text(ms: float | None) -> str:
-    """A duration as people read it: `412 µs`, `3.1 ms`, `2.40 s`, `3 min 05 s`."""
+    """A duration as people read it: `412 µs`, `3.1 ms`, `2.40 s`, `3 min 05 s`; `…` where it has no end."""
     if ms is None:
-        return "running"
-    if ms < 1:
+        return "…"
+    if ms < 0.9995:
         return f"{ms * 1000:.0f} µs"
-    if ms < 1000:
+    if ms < 999.95:
         return f"{ms:.1f} ms"
-    if ms < 60_000:
+    if ms < 59_995:
         return f"{ms / 1000:.2f} s"
+    ms = round(ms, -3)
     return f"{int(ms // 60_000)} min {int(ms % 60_000 // 1000):02d} s"

@@ -41,9 +41,19 @@ class StoreFamily:
         return [self.load(record) for record in sorted(records.values(), key=_age)]
 
     def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]:
-        """Everything of the tree that `session` is in, in order of start, in one query."""
+        """Everything of the tree that `session` is in, in order of start, in one query.
+
+        What only `children_ids` name is added level by level.
+        """
         records = self._store.list(Query(root_id=session.root_id, limit=_ALL))
-        return [self.load(record) for record in sorted(records, key=_age)]
+        found = {record.event_id: self.load(record) for record in records}
+        asked = {session.session_id, *found}
+        level = [session, *found.values()]
+        while named := {child for each in level for child in each.children_ids} - asked:
+            asked |= named
+            level = [self.load(record) for record in self._store.get_many(list(named))]
+            found.update((each.session_id, each) for each in level)
+        return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))
 
     def load(self, record: Record) -> RecordedSession:
         return RecordedSession(**decode(record), _family=self)
@@ -74,7 +84,8 @@ class SessionList(list[RecordedSession]):
 
 
 def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
-    """The session of this id: still running or pending here, in the embedded store, or at the API.
+    """The session of this id: running around the caller, pending in this process, in the embedded
+    store, or at the API.
 
     timeout: seconds that delivering this process's own pending sessions may take first.
     Raises SessionNotFound, which names where it was looked for, StoreError, and
@@ -133,7 +144,7 @@ def list_sessions(
     since, until: started at or after, and before: a datetime or epoch seconds.
     min_duration, max_duration: seconds, both inclusive.
     roots_only: only those that ran inside no other.
-    Raises ConfigurationError for a limit below 1, and StoreError.
+    Raises ConfigurationError for a limit below 1 or a time that is none, and StoreError.
     """
     return _page(
         Query(
@@ -194,4 +205,8 @@ def _page(query: Query) -> SessionList:
 def _ms(moment: datetime | float | None) -> float | None:
     if moment is None:
         return None
-    return (moment.timestamp() if isinstance(moment, datetime) else moment) * 1000
+    if isinstance(moment, datetime):
+        return moment.timestamp() * 1000
+    if isinstance(moment, (int, float)):
+        return moment * 1000
+    raise ConfigurationError(f"since and until are a datetime or epoch seconds, not {moment!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .._record import Item, Record, Update
 from . import Query, Reader
@@ -16,8 +17,8 @@ class Overlay:
 
     def __init__(self, store: Reader | None, pending: Sequence[Item]) -> None:
         self._store = store
-        self._top = MemoryStore()
         ids = list(dict.fromkeys(item.event_id for item in pending))
+        self._top = MemoryStore(limit=len(ids))
         if store is not None:
             self._top.insert(store.get_many(ids))
         for item in pending:
@@ -35,7 +36,9 @@ class Overlay:
         return [record for record in found if record is not None]
 
     def list(self, query: Query) -> Sequence[Record]:
-        stored = [] if self._store is None else self._store.list(query)
+        # as many more as may be covered: a page that is short would end the paging
+        below = replace(query, limit=query.limit + self._top.size().sessions)
+        stored = [] if self._store is None else self._store.list(below)
         merged = [record for record in stored if self._top.get(record.event_id) is None]
         merged += self._top.list(query)
         merged.sort(key=lambda r: (r.start_time, r.event_id), reverse=True)

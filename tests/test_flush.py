@@ -1,0 +1,684 @@
+"""The flush thread: a batch stays until its fate is told, and the books are exact at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import honeytrace
+from delivery import PATIENCE, Gate, Scripted
+from honeytrace import _flush, trace_session
+from honeytrace._config import Config
+from honeytrace._flush import Flusher, FlushResult, Stats
+from honeytrace._queue import ANY
+from honeytrace._record import Update
+from honeytrace.sinks import Delivery
+from honeytrace.store.errors import StoreDamagedError
+from honeytrace.testing import capture
+from test_queue import ended
+
+Make = Callable[..., Flusher]
+
+
+@pytest.fixture
+def flusher() -> Iterator[Make]:
+    """Makes flushers of a sink, which end with the test."""
+    made: list[Flusher] = []
+
+    def make(sink: Any, **settings: Any) -> Flusher:
+        settings = {"flush_interval": 1e-6, **settings}
+        new = Flusher(Config(**settings), lambda damage: sink)
+        made.append(new)
+        return new
+
+    yield make
+    for each in made:
+        each.stop(0.0)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for a pause between two tries."""
+    monkeypatch.setattr(_flush, "_FIRST_WAIT", 1e-6)
+    monkeypatch.setattr(_flush, "_LONGEST_WAIT", 1e-6)
+
+
+def balanced(stats: Stats) -> bool:
+    settled = stats.delivered + sum(stats.refused.values()) + sum(stats.dropped.values())
+    return stats.recorded == settled + stats.pending and stats.pending >= 0
+
+
+def test_what_is_put_is_delivered_without_a_flush(flusher: Make) -> None:
+    """The thread starts with the first item and needs no one to call."""
+    sink = Scripted()
+    f = flusher(sink)
+    f.queue.put(ended())
+    sink.wait_batches(1)
+    assert len(sink.items) == 1
+
+
+def test_parked_thread_hears_every_first_item(flusher: Make) -> None:
+    """However often the thread goes to rest, the next item wakes it."""
+    sink = Scripted()
+    f = flusher(sink)
+    for n in range(1, 200):
+        f.queue.put(ended())
+        sink.wait_batches(n)
+    assert len(sink.items) == 199
+
+
+def test_batches_are_bounded_by_count_and_bytes(flusher: Make) -> None:
+    """No batch is longer than `batch_size`, nor much larger than `batch_bytes`."""
+    sink = Scripted()
+    f = flusher(sink, batch_size=10, batch_bytes=5_000, flush_interval=60.0)
+    for n in range(40):
+        f.queue.put(ended(b"x" * (1_000 if n % 2 else 10)))
+    assert f.flush(PATIENCE)
+    assert max(map(len, sink.batches)) <= 10
+    assert len(sink.items) == 40
+
+
+def test_full_batch_is_sent_before_its_interval_is_over(flusher: Make) -> None:
+    """`batch_bytes` waiting end the pause in which a batch gathers."""
+    sink = Scripted()
+    f = flusher(sink, batch_bytes=10_000, flush_interval=1e6)
+    f.queue.put(ended())
+    thread = f._thread
+    while f.queue._level != 10_000:  # the thread is on its way to gather
+        assert thread is not None
+        assert thread.is_alive()
+    for _ in range(30):
+        f.queue.put(ended(b"x" * 1_000))
+    sink.wait_batches(1)
+
+
+def test_order_is_kept(flusher: Make) -> None:
+    """What was recorded first is delivered first, an update after its session."""
+    sink = Scripted()
+    f = flusher(sink, batch_size=3)
+    sessions = [ended() for _ in range(10)]
+    for s in sessions:
+        f.queue.put(s)
+        f.queue.add(Update(s.session_id, {}))
+    assert f.flush(PATIENCE)
+    ids = [s.session_id for s in sessions]
+    assert [item.event_id for item in sink.items] == [i for each in ids for i in (each, each)]
+
+
+def test_flush_tells_the_counts(flusher: Make) -> None:
+    """A flush is true when everything was delivered, and carries the totals."""
+    f = flusher(Scripted())
+    assert f.flush(0.0) == FlushResult(True, 0, 0, 0, 0)
+    for _ in range(5):
+        f.queue.put(ended())
+    result = f.flush(PATIENCE)
+    assert result
+    assert result == (True, 5, 0, 0, 0)
+    assert f.stats() == Stats(recorded=5, delivered=5)
+
+
+def test_flush_ends_with_its_timeout(flusher: Make) -> None:
+    """A sink that hangs costs a flush its timeout and no more; nothing is lost by it."""
+    gate = Gate()
+    f = flusher(gate)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    f.queue.put(ended())
+    assert f.flush(0.0) == (False, 0, 2, 0, 0)
+    gate.open.set()
+    assert f.flush(float("inf")) == (True, 2, 0, 0, 0)
+
+
+def test_flush_waits_for_what_was_there_and_not_for_what_comes(flusher: Make) -> None:
+    """A flush is done when its own items are, though others were delivered before them."""
+    first = ended()
+    once = [first]
+
+    def answer(batch: list[Any]) -> Delivery | None:
+        """The first item is put off once, what came with it is taken."""
+        return Delivery(retry=batch[:1]) if len(batch) > 1 and once and once.pop() else None
+
+    f = flusher(Scripted(answer), flush_interval=60.0)
+    f.queue.put(first)
+    f.queue.put(ended())
+    f._books.acquire()
+    goal = f._recorded()
+    f._books.release()
+    assert f.step(PATIENCE)
+    assert f.stats() == Stats(recorded=2, delivered=1, pending=1)
+    assert f._settled() == 0 < goal
+    assert f.flush(PATIENCE) == (True, 2, 0, 0, 0)
+
+
+def test_many_flushes_at_once(flusher: Make) -> None:
+    """Any number of threads may flush while others record; each result is true and exact."""
+    f = flusher(Scripted(), batch_size=50)
+    results: list[FlushResult] = []
+
+    def work() -> None:
+        for _ in range(50):
+            f.queue.put(ended())
+            results.append(f.flush(PATIENCE))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 300
+    assert all(results)
+    assert f.stats() == Stats(recorded=300, delivered=300)
+
+
+def test_books_are_exact_at_any_moment(flusher: Make) -> None:
+    """Under every fate at once, recorded is what was put, and never goes down."""
+
+    def answer(batch: list[Any]) -> Delivery:
+        return Delivery(retry=batch[:1], refused=[(item, "bad") for item in batch[1:3]])
+
+    f = flusher(Scripted(answer), queue_bytes=50 * 450, batch_size=20)
+    seen: list[Stats] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            seen.append(f.stats())
+
+    def produce() -> None:
+        for _ in range(2_000):
+            f.queue.put(ended())
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        watcher = threading.Thread(target=watch)
+        producers = [threading.Thread(target=produce) for _ in range(3)]
+        for thread in (watcher, *producers):
+            thread.start()
+        for thread in producers:
+            thread.join()
+        stop.set()
+        watcher.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(map(balanced, seen))
+    recorded = [stats.recorded for stats in seen]
+    assert recorded == sorted(recorded)
+    assert f.stats().recorded == 6_000
+    assert f.stats().dropped["queue full"] > 0
+
+
+def test_exception_keeps_the_batch(flusher: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a sink raises, the same batch is tried again, and one line is logged."""
+    failures = [OSError("disk on fire"), ValueError(), MemoryError()]
+    sink = Scripted(lambda batch: failures.pop(0) if failures else None)
+    f = flusher(sink)
+    caplog.set_level(logging.INFO, "honeytrace")
+    f.queue.put(ended())
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+    assert len(sink.batches) == 4
+    assert len({batch[0] for batch in sink.batches}) == 1
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "honeytrace cannot deliver, and keeps trying: disk on fire",
+        "honeytrace delivers again",
+    ]
+
+
+def test_flapping_destination_is_told_of_once(
+    flusher: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A destination that fails every second time does not fill the log."""
+    failing = iter([OSError("flap"), None] * 20)
+    f = flusher(Scripted(lambda batch: next(failing)))
+    for _ in range(20):
+        f.queue.put(ended())
+        assert f.flush(PATIENCE)
+    assert len(caplog.records) == 1
+
+
+def test_answer_that_is_no_delivery_is_a_failure(flusher: Make) -> None:
+    """A sink of the program's own that returns nonsense costs neither the batch nor the thread."""
+    answers: list[Any] = ["nonsense"]
+    sink = Scripted(lambda batch: answers.pop() if answers else None)
+    f = flusher(sink)
+    f.queue.put(ended())
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_thread_that_died_is_replaced(flusher: Make) -> None:
+    """`sys.exit()` in a sink ends the thread; a flush starts another, with the same batch."""
+    answers: list[Any] = [SystemExit()]
+    sink = Scripted(lambda batch: answers.pop() if answers else None)
+    f = flusher(sink)
+    f.queue.put(ended())
+    sink.wait_batches(1)
+    thread = f._thread
+    assert thread is not None
+    thread.join(PATIENCE)
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+    assert f._thread is not thread
+
+
+def test_partial_delivery_goes_on_at_once(flusher: Make) -> None:
+    """A sink that takes half of each batch is not paused between, and gets everything."""
+    sink = Scripted(lambda batch: Delivery(retry=batch[(len(batch) + 1) // 2 :]))
+    f = flusher(sink)
+    for _ in range(64):
+        f.queue.put(ended())
+    assert f.flush(PATIENCE) == (True, 64, 0, 0, 0)
+    assert f._failures == 0
+
+
+def test_busy_destination_waits_as_long_as_it_asks(flusher: Make) -> None:
+    """`retry_after` is the pause; a flush does not wait for its end to try again."""
+    answers: list[Any] = [True]
+    sink = Scripted(
+        lambda b: Delivery(retry=b, retry_after=1e6) if answers and answers.pop() else None
+    )
+    f = flusher(sink)
+    f.queue.put(ended())
+    sink.wait_batches(1)
+    while f._wait != 1e6:
+        pass
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+
+
+def test_refused_is_counted_by_reason_and_makes_one_flush_false(flusher: Make) -> None:
+    """Refusal is final: the next flush says so, and the one after is about later items."""
+    sink = Scripted(lambda batch: Delivery(refused=[(item, "too large") for item in batch[1:]]))
+    f = flusher(sink, flush_interval=60.0)
+    for _ in range(3):
+        f.queue.put(ended())
+    assert f.flush(PATIENCE) == (False, 1, 0, 2, 0)
+    assert f.stats().refused == {"too large": 2}
+    assert f.flush(PATIENCE) == (True, 1, 0, 2, 0)
+
+
+def test_lookups_do_not_swallow_the_news_of_a_loss(flusher: Make) -> None:
+    """The impatient flush of a lookup leaves the telling to the program's own."""
+    f = flusher(Scripted(lambda batch: Delivery(refused=[(item, "no") for item in batch])))
+    f.queue.put(ended())
+    assert not f.flush(PATIENCE, patient=False)
+    assert not f.flush(PATIENCE)
+    assert f.flush(PATIENCE)
+
+
+def test_impatient_flush_gives_up_at_the_first_failure(flusher: Make) -> None:
+    """A lookup does not wait for a dead destination."""
+    f = flusher(Scripted(lambda batch: OSError("dead")))
+    f.queue.put(ended())
+    assert f.flush(1e6, patient=False) == (False, 0, 1, 0, 0)
+    assert [item.event_id for item in f.pending()]
+
+
+def test_what_cannot_be_encoded_is_dropped_alone(
+    flusher: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A defect of ours costs one record, is counted, and holds no flush up."""
+    f = flusher(Scripted(), flush_interval=60.0)
+    broken = ended()
+    del broken._start
+    f.queue.put(broken)
+    assert f.flush(PATIENCE) == (False, 0, 0, 0, 1)
+    assert f.stats().dropped == {"not encodable": 1}
+    f.queue.put(ended())
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 1)
+
+
+def test_memory_is_bounded_while_the_destination_hangs(flusher: Make) -> None:
+    """A flood against a stuck sink drops the oldest, and says how many."""
+    gate = Gate()
+    f = flusher(gate, queue_bytes=100_000, batch_size=10)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    for _ in range(5_000):
+        f.queue.put(ended(b"x" * 100))
+    assert f.queue.bytes <= 100_000  # though a batch may be larger than that
+    stats = f.stats()
+    assert stats.recorded == 5_001
+    assert stats.dropped == {"queue full": 5_001 - stats.pending}
+    gate.open.set()
+    result = f.flush(PATIENCE)
+    assert (result.complete, result.pending, result.delivered) == (False, 0, stats.pending)
+
+
+def test_flush_from_the_flush_thread_returns_at_once(flusher: Make) -> None:
+    """A sink that flushes gets a false answer and no deadlock."""
+    results: list[FlushResult] = []
+    sink = Scripted(lambda batch: results.append(f.flush(1e6)))
+    f = flusher(sink)
+    f.queue.put(ended())
+    assert f.flush(PATIENCE)
+    assert results == [(False, 0, 1, 0, 0)]
+
+
+def test_sink_may_stop_its_own_flusher(flusher: Make) -> None:
+    """A sink that shuts down is closed after it has answered, and what comes next is delivered."""
+    sink = Scripted(lambda batch: None if sink.closed else f.stop(0.0) and None)
+    f = flusher(sink)
+    f.queue.put(ended())
+    sink.wait_batches(1)
+    assert f.flush(PATIENCE)
+    f.queue.put(ended())
+    assert f.flush(PATIENCE)
+    assert sink.closed == 1
+
+
+def test_flush_without_threads_delivers_by_itself(
+    flusher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no thread can be started the item waits, and a flush delivers it."""
+
+    def refuse(self: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sink = Scripted()
+    f = flusher(sink, batch_bytes=1_000)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        f.queue.put(ended())
+        assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+        f.queue.put(ended())
+    for _ in range(10):  # another batch has come together: the start is tried again
+        f.queue.put(ended())
+    sink.wait_batches(2)
+    assert f.flush(PATIENCE) == (True, 12, 0, 0, 0)
+
+
+def test_flush_without_threads_gives_up_on_failure(
+    flusher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush that has to deliver by itself tries once."""
+
+    def refuse(self: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    sink = Scripted(lambda batch: (f.flush(1e6), OSError("dead"))[1])  # nor within itself
+    f = flusher(sink)
+    f.queue.put(ended())
+    assert f.flush(PATIENCE) == (False, 0, 1, 0, 0)
+    assert len(sink.batches) == 1
+
+
+def test_interrupted_start_is_made_up_for(flusher: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the start of the thread reaches the program, and the item is still delivered."""
+
+    def interrupt(self: Any) -> None:
+        raise KeyboardInterrupt
+
+    f = flusher(Scripted())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            f.queue.put(ended())
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+
+
+def test_thread_started_twice_leaves_one(flusher: Make) -> None:
+    """A thread that another has taken over from ends by itself."""
+    f = flusher(Scripted())
+    f._start()
+    first = f._thread
+    assert first is not None
+    f._start()
+    f._urgent = True
+    f.queue.wake()
+    f.queue.wake()
+    f.queue.put(ended())
+    assert f.flush(PATIENCE)
+    assert f._thread is not first
+
+
+def test_stop_then_record_again(flusher: Make) -> None:
+    """After `stop` the thread is gone and the sink closed; the next item starts both anew."""
+    sink = Scripted()
+    f = flusher(sink)
+    f.queue.put(ended())
+    assert f.stop(PATIENCE)
+    assert sink.closed == 1
+    assert f._thread is None
+    f.queue.put(ended())
+    sink.wait_batches(2)
+    assert f.stop(PATIENCE) == (True, 2, 0, 0, 0)
+    assert sink.closed == 2
+
+
+def test_stop_does_not_wait_for_a_sink_that_hangs(flusher: Make) -> None:
+    """`stop` keeps its timeout; the batch is settled when the sink comes back."""
+    gate = Gate()
+    f = flusher(gate)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    thread = f._thread
+    assert f.stop(0.0) == (False, 0, 1, 0, 0)
+    assert gate.closed == 0
+    gate.open.set()
+    assert thread is not None
+    thread.join(PATIENCE)
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+    f.queue.put(ended())
+    assert f.flush(PATIENCE)
+    assert gate.closed == 1  # before the delivery after the one that hung
+
+
+def test_step_does_not_wait_longer_than_it_may(flusher: Make) -> None:
+    """Whoever flushes beside a delivery that hangs gives up in time."""
+    gate = Gate()
+    f = flusher(gate)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    assert not f.step(0.0)
+    gate.open.set()
+
+
+def test_sink_that_cannot_close_stops_nothing(
+    flusher: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception out of `close` is logged and goes no further."""
+
+    class Stubborn(Scripted):
+        def close(self) -> None:
+            raise OSError("no")
+
+    f = flusher(Stubborn())
+    f.queue.put(ended())
+    assert f.stop(PATIENCE)
+    assert "could not close" in caplog.text
+
+
+def test_damaged_store_gets_a_new_sink_at_once() -> None:
+    """The sink over a damaged store is closed and made anew, told why, with no other complaint."""
+    told: list[Exception | None] = []
+    damage = StoreDamagedError("page 7")
+    broken, good = Scripted(lambda batch: damage), Scripted()
+
+    def make(why: Exception | None) -> Scripted:
+        told.append(why)
+        return good if why else broken
+
+    f = Flusher(Config(), make)
+    f.queue.put(ended())
+    assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
+    assert told == [None, damage]
+    assert broken.closed == 1
+    assert f.stop(PATIENCE)
+
+
+def test_damage_that_does_not_go_away_is_a_failure(
+    flusher: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sink that stays damaged is not made anew for ever at full speed."""
+    f = flusher(Scripted(lambda batch: StoreDamagedError("page 7")))
+    f.queue.put(ended())
+    assert not f.flush(PATIENCE, patient=False)
+    assert len(caplog.records) == 1
+
+
+def test_flush_thread_is_nobodys_session(flusher: Make) -> None:
+    """What the sink itself calls is not recorded: an exporter that is traced would never end."""
+    inside: list[Any] = []
+
+    @trace_session
+    def traced() -> None:
+        inside.append(honeytrace.current_session())
+
+    f = flusher(Scripted(lambda batch: traced()))
+    with capture() as sessions, honeytrace.session("outer"):
+        f.queue.put(ended())
+        assert f.flush(PATIENCE)
+        assert not any(inside)
+    assert [s.session_name for s in sessions] == ["outer"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX interval timers")
+def test_signal_handlers_may_flush(flusher: Make) -> None:
+    """A handler that flushes in the middle of a flush, of a put or of the books never hangs."""
+    f = flusher(Scripted(), batch_size=5)
+    handled: list[FlushResult] = []
+
+    def handler(signum: int, frame: Any) -> None:
+        f.queue.put(ended())
+        handled.append(f.flush(PATIENCE))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+    put = 0
+    try:
+        while len(handled) < 30:
+            f.queue.put(ended())
+            put += 1
+            f.stats()
+            assert f.flush(PATIENCE)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert all(handled)
+    assert f.flush(PATIENCE).delivered == put + len(handled)
+
+
+def test_finalisers_in_the_flush_thread_may_record_and_flush(flusher: Make) -> None:
+    """Garbage that the sink makes may trace and flush when it is collected."""
+
+    class Traced:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            if len(sink.batches) < 20:
+                f.queue.put(ended())
+                f.flush(1e6)
+                f.stats()
+
+    def answer(batch: list[Any]) -> None:
+        Traced()
+        gc.collect()
+
+    sink = Scripted(answer)
+    f = flusher(sink)
+    f.queue.put(ended())
+    sink.wait_batches(20)
+    assert f.flush(PATIENCE)
+    assert balanced(f.stats())
+
+
+def test_serve_goes_on_with_what_is_pending(flusher: Make) -> None:
+    """Another destination gets what the first one did not take, in the same books."""
+    dead, alive = Scripted(lambda batch: OSError("dead")), Scripted()
+    f = flusher(dead)
+    f.queue.put(ended())
+    dead.wait_batches(1)
+    f.serve(Config(queue_bytes=1_000), lambda damage: alive)
+    f.queue.put(ended())
+    assert f.flush(PATIENCE) == (True, 2, 0, 0, 0)
+    assert len(alive.items) == 2
+    assert dead.closed == 1
+    assert f.queue.limit == 1_000
+
+
+def test_after_the_exit_hook_items_deliver_themselves(flusher: Make) -> None:
+    """What exit hooks record that run after ours is delivered before the call returns."""
+    sink = Scripted()
+    f = flusher(sink, flush_interval=1e6)
+    f.queue.put(ended())
+    f.finish(PATIENCE)
+    for n in range(2, 5):
+        f.queue.put(ended())
+        assert len(sink.items) == n
+    assert f._thread is None
+
+
+def test_exit_says_what_it_loses_and_why(flusher: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """A process that ends with records nobody takes says so in one line, with the reason."""
+    f = flusher(Scripted(lambda batch: OSError("read-only file system")), flush_interval=1e6)
+    f.queue.put(ended())
+    f.finish(0.05)
+    f.queue.put(ended())
+    assert [record.getMessage() for record in caplog.records] == [
+        "honeytrace: 1 records were not delivered before the program ended: read-only file system"
+    ]
+
+
+def test_exit_says_that_time_was_up(flusher: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """A destination that hangs at exit is left behind, and the setting is named."""
+    gate = Gate()
+    f = flusher(gate)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    f.finish(0.0)
+    gate.open.set()
+    assert "1 records were not delivered" in caplog.text
+    assert "exit_timeout=0.0" in caplog.text
+
+
+def test_pending_is_seen_whole(flusher: Make) -> None:
+    """Lookup sees the batch in flight and the queue behind it, oldest first."""
+    gate = Gate()
+    f = flusher(gate, batch_size=2, flush_interval=1e-6)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    rest = [ended(), ended()]
+    for s in rest:
+        f.queue.put(s)
+    found = [item.event_id for item in f.pending()]
+    assert found == [gate.items[0].event_id, *(s.session_id for s in rest)]
+    gate.open.set()
+
+
+def test_aflush_lets_the_loop_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`aflush` waits outside the event loop, even where the default executor is full."""
+    loop_ran = threading.Event()
+
+    def flush(timeout: float | None) -> FlushResult:
+        assert loop_ran.wait(PATIENCE)
+        return FlushResult(True, 0, 0, 0, 0)
+
+    monkeypatch.setattr(honeytrace._runtime, "flush", flush)
+
+    async def main() -> FlushResult:
+        task = asyncio.ensure_future(honeytrace.aflush())
+        asyncio.get_running_loop().call_soon(loop_ran.set)
+        return await task
+
+    assert asyncio.run(main())
+
+
+def test_level_between_rests_is_the_limit(flusher: Make) -> None:
+    """While the thread works, no producer pays for waking it."""
+    gate = Gate()
+    f = flusher(gate)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    assert f.queue._level in (f.queue.limit, f.config.batch_bytes)
+    assert f.queue._level > ANY
+    gate.open.set()
