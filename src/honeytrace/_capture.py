@@ -83,7 +83,13 @@ def done(s: Session, out: Any, outer: Session | Off | None) -> None:
     _set(outer)
     s._end = hot.clock_ns()
     try:
-        if s._outputs is None and s._spec.capture_outputs is not False:
+        names = s._spec.capture_outputs
+        if names is True and s._outputs is None:  # `_output`, written out for speed
+            masked: list[str] = []
+            s._outputs = hot.encode(out, masked, "outputs")
+            if masked:
+                s._masked = (s._masked or []) + masked
+        elif names is not False and s._outputs is None:
             s._outputs = _output(s, out)
         if s._extras is not None:
             s._seal()
