@@ -276,9 +276,8 @@ class Reader:
         more: dict[str, Any] = orjson.loads(slot.more) if slot.more else {}
         if "inputs" in more:
             s._inputs = more["inputs"] and more["inputs"].encode()
-        if more.get("failure"):
-            status, error, details = more["failure"]
-            s._failure = status, error, details
+        status, error, details = more.get("failure") or (None, None, None)
+        s._failure = (status, error, details) if status else None
         s._children = [c if isinstance(c, str) else tuple(c) for c in more.get("children", ())]
         s._masked = [*(more.get("masked") or masked or []), *masked_fixed] or None
         s._extras = {
