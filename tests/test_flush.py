@@ -41,7 +41,10 @@ def flusher() -> Iterator[Make]:
 
     yield make
     for each in made:
+        thread = each._thread
         each.stop(0.0)
+        if thread is not None:
+            thread.join(PATIENCE)
 
 
 @pytest.fixture(autouse=True)
@@ -181,7 +184,10 @@ def test_many_flushes_at_once(flusher: Make) -> None:
 def test_books_are_exact_at_any_moment(flusher: Make) -> None:
     """Under every fate at once, recorded is what was put, and never goes down."""
 
+    flooded = threading.Event()
+
     def answer(batch: list[Any]) -> Delivery:
+        assert flooded.wait(PATIENCE)
         return Delivery(retry=batch[:1], refused=[(item, "bad") for item in batch[1:3]])
 
     f = flusher(Scripted(answer), queue_bytes=50 * 450, batch_size=20)
@@ -193,8 +199,10 @@ def test_books_are_exact_at_any_moment(flusher: Make) -> None:
             seen.append(f.stats())
 
     def produce() -> None:
-        for _ in range(2_000):
+        for n in range(2_000):
             f.queue.put(ended())
+            if n == 200:
+                flooded.set()
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

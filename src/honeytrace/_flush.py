@@ -202,6 +202,7 @@ class Flusher:
                     self._dropped["not encodable"] += 1
                 else:
                     self._batch.append(record)
+            self.queue.trim()
             self._books.notify_all()
 
     def _encoded(self, item: Pending) -> Item | None:
@@ -324,6 +325,7 @@ class Flusher:
 
     def stats(self) -> Stats:
         with self._books:
+            self.queue.trim()
             recorded = self._recorded()
             dropped = dict(self._dropped)
             if self.queue.dropped:

@@ -80,8 +80,15 @@ class Queue:
             self._level = self.limit
             self._wake.put(None)
             self.attend()
-        # without waiting: whoever holds the lock drops for everybody
-        if self.bytes > self.limit and self.lock.acquire(blocking=False):
+        if self.bytes > self.limit:
+            self.trim()
+
+    def trim(self) -> None:
+        """Drop the oldest items beyond the limit.
+
+        Without waiting: whoever holds the lock, which is never for long, trims for everybody.
+        """
+        if self.lock.acquire(blocking=False):
             try:
                 while self.bytes > self.limit and self.items:
                     self.bytes -= size_of(self.items.popleft())

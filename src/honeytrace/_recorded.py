@@ -142,7 +142,7 @@ def printable(text: str) -> str:
 
 
 def duration_text(ms: float | None) -> str:
-    """A duration as people read it: `412 µs`, `3.1 ms`, `2.40 s`, `3 min 05 s`; `…` where it has no end."""
+    """A duration as people read it: `412 µs`, `3.1 ms`, `2.40 s`, `3 min 05 s`, `…` without end."""
     if ms is None:
         return "…"
     if ms < 0.9995:
