@@ -136,20 +136,19 @@ recorded_kinds = [plain, empty, large, nested, enriched, emptied, failed, cancel
 
 
 def child(directory: str) -> None:
-    """Record for ever; tell over stdout the ids that began (`B`), returned (`E`), were released."""
-    out = sys.stdout.buffer.raw  # type: ignore[attr-defined]
+    """Record for ever; tell the ids that began (`B`), returned (`E`), go (`R`)."""
     with recording(Path(directory), 2 << 20) as recorder:
         for n in range(sys.maxsize):
             with recorder.call("outer", inputs={"n": n}) as outer:
-                out.write(b"B %b\n" % outer.session_id.encode())
+                os.write(1, b"B %b\n" % outer.session_id.encode())
                 with recorder.call("inner", inputs={"pad": "x" * (n % 40) * 200}) as inner:
-                    out.write(b"B %b\n" % inner.session_id.encode())
+                    os.write(1, b"B %b\n" % inner.session_id.encode())
                     inner.outputs = {"n": n, "pad": "y" * (n % 30) * 300}
-                out.write(b"E %b\n" % inner.session_id.encode())
-            out.write(b"E %b\n" % outer.session_id.encode())
+                os.write(1, b"E %b\n" % inner.session_id.encode())
+            os.write(1, b"E %b\n" % outer.session_id.encode())
             for gone in list(recorder.places)[:-20]:
+                os.write(1, b"R %b\n" % gone.encode())
                 recorder.journal.release(recorder.places.pop(gone))
-                out.write(b"R %b\n" % gone.encode())
 
 
 def half_way(directory: str) -> None:
