@@ -156,6 +156,7 @@ class Journal:
         if s._extras is None and not s._children and not s._failure and not s._masked:
             more = b""
         else:
+            self._map[slot] = OPEN  # an interrupt may have it closed again
             more = self._more(s, inputs)
         tail = _pack_tail(0, len(outputs), len(more), end) + outputs
         if more:
