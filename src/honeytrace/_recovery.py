@@ -38,6 +38,7 @@ from ._journal import (
 )
 from ._record import OBJECTS, Item, Record, Update, merge_objects
 from ._session import Session, Spec
+from .sinks import Sink
 
 logger = logging.getLogger("honeytrace")
 BATCH_ITEMS, BATCH_BYTES = 500, 4_000_000
@@ -382,3 +383,16 @@ def _typed(item: T) -> T:
     if not all(isinstance(text, str) for text in texts):
         raise DamagedError("a text is none")
     return item
+
+
+def through(sink: Sink, timeout: float = 60.0) -> Callable[[list[Item]], None]:
+    """A `deliver` that goes by a sink. Raises ConnectionError where it does not take everything."""
+
+    def deliver(batch: list[Item]) -> None:
+        fate = sink.deliver(batch, timeout=timeout)
+        if fate.retry:
+            raise ConnectionError("the destination is busy")
+        for item, reason in fate.refused:
+            logger.warning("honeytrace: recovered %s was refused: %s", item.event_id, reason)
+
+    return deliver
