@@ -277,8 +277,8 @@ class Reader:
         more: dict[str, Any] = orjson.loads(slot.more) if slot.more else {}
         if "inputs" in more:
             s._inputs = more["inputs"] and more["inputs"].encode()
-        status, error, details = more.get("failure") or (None, None, None)
-        s._failure = (status, error, details) if status else None
+        failure = more.get("failure")
+        s._failure = (failure[0], failure[1], failure[2]) if failure else None
         s._children = [c if isinstance(c, str) else tuple(c) for c in more.get("children", ())]
         s._masked = [*(more.get("masked") or masked or []), *masked_fixed] or None
         s._extras = {
