@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,8 +61,6 @@ class Gate(Scripted):
 @contextmanager
 def isolated(monkeypatch: Any, tmp_path: Any) -> Iterator[None]:
     """An unconfigured runtime in an empty directory and environment; the one before comes back."""
-    import os
-
     for name in list(os.environ):
         if name.startswith(("HONEYTRACE_", "HH_")):
             monkeypatch.delenv(name)
@@ -71,5 +70,6 @@ def isolated(monkeypatch: Any, tmp_path: Any) -> Iterator[None]:
         try:
             yield
         finally:
-            if _runtime._runtime is not None:
-                _runtime._runtime.flusher.stop(PATIENCE)
+            if (left := _runtime._runtime) is not None:
+                left.flusher.serve(left.config, lambda damage: Scripted())
+                left.flusher.stop(PATIENCE)

@@ -91,10 +91,10 @@ class Queue:
         if self.lock.acquire(blocking=False):
             try:
                 while self.bytes > self.limit and self.items:
-                    self.bytes -= size_of(self.items.popleft())
+                    item = self.items.popleft()
                     self.dropped += 1
-            except IndexError:  # the flush thread took the last one
-                pass
+                    size = size_of(item)
+                    self.bytes -= size
             finally:
                 self.lock.release()
 

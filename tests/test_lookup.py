@@ -1,0 +1,319 @@
+"""Lookup: a process finds what it recorded wherever that is, and pages neither repeat nor skip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import honeytrace
+import honeytrace.testing
+from delivery import PATIENCE, Gate, Scripted, isolated
+from honeytrace import (
+    ConfigurationError,
+    SessionNotFound,
+    StoreError,
+    _runtime,
+    session,
+    trace_session,
+)
+from honeytrace._record import Record, Update, from_start_session
+from honeytrace._recorded import duration_text, printable
+from honeytrace.lookup import StoreFamily
+from honeytrace.store import Query
+from honeytrace.store.memory import MemoryStore
+from honeytrace.store.overlay import Overlay
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    with isolated(monkeypatch, tmp_path):
+        yield
+
+
+@trace_session
+def call(x: int = 0) -> int:
+    return x
+
+
+def record(event_id: str, **fields: Any) -> Record:
+    return from_start_session({"session_id": event_id, "start_time": 1000.0}, str)._replace(
+        event_name=event_id, duration=1.0, **fields
+    )
+
+
+def tree_of(records: list[Record]) -> str:
+    store = MemoryStore()
+    store.insert(records)
+    found = StoreFamily(store).get(records[0].event_id)
+    assert found is not None
+    return found.tree()
+
+
+def test_running_session_is_found() -> None:
+    """A session around the caller is found as it stands, with the children that have ended."""
+    with session("outer", inputs={"q": 1}) as s:
+        call(7)
+        s.metrics["a"] = 1
+        found = honeytrace.get_session(s.session_id)
+        assert (found.status, found.end_time, found.duration) == ("running", None, None)
+        assert (found.inputs, found.metrics) == ({"q": 1}, {"a": 1})
+        (child,) = found.children
+        assert child.inputs == {"x": 7}
+        assert child.parent == found
+        assert found.tree().splitlines()[0] == "outer  …  (running)"
+    assert honeytrace.get_session(s.session_id).status == "ok"
+
+
+def test_pending_session_is_found_while_the_destination_hangs() -> None:
+    """What is on its way is found, with its relatives and later updates, listed and searched."""
+    gate = Gate()
+    honeytrace.configure(sink=gate, flush_interval=1e-6)
+    call()
+    assert gate.entered.wait(PATIENCE)
+    with session("outer") as s, session("inner") as t:
+        t.outputs = "needle"
+    honeytrace.update_session(s.session_id, feedback={"rating": 5})
+    found = honeytrace.get_session(s.session_id, timeout=0.0)
+    assert found.feedback == {"rating": 5}
+    assert [child.session_name for child in found.children] == ["inner"]
+    assert found.children[0].parent == found
+    assert "└─ inner" in found.tree()
+    rt = _runtime.runtime()
+    rt.flusher._failures = 1  # a lookup does not wait for what is known to fail
+    assert [e.session_name for e in honeytrace.list_sessions()] == ["inner", "outer", "call"]
+    assert [e.session_id for e in honeytrace.search_sessions("needl")] == [t.session_id]
+    gate.open.set()
+
+
+def test_stored_session_is_found(tmp_path: Path) -> None:
+    """After delivery everything is read from the store, which lookup opens by itself."""
+    honeytrace.configure(store=tmp_path / "a.db")
+    with session("outer") as s:
+        call(1)
+    found = honeytrace.get_session(s.session_id)
+    assert _runtime.pending() == []
+    assert found.children[0].inputs == {"x": 1}
+    assert found.parent is None
+    assert found == honeytrace.get_session(s.session_id)
+    assert len({found, honeytrace.get_session(s.session_id)}) == 1
+    assert str(found).startswith("outer")
+
+
+def test_second_process_finds_it_by_id(tmp_path: Path) -> None:
+    """Another program, configured by its environment, reads what this one recorded."""
+    honeytrace.configure(store=tmp_path / "a.db")
+    with session("outer") as s:
+        call(41)
+    assert honeytrace.flush()
+    program = (
+        "import honeytrace, sys;"
+        "print(honeytrace.get_session(sys.argv[1]).children[0].inputs['x'] + 1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, s.session_id],
+        env={"HONEYTRACE_STORE": str(tmp_path / "a.db")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("42", "")
+
+
+def test_unknown_session_names_where_it_was_looked_for(tmp_path: Path) -> None:
+    """The message names the id, the places, and the setting that says which."""
+    honeytrace.configure(store=tmp_path / "none.db")
+    with pytest.raises(SessionNotFound, match=r"'nobody' is pending.*none\.db; configure\(store="):
+        honeytrace.get_session("nobody")
+    assert not (tmp_path / "none.db").exists()
+    assert honeytrace.list_sessions() == honeytrace.search_sessions("x") == []
+
+
+def test_store_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """A file that is no store is a StoreError, which is not the same as nothing found."""
+    (tmp_path / "a.db").write_text("no database at all, but text" * 100)
+    honeytrace.configure(store=tmp_path / "a.db")
+    with pytest.raises(StoreError, match="choose another path"):
+        honeytrace.list_sessions()
+
+
+def test_since_and_until_take_moments() -> None:
+    """A datetime or epoch seconds, from `since` on and before `until`."""
+    with honeytrace.testing.capture(start=1_700_000_000.0, tick=1.0):
+        for n in range(5):  # they start at +0, +2, +4, … seconds
+            call(n)
+        moment = datetime.fromtimestamp(1_700_000_002, timezone.utc)
+        later = honeytrace.list_sessions(since=moment)
+        assert [s.inputs["x"] for s in later] == [4, 3, 2, 1]
+        early = honeytrace.list_sessions(until=1_700_000_002.0)
+        assert [s.inputs["x"] for s in early] == [0]
+        assert len(honeytrace.list_sessions(min_duration=1.0, max_duration=1.0)) == 5
+        assert honeytrace.list_sessions(min_duration=1.1) == []
+    with pytest.raises(ConfigurationError, match="a datetime or epoch seconds"):
+        honeytrace.list_sessions(since="2024-01-01")  # type: ignore[arg-type] # on purpose
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_pages_neither_repeat_nor_skip(where: str, tmp_path: Path) -> None:
+    """Through sessions that all started at the same moment, too."""
+    honeytrace.configure(store=tmp_path / "a.db" if where == "file" else ":memory:")
+    records = [record(f"s{n:03}") for n in range(95)]
+    _runtime.runtime().make_sink(None).deliver(records, timeout=PATIENCE)
+    pages = list(honeytrace.list_sessions(limit=10).pages())
+    assert [len(page) for page in pages] == [10] * 9 + [5]
+    ids = [s.session_id for page in pages for s in page]
+    assert ids == sorted((r.event_id for r in records), reverse=True)
+    assert pages[-1].next_page() == []
+
+
+def test_pages_over_pending_items_are_full() -> None:
+    """What an update takes out of a page is made up for: a short page would end the paging."""
+    store = MemoryStore()
+    store.insert([record(f"s{n}") for n in range(10)])
+    reader = Overlay(store, [Update(f"s{n}", {"error": b'"late"'}) for n in (9, 8)])
+    query = Query(error=False, limit=3)
+    assert [r.event_id for r in reader.list(query)] == ["s7", "s6", "s5"]
+    assert [r.event_id for r in reader.list(Query(error=True))] == ["s9", "s8"]
+    assert [r.event_id for r in reader.get_many(["s9", "x", "s0"])] == ["s9", "s0"]
+
+
+def test_overlay_holds_any_number() -> None:
+    """However much is pending, all of it is seen."""
+    reader = Overlay(None, [record(f"s{n}") for n in range(100_001)])
+    assert reader.get("s0") is not None
+    assert reader.get("unknown") is None
+
+
+def test_conditions_and_search() -> None:
+    """Conditions are joined; text is looked for in name, inputs, outputs and error."""
+    with honeytrace.testing.capture():
+        with pytest.raises(ValueError, match="gone"), session("lost", source="a"):
+            raise ValueError("gone fishing")
+        with session("kept", project="p", outputs="a reply"):
+            call()
+        assert [s.session_name for s in honeytrace.list_sessions(error=True)] == ["lost"]
+        assert [s.session_name for s in honeytrace.list_sessions(roots_only=True)] == [
+            "kept",
+            "lost",
+        ]
+        assert [s.session_name for s in honeytrace.list_sessions(project="p")] == ["kept"]
+        assert [s.session_name for s in honeytrace.search_sessions("fish")] == ["lost"]
+        assert honeytrace.search_sessions("fish", source="b") == []
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_limit_is_checked(limit: int) -> None:
+    """A page of nothing is a mistake."""
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        honeytrace.list_sessions(limit=limit)
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        honeytrace.search_sessions("x", limit=limit)
+
+
+def test_tree_of_five_thousand_levels() -> None:
+    """A deep tree needs no recursion, and its indentation stays within a line."""
+    records = [record("0", root_id="0")]
+    records += [
+        record(str(n), root_id="0", parent_id=str(n - 1), start_time=1000.0 + n)
+        for n in range(1, 5_000)
+    ]
+    lines = tree_of(records).splitlines()
+    assert len(lines) == 5_000
+    assert lines[2] == "   └─ 2  1.0 ms"
+    assert max(map(len, lines)) < 200
+
+
+def test_tree_of_a_hundred_thousand_children() -> None:
+    """A wide tree is one query and one pass."""
+    records = [record("root", root_id="root")]
+    records += [record(f"{n:06}", root_id="root", parent_id="root") for n in range(99_999)]
+    lines = tree_of(records).splitlines()
+    assert len(lines) == 100_000
+    assert lines[1].startswith("├─ 000000")
+    assert lines[-1].startswith("└─ 099998")
+
+
+def test_cycle_of_parents_is_drawn_once() -> None:
+    """Data that says a session is its own ancestor, or parent, cannot loop."""
+    a = record("a", root_id="a", parent_id="b")
+    b = record("b", root_id="a", parent_id="a")
+    c = record("c", root_id="a", parent_id="c")
+    assert tree_of([a, b, c]) == "a  1.0 ms\n└─ b  1.0 ms"
+    assert tree_of([c]) == "c  1.0 ms"
+
+
+def test_tree_follows_children_ids_too() -> None:
+    """Sessions that only their parent names, of another program say, are in its tree."""
+    records = [
+        record("a", children_ids=b'["b","missing"]'),
+        record("b", children_ids=b'["c","a"]'),
+        record("c"),
+    ]
+    assert tree_of(records) == "a  1.0 ms\n└─ b  1.0 ms\n   └─ c  1.0 ms"
+
+
+def test_hostile_names_stay_on_their_line() -> None:
+    """Control characters, escapes and direction marks do not reach the terminal."""
+    name = "a\nb\x1b[31m\u202eevil\u2066\u200f\x9b\ud800é ع"
+    drawn = printable(name)
+    assert drawn == "a·b�[31m�evil�����é ع".replace("�����", "�" * 4)
+    tree = tree_of([record("x")._replace(event_name="n\r\n", error="e\x07" * 200, status="error")])
+    assert tree.startswith("n··  1.0 ms  ✗ e�e�")
+    assert tree.endswith("…")
+    assert len(tree.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (None, "…"),
+        (0.0, "0 µs"),
+        (0.4124, "412 µs"),
+        (0.9996, "1.0 ms"),
+        (3.14, "3.1 ms"),
+        (999.97, "1.00 s"),
+        (2400.0, "2.40 s"),
+        (59_999.0, "1 min 00 s"),
+        (185_000.0, "3 min 05 s"),
+    ],
+)
+def test_durations_read_naturally(ms: float | None, text: str) -> None:
+    """The unit fits the size, and rounding never shows 1000 of a unit."""
+    assert duration_text(ms) == text
+
+
+def test_session_by_itself_has_no_family() -> None:
+    """A session read without a store answers for itself alone."""
+    with honeytrace.testing.capture() as sessions, session("s"):
+        call()
+    lonely = sessions[1]
+    lonely._family = None
+    assert (lonely.children, lonely.parent) == ([], None)
+    assert lonely.tree() == str(lonely)
+    assert lonely != "s"
+    assert lonely.traceback is None
+
+
+def test_readonly_store_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that may not be written can be looked into."""
+    honeytrace.configure(store=tmp_path / "a.db")
+    call(3)
+    assert honeytrace.shutdown()
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    honeytrace.configure(store=tmp_path / "a.db")
+    store = _runtime.runtime().reader()
+    assert getattr(store, "readonly", None) is True
+    assert honeytrace.list_sessions()[0].inputs == {"x": 3}
+
+
+def test_lookup_survives_a_dead_destination() -> None:
+    """With nothing stored anywhere, what was recorded is still found here."""
+    honeytrace.configure(sink=Scripted(lambda batch: OSError("dead")))
+    with session("s") as s:
+        pass
+    assert honeytrace.get_session(s.session_id).session_name == "s"
