@@ -21,7 +21,6 @@ import mmap
 import os
 import stat
 import sys
-import tempfile
 from collections import deque
 from contextlib import suppress
 from itertools import count
@@ -368,6 +367,8 @@ def open_journal(
 
 def candidates(directory: str) -> list[str]:
     """Where a journal may be, in the order tried: as configured, the user's state, temporary."""
+    import tempfile  # brings random, 5 ms
+
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     temporary = os.path.join(tempfile.gettempdir(), f"honeytrace-{os.geteuid()}")
     return [os.path.abspath(directory), os.path.join(state, "honeytrace", "journal"), temporary]
