@@ -551,7 +551,8 @@ def test_flush_thread_is_nobodys_session(flusher: Make) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX interval timers")
 def test_signal_handlers_may_flush(flusher: Make) -> None:
-    """A handler that flushes in the middle of a flush, of a put or of the books never hangs."""
+    """A handler that flushes in the middle of a flush, of a put or of the books never hangs, and
+    all of its records arrive. (One that interrupts a delivery cannot wait for it.)"""
     f = flusher(Scripted(), batch_size=5)
     handled: list[FlushResult] = []
 
@@ -572,7 +573,6 @@ def test_signal_handlers_may_flush(flusher: Make) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert all(handled)
     assert f.flush(PATIENCE).delivered == put + len(handled)
 
 
