@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ._config import Config
 from ._context import PAUSED, current, hot, paused
+from ._journal import Slot
 from ._queue import ANY, Pending, Queue
 from ._record import Item
 from ._session import Session
@@ -76,7 +77,9 @@ class Flusher:
         started: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
-        self.queue = Queue(config.queue_bytes, self._attend)
+        self.queue = Queue(config.queue_bytes, self._attend, self._release)
+        self.slots: dict[int, Slot] = {}
+        """Places in the journal of records in the batch and of updates, by identity."""
         self._make_sink = make_sink
         self._started = started
         self._sink: Sink | None = None
@@ -199,8 +202,11 @@ class Flusher:
             for item in taken:
                 record = self._encoded(item)
                 if record is None:
+                    self._release(item)
                     self._dropped["not encodable"] += 1
                 else:
+                    if isinstance(item, Session) and item._slot is not None:
+                        self.slots[id(record)], item._slot = item._slot, None
                     self._batch.append(record)
             self.queue.trim()
             self._books.notify_all()
@@ -214,11 +220,23 @@ class Flusher:
             logger.exception("honeytrace could not encode a session")
             return None
 
+    def _release(self, item: Item | Pending) -> None:
+        """Give up the place in the journal of what is settled or dropped."""
+        slot = self.slots.pop(id(item), None)
+        if isinstance(item, Session):
+            slot, item._slot = item._slot, None
+        if slot is not None:
+            slot[0].release(slot)
+
     def _settle(self, fate: Delivery) -> None:
         retry, refused = list(fate.retry), Counter(reason for _, reason in fate.refused)
         with self._books:
             self._refused += refused
             self._delivered += len(self._batch) - len(retry) - refused.total()
+            kept = set(map(id, retry))
+            for item in self._batch:
+                if id(item) not in kept:
+                    self._release(item)
             self._batch = retry
             self._books.notify_all()
 
