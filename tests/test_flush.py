@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -547,33 +546,6 @@ def test_flush_thread_is_nobodys_session(flusher: Make) -> None:
         assert f.flush(PATIENCE)
         assert not any(inside)
     assert [s.session_name for s in sessions] == ["outer"]
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX interval timers")
-def test_signal_handlers_may_flush(flusher: Make) -> None:
-    """A handler that flushes in the middle of a flush, of a put or of the books never hangs, and
-    all of its records arrive. (One that interrupts a delivery cannot wait for it.)"""
-    f = flusher(Scripted(), batch_size=5)
-    handled: list[FlushResult] = []
-
-    def handler(signum: int, frame: Any) -> None:
-        f.queue.put(ended())
-        handled.append(f.flush(PATIENCE))
-        signal.setitimer(signal.ITIMER_REAL, 0.002)  # not before: handlers must not pile up
-
-    before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.002)
-    put = 0
-    try:
-        while len(handled) < 30:
-            f.queue.put(ended())
-            put += 1
-            f.stats()
-            assert f.flush(PATIENCE)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert f.flush(PATIENCE).delivered == put + len(handled)
 
 
 def test_finalisers_in_the_flush_thread_may_record_and_flush(flusher: Make) -> None:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -324,6 +325,42 @@ def test_exit_hook_without_a_runtime() -> None:
     """The end of a program that recorded nothing does nothing."""
     _runtime._at_exit()
     assert _runtime._runtime is None
+
+
+def test_forked_child_starts_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fork leaves a child: the settings, and nothing of what the parent has to deliver."""
+    gate = Gate()
+    honeytrace.configure(sink=gate, source="here", flush_interval=1e-6)
+    call()
+    assert gate.entered.wait(PATIENCE)
+    parent = _runtime.runtime()
+    monkeypatch.setattr(_runtime, "_lock", _runtime._lock)
+    monkeypatch.setattr(_runtime, "_runtime", parent)
+    _runtime._after_fork_in_child()
+    child = _runtime.runtime()
+    assert child.flusher is not parent.flusher
+    assert (honeytrace.stats(), child.config.source) == (Stats(), "here")
+    parent.wire()
+    gate.open.set()
+    assert parent.flusher.flush(PATIENCE)
+
+
+def test_worker_of_multiprocessing_delivers_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In such a process, and in no other, the start of the flush thread registers its end."""
+    import multiprocessing.process
+    import multiprocessing.util as util
+
+    kept: list[Any] = []
+    monkeypatch.setattr(util, "Finalize", lambda *args, exitpriority: kept.append(args[1]))
+    _runtime._outlive_worker()
+    assert kept == []
+    monkeypatch.setattr(multiprocessing.process, "parent_process", lambda: "parent")
+    _runtime._outlive_worker()
+    call()
+    honeytrace.configure(sink=Scripted())
+    for end in kept:
+        end()
+    assert honeytrace.stats().delivered == 1
 
 
 def test_outage_is_logged_under_the_librarys_name(caplog: pytest.LogCaptureFixture) -> None:

@@ -84,14 +84,17 @@ class Runtime:
         return StoreSink(self._open_store(damage))
 
     def _open_store(self, damage: Exception | None) -> Store:
-        from .store._connection import identity, set_aside
+        from .store._connection import identity, set_aside, store_error
         from .store.sqlite import SQLiteStore
 
         path = Path(self.config.store)
         if damage is not None and identity(path) == self._file:  # else another process did it
             kept = set_aside(path)
             logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
-        store, warning = SQLiteStore.open(path)
+        try:
+            store, warning = SQLiteStore.open(path)
+        except OSError as error:  # something on the way to the file
+            raise store_error(error, path) from error
         self._file = identity(path)
         if warning:
             logger.warning("honeytrace: %s", warning)
