@@ -62,6 +62,8 @@ class Runtime:
             before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
         )
         self._reader: Store | None = self.memory
+        if before and (before.memory, before.config.store) == (self.memory, config.store):
+            self._reader = self._reader or before._reader  # sessions found before read on in it
         self._reader_lock = threading.RLock()
         self._file: tuple[int, int] | None = None
 
@@ -112,6 +114,13 @@ class Runtime:
                 writable = os.access(self.config.store, os.W_OK)
                 self._reader = SQLiteStore(self.config.store, readonly=not writable)
             return self._reader
+
+    def close_reader(self) -> None:
+        """Close the store that lookup has opened; the next lookup opens it again."""
+        with self._reader_lock:
+            reader, self._reader = self._reader, self.memory
+        if reader is not None:
+            reader.close()
 
     def remote(self) -> Remote | None:
         """The API to look sessions up in; None while sessions do not go there."""
@@ -332,6 +341,7 @@ def _after_fork_in_child() -> None:
 def _at_exit() -> None:
     if _runtime is not None:
         _runtime.flusher.finish(_runtime.config.exit_timeout)
+        _runtime.close_reader()
 
 
 def _outlive_worker() -> None:
