@@ -61,10 +61,9 @@ class Runtime:
         self.flusher: Flusher = (
             before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
         )
-        self._reader: Store | None = self.memory
-        if before and (before.memory, before.config.store) == (self.memory, config.store):
-            self._reader = self._reader or before._reader  # sessions found before read on in it
-        self._reader_lock = threading.RLock()
+        # shared, since sessions that were found before read on in theirs
+        self._readers: dict[str, Store] = before._readers if before else {}
+        self._reader_lock: Any = before._reader_lock if before else threading.RLock()
         self._file: tuple[int, int] | None = None
 
     @property
@@ -107,20 +106,21 @@ class Runtime:
 
     def reader(self) -> Store | None:
         """The store to look sessions up in; None while there is none."""
+        path = self.config.store
+        if self.memory is not None:
+            return self.memory
         with self._reader_lock:
-            if self._reader is None and os.path.exists(self.config.store):
+            if path not in self._readers and os.path.exists(path):
                 from .store.sqlite import SQLiteStore
 
-                writable = os.access(self.config.store, os.W_OK)
-                self._reader = SQLiteStore(self.config.store, readonly=not writable)
-            return self._reader
+                self._readers[path] = SQLiteStore(path, readonly=not os.access(path, os.W_OK))
+            return self._readers.get(path)
 
-    def close_reader(self) -> None:
-        """Close the store that lookup has opened; the next lookup opens it again."""
+    def close_readers(self) -> None:
+        """Close the stores that lookup has opened; the next lookup opens its own again."""
         with self._reader_lock:
-            reader, self._reader = self._reader, self.memory
-        if reader is not None:
-            reader.close()
+            for path in list(self._readers):
+                self._readers.pop(path).close()
 
     def remote(self) -> Remote | None:
         """The API to look sessions up in; None while sessions do not go there."""
@@ -341,7 +341,7 @@ def _after_fork_in_child() -> None:
 def _at_exit() -> None:
     if _runtime is not None:
         _runtime.flusher.finish(_runtime.config.exit_timeout)
-        _runtime.close_reader()
+        _runtime.close_readers()
 
 
 def _outlive_worker() -> None:
