@@ -12,6 +12,7 @@ demo: $(READY)  ## Run the example pipeline on the embedded store and read it ba
 	$(PY) examples/rag_pipeline.py
 
 test: $(READY)  ## Run the whole suite, with branch coverage.
+	@$(PY) -m coverage erase
 	$(PY) -m coverage run -m pytest $(ARGS)
 	@$(PY) -m coverage combine -q && $(PY) -m coverage report --skip-covered --fail-under=$(COVERAGE)
 

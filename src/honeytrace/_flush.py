@@ -133,7 +133,6 @@ class Flusher:
             self._urgent = False
             while self._is_mine() and self.step(_DELIVERY_TIMEOUT):
                 pass
-        self.queue.wake()  # we may have taken what was to wake the thread that took over
         self.queue.wake()  # it may have been for the thread that took over
 
     def _is_mine(self) -> bool:
