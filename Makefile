@@ -37,7 +37,7 @@ COVERAGE := 90
 $(READY): pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet --editable '.[server]' --group dev
+	$(PY) -m pip install --quiet --editable '.[cli,parquet,server]' --group dev
 	@touch $(READY)
 
 clean:
