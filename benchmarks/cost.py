@@ -1,0 +1,178 @@
+"""What one traced call makes the interpreter do, counted and not timed: the regression guard.
+
+    python -m benchmarks.cost                     # the counts of this interpreter
+    python -m benchmarks.cost --record [PYTHON…]  # write them, and those of others, to cost.json
+
+The counts are of the calling thread, with everything warm, and the same in every run and on every
+machine. They rise with each step that is added to the way of a call, whatever the clock says.
+
+instructions: bytecode instructions, of honeytrace's functions and the traced one.
+calls: functions entered, Python's and C's.
+kept: bytes that a call leaves in memory until it is delivered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+RECORDED = Path(__file__).with_name("cost.json")
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+WARM = 200
+"""Calls before counting, beyond what the interpreter takes to specialise its bytecode."""
+Counts = dict[str, int]
+
+
+if sys.version_info >= (3, 12):  # where a trace function misses instructions now and then
+
+    def instructions(call: Callable[[], Any]) -> int:
+        monitoring, thread, count = sys.monitoring, threading.get_ident(), 0
+        tool, event = monitoring.PROFILER_ID, monitoring.events.INSTRUCTION
+
+        def heard(code: CodeType, offset: int) -> None:
+            nonlocal count
+            count += threading.get_ident() == thread
+
+        monitoring.use_tool_id(tool, "honeytrace cost")
+        monitoring.register_callback(tool, event, heard)
+        monitoring.set_events(tool, event)
+        try:
+            call()
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.free_tool_id(tool)
+        return count
+
+else:
+
+    def instructions(call: Callable[[], Any]) -> int:
+        count = 0
+
+        def local(frame: FrameType, event: str, arg: Any) -> Any:
+            nonlocal count
+            count += event == "opcode"
+            return local
+
+        def enter(frame: FrameType, event: str, arg: Any) -> Any:
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            return local
+
+        before = sys.gettrace()
+        sys.settrace(enter)
+        try:
+            call()
+        finally:
+            sys.settrace(before)
+        return count
+
+
+def calls(call: Callable[[], Any]) -> int:
+    count = 0
+
+    def heard(frame: FrameType, event: str, arg: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(heard)
+    try:
+        call()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def kept(call: Callable[[], Any], times: int = 64) -> int:
+    """The mean of many calls, since a container grows by leaps."""
+    tracemalloc.start()
+    try:
+        call()
+        start = tracemalloc.get_traced_memory()[0]
+        for _ in range(times):
+            call()
+        return (tracemalloc.get_traced_memory()[0] - start) // times
+    finally:
+        tracemalloc.stop()
+
+
+class Nowhere:
+    """A sink that takes everything."""
+
+    def deliver(self, batch: Sequence[Any], *, timeout: float) -> Any:
+        from honeytrace.sinks import Delivery
+
+        return Delivery()
+
+    def close(self) -> None:
+        pass
+
+
+def measured() -> dict[str, Counts]:
+    """What each kind of call costs, by its name."""
+    import honeytrace
+
+    # nothing is delivered while counting: an hour and a gigabyte away
+    honeytrace.configure(
+        sink=Nowhere(), flush_interval=3600.0, batch_bytes=1 << 30, queue_bytes=1 << 31
+    )
+    found = {name: counted(call) for name, call in _calls().items()}
+    honeytrace.configure(enabled=False)
+    found["recording off"] = counted(_calls()["tiny"])
+    honeytrace.shutdown()
+    return found
+
+
+def counted(call: Callable[[], Any]) -> Counts:
+    for _ in range(WARM):
+        call()
+    gc.collect()
+    gc.disable()
+    counts = {"instructions": instructions(call), "calls": calls(call), "kept": kept(call)}
+    gc.enable()
+    return counts
+
+
+def _calls() -> dict[str, Callable[[], Any]]:
+    import honeytrace
+
+    from .workloads import WORKLOADS
+
+    def block() -> None:
+        with honeytrace.session("block", inputs={"a": 1}) as s:
+            s.outputs = {"b": 2}
+
+    made = {workload.name: workload.make(honeytrace.trace_session) for workload in WORKLOADS}
+    return {**made, "with block": block}
+
+
+def record(pythons: Sequence[str]) -> None:
+    """Write what this interpreter and the others count over what was recorded of them."""
+    recorded = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    for python in (sys.executable, *pythons):
+        command = [python, "-m", "benchmarks.cost"]
+        done = subprocess.run(command, check=True, capture_output=True, cwd=RECORDED.parent.parent)
+        recorded.update(json.loads(done.stdout))
+    RECORDED.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--record", nargs="*", metavar="PYTHON", help="also of these interpreters")
+    args = parser.parse_args()
+    if args.record is None:
+        print(json.dumps({VERSION: measured()}, indent=1))
+    else:
+        record(args.record)
+
+
+if __name__ == "__main__":
+    main()
