@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,8 @@ def test_pages_neither_repeat_nor_skip(where: str, tmp_path: Path) -> None:
     """Through sessions that all started at the same moment, too."""
     honeytrace.configure(store=tmp_path / "a.db" if where == "file" else ":memory:")
     records = [record(f"s{n:03}") for n in range(95)]
-    _runtime.runtime().make_sink(None).deliver(records, timeout=PATIENCE)
+    with closing(_runtime.runtime().make_sink(None)) as sink:
+        sink.deliver(records, timeout=PATIENCE)
     pages = list(honeytrace.list_sessions(limit=10).pages())
     assert [len(page) for page in pages] == [10] * 9 + [5]
     ids = [s.session_id for page in pages for s in page]

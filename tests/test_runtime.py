@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 @trace_session
 def call(x: int = 0) -> int:
     return x
+
+
+def stored(path: str | Path) -> int:
+    """How many sessions the store at `path` holds."""
+    with closing(SQLiteStore(path, readonly=True)) as store:
+        return store.size().sessions
 
 
 def test_nothing_recorded_needs_no_runtime() -> None:
@@ -62,7 +69,7 @@ def test_pytest_writes_a_file_when_asked(tmp_path: Path) -> None:
     honeytrace.configure(store=tmp_path / "a.db")
     call()
     assert honeytrace.flush()
-    assert SQLiteStore(tmp_path / "a.db", readonly=True).size().sessions == 1
+    assert stored(tmp_path / "a.db") == 1
 
 
 def test_bad_environment_is_said_once_and_records_nothing(
@@ -182,7 +189,7 @@ def test_shutdown_then_record_again() -> None:
     call(2)
     assert honeytrace.shutdown(PATIENCE)
     assert honeytrace.shutdown(PATIENCE)
-    assert SQLiteStore("a.db", readonly=True).size().sessions == 2
+    assert stored("a.db") == 2
 
 
 def test_update_after_the_fact() -> None:

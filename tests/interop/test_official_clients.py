@@ -40,9 +40,9 @@ def stored_tree(server_url: str, session_id: str) -> dict[str, Any]:
 
 
 def shape(node: dict[str, Any]) -> tuple[Any, ...]:
-    """A tree as `(name, type, children…)`."""
+    """A tree as `(name, type, children…)`, children by name: some start in the same millisecond."""
     name = node["event_name"].removeprefix("__main__.")
-    return (name, node["event_type"], *map(shape, node["children"]))
+    return (name, node["event_type"], *sorted(map(shape, node["children"])))
 
 
 def find(node: dict[str, Any], name: str) -> dict[str, Any]:
