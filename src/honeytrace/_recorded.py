@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ._record import OBJECTS, RESERVED
+from ._tree import Place, walk
 
 
 class Family(Protocol):
@@ -91,45 +92,32 @@ class RecordedSession:
         """The traceback of the error, as Python prints it."""
         return self.details.get("traceback")
 
+    def walk(self) -> Iterator[tuple[RecordedSession, Place]]:
+        """This session and everything inside it, as a tree is drawn: each before its children."""
+        found = [] if self._family is None else self._family.descendants(self)
+        return walk(self, found)
+
     def tree(self) -> str:
         """This session and everything inside it as text: names, durations, errors."""
-        inside: dict[str | None, list[RecordedSession]] = {}
-        found = [] if self._family is None else self._family.descendants(self)
-        named = {child: s.session_id for s in (self, *found) for child in s.children_ids}
-        for session in found:
-            if session != self:
-                parent_id = session.parent_id or named.get(session.session_id)
-                inside.setdefault(parent_id, []).append(session)
-        lines = [_line(self, "", "")]
-        stack = [_rows(inside.pop(self.session_id, []), "")]
-        while stack:
-            row = next(stack[-1], None)
-            if row is None:
-                stack.pop()
-                continue
-            session, branch, indent = row
-            lines.append(_line(session, branch, indent))
-            stack.append(_rows(inside.pop(session.session_id, []), indent))
+        lines, indents = [], [""]
+        for session, place in self.walk():
+            del indents[max(place.depth, 1) :]
+            indent = indents[-1]
+            branch = "" if place.depth == 0 else indent + ("└─ " if place.last else "├─ ")
+            lines.append(_line(session, branch))
+            if place.depth:
+                indents.append((indent + ("   " if place.last else "│  "))[-_WIDEST:])
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        return _line(self, "", "")
+        return _line(self, "")
 
 
 _WIDEST = 120
 """Columns of indentation: a tree 5,000 levels deep would take 40 MB of it."""
 
 
-def _rows(
-    sessions: list[RecordedSession], indent: str
-) -> Iterator[tuple[RecordedSession, str, str]]:
-    for i, session in enumerate(sessions):
-        last = i == len(sessions) - 1
-        deeper = indent + ("   " if last else "│  ")
-        yield session, indent + ("└─ " if last else "├─ "), deeper[-_WIDEST:]
-
-
-def _line(session: RecordedSession, branch: str, indent: str) -> str:
+def _line(session: RecordedSession, branch: str) -> str:
     mark = {"ok": "", "error": f"  ✗ {session.error}"}.get(session.status, f"  ({session.status})")
     return f"{branch}{printable(session.session_name)}  {duration_text(session.duration)}" + (
         printable(mark) if len(mark) < 160 else printable(mark[:160]) + "…"

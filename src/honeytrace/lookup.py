@@ -14,7 +14,8 @@ from . import _runtime
 from ._record import Record, Update, apply, decode
 from ._recorded import RecordedSession
 from .errors import ConfigurationError, SessionNotFound
-from .store import Query, Reader
+from .store import Metric, Outline, Query, Reader
+from .store.memory import outline_of
 from .store.overlay import Overlay
 
 __all__ = ["SessionList", "get_session", "list_sessions", "search_sessions"]
@@ -53,6 +54,18 @@ class StoreFamily:
             asked |= named
             level = [self.load(record) for record in self._store.get_many(list(named))]
             found.update((each.session_id, each) for each in level)
+        return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))
+
+    def outline(self, session: RecordedSession) -> Sequence[Outline]:
+        """What `descendants` gives, without payloads; `_tree.walk` puts it in its places."""
+        found = {each.session_id: each for each in self._store.outline(session.root_id)}
+        asked = {session.session_id, *found}
+        level = [session.children_ids, *(each.children_ids for each in found.values())]
+        while named := {child for ids in level for child in ids} - asked:
+            asked |= named
+            added = [outline_of(record) for record in self._store.get_many(list(named))]
+            found.update((each.session_id, each) for each in added)
+            level = [each.children_ids for each in added]
         return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))
 
     def load(self, record: Record) -> RecordedSession:
@@ -136,6 +149,8 @@ def list_sessions(
     min_duration: float | None = None,
     max_duration: float | None = None,
     roots_only: bool = False,
+    user: str | None = None,
+    metric: str | Metric | None = None,
     limit: int = 100,
 ) -> SessionList:
     """Sessions that meet every condition, newest first, `limit` a page.
@@ -144,6 +159,8 @@ def list_sessions(
     since, until: started at or after, and before: a datetime or epoch seconds.
     min_duration, max_duration: seconds, both inclusive.
     roots_only: only those that ran inside no other.
+    user: exactly a value of `user_properties`, whatever its key: an id, an email, a name.
+    metric: a condition on a metric as people write it, `"score<0.5"`.
     Raises ConfigurationError for a limit below 1 or a time that is none, and StoreError.
     """
     return _page(
@@ -158,6 +175,8 @@ def list_sessions(
             min_duration=None if min_duration is None else min_duration * 1000,
             max_duration=None if max_duration is None else max_duration * 1000,
             roots_only=roots_only,
+            user=user,
+            metric=Metric.parse(metric) if isinstance(metric, str) else metric,
             limit=limit,
         )
     )
@@ -169,10 +188,15 @@ def search_sessions(
     project: str | None = None,
     session_name: str | None = None,
     source: str | None = None,
+    status: str | None = None,
     error: bool | None = None,
     since: datetime | float | None = None,
     until: datetime | float | None = None,
+    min_duration: float | None = None,
+    max_duration: float | None = None,
     roots_only: bool = False,
+    user: str | None = None,
+    metric: str | Metric | None = None,
     limit: int = 100,
 ) -> SessionList:
     """Sessions whose name, inputs, outputs or error have every word of `text`, newest first.
@@ -184,10 +208,15 @@ def search_sessions(
             project=project,
             session_name=session_name,
             source=source,
+            status=status,
             error=error,
             since=_ms(since),
             until=_ms(until),
+            min_duration=None if min_duration is None else min_duration * 1000,
+            max_duration=None if max_duration is None else max_duration * 1000,
             roots_only=roots_only,
+            user=user,
+            metric=Metric.parse(metric) if isinstance(metric, str) else metric,
             text=text,
             limit=limit,
         )

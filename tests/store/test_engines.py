@@ -10,17 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_records import START, record
 
-from honeytrace._record import Item, Record
+from honeytrace._record import Item
 from honeytrace._record import Update as Change
 from honeytrace.sinks.store import StoreSink
-from honeytrace.store import Query, Store
+from honeytrace.store import Field, Metric, Query, Store
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
 ids = st.sampled_from("abcdef")
 few = st.sampled_from(["x", "y"])
 moments = st.integers(0, 5).map(lambda number: START + number)
+scalars = st.sampled_from(["x", "7", 7, 0.5, 1, True, None, [1]])
 words = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=3).map(" ".join)
+
+
+FIELDS: tuple[Field, ...] = ("project", "session_name", "source", "status")
 
 
 @st.composite
@@ -46,6 +50,8 @@ def items(draw: st.DrawFn) -> Item:
         error=error,
         status="ok" if error is None else "error",
         inputs=orjson.dumps({"text": draw(words)}),
+        metrics=draw(st.none() | st.dictionaries(few, scalars).map(orjson.dumps)),
+        user_properties=draw(st.none() | st.dictionaries(few, scalars).map(orjson.dumps)),
         children_ids=orjson.dumps(draw(st.lists(ids, max_size=2, unique=True))),
     )
 
@@ -65,21 +71,44 @@ queries = st.builds(
     parent_id=st.none() | ids,
     roots_only=st.booleans(),
     text=st.sampled_from([None, None, "red", "green re", "blu"]),
+    user=st.sampled_from([None, None, "x", "7"]),
+    metric=st.none()
+    | st.builds(
+        Metric, few, st.sampled_from([">", ">=", "<", "<=", "="]), st.sampled_from([0.5, 1.0])
+    ),
     limit=st.integers(1, 8),
     before=st.none() | st.tuples(moments, ids),
 )
 
 
-def answers(store: Store, batches: list[list[Item]], query: Query) -> list[Record]:
+def answers(store: Store, batches: list[list[Item]], query: Query) -> list[object]:
     """What the store says after it was given the batches, about everything and to the query."""
     sink = StoreSink(store)
     for batch in batches:
         assert not sink.deliver(batch, timeout=1).refused
-    found = [*store.list(Query()), *store.list(query), *store.get_many("fedcba")]
-    deleted = store.delete(before=START + 3)
-    left = store.list(query)
+    found = [
+        store.list(Query()),
+        store.list(query),
+        store.get_many("fedcba"),
+        figures(store, query),
+    ]
+    found += [store.outline(each) for each in "abc"]
+    found += [store.find_ids(prefix) for prefix in ("", "a", "é")]
+    found += [store.values(field) for field in FIELDS]
+    start = store.arrived(0, 2)
+    found += [start, store.arrived(start.last), store.arrived(None)]
+    found += [store.delete(before=START + 3), store.list(query), store.values("session_name")]
     sink.close()
-    return [*found, record(f"{deleted} deleted"), *left]
+    return found
+
+
+def figures(store: Store, query: Query) -> list[object]:
+    """Per name and over time; the slowest by how long it took, for there may be several."""
+    summary = store.summary(query)
+    for each in summary:
+        slowest = None if each.slowest_id is None else store.get(each.slowest_id)
+        assert each.max == (None if slowest is None else slowest.duration)
+    return [[each._replace(slowest_id=None) for each in summary], store.overview(query, 4)]
 
 
 @settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))

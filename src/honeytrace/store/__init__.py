@@ -5,13 +5,51 @@ A second engine implements `Store` and nothing else needs to change.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from .._record import Record, Update
+from ..errors import ConfigurationError
 
-__all__ = ["Query", "Reader", "Store", "StoreSize"]
+__all__ = [
+    "Arrivals",
+    "Bucket",
+    "Field",
+    "Metric",
+    "NameSummary",
+    "Outline",
+    "Query",
+    "Reader",
+    "Store",
+    "StoreSize",
+]
+
+Field = Literal["project", "session_name", "source", "status"]
+"""A field whose distinct values `Store.values` lists."""
+
+
+class Metric(NamedTuple):
+    """A condition on one metric, a number under this name in `metrics`; true counts as 1."""
+
+    name: str
+    operator: str
+    """`>`, `>=`, `<`, `<=` or `=`."""
+
+    value: float
+
+    @classmethod
+    def parse(cls, text: str) -> Metric:
+        """From text as people write it: `score<0.5`. Raises ConfigurationError."""
+        found = re.fullmatch(r"\s*([^<>=]+?)\s*(>=|<=|>|<|==?)\s*([^\s<>=]+)\s*", text)
+        try:
+            name, operator, value = found.groups() if found else ("", "", "")
+            return cls(name, "=" if operator == "==" else operator, float(value))
+        except ValueError:
+            raise ConfigurationError(
+                f"a metric condition reads like score<0.5, not {text!r}"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -37,11 +75,70 @@ class Query:
     root_id: str | None = None
     parent_id: str | None = None
     roots_only: bool = False
+    user: str | None = None
+    """Exactly a value of `user_properties`, whatever its key: an id, an email, a name, a plan."""
+    metric: Metric | None = None
     text: str | None = None
     """Full text over name, inputs, outputs and error: every word must occur; the last one may be
     the beginning of a word."""
     limit: int = 100
     before: tuple[float, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.metric is not None and self.metric[1] not in (">", ">=", "<", "<=", "="):
+            raise ConfigurationError(f"a metric is compared by > >= < <= =, not {self.metric[1]!r}")
+
+
+class Outline(NamedTuple):
+    """A session without its payloads: what a tree or a timeline draws. Times are milliseconds.
+
+    The fields are those of a `RecordedSession`; `error` is its first 200 characters.
+    """
+
+    session_id: str
+    parent_id: str | None
+    event_type: str
+    session_name: str
+    status: str
+    start_time: float
+    duration: float | None
+    error: str | None
+    children_ids: list[str]
+
+
+class Arrivals(NamedTuple):
+    """What arrived, in that order, and where to go on from."""
+
+    records: Sequence[Record]
+    last: int
+
+
+class NameSummary(NamedTuple):
+    """The sessions of one name: how many, how many failed (status `error`), and how long they took.
+
+    Durations are milliseconds, of those that have ended; None when none has. A percentile is the
+    nearest rank: the smallest duration that p per cent of the sessions did not exceed.
+    """
+
+    session_name: str
+    calls: int
+    errors: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+    slowest_id: str | None
+
+
+class Bucket(NamedTuple):
+    """The sessions that started in `start <= start_time < end`; fields as in `NameSummary`."""
+
+    start: float
+    end: float
+    calls: int
+    errors: int
+    p50: float | None
+    p95: float | None
 
 
 class StoreSize(NamedTuple):
@@ -61,6 +158,12 @@ class Reader(Protocol):
 
     def list(self, query: Query) -> Sequence[Record]: ...
 
+    def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
+        """Ids that begin so, in order, at most `limit`."""
+
+    def outline(self, root_id: str) -> Sequence[Outline]:
+        """All sessions of the tree with this root, in order of start, without payloads."""
+
 
 class Store(Reader, Protocol):
     """What the library needs of a store. Every method may be called from any thread."""
@@ -75,6 +178,30 @@ class Store(Reader, Protocol):
         """Apply updates in order, in one transaction.
 
         One whose session is not known yet is kept and applied when the session arrives.
+        """
+
+    def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
+        """The next sessions to have arrived `after` this place; None asks for the present one.
+
+        A session arrives when it ends, so this, and not `start_time`, is the order to follow.
+        Changes to a session that is there do not show.
+        """
+
+    def values(self, field: Field) -> Sequence[str]:
+        """The distinct values of a field, in order."""
+
+    def summary(self, query: Query, newest: int = 100_000) -> Sequence[NameSummary]:
+        """Figures per name of the `newest` sessions that meet the conditions, most called first.
+
+        `limit` and `before` of the query play no part. Where the calls add up to `newest`, older
+        ones were left out.
+        """
+
+    def overview(self, query: Query, buckets: int = 60, newest: int = 100_000) -> Sequence[Bucket]:
+        """Figures over time, in equal steps, of the `newest` sessions that meet the conditions.
+
+        From `since`, or the oldest of them, to `until`, or the newest; where older ones were left
+        out, from the oldest that was not. Nothing when there are none.
         """
 
     def delete(self, *, before: float) -> int:

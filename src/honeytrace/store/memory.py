@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+
+import orjson
 
 from .._record import Record, Update, apply, merge
-from . import Query, StoreSize
+from . import Arrivals, Bucket, Field, Metric, NameSummary, Outline, Query, StoreSize
+from ._figures import Figure, bucketed, summarised
 
 __all__ = ["MemoryStore"]
 
@@ -19,6 +25,9 @@ class MemoryStore:
         self._limit = limit
         self._lock = threading.RLock()
         self._records: dict[str, Record] = {}
+        self._numbers: dict[str, int] = {}
+        """In which place each session arrived."""
+        self._next = count(1).__next__
         self._waiting: dict[str, list[Update]] = {}
 
     def insert(self, records: Sequence[Record]) -> None:
@@ -26,11 +35,13 @@ class MemoryStore:
             for record in records:
                 old = self._records.get(record.event_id)
                 record = record if old is None else merge(old, record)
+                if old is None:
+                    self._numbers[record.event_id] = self._next()
                 for update in self._waiting.pop(record.event_id, ()):
                     record = apply(record, update)
                 self._records[record.event_id] = record
             while len(self._records) > self._limit:
-                del self._records[next(iter(self._records))]
+                self._forget(next(iter(self._records)))
 
     def update(self, updates: Sequence[Update]) -> None:
         with self._lock:
@@ -50,16 +61,40 @@ class MemoryStore:
             return [self._records[i] for i in session_ids if i in self._records]
 
     def list(self, query: Query) -> Sequence[Record]:
+        return self._found(query)[: query.limit]
+
+    def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         with self._lock:
-            found = [record for record in self._records.values() if all(_checks(record, query))]
-        found.sort(key=lambda r: (r.start_time, r.event_id), reverse=True)
-        return found[: query.limit]
+            return sorted(found for found in self._records if found.startswith(prefix))[:limit]
+
+    def outline(self, root_id: str) -> Sequence[Outline]:
+        return [outline_of(record) for record in reversed(self._found(Query(root_id=root_id)))]
+
+    def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
+        with self._lock:
+            if after is None:
+                return Arrivals([], max(self._numbers.values(), default=0))
+            ids = [found for found, number in self._numbers.items() if number > after][:limit]
+            last = self._numbers[ids[-1]] if ids else after
+            return Arrivals([self._records[found] for found in ids], last)
+
+    def values(self, field: Field) -> Sequence[str]:
+        name = "event_name" if field == "session_name" else field
+        with self._lock:
+            return sorted({str(getattr(record, name)) for record in self._records.values()})
+
+    def summary(self, query: Query, newest: int = 100_000) -> Sequence[NameSummary]:
+        return summarised(self._figures(query, newest), str)
+
+    def overview(self, query: Query, buckets: int = 60, newest: int = 100_000) -> Sequence[Bucket]:
+        figures = self._figures(query, newest)
+        return bucketed(figures, query, buckets, cut=len(figures) == newest)
 
     def delete(self, *, before: float) -> int:
         with self._lock:
             old = [r.event_id for r in self._records.values() if r.start_time < before]
             for event_id in old:
-                del self._records[event_id]
+                self._forget(event_id)
         return len(old)
 
     def size(self) -> StoreSize:
@@ -69,6 +104,34 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to close; what was stored stays readable."""
+
+    def _found(self, query: Query) -> Sequence[Record]:
+        """All that meet every condition, newest first."""
+        with self._lock:
+            found = [record for record in self._records.values() if all(_checks(record, query))]
+        return sorted(found, key=lambda r: (r.start_time, r.event_id), reverse=True)
+
+    def _figures(self, query: Query, newest: int) -> Sequence[Figure]:
+        found = self._found(replace(query, before=None))[:newest]
+        return [(r.event_name, r.start_time, r.duration, r.status, r.event_id) for r in found]
+
+    def _forget(self, event_id: str) -> None:
+        del self._records[event_id], self._numbers[event_id]
+
+
+def outline_of(r: Record) -> Outline:
+    """The record without its payloads."""
+    return Outline(
+        r.event_id,
+        r.parent_id,
+        r.event_type,
+        r.event_name,
+        r.status,
+        r.start_time,
+        r.duration,
+        None if r.error is None else r.error[:200],
+        orjson.loads(r.children_ids),
+    )
 
 
 def _checks(r: Record, q: Query) -> Iterator[bool]:
@@ -84,8 +147,29 @@ def _checks(r: Record, q: Query) -> Iterator[bool]:
     yield q.root_id in (None, r.root_id)
     yield q.parent_id in (None, r.parent_id)
     yield not q.roots_only or r.parent_id is None
+    yield q.user is None or q.user in _users(r)
+    yield q.metric is None or _measures(r, q.metric)
     yield q.before is None or (r.start_time, r.event_id) < q.before
     yield q.text is None or _mentions(r, q.text)
+
+
+def _users(r: Record) -> set[str]:
+    values = orjson.loads(r.user_properties or b"{}").values()
+    return {str(value) for value in values if type(value) in (str, int)}
+
+
+_COMPARED = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+
+
+def _measures(r: Record, metric: Metric) -> bool:
+    value = orjson.loads(r.metrics or b"{}").get(metric[0])
+    return isinstance(value, (int, float)) and _COMPARED[metric[1]](value, metric[2])
 
 
 def _mentions(r: Record, text: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .._record import Item, Record, Update
-from . import Query, Reader
+from . import Outline, Query, Reader
 from .memory import MemoryStore
 
 __all__ = ["Overlay"]
@@ -43,3 +43,14 @@ class Overlay:
         merged += self._top.list(query)
         merged.sort(key=lambda r: (r.start_time, r.event_id), reverse=True)
         return merged[: query.limit]
+
+    def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
+        stored = () if self._store is None else self._store.find_ids(prefix, limit)
+        return sorted({*stored, *self._top.find_ids(prefix, limit)})[:limit]
+
+    def outline(self, root_id: str) -> Sequence[Outline]:
+        stored = () if self._store is None else self._store.outline(root_id)
+        below = [each for each in stored if self._top.get(each.session_id) is None]
+        return sorted(
+            [*below, *self._top.outline(root_id)], key=lambda o: (o.start_time, o.session_id)
+        )

@@ -13,29 +13,38 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import orjson
 
-from .._record import OBJECTS, Record, Update, apply, merge
+from .._record import Record, Update, apply, merge
 from ..errors import StoreError
-from . import Query, StoreSize, search
+from . import (
+    Arrivals,
+    Bucket,
+    Field,
+    NameSummary,
+    Outline,
+    Query,
+    StoreSize,
+    _figures,
+    _reading,
+    search,
+)
 from ._connection import Connection, identity, open_readonly, open_writable, set_aside, store_error
 from .errors import StoreBusyError, StoreDamagedError
 
 __all__ = ["SQLiteStore"]
 
-_JSON = frozenset(("children_ids", *OBJECTS))
 _COLUMNS = ", ".join(Record._fields)
 # the sqlite3 module looks for an adapter for every None and bytes it binds, at 0.2 us each: JSON
 # parts are bound as str, and an absent one as the empty string, which no JSON is
-_VALUES = ", ".join("NULLIF(?, '')" if name in _JSON else "?" for name in Record._fields)
+_VALUES = ", ".join("NULLIF(?, '')" if name in _reading.JSON else "?" for name in Record._fields)
 _FIRST_JSON: Final = 13
-_SELECTED = ", ".join(f"CAST({name} AS BLOB)" if name in _JSON else name for name in Record._fields)
 _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({_VALUES})"
 _REPLACE = f"UPDATE events SET ({_COLUMNS}) = ({_VALUES}) WHERE event_id = ?"
-_SELECT = f"SELECT {_SELECTED} FROM events"
 
 _DELETE_CHUNK = 1000
 """Rows a transaction deletes, so that writers get their turn in between."""
@@ -103,7 +112,7 @@ class SQLiteStore:
         """
         with self._transaction() as conn:
             for update in updates:
-                record = _get(conn, update.event_id)
+                record = _reading.get(conn, update.event_id)
                 if record is None:
                     _keep(conn, update)
                 else:
@@ -111,29 +120,44 @@ class SQLiteStore:
 
     def get(self, session_id: str) -> Record | None:
         with self._connection(self._reader) as conn:
-            return _get(conn, session_id)
+            return _reading.get(conn, session_id)
 
     def get_many(self, session_ids: Sequence[str]) -> list[Record]:
         """The records of these ids that exist, in the order asked for."""
         with self._connection(self._reader) as conn:
-            found = (_get(conn, session_id) for session_id in session_ids)
+            found = (_reading.get(conn, session_id) for session_id in session_ids)
             return [record for record in found if record is not None]
 
     def list(self, query: Query) -> Sequence[Record]:
         """The newest sessions that meet every condition, at most `query.limit`."""
-        conditions, values = _where(query)
-        if query.text is not None:
-            self.index_text()
+        with self._reading(query) as conn:
+            return _reading.listed(conn, query)
+
+    def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         with self._connection(self._reader) as conn:
-            if query.text is not None:
-                condition, words = search.condition(conn, query.text)
-                conditions.append(condition)
-                values += words
-            sql = (
-                f"{_SELECT} WHERE {' AND '.join(conditions) or '1'}"
-                " ORDER BY start_time DESC, event_id DESC LIMIT ?"
-            )
-            return [Record._make(row) for row in conn.execute(sql, (*values, query.limit))]
+            return _reading.find_ids(conn, prefix, limit)
+
+    def outline(self, root_id: str) -> Sequence[Outline]:
+        with self._connection(self._reader) as conn:
+            return _reading.outline(conn, root_id)
+
+    def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
+        with self._connection(self._reader) as conn:
+            return _reading.arrived(conn, after, limit)
+
+    def values(self, field: Field) -> Sequence[str]:
+        with self._connection(self._reader) as conn:
+            return _reading.values(conn, field)
+
+    def summary(self, query: Query, newest: int = 100_000) -> Sequence[NameSummary]:
+        with self._reading(query) as conn:
+            figures = _reading.figures(conn, query, newest)
+            return _figures.summarised(figures, partial(_reading.id_of, conn))
+
+    def overview(self, query: Query, buckets: int = 60, newest: int = 100_000) -> Sequence[Bucket]:
+        with self._reading(query) as conn:
+            figures = _reading.figures(conn, query, newest)
+        return _figures.bucketed(figures, query, buckets, cut=len(figures) == newest)
 
     def index_text(self) -> None:
         """Bring the text index up to date: about 20 s for the first million sessions.
@@ -203,6 +227,14 @@ class SQLiteStore:
             raise store_error(error, self.path) from error
 
     @contextmanager
+    def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:
+        """A connection to answer a query with, after what it needs was brought up to date."""
+        if query.text is not None:
+            self.index_text()
+        with self._connection(self._reader) as conn:
+            yield conn
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._connection(self._writer) as conn:
             conn.execute("BEGIN IMMEDIATE")
@@ -222,13 +254,8 @@ def _row(record: Record) -> tuple[object, ...]:
     return (*record[:_FIRST_JSON], *parts)
 
 
-def _get(conn: sqlite3.Connection, event_id: str) -> Record | None:
-    row = conn.execute(f"{_SELECT} WHERE event_id = ?", (event_id,)).fetchone()
-    return None if row is None else Record._make(row)
-
-
 def _insert_or_merge(conn: sqlite3.Connection, record: Record) -> None:
-    known = _get(conn, record.event_id)
+    known = _reading.get(conn, record.event_id)
     if known is None:
         conn.execute(_INSERT, _row(record))
     else:
@@ -258,7 +285,7 @@ def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
         kept = conn.execute(
             "SELECT fields FROM pending_updates WHERE event_id = ? ORDER BY id", (event_id,)
         ).fetchall()
-        known = _get(conn, event_id) if kept else None
+        known = _reading.get(conn, event_id) if kept else None
         if known is None:
             continue
         updated = known
@@ -267,30 +294,3 @@ def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
             updated = apply(updated, Update(event_id, decoded))
         _replace(conn, known, updated)
         conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (event_id,))
-
-
-def _where(query: Query) -> tuple[list[str], list[object]]:
-    """The conditions of a query, in SQL, and their values."""
-    wanted = (
-        ("project = ?", query.project),
-        ("event_name = ?", query.session_name),
-        ("source = ?", query.source),
-        ("status = ?", query.status),
-        ("start_time >= ?", query.since),
-        ("start_time < ?", query.until),
-        ("duration >= ?", query.min_duration),
-        ("duration <= ?", query.max_duration),
-        ("root_id = ?", query.root_id),
-        ("parent_id = ?", query.parent_id),
-    )
-    conditions = [sql for sql, value in wanted if value is not None]
-    values: list[object] = [value for _, value in wanted if value is not None]
-    if query.error is not None:
-        conditions.append("error IS NOT NULL" if query.error else "error IS NULL")
-    if query.roots_only:
-        conditions.append("parent_id IS NULL")
-    if query.before is not None:
-        # the redundant first term is the one the index can seek to
-        conditions.append("start_time <= ? AND (start_time < ? OR event_id < ?)")
-        values += (query.before[0], *query.before)
-    return conditions, values

@@ -1,0 +1,56 @@
+"""Sessions put in their places: who ran inside whom, in the order in which a tree is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+
+class Node(Protocol):
+    """What a place follows from; a `RecordedSession` and a store's `Outline` have it."""
+
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def parent_id(self) -> str | None: ...
+    @property
+    def children_ids(self) -> Sequence[str]: ...
+
+
+N = TypeVar("N", bound=Node)
+
+
+class Place(NamedTuple):
+    """How deep a session stands below the first one, and whether it is its parent's last."""
+
+    depth: int
+    last: bool
+
+
+def walk(top: N, found: Iterable[N]) -> Iterator[tuple[N, Place]]:
+    """`top` and what of `found` is inside it, each before its children, each once.
+
+    Siblings keep the order they are found in. Without recursion: a chain of calls may be longer
+    than Python's stack. Data that says a session is its own ancestor cannot loop, since what is
+    `inside` a parent is given up when the parent is reached.
+    """
+    found = list(found)
+    named = {child: node.session_id for node in (top, *found) for child in node.children_ids}
+    inside: dict[str | None, list[N]] = {}
+    for node in found:
+        if node.session_id != top.session_id:
+            parent_id = node.parent_id or named.get(node.session_id)
+            inside.setdefault(parent_id, []).append(node)
+    yield top, Place(0, True)
+    stack = [iter(inside.pop(top.session_id, []))]
+    waiting = [next(stack[0], None)]
+    while stack:
+        reached = waiting[-1]
+        if reached is None:
+            stack.pop()
+            waiting.pop()
+            continue
+        waiting[-1] = next(stack[-1], None)
+        yield reached, Place(len(stack), waiting[-1] is None)
+        stack.append(iter(inside.pop(reached.session_id, [])))
+        waiting.append(next(stack[-1], None))

@@ -1,0 +1,82 @@
+"""Counts and percentiles over many sessions, the same for every engine."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import Bucket, NameSummary, Query
+
+__all__ = ["Figure", "bucketed", "summarised"]
+
+Figure = tuple[str, float, "float | None", str, Any]
+"""Of a session: name, start, duration, status, and what its engine knows it by. Plain tuples, for
+there are a hundred thousand of them."""
+
+
+def summarised(figures: Sequence[Figure], id_of: Callable[[Any], str]) -> list[NameSummary]:
+    """The figures by name, most called first; `id_of` finds the id of the slowest."""
+    groups = defaultdict(list)
+    for figure in figures:
+        groups[figure[0]].append(figure)
+    summaries = []
+    for name, group in groups.items():
+        durations = _durations(group)
+        slowest = max(group, key=_duration)[4] if durations else None
+        summaries.append(
+            NameSummary(
+                session_name=name,
+                calls=len(group),
+                errors=_errors(group),
+                p50=_nearest_rank(durations, 50),
+                p95=_nearest_rank(durations, 95),
+                p99=_nearest_rank(durations, 99),
+                max=_nearest_rank(durations, 100),
+                slowest_id=None if slowest is None else id_of(slowest),
+            )
+        )
+    return sorted(summaries, key=lambda summary: (-summary.calls, summary.session_name))
+
+
+def bucketed(figures: Sequence[Figure], query: Query, count: int, *, cut: bool) -> list[Bucket]:
+    """The figures, newest first, in `count` equal steps of time; `cut`: older ones are missing."""
+    if not figures:
+        return []
+    oldest, newest = figures[-1][1], figures[0][1]
+    start = oldest if cut or query.since is None else query.since
+    # the end is outside: one more millisecond, so that the newest is in the last step
+    end = newest + 1.0 if query.until is None else query.until
+    step = (end - start) / count
+    groups: list[list[Figure]] = [[] for _ in range(count)]
+    for figure in figures:
+        groups[min(int((figure[1] - start) / step), count - 1)].append(figure)
+    return [
+        Bucket(
+            start + number * step,
+            start + (number + 1) * step,
+            len(group),
+            _errors(group),
+            _nearest_rank(durations, 50),
+            _nearest_rank(durations, 95),
+        )
+        for number, group in enumerate(groups)
+        for durations in [_durations(group)]
+    ]
+
+
+def _errors(group: list[Figure]) -> int:
+    return sum(status == "error" for _, _, _, status, _ in group)
+
+
+def _duration(figure: Figure) -> float:
+    return -1.0 if figure[2] is None else figure[2]
+
+
+def _durations(group: list[Figure]) -> list[float]:
+    return sorted(duration for _, _, duration, _, _ in group if duration is not None)
+
+
+def _nearest_rank(durations: list[float], percent: int) -> float | None:
+    return durations[math.ceil(len(durations) * percent / 100) - 1] if durations else None

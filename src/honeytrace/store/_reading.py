@@ -1,0 +1,137 @@
+"""Questions to the SQLite store, in SQL; each function reads with the connection it is given."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import orjson
+
+from .._record import OBJECTS, Record
+from . import Arrivals, Field, Outline, Query, search
+from ._figures import Figure
+
+__all__ = ["JSON", "arrived", "figures", "find_ids", "get", "listed", "outline", "values"]
+
+JSON = frozenset(("children_ids", *OBJECTS))
+_SELECTED = ", ".join(f"CAST({name} AS BLOB)" if name in JSON else name for name in Record._fields)
+_SELECT = f"SELECT {_SELECTED} FROM events"
+_NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
+_OUTLINED = (
+    "event_id, parent_id, event_type, event_name, status, start_time, duration,"
+    " substr(error, 1, 200), children_ids"
+)
+_IS_USER = (
+    "EXISTS (SELECT 1 FROM json_each(user_properties)"
+    " WHERE type IN ('text', 'integer') AND CAST(value AS TEXT) = ?)"
+)
+_NUMBERS = "type IN ('integer', 'real', 'true', 'false')"
+
+
+def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
+    """The record of this id."""
+    row = conn.execute(f"{_SELECT} WHERE event_id = ?", (event_id,)).fetchone()
+    return None if row is None else Record._make(row)
+
+
+def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
+    """The newest that meet every condition."""
+    condition, values = _where(conn, query)
+    sql = f"{_SELECT} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
+    return [Record._make(row) for row in conn.execute(sql, (*values, query.limit))]
+
+
+def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]:
+    """Of the newest that meet every condition, each with its row as key, newest first."""
+    condition, values = _where(conn, query)
+    # by time alone, and of nothing but what is in its index: that spares fetching every row
+    sql = (
+        "SELECT event_name, start_time, duration, status, id FROM events"
+        f" WHERE {condition} ORDER BY start_time DESC LIMIT ?"
+    )
+    return conn.execute(sql, (*values, newest)).fetchall()
+
+
+def id_of(conn: sqlite3.Connection, row: int) -> str:
+    """The id of the session in this row."""
+    (event_id,) = conn.execute("SELECT event_id FROM events WHERE id = ?", (row,)).fetchone()
+    return str(event_id)
+
+
+def find_ids(conn: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
+    """Ids that begin so, in order."""
+    sql = "SELECT event_id FROM events WHERE event_id >= ? AND event_id < ? ORDER BY 1 LIMIT ?"
+    return [found for (found,) in conn.execute(sql, (prefix, prefix + "\U0010ffff", limit))]
+
+
+def outline(conn: sqlite3.Connection, root_id: str) -> list[Outline]:
+    """The tree with this root, in order of start."""
+    rows = conn.execute(
+        f"SELECT {_OUTLINED} FROM events WHERE root_id = ? ORDER BY start_time, event_id",
+        (root_id,),
+    )
+    return [Outline._make((*row[:-1], orjson.loads(row[-1]))) for row in rows]
+
+
+def arrived(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals:
+    """The rows after this one, in order of arrival; None asks for the last there is."""
+    (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+    if after is None or after > last:  # the newest were deleted, and their numbers come again
+        return Arrivals([], last)
+    sql = f"{_SELECT.replace('SELECT', 'SELECT id,', 1)} WHERE id > ? ORDER BY id LIMIT ?"
+    rows = conn.execute(sql, (after, limit)).fetchall()
+    return Arrivals([Record._make(row[1:]) for row in rows], rows[-1][0] if rows else after)
+
+
+_VALUES: dict[Field, str] = {
+    "project": "project",
+    "session_name": "event_name",
+    "source": "source",
+    "status": "status",
+}
+
+
+def values(conn: sqlite3.Connection, field: Field) -> list[str]:
+    """The distinct values of a field, in order."""
+    return [
+        value
+        for (value,) in conn.execute(f"SELECT DISTINCT {_VALUES[field]} FROM events ORDER BY 1")
+    ]
+
+
+def _where(conn: sqlite3.Connection, query: Query) -> tuple[str, list[object]]:
+    """The conditions of a query, in SQL, and their values."""
+    wanted: tuple[tuple[str, object], ...] = (
+        ("project = ?", query.project),
+        ("event_name = ?", query.session_name),
+        ("source = ?", query.source),
+        ("status = ?", query.status),
+        ("start_time >= ?", query.since),
+        ("start_time < ?", query.until),
+        ("duration >= ?", query.min_duration),
+        ("duration <= ?", query.max_duration),
+        ("root_id = ?", query.root_id),
+        ("parent_id = ?", query.parent_id),
+        (_IS_USER, query.user),
+    )
+    conditions = [sql for sql, value in wanted if value is not None]
+    values = [value for _, value in wanted if value is not None]
+    if query.error is not None:
+        conditions.append("error IS NOT NULL" if query.error else "error IS NULL")
+    if query.roots_only:
+        conditions.append("parent_id IS NULL")
+    if query.metric is not None:
+        name, operator, number = query.metric
+        conditions.append(
+            "EXISTS (SELECT 1 FROM json_each(metrics)"
+            f" WHERE key = ? AND {_NUMBERS} AND value {operator} ?)"
+        )
+        values += (name, number)
+    if query.before is not None:
+        # the redundant first term is the one the index can seek to
+        conditions.append("start_time <= ? AND (start_time < ? OR event_id < ?)")
+        values += (query.before[0], *query.before)
+    if query.text is not None:
+        condition, words = search.condition(conn, query.text)
+        conditions.append(condition)
+        values += words
+    return " AND ".join(conditions) or "1", values
