@@ -20,7 +20,7 @@ STAGES = [
     {"_redact", "_fallback", "_failure", "_record"},
     {"_snapshot", "_session"},
     {"_capture", "_config", "_threads"},
-    {"_wrap", "_queue"},
+    {"_wrap", "_queue", "_journal"},
     {"_trace", "_sampling", "sinks", "store", "api"},
     {"_flush"},
     {"_runtime"},

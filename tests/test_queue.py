@@ -21,6 +21,7 @@ SPEC = Spec("call")
 
 def ended(inputs: bytes | None = None, outputs: bytes | None = None, **fields: Any) -> Session:
     s = Session()
+    s._slot = None
     s._spec, s._start, s._offset, s._end, s._tick = SPEC, 0, 0, 1, hot.tick()
     s._children, s._sealed = [], False
     s._submit = s._parent = s._root = s._extras = s._failure = s._raised = s._masked = s._id = None

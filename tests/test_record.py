@@ -80,6 +80,17 @@ def test_equal_times_are_a_redelivery(old: Record, new: Record) -> None:
 
 
 @unhurried
+@given(records())
+def test_the_end_of_a_call_is_not_unlearnt(record: Record) -> None:
+    """A late account of it as interrupted, from a journal, does not undo the finished record."""
+    late = record._replace(status="interrupted", end_time=None, duration=None, outputs=None)
+    assume(record.end_time is not None)
+    assert merge(record, late) == record
+    finished = merge(late, record)
+    assert (finished.status, finished.end_time) == (record.status, record.end_time)
+
+
+@unhurried
 @given(records(), records())
 def test_a_redelivered_continuation_changes_nothing(old: Record, new: Record) -> None:
     """However often the second account comes again, once was enough."""

@@ -166,6 +166,7 @@ def test_what_ends_after_its_root_goes_the_way_of_its_tree(fail: bool, kept: lis
 def finished(root: Session | None, size: int, failed: bool = False) -> Session:
     """An ended session as the sampler gets it."""
     s = Session()
+    s._slot = None
     s._root, s._inputs, s._outputs, s._children, s._extras = root, b"x" * size, None, [], None
     s._failure = ("error", "E", {}) if failed else None
     return s

@@ -36,7 +36,7 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
     s._sealed = False
     s._id = session_id
     s._raised = None
-    s._outputs = s._failure = s._extras = s._masked = s._inputs = None
+    s._outputs = s._failure = s._extras = s._masked = s._inputs = s._slot = None
     s._end = 0
     if parent is not None:
         s._root = parent._root or parent
@@ -63,12 +63,15 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
             parent._children.append(child)
             if parent._sealed:
                 hot.update(parent.session_id, {"children_ids": [s.session_id]})
+        s._slot = hot.opened(s) if s._submit is None else None  # a held tree stays in memory
         _set(s)
         return s
     except Exception as exc:  # noqa: BLE001 - recording never raises into the user's code
         _internal_error(exc)
         return MUTE
     except BaseException:  # an interrupt: the call does not happen
+        if s._slot is not None:
+            s._slot[0].release(s._slot)
         _set(parent)
         if parent is not None and child in parent._children:
             parent._children.remove(child)
@@ -93,6 +96,8 @@ def done(s: Session, out: Any, outer: Session | Off | None) -> None:
             s._outputs = _output(s, out)
         if s._extras is not None:
             s._seal()
+        if s._slot is not None:
+            s._slot[0].closed(s, s._slot)
         (s._submit or hot.submit)(s)
     except Exception as exc:  # noqa: BLE001
         s._extras = None  # sealed or not
@@ -117,6 +122,8 @@ def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
         s._failure = describe(exc, hot.redact, inside and inside[1])
         if s._parent is not None:
             s._parent._raised = (id(exc), s.session_id)
+        if s._slot is not None:
+            s._slot[0].closed(s, s._slot)
         (s._submit or hot.submit)(s)
     except Exception as error:  # noqa: BLE001
         s._extras = None
@@ -166,7 +173,7 @@ MUTE = Session()
 """A session that leaves no trace: what a call gets where nothing is recorded. Never current."""
 MUTE._spec = Spec("", capture_inputs=False, capture_outputs=False)
 MUTE._submit = discard
-MUTE._outputs = MUTE._extras = None
+MUTE._outputs = MUTE._extras = MUTE._slot = None
 
 _reported = False
 

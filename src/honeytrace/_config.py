@@ -58,6 +58,10 @@ class Config:
     """How long one request to the API may take."""
     store: str = _setting(".honeytrace/sessions.db")
     """The file of the embedded store; `":memory:"` keeps everything in this process instead."""
+    journal: str = _setting(".honeytrace/journal")
+    """The directory of the journal; `":none:"` for none."""
+    journal_bytes: int = _setting(32 * 1024 * 1024, check=_POSITIVE)
+    """How much a process may have recorded and not delivered before the journal is full."""
     enabled: bool = _setting(True)
     sample_rate: float = _setting(1.0, check=_SHARE)
     """The share of trees to record, decided at the outermost call."""
@@ -97,6 +101,8 @@ class Settings(TypedDict, total=False):
     concurrency: int | None
     request_timeout: float | None
     store: str | os.PathLike[str] | None
+    journal: str | os.PathLike[str] | None
+    journal_bytes: int | None
     enabled: bool | None
     sample_rate: float | None
     keep_errors: bool | None

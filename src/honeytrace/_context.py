@@ -65,6 +65,7 @@ class Hot:
         "keep",
         "offset_ns",
         "on",
+        "opened",
         "rate",
         "redact",
         "sample",
@@ -84,6 +85,8 @@ class Hot:
         """Takes a finished session: all that capture knows of delivery."""
         self.keep: Callable[[Session], None] = _not_wired
         """`submit` in its barest form, in C, for where no Python call can be made."""
+        self.opened: Callable[[Session], Any] = discard
+        """Journals a call that begins → its place; None where there is no journal."""
         self.update: Callable[[str, Mapping[str, Any]], None] = _not_wired
         """Takes later knowledge about a session, by id."""
         self.encode: Callable[[object, list[str], str], bytes] = _not_wired

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ._config import Config
 from ._context import PAUSED, current, hot, paused
+from ._journal import Slot
 from ._queue import ANY, Pending, Queue
 from ._record import Item
 from ._session import Session
@@ -76,7 +77,9 @@ class Flusher:
         started: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
-        self.queue = Queue(config.queue_bytes, self._attend)
+        self.queue = Queue(config.queue_bytes, self._attend, self._release)
+        self.slots: dict[int, Slot] = {}
+        """Places in the journal of records in the batch and of updates, by identity."""
         self._make_sink = make_sink
         self._started = started
         self._sink: Sink | None = None
@@ -84,6 +87,8 @@ class Flusher:
         self._thread: threading.Thread | None = None
         self._turn = threading.RLock()
         """Held while a batch is delivered: by the thread, or by whoever flushes without it."""
+        self.importing = threading.RLock()
+        """Held while modules may be imported: a fork in the middle would leave the child halves."""
         self._delivering = self._stale = self._urgent = False
         # one lock with the queue: a signal handler's wait within a wait gives back all of it
         self._books = threading.Condition(self.queue.lock)
@@ -199,8 +204,11 @@ class Flusher:
             for item in taken:
                 record = self._encoded(item)
                 if record is None:
+                    self._release(item)
                     self._dropped["not encodable"] += 1
                 else:
+                    if isinstance(item, Session) and item._slot is not None:
+                        self.slots[id(record)], item._slot = item._slot, None
                     self._batch.append(record)
             self.queue.trim()
             self._books.notify_all()
@@ -214,16 +222,29 @@ class Flusher:
             logger.exception("honeytrace could not encode a session")
             return None
 
+    def _release(self, item: Item | Pending) -> None:
+        """Give up the place in the journal of what is settled or dropped."""
+        slot = self.slots.pop(id(item), None)
+        if isinstance(item, Session):
+            slot, item._slot = item._slot, None
+        if slot is not None:
+            slot[0].release(slot)
+
     def _settle(self, fate: Delivery) -> None:
         retry, refused = list(fate.retry), Counter(reason for _, reason in fate.refused)
         with self._books:
             self._refused += refused
             self._delivered += len(self._batch) - len(retry) - refused.total()
+            kept = set(map(id, retry))
+            for item in self._batch:
+                if id(item) not in kept:
+                    self._release(item)
             self._batch = retry
             self._books.notify_all()
 
     def _failed(self, why: str, retry_after: float | None) -> None:
-        import random  # 5 ms that only a program in trouble pays
+        with self.importing:
+            import random  # 5 ms that only a program in trouble pays
 
         self._trouble = why
         longest = min(_FIRST_WAIT * 2 ** min(self._failures + 1, 10), _LONGEST_WAIT)
@@ -246,7 +267,8 @@ class Flusher:
 
     def _open_sink(self) -> Sink:
         if self._sink is None:
-            self._sink = self._make_sink(self._damage)
+            with self.importing:
+                self._sink = self._make_sink(self._damage)
         return self._sink
 
     def _close_sink(self) -> None:

@@ -40,9 +40,16 @@ class Queue:
     `attend` is called when an item may need somebody who looks after the queue.
     """
 
-    def __init__(self, limit: int, attend: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        attend: Callable[[], None],
+        lost: Callable[[Pending], None] = lambda item: None,
+    ) -> None:
         self.limit = limit
         self.attend = attend
+        self.lost = lost
+        """Hears of every item that is dropped."""
         self.items: deque[Pending] = deque()
         self.keep = self.items.append
         self.bytes = 0
@@ -95,6 +102,7 @@ class Queue:
                     self.dropped += 1
                     size = size_of(item)
                     self.bytes -= size
+                    self.lost(item)
             finally:
                 self.lock.release()
 

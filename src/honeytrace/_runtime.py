@@ -13,15 +13,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _config
 from ._config import Config, Settings
-from ._context import current, discard, hot
+from ._context import PAUSED, current, discard, hot, paused
 from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
+from ._journal import SMALLEST, Journal, Slot, candidates, open_journal
 from ._queue import Pending
 from ._record import MERGED, Item, Update
 from ._redact import redactor
@@ -61,6 +62,7 @@ class Runtime:
         self.flusher: Flusher = (
             before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
         )
+        self.journal: Journal | None = None
         # shared, since sessions that were found before read on in theirs
         self._readers: dict[str, Store] = before._readers if before else {}
         self._reader_lock: Any = before._reader_lock if before else threading.RLock()
@@ -100,6 +102,51 @@ class Runtime:
         if warning:
             logger.warning("honeytrace: %s", warning)
         return store
+
+    def _first_opened(self, s: Session) -> Slot | None:
+        """`hot.opened` until there is a journal: open it, or do without."""
+        config, size = self.config, max(self.config.journal_bytes, SMALLEST)
+        with _lock:
+            if hot.opened == self._first_opened:
+                hot.opened = discard  # what the next lines record is not journalled
+                self.journal, warning = open_journal(
+                    config.journal, size, config.project, config.source
+                )
+                if warning:
+                    logger.warning("honeytrace: %s", warning)
+                hot.opened = discard if self.journal is None else self.journal.opened
+                self._start_recovery()
+        return None if self.journal is None else self.journal.opened(s)
+
+    def _start_recovery(self) -> None:
+        thread = threading.Thread(target=self._recover, name="honeytrace-recovery", daemon=True)
+        with paused():  # else the thread would run inside the session that begins
+            try:
+                thread.start()
+            except RuntimeError:  # no thread to be had: the next process recovers
+                pass
+
+    def _recover(self) -> None:
+        """Deliver what processes that died have left."""
+        from ._recovery import recover, through
+
+        current.set(PAUSED)
+        sinks: list[Sink] = []
+
+        def deliver(batch: list[Item]) -> None:
+            if not sinks:
+                sinks.append(self.make_sink(None))
+            through(sinks[0])(batch)
+
+        try:
+            for directory in candidates(self.config.journal):
+                recover(directory, deliver)
+        except Exception as error:  # noqa: BLE001 - the next process tries again
+            logger.warning("honeytrace could not deliver what dead processes left: %s", error)
+        finally:
+            for sink in sinks:
+                if sink is not self.config.sink:
+                    sink.close()
 
     def redact(self, text: str) -> str:
         return text if self.redactor is None else self.redactor.text(text)
@@ -147,6 +194,8 @@ class Runtime:
         hot.session_name = self.config.session_name
         hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
         hot.on = self.config.enabled
+        journals = self.memory is None and self.capture is None and self.config.journal != ":none:"
+        hot.opened = self._first_opened if journals else discard
         from . import _threads  # 4 ms of concurrent.futures
 
         if self.config.propagate_threads:
@@ -154,6 +203,9 @@ class Runtime:
         else:
             _threads.uninstall()
 
+
+_IMPORTS = 5.0
+"""Seconds that a fork waits for the flush thread to have its modules."""
 
 _lock = threading.RLock()
 _runtime: Runtime | None = None
@@ -172,12 +224,15 @@ def configure(**settings: Unpack[Settings]) -> None:
         arguments = {**_arguments, **settings}
         config = _config.load(arguments)
         new = Runtime(config, memory=_in_memory(arguments), before=_runtime)
+        old = _runtime
         if _runtime is not None:
             _runtime.flusher.flush(_runtime.config.exit_timeout, patient=False)
         _arguments.update(settings)
         _runtime = new
         new.flusher.serve(config, new.make_sink)
         new.wire()
+        if old is not None and old.journal is not None:
+            old.journal.retire()
 
 
 def _in_memory(arguments: Mapping[str, Any]) -> bool:
@@ -216,6 +271,9 @@ def _update(session_id: str, fields: Mapping[str, Any]) -> None:
     except Exception:
         logger.warning("honeytrace could not record an update", exc_info=True)
     else:
+        slot = None if rt.journal is None else rt.journal.noted(update)
+        if slot is not None:
+            rt.flusher.slots[id(update)] = slot
         (rt.capture or rt.flusher.queue.add)(update)
 
 
@@ -326,12 +384,25 @@ def captured(
             _threads.uninstall()
 
 
+def _before_fork() -> None:
+    if _runtime is not None:
+        _runtime.flusher.importing.acquire(timeout=_IMPORTS)
+
+
+def _after_fork_in_parent() -> None:
+    if _runtime is not None:
+        with suppress(RuntimeError):  # the wait was in vain
+            _runtime.flusher.importing.release()
+
+
 def _after_fork_in_child() -> None:
     """The parent delivers what it has; the child starts empty, with locks and ids of its own."""
     global _lock, _runtime
     _lock = threading.RLock()
     hot.reseed()
     if _runtime is not None:
+        if _runtime.journal is not None:
+            _runtime.journal.forget()
         capture = _runtime.capture
         _runtime = Runtime(_runtime.config, memory=_runtime.memory is not None)
         _runtime.capture = capture
@@ -342,6 +413,8 @@ def _at_exit() -> None:
     if _runtime is not None:
         _runtime.flusher.finish(_runtime.config.exit_timeout)
         _runtime.close_readers()
+        if _runtime.journal is not None:
+            _runtime.journal.retire()
 
 
 def _outlive_worker() -> None:
@@ -374,5 +447,9 @@ _UPDATABLE = tuple(inspect.signature(Session.update).parameters)[1:]
 
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 unconfigured()

@@ -111,6 +111,7 @@ class Session:
         "_raised",
         "_root",
         "_sealed",
+        "_slot",
         "_spec",
         "_start",
         "_submit",
@@ -123,6 +124,8 @@ class Session:
     _offset: int
     _tick: int
     _submit: Callable[[Session], None] | None
+    _slot: Any
+    """Its place in the journal, until the flush thread takes it over; None where it has none."""
     _parent: Session | None
     _root: Session | None
     _children: list[Any]

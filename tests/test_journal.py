@@ -1,0 +1,230 @@
+"""The journal: a file that holds, at every moment, exactly what is recorded and not released."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+import honeytrace
+from honeytrace import _journal
+from honeytrace._journal import Journal, open_journal
+from honeytrace._record import Update
+from journalled import SIZE, die, recorded_kinds, recording, recovered
+
+
+@pytest.mark.parametrize("kind", recorded_kinds, ids=lambda kind: kind.__name__)
+def test_recovered_record_equals_the_submitted_one(kind, tmp_path: Path) -> None:
+    """Whatever a call was given and did, its record comes back field by field."""
+    with recording(tmp_path) as recorder:
+        kind(recorder)
+        die(recorder.journal)
+    items, found = recovered(tmp_path)
+    expected = sorted(recorder.records.values(), key=lambda r: r.start_time)
+    assert items == expected
+    assert (found.records, found.interrupted, found.damaged) == (len(expected), 0, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_running_calls_come_back_as_interrupted(tmp_path: Path) -> None:
+    """A call that runs when the process dies keeps its inputs, its kin and its children."""
+    with recording(tmp_path) as recorder, recorder.call("outer", inputs={"q": "why"}) as outer:
+        with recorder.call("done"):
+            pass
+        with recorder.call("inner", session_id="chosen") as inner:
+            die(recorder.journal)
+    items, found = recovered(tmp_path)
+    by_name = {item.event_name: item for item in items}
+    assert found.interrupted == 2
+    assert [by_name[n].status for n in ("outer", "done", "inner")] == [
+        "interrupted",
+        "ok",
+        "interrupted",
+    ]
+    assert by_name["outer"].inputs == b'{"q":"why"}'
+    assert by_name["outer"].end_time is None
+    assert by_name["inner"].parent_id == outer.session_id
+    known = [by_name["done"].event_id, inner.session_id]
+    assert by_name["outer"].children_ids == b'["%b","%b"]' % tuple(i.encode() for i in known)
+
+
+def test_updates_are_kept(tmp_path: Path) -> None:
+    """What is told after the end of a session follows it out of the journal."""
+    update = Update(
+        "some-id", {"feedback": b'{"rating":5}', "inputs": b'{"x":"%b"}' % (b"y" * 9000)}
+    )
+    with recording(tmp_path) as recorder:
+        assert recorder.journal.noted(update) is not None
+        die(recorder.journal)
+    assert recovered(tmp_path)[0] == [update]
+
+
+def test_released_slots_are_used_again(tmp_path: Path) -> None:
+    """A file of bounded size takes any number of calls, as long as they are delivered."""
+    with recording(tmp_path) as recorder:
+        for n in range(2_000):
+            with recorder.call("call", inputs={"pad": "x" * (n % 20_000)}) as s:
+                s.outputs = "y" * (n % 3_000)
+            recorder.journal.release(recorder.places.pop(s.session_id))
+        assert recorder.journal.unprotected == 0
+        recorder.journal.retire()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_journal_lets_the_call_pass_and_counts_it(tmp_path: Path) -> None:
+    """Nothing blocks and nothing raises when there is no room; what was written stays."""
+    with recording(tmp_path, _journal.SMALLEST) as recorder:
+        for _ in range(1_000):
+            with recorder.call("call", inputs={"n": 1}):
+                pass
+        kept = len(recorder.places)
+        assert 0 < kept < 1_000
+        assert recorder.journal.unprotected == 1_000 - kept
+        die(recorder.journal)
+    items, found = recovered(tmp_path)
+    assert ({item.event_id for item in items}, found.damaged) == (set(recorder.places), 0)
+
+
+def test_outputs_without_room_leave_the_call_open(tmp_path: Path) -> None:
+    """A call whose end finds the journal full is still known to have run."""
+    with recording(tmp_path, _journal.SMALLEST) as recorder:
+        with recorder.call("call") as s:
+            s.outputs = "y" * 100_000
+        assert recorder.journal.unprotected == 1
+        die(recorder.journal)
+    assert [item.status for item in recovered(tmp_path)[0]] == ["interrupted"]
+
+
+def test_more_specs_than_numbers_go_along_with_their_calls(tmp_path: Path, monkeypatch) -> None:
+    """Names without end do not fill the journal."""
+    monkeypatch.setattr(_journal, "MAX_SPECS", 3)
+    with recording(tmp_path) as recorder:
+        for n in range(10):
+            with recorder.call(f"case-{n}"):
+                pass
+        die(recorder.journal)
+    assert [item.event_name for item in recovered(tmp_path)[0]] == [f"case-{n}" for n in range(10)]
+
+
+def test_threads_write_at_once(tmp_path: Path) -> None:
+    """No lock, and no two calls in one slot."""
+    with recording(tmp_path, 4 << 20) as recorder:
+        gate = threading.Barrier(8)
+
+        def work(n: int) -> None:
+            gate.wait()
+            for i in range(200):
+                with recorder.call(f"t{n}", inputs={"i": i, "pad": "x" * (i % 700)}):
+                    pass
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        die(recorder.journal)
+    items, found = recovered(tmp_path)
+    assert sorted(items) == sorted(recorder.records.values())
+    assert found.damaged == 0
+
+
+def test_retired_journal_waits_for_what_runs(tmp_path: Path) -> None:
+    """The file goes when its last call is released, not before."""
+    with recording(tmp_path) as recorder:
+        with recorder.call("last") as s:
+            recorder.journal.retire()
+        assert os.path.exists(recorder.journal.path)
+        recorder.journal.release(recorder.places.pop(s.session_id))
+        assert not os.path.exists(recorder.journal.path)
+        assert recorder.journal.opened(s) is None
+
+
+def test_forked_child_leaves_the_journal_to_its_parent(tmp_path: Path) -> None:
+    """What the child ends of the parent's calls is not written, and the lock stays the parent's."""
+    with recording(tmp_path) as recorder, recorder.call("both") as s:
+        before = Path(recorder.journal.path).read_bytes()
+        pid = os.fork()
+        if pid == 0:
+            recorder.journal.forget()
+            recorder.journal.closed(s, recorder.places[s.session_id])
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert Path(recorder.journal.path).read_bytes() == before
+        assert recovered(tmp_path)[1].journals == 0
+        die(recorder.journal)
+
+
+def test_private_to_the_user(tmp_path: Path) -> None:
+    """Nobody else can list or read a journal."""
+    directory = tmp_path / "a" / "journal"
+    with recording(directory) as recorder:
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+        assert stat.S_IMODE(os.stat(recorder.journal.path).st_mode) == 0o600
+        recorder.journal.retire()
+
+
+def test_only_redacted_data_is_written(tmp_path: Path) -> None:
+    """What the snapshot masks never reaches the disk."""
+    with recording(tmp_path) as recorder:
+        with recorder.call("call", inputs={"api_key": "sk-live-1"}, metadata={"token": "t-99"}):
+            pass
+        data = Path(recorder.journal.path).read_bytes()
+        recorder.journal.retire()
+    assert b"sk-live-1" not in data
+    assert b"t-99" not in data
+
+
+def test_fall_backs(tmp_path: Path, monkeypatch) -> None:
+    """A directory that cannot be written is replaced, with one warning; without any, none."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    journal, warning = open_journal(str(blocked / "journal"), SIZE)
+    assert journal is not None
+    assert Path(journal.path).parent == tmp_path / "state" / "honeytrace" / "journal"
+    assert str(blocked) in warning
+    journal.retire()
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
+    monkeypatch.setattr(tempfile, "tempdir", str(blocked))
+    journal, warning = open_journal(str(blocked / "journal"), SIZE)
+    assert journal is None
+    assert "HONEYTRACE_JOURNAL" in warning
+
+
+def test_symlink_in_place_of_the_directory_is_not_followed(tmp_path: Path) -> None:
+    """A journal goes nowhere that another user could have pointed it to."""
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(PermissionError, match="of this user"):
+        Journal.create(str(tmp_path / "link"), SIZE)
+
+
+def test_disk_without_room_gives_no_journal(tmp_path: Path) -> None:
+    """The space is reserved at the start: a full disk is found out then, and leaves no file."""
+    with pytest.raises(OSError, match=r"."):
+        Journal.create(str(tmp_path), 1 << 60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_synced_to_the_disk_on_demand(tmp_path: Path) -> None:
+    """`sync` puts on the disk what the map holds."""
+    with recording(tmp_path) as recorder:
+        with recorder.call("call"):
+            pass
+        recorder.journal.sync()
+        die(recorder.journal)
+    assert len(recovered(tmp_path)[0]) == 1
+
+
+def test_chosen_kin(tmp_path: Path) -> None:
+    """Ids that the program chose are kept as they are, in parent and root too."""
+    with recording(tmp_path) as recorder:
+        with recorder.call("a", session_id="A"), recorder.call("b"), recorder.call("c"):
+            assert honeytrace.current_session().parent_id is not None
+        die(recorder.journal)
+    items, _ = recovered(tmp_path)
+    assert items == sorted(recorder.records.values(), key=lambda r: r.start_time)
+    assert items[2].root_id == "A"
