@@ -1,32 +1,45 @@
 """Who may speak to the server, checked before anything of a request is read.
 
 A server on loopback is in reach of every page a browser shows: by DNS rebinding (the `Host` is then
-not ours) and by cross-site requests (the `Origin` is then another). Both are refused.
+not ours) and by cross-site requests (the `Origin` is then another, or `Sec-Fetch-Site` says so).
+Both are refused. Programs show a bearer key; a browser shows the ticket that /login gave it, and
+may change something with it only from our own pages.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Collection, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._http import Limits, RefusedError, too_large
+from ._keys import Keys
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 BATCH_ROUTE = "/session/start/batch"
 
-_OPEN = frozenset(("/health", "/openapi.json"))
-"""Paths that tell nothing of anybody's data, and need no key."""
+COOKIE = "honeytrace-ticket"
+
+_OPEN = ("/health", "/openapi.json", "/login", "/static/")
+"""Paths that tell nothing of anybody's data, and need no key; a slash ends a prefix."""
+
+_READING = ("GET", "HEAD")
 
 _HEADERS = {
     "honeytrace-batch": BATCH_ROUTE,  # honeytrace's own sink sends batches once it has seen this
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "referrer-policy": "same-origin",
 }
 
 
@@ -37,10 +50,10 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, keys: Sequence[str], hosts: Collection[str] | None, limits: Limits
+        self, app: ASGIApp, keys: Keys, hosts: Collection[str] | None, limits: Limits
     ) -> None:
         self._app = app
-        self._keys = [_digest(key) for key in keys]
+        self._keys = keys
         self._hosts = hosts
         self._limits = limits
 
@@ -57,38 +70,56 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope["path"], Headers(scope=scope))
+            self._check(scope, Headers(scope=scope))
         except RefusedError as refusal:
             await refusal.response()(scope, receive, marked)
         else:
             await self._app(scope, receive, marked)
 
-    def _check(self, path: str, headers: Headers) -> None:
+    def _check(self, scope: Scope, headers: Headers) -> None:
         host = headers.get("host", "")
         if self._hosts is not None and _hostname(host) not in self._hosts:
             names = ", ".join(sorted(self._hosts))
             raise RefusedError(421, "wrong_host", f"this server is to be addressed as {names}")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if _is_foreign(scope, headers) or (origin is not None and urlsplit(origin).netloc != host):
             raise RefusedError(403, "cross_origin", "pages of other sites may not call this server")
-        if self._keys and path not in _OPEN:
-            self._authenticate(headers.get("authorization", ""))
+        if self._keys and not _is_open(scope["path"]):
+            self._authenticate(scope, headers)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length[:20]) > self._limits.body_bytes:
             raise too_large(self._limits.body_bytes)
 
-    def _authenticate(self, authorization: str) -> None:
-        scheme, _, key = authorization.partition(" ")
-        digest = _digest(key.strip())
-        # every key is compared, and in constant time, so that the time taken tells nothing
-        known = [hmac.compare_digest(digest, key) for key in self._keys]
-        if scheme.lower() != "bearer" or not any(known):
-            message = "send `Authorization: Bearer <key>` with a key of this server (HH_API_KEY)"
-            raise RefusedError(401, "unauthorized", message, **{"www-authenticate": "Bearer"})
+    def _authenticate(self, scope: Scope, headers: Headers) -> None:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if self._keys.open(key.strip()) and scheme.lower() == "bearer":
+            return
+        # browsers say where a request that changes something comes from; what does not is none
+        told = "origin" in headers or "sec-fetch-site" in headers
+        ticket = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        if self._keys.admit(ticket) and (told or scope["method"] in _READING):
+            return
+        if scope["method"] in _READING and "text/html" in headers.get("accept", ""):
+            query = scope["query_string"].decode("latin-1")
+            back = quote(scope["path"]) + (f"?{query}" if query else "")
+            location = f"/login?next={quote(back, safe='')}"
+            raise RefusedError(303, "login", "log in with a key of this server", location=location)
+        message = "send `Authorization: Bearer <key>` with a key of this server (HH_API_KEY)"
+        raise RefusedError(401, "unauthorized", message, **{"www-authenticate": "Bearer"})
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+def _is_open(path: str) -> bool:
+    return any(path == known or (known[-1] == "/" and path.startswith(known)) for known in _OPEN)
+
+
+def _is_foreign(scope: Scope, headers: Headers) -> bool:
+    """Whether a browser says that another site's page asks, other than by a link to here.
+
+    `same-site` is foreign, too: to a browser every port of localhost is one site.
+    """
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return False
+    return headers.get("sec-fetch-mode") != "navigate" or scope["method"] not in _READING
 
 
 def _hostname(host: str) -> str:

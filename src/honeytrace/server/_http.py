@@ -27,6 +27,8 @@ class Limits:
     """How long a body may take to arrive; beyond it: 408."""
     connections: int = 1000
     """Open at once, idle ones included; beyond it: 503."""
+    streams: int = 100
+    """Pages of the viewer that are told of new sessions, of those connections; beyond it: 503."""
 
 
 class RefusedError(Exception):

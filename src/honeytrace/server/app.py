@@ -16,9 +16,10 @@ from starlette.routing import Route
 from ..errors import StoreError
 from ..store import Store
 from ..store.errors import RecordRefusedError, StoreBusyError
-from . import _search, events, otlp, sessions
+from . import _search, events, otlp, sessions, viewer
 from ._guard import BATCH_ROUTE, LOOPBACK, Guard
 from ._http import JSON, Call, Limits, RefusedError, bad_request, read_body
+from ._keys import Keys
 from ._openapi import document
 
 __all__ = ["create_app"]
@@ -69,12 +70,17 @@ def create_app(
     hosts: the names it may be addressed by; None allows any, which is safe with keys alone.
     """
     limits = limits or Limits()
-    return Starlette(
+    ring = Keys(keys)
+    live = viewer.Live(store, limits.streams)
+    app = Starlette(
         routes=[
-            Route(path, _endpoint(handlers, store, limits), methods=list(handlers))
-            for path, handlers in _by_path().items()
+            *viewer.routes(viewer.Site(store, ring, limits), live),
+            *(
+                Route(path, _endpoint(handlers, store, limits), methods=list(handlers))
+                for path, handlers in _by_path().items()
+            ),
         ],
-        middleware=[Middleware(Guard, keys=keys, hosts=hosts, limits=limits)],
+        middleware=[Middleware(Guard, keys=ring, hosts=hosts, limits=limits)],
         exception_handlers={
             RefusedError: _refused,
             HTTPException: _no_route,
@@ -82,6 +88,9 @@ def create_app(
             Exception: _failed,
         },
     )
+    # streams of the viewer would hold up a graceful shutdown: whoever serves the app ends them
+    app.state.live = live
+    return app
 
 
 def _by_path() -> dict[str, dict[str, Handler]]:

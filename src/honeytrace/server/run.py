@@ -8,10 +8,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from ..errors import ConfigurationError
 from ..store.sqlite import SQLiteStore
@@ -31,14 +32,33 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
-        super().__init__(config)
+    def __init__(
+        self, app: Starlette, limits: Limits, greeting: str, ready: Callable[[], object]
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                log_level="warning",
+                server_header=False,
+                limit_concurrency=limits.connections,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+        self._live = app.state.live
         self._greeting = greeting
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Says so once requests and signals are heard."""
         await super().startup(sockets)
         _say(self._greeting)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends first what would never end by itself."""
+        self._live.stop()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -62,11 +82,13 @@ def serve(
     port: int = DEFAULT_PORT,
     keys: Sequence[str] = (),
     limits: Limits | None = None,
+    ready: Callable[[str], object] | None = None,
 ) -> None:
     """Serve the store at this path until SIGINT or SIGTERM; requests in flight are then finished.
 
     port: 0 takes a free one; the address is printed to standard error once it can be reached.
     keys: bearer keys; required unless `host` is on loopback.
+    ready: called with the URL once it can be reached, in the event loop: it must not block.
     Raises ConfigurationError for a host without keys or an address that cannot be bound, and
     StoreError.
     """
@@ -84,18 +106,12 @@ def serve(
         opened, warning = SQLiteStore.open(store)
         if warning:
             _say(warning)
-        config = uvicorn.Config(
-            create_app(opened, keys=keys, hosts=hosts, limits=limits),
-            lifespan="off",
-            log_level="warning",
-            server_header=False,
-            limit_concurrency=limits.connections,
-            timeout_graceful_shutdown=_GRACE,
-        )
+        app = create_app(opened, keys=keys, hosts=hosts, limits=limits)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
+        greeting = f"honeytrace serves {opened.path} at {address}"
         try:
-            _Server(config, f"honeytrace serves {opened.path} at {address}").run([listener])
+            _Server(app, limits, greeting, lambda: ready and ready(address)).run([listener])
         finally:
             opened.close()
 

@@ -1,0 +1,79 @@
+"""The viewer: what was recorded, in a browser.
+
+Pages are made on the server, with a little JavaScript of our own on top; nothing comes from
+elsewhere, and nothing is built. Everything but the live list works without JavaScript.
+
+_site       what every page shares: a page is a dataclass in, HTML out
+_assets     scripts and styles, at addresses that change with their content
+_filters    the state of the list, as its URL has it, and the query it means
+_listing    the list; _gist says a session in one line; _live streams what arrives
+_session    a session within its tree; _tree lays that out, _values shows values by their shape
+_feedback   what a person says about a session
+_compare    two sessions side by side
+_overview   figures over time; _charts draws them
+_login      the way in where the server has keys
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ...errors import StoreError
+from .._http import RefusedError
+from ._assets import serve_asset
+from ._listing import follow_list, show_list
+from ._live import Live
+from ._login import log_in, log_out, show_login
+from ._site import Problem, Site
+
+__all__ = ["Live", "Site", "routes"]
+
+log = logging.getLogger("honeytrace.server")
+
+
+def routes(site: Site, live: Live) -> list[Route]:
+    """The viewer's routes; none of them is one of the API's."""
+
+    def page(path: str, view: Callable[[Site, Request], Response], method: str = "GET") -> Route:
+        # not async, hence run in a worker thread: stores block
+        def endpoint(request: Request) -> Response:
+            try:
+                return view(site, request)
+            except (RefusedError, StoreError) as error:
+                return _problem(site, error)
+
+        return Route(path, endpoint, methods=[method])
+
+    def form(path: str, view: Callable[[Site, Request], Awaitable[Response]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await view(site, request)
+            except (RefusedError, StoreError) as error:
+                return _problem(site, error)
+
+        return Route(path, endpoint, methods=["POST"])
+
+    return [
+        page("/", show_list),
+        page("/live", lambda site, request: follow_list(site, live, request)),
+        page("/login", show_login),
+        form("/login", log_in),
+        form("/logout", log_out),
+        Route("/static/{version}/{name}", serve_asset),
+    ]
+
+
+def _problem(site: Site, error: RefusedError | StoreError) -> Response:
+    """A page instead of the JSON that programs get."""
+    if isinstance(error, RefusedError):
+        title = error.code.replace("_", " ").capitalize()
+        return site.html(Problem(title, error.status, str(error)), error.status, **error.headers)
+    log.error("the viewer: %s", error)
+    # without the path of the store, which is no reader's business
+    message = "The store cannot be used; the server's log says why."
+    return site.html(Problem("Store unavailable", 503, message), 503)

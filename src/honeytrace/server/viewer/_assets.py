@@ -1,0 +1,41 @@
+"""The viewer's own scripts and styles, at addresses that change with what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .._http import RefusedError
+
+__all__ = ["asset", "serve_asset"]
+
+# not asked of the machine: Windows' registry may call a script plain text, and no browser runs that
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+_FILES = {
+    path.name: path.read_bytes()
+    for path in sorted((Path(__file__).parent / "static").iterdir())
+    if path.suffix in _TYPES
+}
+
+_VERSION = hashlib.sha256(b"".join(_FILES.values())).hexdigest()[:12]
+
+
+def asset(name: str) -> str:
+    """Where a file of `static/` is served; one folder for all, since scripts import each other."""
+    assert name in _FILES, name
+    return f"/static/{_VERSION}/{name}"
+
+
+def serve_asset(request: Request) -> Response:
+    """`GET /static/{version}/{name}`; a browser keeps it for good when the version is ours."""
+    name = request.path_params["name"]
+    if name not in _FILES:
+        raise RefusedError(404, "not_found", "the viewer has no such file")
+    current = request.path_params["version"] == _VERSION
+    keep = "public, max-age=31536000, immutable" if current else "no-store"
+    media_type = _TYPES[Path(name).suffix]
+    return Response(_FILES[name], headers={"cache-control": keep}, media_type=media_type)

@@ -1,0 +1,139 @@
+"""The list of sessions, and what is sent of it while it is on a screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..._record import Record
+from ...store.memory import MemoryStore
+from .._http import RefusedError
+from ._filters import PAGE, Filters
+from ._gist import gist
+from ._live import Live
+from ._site import Page, Site
+
+__all__ = ["ListPage", "Row", "follow_list", "show_list"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A session in a list."""
+
+    session_id: str
+    name: str
+    status: str
+    project: str
+    source: str
+    user: str
+    start_time: float
+    duration: float | None
+    asked: str
+    answered: str
+    error: str
+    calls: int
+    """How many ran directly inside."""
+
+    @classmethod
+    def of(cls, record: Record) -> Row:
+        return cls(
+            session_id=record.event_id,
+            name=record.event_name,
+            status=record.status,
+            project=record.project,
+            source=record.source,
+            user=_user(record),
+            start_time=record.start_time,
+            duration=record.duration,
+            asked=gist(record.inputs),
+            answered=gist(record.outputs),
+            error=(record.error or "")[:300],
+            calls=len(orjson.loads(record.children_ids)),
+        )
+
+
+@dataclass(frozen=True)
+class ListPage(Page):
+    """Sessions by their conditions, newest first."""
+
+    template = "list.html"
+    nav = "sessions"
+    filters: Filters
+    rows: Sequence[Row]
+    older: str
+    """The address of the next page; empty at the end."""
+    problem: str
+    """What is wrong with the conditions; empty when nothing is."""
+    projects: Sequence[str]
+    sources: Sequence[str]
+    names: Sequence[str]
+    statuses: Sequence[str]
+    """What a store holds of each, to choose from."""
+
+
+@dataclass(frozen=True)
+class RowPart(Page):
+    """One row alone, as the list has it."""
+
+    template = "row.html"
+    row: Row
+
+
+def show_list(site: Site, request: Request) -> Response:
+    """`GET /`."""
+    filters = Filters.read(request.query_params)
+    found, problem = [], ""
+    try:
+        found = list(site.store.list(filters.query(time.time())))
+    except RefusedError as refusal:
+        problem = str(refusal)
+    shown, older = found[:PAGE], ""
+    if len(found) > PAGE:
+        older = filters.url(before=f"{shown[-1].start_time!r},{shown[-1].event_id}")
+    page = ListPage(
+        title="Sessions",
+        filters=filters,
+        rows=[Row.of(record) for record in shown],
+        older=older,
+        problem=problem,
+        projects=site.store.values("project"),
+        sources=site.store.values("source"),
+        names=site.store.values("session_name"),
+        statuses=site.store.values("status"),
+    )
+    return site.html(page, 400 if problem else 200)
+
+
+def follow_list(site: Site, live: Live, request: Request) -> Response:
+    """`GET /live`, with the parameters of the list: rows of what arrives and meets them."""
+    filters = Filters.read(request.query_params)
+    filters.query(time.time())  # refused now rather than in the stream
+
+    def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+        # the engine in memory knows every condition; `since` moves on with the time
+        arrived = MemoryStore()
+        arrived.insert(records)
+        matching = arrived.list(filters.query(time.time()))
+        return [_arrival(site, record) for record in reversed(matching)]
+
+    return live.follow(request, rows)
+
+
+def _arrival(site: Site, record: Record) -> dict[str, Any]:
+    html = site.text(RowPart(record.event_name, Row.of(record)))
+    return {"id": record.event_id, "start": record.start_time, "html": html}
+
+
+def _user(record: Record) -> str:
+    """How the session's user is called."""
+    if record.user_properties is None:
+        return ""
+    properties = orjson.loads(record.user_properties)
+    names = ("name", "email", "user_id", "id", "user")
+    return next((str(properties[name]) for name in names if properties.get(name)), "")[:60]

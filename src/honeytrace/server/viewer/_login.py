@@ -1,0 +1,67 @@
+"""The way in for browsers, where the server has keys: a key is shown once, a ticket kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from .._guard import COOKIE
+from .._http import read_body
+from .._keys import TICKET_SECONDS
+from ._site import Page, Site
+
+__all__ = ["log_in", "log_out", "show_login"]
+
+
+@dataclass(frozen=True)
+class LoginPage(Page):
+    """Asks for a key."""
+
+    template = "login.html"
+    next: str
+    """The address to go on to."""
+    refused: bool
+    """Whether a key was given that is none."""
+
+
+def show_login(site: Site, request: Request) -> Response:
+    """`GET /login`."""
+    onward = _onward(request.query_params.get("next", ""))
+    if not site.keys or site.keys.admit(request.cookies.get(COOKIE, "")):
+        return RedirectResponse(onward, 303)
+    return site.html(LoginPage("Log in", onward, refused=False))
+
+
+async def log_in(site: Site, request: Request) -> Response:
+    """`POST /login`, with `key` and `next`: the ticket, in a cookie that no script can read."""
+    form = parse_qs((await read_body(request, site.limits)).decode(errors="replace"))
+    key, onward = form.get("key", [""])[0].strip(), _onward(form.get("next", [""])[0])
+    if site.keys and not site.keys.open(key):
+        return site.html(LoginPage("Log in", onward, refused=True), 401)
+    reply = RedirectResponse(onward, 303)
+    reply.set_cookie(
+        COOKIE,
+        site.keys.ticket(key),
+        max_age=TICKET_SECONDS,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return reply
+
+
+async def log_out(site: Site, request: Request) -> Response:
+    """`POST /logout`."""
+    reply = RedirectResponse("/login", 303)
+    reply.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return reply
+
+
+def _onward(address: str) -> str:
+    """`address` where it is a path on this server, else the front page."""
+    # browsers read a backslash as a slash, and skip control characters
+    elsewhere = address.startswith(("//", "/\\")) or not address.isprintable()
+    return address if address.startswith("/") and not elsewhere else "/"

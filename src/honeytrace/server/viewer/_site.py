@@ -1,0 +1,103 @@
+"""What every page of the viewer shares: a page is a documented dataclass in, HTML out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+import jinja2
+from starlette.responses import HTMLResponse, Response
+
+from ..._recorded import duration_text
+from ...store import Store
+from .._http import Limits
+from .._keys import Keys
+from ._assets import asset
+
+__all__ = ["Page", "Problem", "Site", "moment", "session_url", "visible"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a template shows. Its fields, and `asset`, `keyed` and the filters below, are all that
+    the template may use."""
+
+    template: ClassVar[str]
+    nav: ClassVar[str] = ""
+    """Which entry of the navigation is the current one."""
+    title: str
+
+
+@dataclass(frozen=True)
+class Problem(Page):
+    """A page that cannot be shown, and what to do about it."""
+
+    template = "problem.html"
+    status: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the views work on."""
+
+    store: Store
+    keys: Keys
+    limits: Limits
+
+    def html(self, page: Page, status: int = 200, **headers: str) -> Response:
+        """The page as a response, in its whole frame."""
+        return HTMLResponse(self.text(page), status, headers)
+
+    def text(self, page: Page) -> str:
+        """The page, or a part of one, as HTML."""
+        context = {f.name: getattr(page, f.name) for f in dataclasses.fields(page)}
+        template = _ENVIRONMENT.get_template(page.template)
+        return template.render(context, nav=page.nav, keyed=bool(self.keys))
+
+
+def session_url(session_id: str) -> str:
+    """Where a session is shown; ids may hold anything, slashes too."""
+    return "/sessions/" + quote(session_id, safe="")
+
+
+def moment(ms: float) -> str:
+    """Epoch milliseconds as ISO 8601, for `<time datetime>`; the browser makes it local time."""
+    try:
+        found = datetime.fromtimestamp(ms / 1000, timezone.utc)
+    except (ValueError, OverflowError, OSError):  # a clock of another age: said, not drawn
+        return ""
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _invisible() -> dict[int, str]:
+    """Characters that would act on a reader's screen rather than show → how to show them."""
+    table = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
+    table |= {0x7F: "\u2421", **{code: f"⟨U+{code:04X}⟩" for code in range(0x80, 0xA0)}}
+    marks = (0x61C, 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+    return table | {code: f"⟨U+{code:04X}⟩" for code in marks}
+
+
+_INVISIBLE = _invisible()
+
+
+def visible(text: object) -> str:
+    """`text` with control characters, direction overrides and the like made visible."""
+    return str(text).translate(_INVISIBLE)
+
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.globals["asset"] = asset
+_ENVIRONMENT.filters.update(
+    duration=duration_text, moment=moment, session_url=session_url, visible=visible
+)

@@ -1,0 +1,43 @@
+// What several pages use.
+
+const sameDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const otherDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const otherYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+/** Times of the server are UTC; here they become the reader's own. */
+export function localTimes(root) {
+  const now = new Date();
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    const format =
+      moment.toDateString() === now.toDateString() ? sameDay
+      : moment.getFullYear() === now.getFullYear() ? otherDay : otherYear;
+    element.textContent = format.format(moment);
+    element.title = moment.toLocaleString(undefined, { dateStyle: "full", timeStyle: "medium" });
+  }
+}
+
+/** HTML of this server, as nodes; scripts in it would not run. */
+export function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
+}
+
+let hiding;
+/** A word at the foot of the page, also for screen readers. */
+export function say(text) {
+  const place = document.querySelector("#said");
+  place.textContent = text;
+  place.classList.add("shown");
+  clearTimeout(hiding);
+  hiding = setTimeout(() => place.classList.remove("shown"), 1800);
+}
+
+export function switchTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("honeytrace-theme", root.dataset.theme);
+}
