@@ -1,25 +1,37 @@
-"""`python -m honeytrace serve`: the HoneyHive-compatible server over the embedded store."""
+"""The command line; see docs/cli.md. `serve` alone works without the extra `cli`."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from .errors import HoneytraceError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="honeytrace")
-    commands = parser.add_subparsers(required=True)
-    serve = commands.add_parser(
-        "serve",
-        help="serve the embedded store to HoneyHive clients",
-        epilog="Bearer keys come from HONEYTRACE_SERVER_KEYS, separated by commas.",
-    )
-    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
-    serve.add_argument("--port", type=int, default=8877, help="0 takes a free one (%(default)s)")
-    serve.add_argument("--store", default=".honeytrace/sessions.db", help="file (%(default)s)")
+    """Run the command line with these arguments, or the program's; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        from .cli import app
+    except ImportError as missing:
+        if arguments[:1] == ["serve"]:
+            return _serve(arguments[1:])
+        print(f"honeytrace: {missing}", file=sys.stderr)  # noqa: T201 - the command line's voice
+        return 1
+    try:
+        app(arguments, prog_name="honeytrace")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def _serve(arguments: list[str]) -> int:
+    """`serve` as the extra `server` has it by itself."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="honeytrace serve")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--port", type=int, default=8877, help="0 takes a free one")
+    parser.add_argument("--store", default=".honeytrace/sessions.db", help="file")
     options = parser.parse_args(arguments)
     try:
         from .server import run
@@ -27,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         keys = run.keys_from_environment()
         run.serve(options.store, host=options.host, port=options.port, keys=keys)
     except (HoneytraceError, ImportError) as error:
-        print(f"honeytrace: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+        print(f"honeytrace: {error}", file=sys.stderr)  # noqa: T201 - the command line's voice
         return 1
     return 0
 

@@ -1,0 +1,99 @@
+"""The command line: the extra `honeytrace[cli]`. docs/cli.md is its manual.
+
+_terminal   how things are printed: plain in a pipe, bounded, harmless
+_options    options that commands share
+_find       the store, and what `@last` or the beginning of an id means
+_list       list, search, tail
+_show       show: the tree with its timeline, then what went in and came out
+_diff       diff
+_stats      stats
+_files      export and import; _formats writes CSV and Parquet
+_push       push
+_upkeep     prune
+_serve      serve, ui
+_doctor     doctor
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+try:
+    import rich as _rich  # noqa: F401 - only to say at once what is missing
+    import typer
+    from typer.core import TyperGroup
+except ImportError as _missing:
+    raise ImportError(
+        f'the command line needs {_missing.name}: pip install "honeytrace[cli]"',
+        name=_missing.name,
+    ) from _missing
+
+from .._version import __version__
+from ..errors import HoneytraceError
+from . import _list, _serve, _show, _stats, _upkeep
+from ._terminal import say
+
+__all__ = ["app"]
+
+_INTERRUPTED, _NO_READER = 130, 141
+"""Exit statuses of a program that SIGINT or SIGPIPE ended, as a shell counts them."""
+
+
+class _Commands(TyperGroup):
+    """How commands end: with one line that names the cure; silently for Ctrl-C and `| head`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if hasattr(sys.stdout, "reconfigure"):
+            # an ASCII terminal gets question marks rather than a traceback
+            sys.stdout.reconfigure(errors="replace")
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # so that the interpreter's own flush at exit has somewhere to go
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_NO_READER) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+        except (HoneytraceError, ImportError, OSError) as error:
+            say(f"honeytrace: {error}")
+            raise typer.Exit(1) from None
+        return result
+
+
+app = typer.Typer(
+    name="honeytrace",
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Sessions are named by id, by the beginning of one, or @last, @last~1, @last-error.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"honeytrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _honeytrace(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """See what was recorded, and look after it."""
+
+
+app.command("list")(_list.list_)
+app.command("search")(_list.search)
+app.command("tail")(_list.tail)
+app.command("show")(_show.show)
+app.command("stats")(_stats.stats)
+app.command("prune")(_upkeep.prune)
+app.command("serve")(_serve.serve)
+app.command("ui")(_serve.ui)

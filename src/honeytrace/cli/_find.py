@@ -1,0 +1,140 @@
+"""The store a command reads, and the session that is meant by an id, its beginning, or `@last`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from .. import _config
+from .._record import Record, start_session_body
+from ..errors import SessionNotFound, StoreError
+from ..lookup import StoreFamily
+from ..store import Query
+from ._terminal import one_line
+
+if TYPE_CHECKING:
+    from .._config import Config
+    from .._recorded import RecordedSession
+    from ..store.sqlite import SQLiteStore
+
+__all__ = ["SHORT", "config", "find", "opened", "pages", "session_json"]
+
+SHORT = 18
+"""Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
+
+_RECENT = re.compile(r"@last(-error)?(?:~(\d{1,4}))?")
+_PAGE = 1000
+
+
+def config(path: Path | None) -> Config:
+    """The settings of a command: of the environment, with `--store`. Raises ConfigurationError."""
+    return _config.load({"store": path})
+
+
+@contextmanager
+def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
+    """The store of `--store`, the environment or the default, while the block runs.
+
+    Raises StoreError, which says so when there is none, unless it is to be created.
+    """
+    from ..store.sqlite import SQLiteStore
+
+    name = config(path).store
+    if name == ":memory:":
+        raise StoreError("HONEYTRACE_STORE=:memory: is in no file: name one with --store PATH")
+    if not create and not os.path.exists(name):
+        raise StoreError(
+            f"there is no store at {name}: record something first, or name one with --store PATH"
+        )
+    store = SQLiteStore(name, readonly=os.path.exists(name) and not os.access(name, os.W_OK))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def find(store: SQLiteStore, wanted: str, settings: Config) -> RecordedSession:
+    """The session that `wanted` names: an id, the beginning of one, `@last` (the newest run),
+    `@last-error` (the newest failure), or `@last~1` (the one before). `:4` after any of these is
+    the call that `show` numbers 4.
+
+    With an API key, an id that the store does not have is asked of the API. Raises SessionNotFound.
+    """
+    whole, colon, number = wanted.rpartition(":")
+    if colon and number.isdecimal() and store.get(wanted) is None:
+        return _numbered(find(store, whole, settings), int(number))
+    recent = _RECENT.fullmatch(wanted)
+    if recent:
+        record = _recent(store, failed=bool(recent[1]), back=int(recent[2] or 0))
+    else:
+        record = store.get(wanted) or _beginning(store, wanted)
+    if record is not None:
+        return StoreFamily(store).load(record)
+    if settings.api_key and not recent:
+        from .._remote import Remote
+
+        remote = Remote(settings)
+        record = remote.record(wanted)
+        if record is not None:
+            return remote.load(record)
+    also = f" or at {settings.server_url}" if settings.api_key and not recent else ""
+    raise SessionNotFound(
+        f"no session {one_line(wanted, 60)!r} in {store.path}{also}:"
+        " `honeytrace list --all` shows the ids there are"
+    )
+
+
+def _numbered(session: RecordedSession, number: int) -> RecordedSession:
+    found = [each for each, _ in session.walk()]
+    if not 1 <= number <= len(found):
+        raise SessionNotFound(f"the tree of {session.session_id} has calls 1 to {len(found)}")
+    return found[number - 1]
+
+
+def _recent(store: SQLiteStore, *, failed: bool, back: int) -> Record | None:
+    query = Query(limit=back + 1, roots_only=True)
+    if failed:
+        query = Query(limit=back + 1, error=True, status="error")
+    found = store.list(query)
+    return found[back] if len(found) > back else None
+
+
+def _beginning(store: SQLiteStore, prefix: str) -> Record | None:
+    """The session whose id alone begins so. Raises SessionNotFound when there are several."""
+    ids = store.find_ids(prefix, 4) if prefix else ()
+    if len(ids) > 1:
+        several = ", ".join(one_line(each, 40) for each in ids[:3])
+        more = ", …" if len(ids) > 3 else ""
+        raise SessionNotFound(
+            f"{one_line(prefix, 60)!r} begins several ids: {several}{more}; give more of it"
+        )
+    return store.get(ids[0]) if ids else None
+
+
+def pages(store: SQLiteStore, query: Query) -> Iterator[Record]:
+    """Every session that meets the conditions, newest first, read a page at a time."""
+    from dataclasses import replace
+
+    while found := store.list(replace(query, limit=_PAGE)):
+        yield from found
+        query = replace(query, before=(found[-1].start_time, found[-1].event_id))
+
+
+_APART = ("status", "parent_id", "root_id", "event_type")
+
+
+def session_json(record: Record) -> bytes:
+    """A session for programs: the startSession payload and, beside it, the four fields that has
+    no place for. `honeytrace import` reads it back as it was.
+    """
+    payload = start_session_body(record)[len(b'{"session":') : -2]
+    apart: dict[str, Any] = {name: getattr(record, name) for name in _APART}
+    if record.session_id != record.event_id:
+        apart["event_of"] = record.session_id
+    return payload + b"," + orjson.dumps(apart)[1:]

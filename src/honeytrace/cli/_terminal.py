@@ -1,0 +1,161 @@
+"""What commands print with: plain in a pipe, bounded, and harmless whatever the data holds.
+
+Results go to standard output; progress, hints and errors to standard error.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .._recorded import printable
+
+__all__ = [
+    "MARKS",
+    "bounded",
+    "clock",
+    "emit",
+    "err",
+    "one_line",
+    "out",
+    "progress",
+    "say",
+    "table",
+    "write",
+]
+
+MARKS = {"ok": ("✓", "green"), "error": ("✗", "red"), "": ("!", "yellow")}
+"""How a status is marked, and its style; the last stands for every other one."""
+
+_WIDE = 100_000
+"""Columns of what is no terminal: nothing is cut or wrapped there."""
+
+# what a terminal may obey, or a reader be deceived by; JSON can say all of it in escapes
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # the one place that knows what to do is the command group
+
+
+def out() -> Console:
+    """Standard output: nothing in data is markup, and NO_COLOR, FORCE_COLOR and TERM count."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Standard error."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = _Console(
+            stderr=stderr, markup=False, highlight=False, emoji=False, width=_WIDE, no_color=True
+        )
+    return console
+
+
+def say(text: str) -> None:
+    """One line for the person at the terminal, on standard error."""
+    err().print(Text(one_line(text, 2000)), soft_wrap=True)
+
+
+def write(text: Text | str = "") -> None:
+    """A line of the result; a terminal wraps what is longer than it is wide."""
+    console = out()
+    console.print(text if isinstance(text, Text) else Text(text), soft_wrap=not console.is_terminal)
+
+
+def table(rows: Table) -> None:
+    """A table of the result, without the blanks at line ends."""
+    console = out()
+    if console.is_terminal:
+        console.print(rows)
+        return
+    with console.capture() as captured:
+        console.print(rows)
+    for line in captured.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+def emit(document: Any) -> None:
+    """One JSON document on a line of its own, in UTF-8; bytes are JSON already."""
+    line = document if isinstance(document, bytes) else orjson.dumps(document)
+    if sys.stdout.isatty():
+        line = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", line.decode()).encode()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """The beginning of `text` on one line, harmless to a terminal."""
+    return printable(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def bounded(text: str, *, lines: int, chars: int) -> Iterator[str]:
+    """The lines of `text`, harmless, up to these bounds; a last one says how much is left out."""
+    head = text[:chars]
+    shown = head.split("\n")[:lines]
+    yield from (printable(line.removesuffix("\r").expandtabs(4)) for line in shown)
+    left = len(text) - len("\n".join(shown))
+    if left:
+        yield f"… {left:,} more characters (--full shows them)"
+
+
+def clock(ms: float, now: datetime | None = None) -> str:
+    """A moment in local time, as short as it can be told apart: time, day and time, or date."""
+    try:
+        moment = datetime.fromtimestamp(ms / 1000)
+    except (OverflowError, OSError, ValueError):  # no calendar has it
+        return f"{ms:.0f}"
+    now = now or datetime.now()
+    if moment.date() == now.date():
+        return moment.strftime("%H:%M:%S")
+    return moment.strftime("%b %d %H:%M" if moment.year == now.year else "%Y-%m-%d")
+
+
+@contextmanager
+def progress(doing: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error where that is a terminal; yields what moves it on."""
+    console = err()
+    if not console.is_terminal:
+        yield lambda done: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def counted(number: int, thing: str = "session") -> str:
+    """`1 session`, `2,000 sessions`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def columns(*headers: str, right: Iterable[str] = ()) -> Table:
+    """An empty table without lines; the columns named in `right` are numbers."""
+    rows = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for header in headers:
+        rows.add_column(header, justify="right" if header in right else "left", no_wrap=True)
+    return rows

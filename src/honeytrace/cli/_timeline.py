@@ -1,0 +1,103 @@
+"""A tree of calls, a line each: number, name, duration, and when it ran as a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from .._recorded import RecordedSession, duration_text
+from .._tree import Place, walk
+from ..lookup import StoreFamily
+from ._terminal import MARKS, one_line, out
+
+if TYPE_CHECKING:
+    from ..store import Outline
+
+    Call = RecordedSession | Outline
+
+__all__ = ["nodes", "timeline"]
+
+_ROWS = 200
+"""Rows that are drawn unless all are asked for."""
+
+_DEEP = 16
+"""Levels that are indented; what is deeper says how deep it is."""
+
+_PIPED_BAR = 40
+_DURATION = 12
+
+
+def nodes(session: RecordedSession) -> list[tuple[Call, Place]]:
+    """The session and what is inside it, each with its place, without payloads where possible."""
+    family = session._family
+    if isinstance(family, StoreFamily):
+        return list(walk(session, family.outline(session)))
+    return list(session.walk())
+
+
+def timeline(
+    session: RecordedSession, found: Sequence[tuple[Call, Place]], full: bool
+) -> Iterator[Text]:
+    """The lines of the picture; its time runs from the session's start to the last end in it."""
+    shown = found if full else found[:_ROWS]
+    ends = [call.start_time + (call.duration or 0) for call, _ in found]
+    start, span = session.start_time, max(ends) - session.start_time
+    number = len(str(len(shown)))
+    name, bar = _widths(shown, number)
+    for row, (label, (call, _)) in enumerate(zip(_labels(shown), shown, strict=True), start=1):
+        mark, style = MARKS.get(call.status, MARKS[""])
+        if call.status == "ok":
+            style = "cyan"
+        yield Text.assemble(
+            (f"{row:>{number}} ", "dim"),
+            (set_cell_size(label, name), "" if call.status == "ok" else style),
+            (f" {mark if call.status != 'ok' else ' '}", style),
+            f"{duration_text(call.duration):>{_DURATION}}  ",
+            *_bar(call, start, span, bar, style),
+        )
+    if len(found) > len(shown):
+        yield Text(f"… {len(found) - len(shown):,} more calls (--full shows them)", "dim")
+
+
+def _labels(found: Sequence[tuple[Call, Place]]) -> Iterator[str]:
+    """Names with the branches that lead to them."""
+    indents = [""]
+    for call, place in found:
+        del indents[max(place.depth, 1) :]
+        indent = indents[-1]
+        name = one_line(call.session_name, 60)
+        if place.depth == 0:
+            yield name
+        elif place.depth > _DEEP:
+            yield f"{indent[: _DEEP * 2]}… {place.depth} levels: {name}"
+        else:
+            yield f"{indent}{'└─' if place.last else '├─'} {name}"
+        if place.depth:
+            indents.append((indent + ("   " if place.last else "│  "))[: _DEEP * 3])
+
+
+def _widths(shown: Sequence[tuple[Call, Place]], number: int) -> tuple[int, int]:
+    """Columns for the names and for the bars."""
+    console, widest = out(), max(map(cell_len, _labels(shown)))
+    if not console.is_terminal:
+        return widest, _PIPED_BAR
+    free = max(console.width - number - _DURATION - 6, 20)
+    name = min(widest, max(free * 3 // 5, 12))
+    return name, min(free - name, 100)
+
+
+def _bar(
+    call: Call, start: float, span: float, width: int, style: str
+) -> Iterator[tuple[str, str]]:
+    """The time of a call, in halves of a column, as `    ╺━━━╸`."""
+    halves = 2 * width
+    share = halves / span if span > 0 else 0
+    first = min(max(int((call.start_time - start) * share), 0), halves - 1)
+    length = halves if call.duration is None or not share else round(call.duration * share)
+    last = min(max(first + length, first + 1), halves)
+    yield " " * (first // 2), ""
+    drawn = ("╺" if first % 2 else "") + "━" * (last // 2 - (first + 1) // 2)
+    yield drawn + ("╸" if last % 2 else ""), style
