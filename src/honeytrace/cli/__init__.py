@@ -32,7 +32,7 @@ except ImportError as _missing:
 
 from .._version import __version__
 from ..errors import HoneytraceError
-from . import _list, _serve, _show, _stats, _upkeep
+from . import _files, _list, _push, _serve, _show, _stats, _upkeep
 from ._terminal import say
 
 __all__ = ["app"]
@@ -93,6 +93,10 @@ app.command("list")(_list.list_)
 app.command("search")(_list.search)
 app.command("tail")(_list.tail)
 app.command("show")(_show.show)
+app.command("export")(_files.export)
+app.command("import")(_files.import_)
+app.command("push")(_push.push)
+app.command("recover")(_upkeep.recover)
 app.command("stats")(_stats.stats)
 app.command("prune")(_upkeep.prune)
 app.command("serve")(_serve.serve)

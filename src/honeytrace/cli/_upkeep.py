@@ -1,18 +1,75 @@
-"""`prune`: old sessions go."""
+"""`prune`: old sessions go. `recover`: what dead processes left behind comes in."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, astuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._record import Item
 from ..errors import HoneytraceError
+from ..sinks.store import StoreSink
 from ..store import Query
-from ._find import opened
+from ._find import config, opened
 from ._options import AsJson, StorePath, duration
-from ._terminal import clock, counted, emit, say
+from ._terminal import clock, counted, emit, progress, say
+
+if TYPE_CHECKING:
+    from ..sinks import Sink
+
+
+def recover(store: StorePath = None, as_json: AsJson = False) -> None:
+    """Deliver what processes that died had recorded and not delivered.
+
+    Every traced process does so when it starts. It goes where sessions go: to the API with a key
+    and without --store, else into the store. The exit status is 1 when a journal was damaged; what
+    of it cannot be read is kept in `damaged/` beside it.
+    """
+    from .._journal import candidates
+    from .._recovery import Recovered, recover, through
+
+    settings = config(store)
+    total = Recovered()
+    with _destination(store) as sink, progress("recover", None) as done:
+
+        def deliver(batch: list[Item]) -> None:
+            through(sink)(batch)
+            done(len(batch))
+
+        for directory in candidates(settings.journal):
+            found = recover(directory, deliver)
+            total = Recovered(*map(sum, zip(astuple(total), astuple(found), strict=True)))
+    if as_json:
+        emit(asdict(total))
+    else:
+        say(
+            f"{counted(total.records, 'record')} recovered from"
+            f" {counted(total.journals, 'journal')}; {total.interrupted:,} of them were running"
+        )
+    if total.damaged:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _destination(store: StorePath) -> Iterator[Sink]:
+    """Where sessions go."""
+    settings = config(store)
+    if settings.api_key and store is None:
+        from ..sinks.api import ApiSink
+
+        sink = ApiSink(settings)
+        try:
+            yield sink
+        finally:
+            sink.close()
+    else:
+        with opened(store, create=True) as target:
+            yield StoreSink(target)
 
 
 def prune(

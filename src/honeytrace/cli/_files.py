@@ -1,0 +1,236 @@
+"""`export` and `import`: sessions to files and back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+import orjson
+import typer
+
+from .._record import OBJECTS, RESERVED, Record, from_start_session
+from ..errors import HoneytraceError, StoreError
+from ..sinks.store import StoreSink
+from ..store import Query
+from ._find import opened, pages
+from ._formats import FORMATS
+from ._options import AsJson, StorePath, filtered
+from ._terminal import counted, emit, progress, say
+
+_SAID = 10
+"""So many lines that were refused are told of one by one."""
+
+_BATCH, _BATCH_BYTES = 1000, 4_000_000
+
+
+@filtered
+def export(
+    query: Query,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.")
+    ] = None,
+    form: Annotated[
+        Literal["jsonl", "csv", "parquet"] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="jsonl|csv|parquet",
+            help="Else as FILE's name ends, else jsonl.",
+        ),
+    ] = None,
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write sessions as JSON Lines, CSV or Parquet, newest first."""
+    form = form or _form_of(output)
+    if output is None and as_json:
+        raise typer.BadParameter("--json is about the file: it goes with --output FILE")
+    if output is None and form == "parquet" and sys.stdout.isatty():
+        raise typer.BadParameter("Parquet is nothing for a terminal: add --output FILE")
+    with opened(store) as reader, progress("export", reader.size().sessions) as done:
+        written = Counted(pages(reader, query), done)
+        with _destination(output) as file:
+            FORMATS[form](written, file)
+    if as_json:
+        emit({"sessions": written.number, "output": str(output), "format": form})
+    elif output is not None:
+        say(f"{counted(written.number)} written to {output}")
+
+
+class Counted:
+    """An iterable that counts what it gives, and says so to a progress bar."""
+
+    def __init__(self, records: Iterable[Record], done: Callable[[float], None]) -> None:
+        self.number = 0
+        self._records, self._done = records, done
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._records:
+            self.number += 1
+            self._done(1)
+            yield record
+
+
+def _form_of(output: Path | None) -> Literal["jsonl", "csv", "parquet"]:
+    ending = "" if output is None else output.suffix.lower()
+    if ending in (".parquet", ".pq"):
+        return "parquet"
+    return "csv" if ending == ".csv" else "jsonl"
+
+
+@contextmanager
+def _destination(output: Path | None) -> Iterator[IO[bytes]]:
+    """Standard output, or a file that has its name only once it is whole."""
+    if output is None:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if not output.parent.is_dir():
+        raise HoneytraceError(f"cannot write {output}: there is no directory {output.parent}")
+    if output.exists() and not output.is_file():  # such as /dev/stdout
+        with output.open("wb") as file:
+            yield file
+        return
+    handle, unfinished = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.replace(unfinished, output)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+
+
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="JSON Lines; - is standard input.")
+    ],
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add sessions from JSON Lines: of `export`, or startSession payloads.
+
+    Importing a file again changes nothing. Lines that are no session are told of and left out;
+    the exit status is then 1.
+    """
+    for path in files:
+        if str(path) != "-" and not path.is_file():
+            raise HoneytraceError(f"there is no file {path}")
+    total = None if Path("-") in files else sum(path.stat().st_size for path in files)
+    with opened(store, create=True) as target, progress("import", total) as done:
+        sink, refused = StoreSink(target), Refusals()
+        sessions = 0
+        for path in files:
+            for batch in _batches(_records(path, refused, done)):
+                delivery = sink.deliver([record for _, record in batch], timeout=60)
+                if delivery.retry:
+                    raise StoreError(f"the store {target.path} stays busy: import again later")
+                lines = {id(record): line for line, record in batch}
+                for record, reason in delivery.refused:
+                    refused.add(lines[id(record)], reason)
+                sessions += len(batch) - len(delivery.refused)
+    refused.tell()
+    if as_json:
+        emit({"sessions": sessions, "refused": refused.number})
+    else:
+        say(f"{counted(sessions)} imported")
+    if refused.number:
+        raise typer.Exit(1)
+
+
+class Refusals:
+    """Lines that were no sessions."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._said: list[str] = []
+
+    def add(self, line: str, reason: str) -> None:
+        self.number += 1
+        if self.number <= _SAID:
+            self._said.append(f"{line}: {reason}")
+
+    def tell(self) -> None:
+        for each in self._said:
+            say(each)
+        if self.number > _SAID:
+            say(f"… and {self.number - _SAID:,} more lines like these")
+
+
+def _records(
+    path: Path, refused: Refusals, done: Callable[[float], None]
+) -> Iterator[tuple[str, Record, int]]:
+    """The sessions of a file, each with where it stands and its size."""
+    name = "standard input" if str(path) == "-" else str(path)
+    with contextlib.ExitStack() as stack:
+        file = sys.stdin.buffer if str(path) == "-" else stack.enter_context(path.open("rb"))
+        for number, line in enumerate(file, start=1):
+            done(len(line))
+            if not line.strip():
+                continue
+            try:
+                yield f"{name}:{number}", read_session(line), len(line)
+            except ValueError as error:
+                refused.add(f"{name}:{number}", str(error))
+
+
+def _batches(records: Iterable[tuple[str, Record, int]]) -> Iterator[list[tuple[str, Record]]]:
+    batch: list[tuple[str, Record]] = []
+    size = 0
+    for line, record, length in records:
+        batch.append((line, record))
+        size += length
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+_TEXT, _NUMBER = (str, type(None)), (int, float, type(None))
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("session_id", "session_name", "project", "source", "error", "status"), _TEXT),
+    **dict.fromkeys(("parent_id", "root_id", "event_type", "event_of"), _TEXT),
+    **dict.fromkeys(("start_time", "end_time", "duration"), _NUMBER),
+    **dict.fromkeys(OBJECTS, (dict, type(None))),
+    "children_ids": (list, type(None)),
+}
+
+
+def read_session(line: bytes) -> Record:
+    """The record of a line: what `session_json` wrote, or a startSession payload, in its
+    `{"session": …}` or bare.
+
+    One without an id gets one made of its bytes, so that it is the same each time. Raises
+    ValueError, which says what is wrong with it.
+    """
+    session = orjson.loads(line)
+    if isinstance(session, dict) and isinstance(session.get("session"), dict):
+        session = session["session"]
+    if not isinstance(session, dict):
+        raise ValueError("it is no JSON object")
+    for name, kinds in _KINDS.items():
+        if type(session.get(name)) not in kinds:
+            raise ValueError(f"{name} is of the wrong type")
+    if not session.keys() & {"session_id", "session_name", "start_time"}:
+        raise ValueError("it has neither session_id nor session_name nor start_time")
+    own = (session.get("metadata") or {}).get(RESERVED)
+    if isinstance(own, dict) and not all(type(own.get(n)) in _TEXT for n in _APART):
+        raise ValueError(f"metadata.{RESERVED} is not as honeytrace writes it")
+    record = from_start_session(
+        session, lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, line.decode().strip()))
+    )
+    apart = {name: session[name] for name in _APART if session.get(name)}
+    return record._replace(**apart, session_id=session.get("event_of") or record.session_id)
+
+
+_APART = ("status", "parent_id", "root_id", "event_type")
