@@ -143,15 +143,31 @@ def variables(f: Any) -> list[str]:
     return [f"HONEYTRACE_{f.name.upper()}", *f.metadata["names"]]
 
 
-def _from_environ(f: Any, environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+def origins(
+    arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Where `load` has each setting from: `"argument"`, a variable's name, or `"default"`."""
+    given = {name for name, value in arguments.items() if value is not None}
+    return {
+        f.name: "argument" if f.name in given else _variable(f, environ) or "default"
+        for f in fields(Config)
+    }
+
+
+def _variable(f: Any, environ: Mapping[str, str]) -> str | None:
+    """The environment variable that decides a setting."""
     if f.name == "enabled" and environ.get("HONEYTRACE_DISABLED", "").strip().lower() not in _FALSE:
-        yield "enabled", False
-        return
-    for variable in variables(f):
-        text = environ.get(variable, "").strip()
-        if text and f.name != "sink":
-            yield f.name, _checked(f, variable, _parse(f, variable, text))
-            return
+        return "HONEYTRACE_DISABLED"
+    readable = variables(f) if f.name != "sink" else []
+    return next((name for name in readable if environ.get(name, "").strip()), None)
+
+
+def _from_environ(f: Any, environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    variable = _variable(f, environ)
+    if variable == "HONEYTRACE_DISABLED":
+        yield f.name, False
+    elif variable is not None:
+        yield f.name, _checked(f, variable, _parse(f, variable, environ[variable].strip()))
 
 
 def _kind(f: Any) -> Any:
