@@ -26,9 +26,11 @@ from starlette.routing import Route
 from ...errors import StoreError
 from .._http import RefusedError
 from ._assets import serve_asset
+from ._feedback import give_feedback
 from ._listing import follow_list, show_list
 from ._live import Live
 from ._login import log_in, log_out, show_login
+from ._session import show_detail, show_raw, show_session
 from ._site import Problem, Site
 
 __all__ = ["Live", "Site", "routes"]
@@ -61,6 +63,10 @@ def routes(site: Site, live: Live) -> list[Route]:
     return [
         page("/", show_list),
         page("/live", lambda site, request: follow_list(site, live, request)),
+        page("/sessions/{session_id:path}", show_session),
+        form("/sessions/{session_id:path}", give_feedback),
+        page("/detail/{session_id:path}", show_detail),
+        page("/raw/{session_id:path}", show_raw),
         page("/login", show_login),
         form("/login", log_in),
         form("/logout", log_out),

@@ -18,7 +18,7 @@ from .._http import Limits
 from .._keys import Keys
 from ._assets import asset
 
-__all__ = ["Page", "Problem", "Site", "moment", "session_url", "visible"]
+__all__ = ["INVISIBLE", "Page", "Problem", "Site", "moment", "session_url", "visible"]
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def _invisible() -> dict[int, str]:
     return table | {code: f"⟨U+{code:04X}⟩" for code in marks}
 
 
-_INVISIBLE = _invisible()
+INVISIBLE = _invisible()
 
 
 def visible(text: object) -> str:
     """`text` with control characters, direction overrides and the like made visible."""
-    return str(text).translate(_INVISIBLE)
+    return str(text).translate(INVISIBLE)
 
 
 _ENVIRONMENT = jinja2.Environment(
@@ -99,5 +99,9 @@ _ENVIRONMENT = jinja2.Environment(
 )
 _ENVIRONMENT.globals["asset"] = asset
 _ENVIRONMENT.filters.update(
-    duration=duration_text, moment=moment, session_url=session_url, visible=visible
+    duration=duration_text,
+    moment=moment,
+    quoted=lambda text: quote(text, safe=""),
+    session_url=session_url,
+    visible=visible,
 )

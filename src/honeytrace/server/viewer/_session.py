@@ -1,0 +1,138 @@
+"""A session in its tree, one call in detail, and both as they were recorded."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..._record import OBJECTS
+from ..._recorded import RecordedSession
+from ...lookup import StoreFamily
+from .._http import RefusedError, bad_request
+from ._site import INVISIBLE, Page, Site
+from ._tree import Tree, lay_out
+from ._values import Node, Shown, Text, nodes, shown
+
+__all__ = ["Detail", "SessionPage", "find", "show_detail", "show_raw", "show_session"]
+
+_CHILDREN = 30
+"""Direct calls that are listed; the tree has them all."""
+
+_INDENTED = 2_000_000
+"""Raw JSON beyond this many bytes is not made more readable: that would double it."""
+
+
+@dataclass(frozen=True)
+class Detail(Page):
+    """One session with all that was recorded of it."""
+
+    template = "detail.html"
+    session: RecordedSession
+    parent: RecordedSession | None
+    children: Sequence[RecordedSession]
+    more_children: int
+    payloads: Mapping[str, Sequence[Shown]]
+    """`inputs` and `outputs`, by shape."""
+    facts: Mapping[str, Sequence[Node]]
+    """The other objects, by name."""
+    notes: Sequence[Node]
+    """What honeytrace noted beside the error: causes, members of a group, what was masked."""
+    error: Text | None
+    curl: str
+    """With `{origin}` where the address of the server is to stand."""
+    python: str
+
+
+@dataclass(frozen=True)
+class SessionPage(Detail):
+    """A session within the tree of calls it was part of."""
+
+    template = "session.html"
+    nav = "sessions"
+    top: RecordedSession
+    """What the page is about; the selected session is inside it, or is it."""
+    tree: Tree
+    ticks: Sequence[float]
+    """Milliseconds at the quarters of the timeline."""
+
+
+def show_session(site: Site, request: Request) -> Response:
+    """`GET /sessions/{session_id}`."""
+    session = find(site, request)
+    top, tree = lay_out(StoreFamily(site.store), session)
+    ticks = [tree.span * quarter / 4 for quarter in range(5)]
+    detail = vars(_detail(site, session))
+    return site.html(SessionPage(**detail, top=top, tree=tree, ticks=ticks))
+
+
+def show_detail(site: Site, request: Request) -> Response:
+    """`GET /detail/{session_id}`: the part of the page that tells of one call."""
+    return site.html(_detail(site, find(site, request)))
+
+
+def show_raw(site: Site, request: Request) -> Response:
+    """`GET /raw/{session_id}`, with `field` for one of the objects: JSON, as plain text."""
+    session = find(site, request)
+    field = request.query_params.get("field")
+    if field is not None and field not in OBJECTS:
+        raise bad_request(f"field is one of {', '.join(OBJECTS)}")
+    text = orjson.dumps(session.to_dict() if field is None else getattr(session, field))
+    if len(text) < _INDENTED:
+        text = orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2)
+    # the same JSON, with what acts on a screen escaped
+    content = text.decode().translate(_ESCAPES)
+    return Response(content, media_type="text/plain", headers={"content-security-policy": _BARE})
+
+
+_ESCAPES = {code: json.dumps(chr(code))[1:-1] for code in INVISIBLE if code >= 0x7F}
+_ESCAPES[0x7F] = "\\u007f"
+_BARE = "default-src 'none'; sandbox; frame-ancestors 'none'"
+
+
+def find(site: Site, request: Request) -> RecordedSession:
+    """The session that the address names. Raises RefusedError."""
+    session = StoreFamily(site.store).get(request.path_params["session_id"])
+    if session is None:
+        message = (
+            "No session has this id. One that is still running is stored when it ends; "
+            "an old one may have been pruned."
+        )
+        raise RefusedError(404, "session_not_found", message)
+    return session
+
+
+def _detail(site: Site, session: RecordedSession) -> Detail:
+    family = StoreFamily(site.store)
+    known = site.store.get_many(session.children_ids[:_CHILDREN])
+    notes = {name: value for name, value in session.details.items() if name not in _DRAWN}
+    header = ' -H "Authorization: Bearer $HH_API_KEY"' if site.keys else ""
+    path = "/session/" + quote(session.session_id, safe="")
+    return Detail(
+        title=session.session_name,
+        session=session,
+        parent=family.get(session.parent_id) if session.parent_id else None,
+        children=[family.load(record) for record in known],
+        more_children=len(session.children_ids) - len(known),
+        payloads={name: shown(getattr(session, name)) for name in ("inputs", "outputs")},
+        facts=_facts(session),
+        notes=nodes(notes),
+        error=Text.of(session.error) if session.error else None,
+        curl=f"curl{header} {shlex.quote('{origin}' + path)}",
+        python=f"import honeytrace\n\nhoneytrace.get_session({session.session_id!r})",
+    )
+
+
+_DRAWN = ("traceback", "parent_id", "root_id", "status", "event_type")
+"""What the page says of `details` in another place."""
+
+
+def _facts(session: RecordedSession) -> dict[str, Sequence[Node]]:
+    names = ("metrics", "feedback", "user_properties", "config", "metadata")
+    return {name: nodes(getattr(session, name)) for name in names}

@@ -1,0 +1,100 @@
+"""A session's tree as rows with their bars on the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ..._recorded import RecordedSession
+from ..._tree import Place, walk
+from ...lookup import StoreFamily
+from ...store import Outline
+
+__all__ = ["Call", "Tree", "lay_out"]
+
+_MOST = 10_000
+"""Rows of one page."""
+
+_CHUNK = 100
+"""Rows that a browser lays out, or skips, together."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A row of the tree. `x` and `width` are per cent of the timeline."""
+
+    session_id: str
+    name: str
+    status: str
+    error: str
+    level: int
+    """1 for the top, as in `aria-level`."""
+    folds: bool
+    """Whether calls inside follow."""
+    x: str
+    width: str
+    duration: float | None
+    selected: bool
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What the timeline shows."""
+
+    chunks: Sequence[Sequence[Call]]
+    count: int
+    left: int
+    """Calls of the tree that are not shown."""
+    start: float
+    span: float
+    """Milliseconds since the epoch, and of the whole timeline."""
+
+
+def lay_out(family: StoreFamily, session: RecordedSession) -> tuple[RecordedSession, Tree]:
+    """The session on top of the tree, and the tree, in which `session` is selected.
+
+    The top is the root; or the session itself, where the root is not stored (it has not ended yet)
+    or the tree is so large that the session would not be on the page.
+    """
+    outlines = family.outline(session)
+    root = family.get(session.root_id) or session
+    for top in (root, session):
+        start = next((each for each in outlines if each.session_id == top.session_id), None)
+        if start is None:  # deleted since it was read
+            continue
+        places = list(islice(walk(start, outlines), _MOST))
+        if top is session or any(node.session_id == session.session_id for node, _ in places):
+            return top, _tree(places, len(outlines), session.session_id)
+    return session, Tree([], 0, 0, session.start_time, 0)
+
+
+def _tree(places: list[tuple[Outline, Place]], known: int, selected: str) -> Tree:
+    start = min(node.start_time for node, _ in places)
+    end = max(node.start_time + (node.duration or 0) for node, _ in places)
+    calls = list(_calls(places, start, (end - start) or 1, selected))
+    chunks = [calls[i : i + _CHUNK] for i in range(0, len(calls), _CHUNK)]
+    left = known - len(calls) if len(calls) == _MOST else 0
+    return Tree(chunks, len(calls), left, start, end - start)
+
+
+def _calls(
+    places: list[tuple[Outline, Place]], start: float, span: float, selected: str
+) -> Iterator[Call]:
+    for i, (node, place) in enumerate(places):
+        following = places[i + 1][1].depth if i + 1 < len(places) else 0
+        x = (node.start_time - start) / span * 100
+        # what has not ended reaches to the end
+        width = 100 - x if node.duration is None else node.duration / span * 100
+        yield Call(
+            node.session_id,
+            node.session_name,
+            node.status,
+            node.error or "",
+            place.depth + 1,
+            following > place.depth,
+            f"{x:.3f}",
+            f"{width:.3f}",
+            node.duration,
+            node.session_id == selected,
+        )
