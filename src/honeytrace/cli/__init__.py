@@ -4,12 +4,12 @@ _terminal   how things are printed: plain in a pipe, bounded, harmless
 _options    options that commands share
 _find       the store, and what `@last` or the beginning of an id means
 _list       list, search, tail
-_show       show: the tree with its timeline, then what went in and came out
+_show       show; _timeline draws the tree with its bars, _values what went in and came out
 _diff       diff
 _stats      stats
 _files      export and import; _formats writes CSV and Parquet
 _push       push
-_upkeep     prune
+_upkeep     prune, recover
 _serve      serve, ui
 _doctor     doctor
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 try:
@@ -32,7 +33,7 @@ except ImportError as _missing:
 
 from .._version import __version__
 from ..errors import HoneytraceError
-from . import _files, _list, _push, _serve, _show, _stats, _upkeep
+from . import _diff, _doctor, _files, _list, _push, _serve, _show, _stats, _upkeep
 from ._terminal import say
 
 __all__ = ["app"]
@@ -89,15 +90,21 @@ def _honeytrace(
     """See what was recorded, and look after it."""
 
 
-app.command("list")(_list.list_)
-app.command("search")(_list.search)
-app.command("tail")(_list.tail)
-app.command("show")(_show.show)
-app.command("export")(_files.export)
-app.command("import")(_files.import_)
-app.command("push")(_push.push)
-app.command("recover")(_upkeep.recover)
-app.command("stats")(_stats.stats)
-app.command("prune")(_upkeep.prune)
-app.command("serve")(_serve.serve)
-app.command("ui")(_serve.ui)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": _list.list_,
+    "show": _show.show,
+    "search": _list.search,
+    "tail": _list.tail,
+    "diff": _diff.diff,
+    "stats": _stats.stats,
+    "export": _files.export,
+    "import": _files.import_,
+    "push": _push.push,
+    "recover": _upkeep.recover,
+    "prune": _upkeep.prune,
+    "serve": _serve.serve,
+    "ui": _serve.ui,
+    "doctor": _doctor.doctor,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)

@@ -16,7 +16,7 @@ from ..store import Query
 from ..store.memory import MemoryStore
 from ._find import SHORT, opened, session_json
 from ._options import AsJson, StorePath, filtered
-from ._terminal import MARKS, clock, emit, one_line, out, say, write
+from ._terminal import MARKS, clock, emit, one_line, say, write
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")]
 
@@ -99,7 +99,7 @@ def _print(records: Iterable[Record], as_json: bool) -> None:
         if as_json:
             emit(session_json(record))
         else:
-            write(_line(record))
+            write(_line(record), fit=True)
 
 
 def _line(record: Record) -> Text:
@@ -115,8 +115,6 @@ def _line(record: Record) -> Text:
         "  ",
         (_gist(record), "red" if failed else "dim"),
     )
-    console = out()
-    line.truncate(console.width, overflow="ellipsis")
     line.rstrip()
     return line
 

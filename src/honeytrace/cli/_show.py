@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import orjson
 import typer
-from rich.padding import Padding
 from rich.text import Text
 
 from .._recorded import RecordedSession, duration_text
 from ._find import config, find, opened
 from ._options import AsJson, StorePath
-from ._terminal import MARKS, bounded, clock, emit, one_line, out, write
+from ._terminal import MARKS, clock, emit, one_line, write
 from ._timeline import nodes, timeline
+from ._values import FULL, USUAL, Bounds, block, title, values
 
-_LINES, _CHARS, _STRING = 24, 4_000, 400
-"""How much of one value, and of a string within one, is shown without --full."""
-
-_WHOLE = 1 << 62
-_LABEL = 24
 _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "config", "metadata")
 
 
@@ -44,7 +38,7 @@ def show(
         _head(session)
         for line in timeline(session, nodes(session), full):
             write(line)
-        _payload(session, full)
+        _payload(session, FULL if full else USUAL)
 
 
 def as_object(session: RecordedSession) -> dict[str, Any]:
@@ -82,60 +76,14 @@ def _head(session: RecordedSession) -> None:
     write()
 
 
-def _payload(session: RecordedSession, full: bool) -> None:
+def _payload(session: RecordedSession, bounds: Bounds) -> None:
     if session.error is not None:
-        _title("error")
-        _block(session.error, full, "red")
+        title("error")
+        block(session.error, bounds, "red")
         if session.traceback:
-            _block(session.traceback, full, "dim")
+            block(session.traceback, bounds, "dim")
     for field in _FIELDS:
-        values = getattr(session, field)
-        if values:
-            _title(field.replace("_", " "))
-            for name, value in values.items():
-                _value(name, value, full)
-
-
-def _title(text: str) -> None:
-    write()
-    write(Text(text, "bold underline"))
-
-
-def _value(name: str, value: Any, full: bool) -> None:
-    """A short value beside its name, a long one below it."""
-    text = _as_text(value, full)
-    label = one_line(name, 60)
-    if "\n" not in text and len(text) <= 60 and len(label) <= _LABEL:
-        write(Text.assemble((f"  {label}", "cyan"), "  ", one_line(text)))
-    else:
-        write(Text(f"  {label}", "cyan"))
-        _block(text, full)
-
-
-def _as_text(value: Any, full: bool) -> str:
-    """A string as it is, anything else as JSON over several lines."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (dict, list)) and not full:
-        value = _shortened(value)
-    flat = orjson.dumps(value).decode()
-    return flat if len(flat) <= 60 else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-
-
-def _shortened(value: Any) -> Any:
-    """The value with its long strings cut, so that one does not hide all the others."""
-    if isinstance(value, str) and len(value) > _STRING:
-        return f"{value[:_STRING]}… ({len(value) - _STRING:,} more)"
-    if isinstance(value, dict):
-        return {name: _shortened(each) for name, each in value.items()}
-    return [_shortened(each) for each in value] if isinstance(value, list) else value
-
-
-def _block(text: str, full: bool, style: str = "") -> None:
-    bounds = (_WHOLE, _WHOLE) if full else (_LINES, _CHARS)
-    console = out()
-    for line in bounded(text, lines=bounds[0], chars=bounds[1]):
-        if console.is_terminal:
-            console.print(Padding(Text(line, style), (0, 0, 0, 4)))
-        else:
-            write(f"    {line}".rstrip())
+        fields = getattr(session, field)
+        if fields:
+            title(field.replace("_", " "))
+            values(fields, bounds)

@@ -72,10 +72,14 @@ def say(text: str) -> None:
     err().print(Text(one_line(text, 2000)), soft_wrap=True)
 
 
-def write(text: Text | str = "") -> None:
-    """A line of the result; a terminal wraps what is longer than it is wide."""
+def write(text: Text | str = "", *, fit: bool = False) -> None:
+    """A line of the result; where it is longer than a terminal is wide, that wraps it, or with
+    `fit` it is cut."""
     console = out()
-    console.print(text if isinstance(text, Text) else Text(text), soft_wrap=not console.is_terminal)
+    line = text if isinstance(text, Text) else Text(text)
+    if fit:
+        line.truncate(console.width, overflow="ellipsis")
+    console.print(line, soft_wrap=not console.is_terminal)
 
 
 def table(rows: Table) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Call = RecordedSession | Outline
 
-__all__ = ["nodes", "timeline"]
+__all__ = ["labels", "nodes", "timeline"]
 
 _ROWS = 200
 """Rows that are drawn unless all are asked for."""
@@ -47,7 +47,7 @@ def timeline(
     start, span = session.start_time, max(ends) - session.start_time
     number = len(str(len(shown)))
     name, bar = _widths(shown, number)
-    for row, (label, (call, _)) in enumerate(zip(_labels(shown), shown, strict=True), start=1):
+    for row, (label, (call, _)) in enumerate(zip(labels(shown), shown, strict=True), start=1):
         mark, style = MARKS.get(call.status, MARKS[""])
         if call.status == "ok":
             style = "cyan"
@@ -62,7 +62,7 @@ def timeline(
         yield Text(f"… {len(found) - len(shown):,} more calls (--full shows them)", "dim")
 
 
-def _labels(found: Sequence[tuple[Call, Place]]) -> Iterator[str]:
+def labels(found: Iterable[tuple[Call, Place]]) -> Iterator[str]:
     """Names with the branches that lead to them."""
     indents = [""]
     for call, place in found:
@@ -81,7 +81,7 @@ def _labels(found: Sequence[tuple[Call, Place]]) -> Iterator[str]:
 
 def _widths(shown: Sequence[tuple[Call, Place]], number: int) -> tuple[int, int]:
     """Columns for the names and for the bars."""
-    console, widest = out(), max(map(cell_len, _labels(shown)))
+    console, widest = out(), max(map(cell_len, labels(shown)))
     if not console.is_terminal:
         return widest, _PIPED_BAR
     free = max(console.width - number - _DURATION - 6, 20)

@@ -1,0 +1,132 @@
+"""`diff`: what changed between two runs, in structure, inputs, outputs and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from .._compare import Change, Pair, compare
+from .._recorded import RecordedSession, duration_text
+from ._find import config, find, opened
+from ._options import AsJson, StorePath
+from ._terminal import MARKS, clock, emit, one_line, write
+from ._timeline import labels
+
+_SIGNS = {"same": (" ", "dim"), "changed": ("~", "yellow"), "added": ("+", "green")}
+_SIGNS["removed"] = ("-", "red")
+
+_CHANGES = 8
+"""Changes of one call that are shown without --full."""
+
+_VALUE, _BEFORE = 200, 24
+"""Characters of a changed value, and how many of them stand before the first difference."""
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="[BEFORE]", help="As for show.")] = "@last~1",
+    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="As for show.")] = "@last",
+    full: Annotated[
+        bool, typer.Option("--full", help="What stayed the same, and every change, whole.")
+    ] = False,
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Two runs of the same pipeline: what changed; by default the last two.
+
+    ~ changed, + only in AFTER, - only in BEFORE. Beside each call stands how long it took.
+    """
+    with opened(store) as reader:
+        settings = config(store)
+        pair = find(reader, before, settings), find(reader, after, settings)
+        found = compare(*pair)
+    if as_json:
+        emit(found.to_dict())
+        return
+    for sign, session in zip("-+", pair, strict=True):
+        write(_head(sign, session))
+    counts = found.counts
+    write(Text(", ".join(f"{counts[kind]:,} {kind}" for kind in counts), "dim"))
+    write()
+    names = list(labels([(_either(each), each.place) for each in found.pairs]))
+    shown = [full or show for show in _telling(found.pairs)]
+    width = max(cell_len(name) for name, show in zip(names, shown, strict=True) if show)
+    for each, name, show in zip(found.pairs, names, shown, strict=True):
+        if show:
+            write(_line(each, set_cell_size(name, width)), fit=not full)
+            for line in _changes(each, full):
+                write(line, fit=not full)
+
+
+def _head(sign: str, session: RecordedSession) -> Text:
+    mark, style = MARKS.get(session.status, MARKS[""])
+    return Text.assemble(
+        (f"{sign} ", _SIGNS["removed" if sign == "-" else "added"][1]),
+        (one_line(session.session_id, 60), "cyan"),
+        (f"  {clock(session.start_time)}", "dim"),
+        f"  {duration_text(session.duration)}",
+        (f"  {mark}", style),
+        (f"  {one_line(session.session_name, 60)}", "bold"),
+    )
+
+
+def _either(pair: Pair) -> RecordedSession:
+    session = pair.after or pair.before
+    assert session is not None
+    return session
+
+
+def _telling(pairs: Sequence[Pair]) -> list[bool]:
+    """Of each pair: whether anything changed in it or below it, or it is the first."""
+    telling = [True] + [pair.status != "same" for pair in pairs[1:]]
+    deep = 0
+    for at in reversed(range(len(pairs))):  # a parent stands before what is below it
+        depth = pairs[at].place.depth
+        telling[at] = telling[at] or deep > depth
+        deep = depth if telling[at] else min(deep, depth)
+    return telling
+
+
+def _line(pair: Pair, name: str) -> Text:
+    sign, style = _SIGNS[pair.status]
+    took = [duration_text(each.duration) if each else "" for each in (pair.before, pair.after)]
+    middle = "→" if all(took) else " "
+    return Text.assemble((f"{sign} {name}", style), f"  {took[0]:>12} {middle} {took[1]}".rstrip())
+
+
+def _changes(pair: Pair, full: bool) -> Iterator[Text]:
+    indent = " " * (3 * min(pair.place.depth, 16) + 4)
+    shown = pair.changes if full else pair.changes[:_CHANGES]
+    for change in shown:
+        yield Text.assemble(indent, (one_line(change.path), "cyan"))
+        for sign, value in _sides(change, full):
+            style = _SIGNS["removed" if sign == "-" else "added"][1]
+            yield Text(f"{indent}  {sign} {value}", style)
+    if len(pair.changes) > len(shown):
+        yield Text(f"{indent}… {len(pair.changes) - len(shown)} more changes (--full)", "dim")
+
+
+def _sides(change: Change, full: bool) -> Iterator[tuple[str, str]]:
+    """The two values on a line each, from a little before where they begin to differ."""
+    before, after = _text(change.before), _text(change.after)
+    start = 0
+    if change.kind == "changed" and not full:
+        start = max(_common(before, after) - _BEFORE, 0)
+    limit = max(len(before), len(after)) if full else _VALUE
+    for sign, text, absent in (("-", before, "added"), ("+", after, "removed")):
+        if change.kind != absent:
+            yield sign, ("…" if start else "") + one_line(text[start:], limit)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters they begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

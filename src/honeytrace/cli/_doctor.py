@@ -1,0 +1,242 @@
+"""`doctor`: what is configured and from where, and whether everything it needs is there."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, fields, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from .. import _config
+from .._config import Config
+from .._version import __version__
+from ..errors import ConfigurationError, HoneytraceError
+from ..store import Query
+from ._find import config
+from ._options import AsJson, StorePath
+from ._terminal import clock, columns, counted, emit, one_line, table, write
+
+_ALWAYS = ("project", "source", "api_key", "server_url", "store", "journal")
+"""Settings that are shown even where they are the default; of the others, those that are not."""
+
+_EXTRAS = {
+    "cli": ("typer", "rich"),
+    "server": ("starlette", "uvicorn", "jinja2", "protobuf"),
+    "parquet": ("pyarrow",),
+}
+_REQUIRED = ("httpx", "orjson", "wrapt")
+
+_PATIENCE = 5.0
+"""Seconds that the API has to answer."""
+
+_NOBODY = "00000000-0000-7000-8000-000000000000"
+"""An id that no session has: asking for it tells whether the API answers, and to this key."""
+
+
+@dataclass
+class Finding:
+    """Something that was looked at: `ok` is None where there was nothing to judge."""
+
+    about: str
+    ok: bool | None
+    said: str
+
+
+def doctor(store: StorePath = None, as_json: AsJson = False) -> None:
+    """Check the configuration, the store, the journal and the API; show versions.
+
+    The exit status is 1 when something is wrong. Keys are masked.
+    """
+    try:
+        settings = config(store)
+        shown = _settings(settings, store)
+        findings = [*_destination(settings), _store(settings), *_journal(settings), _search()]
+    except ConfigurationError as error:
+        shown, findings = [], [Finding("settings", False, str(error))]
+    wrong = [each for each in findings if each.ok is False]
+    if as_json:
+        emit(
+            {
+                "ok": not wrong,
+                "settings": shown,
+                "findings": [asdict(each) for each in findings],
+                "versions": _versions(),
+            }
+        )
+    else:
+        _print(shown, findings)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _settings(settings: Config, store: Path | None) -> list[dict[str, Any]]:
+    """Every setting with its value, as JSON has it, and where that comes from."""
+    origins = _config.origins({"store": store})
+    return [
+        {"name": f.name, "value": _masked(f.name, getattr(settings, f.name)), "from": where}
+        for f in fields(Config)
+        for where in [origins[f.name].replace("argument", "--store")]
+    ]
+
+
+def _masked(name: str, value: Any) -> Any:
+    """The value without what is secret in it."""
+    if name == "api_key" and value:
+        return f"{value[:3]}…{value[-4:]}" if len(value) >= 16 else "…"
+    if name == "server_url":
+        return re.sub(r"//[^/@]*@", "//…@", value)
+    return value if isinstance(value, (str, int, float, type(None))) else repr(value)
+
+
+def _destination(settings: Config) -> Iterator[Finding]:
+    if not settings.enabled:
+        yield Finding("recording", None, "is turned off: unset HONEYTRACE_DISABLED to record")
+    if not settings.api_key:
+        yield Finding("api", None, "not asked: without an API key sessions go to the store")
+        return
+    from .._remote import Remote
+    from ..api import APIError
+
+    url = _masked("server_url", settings.server_url)
+    asked = replace(settings, request_timeout=min(settings.request_timeout, _PATIENCE))
+    try:
+        Remote(asked).record(_NOBODY)
+    except APIError as error:
+        status = getattr(error, "status_code", None)
+        if status in (401, 403):
+            yield Finding("api", False, f"{url} refuses the key ({status}): set HH_API_KEY anew")
+        else:
+            yield Finding("api", False, f"{url}: {error}; check HH_API_URL and the network")
+    else:
+        yield Finding("api", True, f"{url} answers, and takes the key")
+
+
+def _store(settings: Config) -> Finding:
+    from ..store.sqlite import SQLiteStore
+
+    path = settings.store
+    if path == ":memory:":
+        return Finding("store", None, "in memory, for each process its own")
+    if not os.path.exists(path):
+        return Finding("store", None, f"{path}: nothing is recorded yet")
+    try:
+        with closing(SQLiteStore(path, readonly=True)) as store:
+            size, newest = store.size(), store.list(Query(limit=1))
+    except HoneytraceError as error:
+        return Finding("store", False, str(error))
+    if not os.access(path, os.W_OK):
+        return Finding("store", False, f"{path} is read-only: make it writable for this user")
+    last = f", the newest from {clock(newest[0].start_time)}" if newest else ""
+    return Finding("store", True, f"{path}: {counted(size.sessions)}, {_bytes(size.bytes)}{last}")
+
+
+def _journal(settings: Config) -> Iterator[Finding]:
+    from .._journal import candidates, owned
+
+    if settings.journal == ":none:":
+        yield Finding("journal", None, "is turned off: what is pending does not survive a kill")
+        return
+    if sys.platform == "win32":
+        yield Finding("journal", None, "there is none on Windows")
+        return
+    for directory in candidates(settings.journal):
+        try:
+            owned(directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            yield Finding("journal", False, f"{error}: remove it, or set HONEYTRACE_JOURNAL")
+            continue
+        files = list(Path(directory).glob("*.journal"))
+        left = sum(map(_is_left, files))
+        said = f"{directory}: {counted(len(files) - left, 'running process')}".replace(
+            "sss", "sses"
+        )
+        if left:
+            said += f", {left} left by processes that died: honeytrace recover delivers them"
+        damaged = len(list(Path(directory, "damaged").glob("*")))
+        if damaged:
+            said += f", {damaged} damaged, kept in {directory}/damaged: delete them when read"
+        yield Finding("journal", not damaged, said)
+    # none at all is as it should be: nothing has been recorded, or all of it was delivered
+
+
+def _is_left(file: Path) -> bool:
+    """Whether a journal's process is gone."""
+    from .._journal import lock
+
+    try:
+        fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return lock(fd)
+    finally:
+        os.close(fd)
+
+
+def _search() -> Finding:
+    from ..store.search import has_fts5
+
+    with closing(sqlite3.connect(":memory:")) as conn:
+        if has_fts5(conn):
+            return Finding("search", True, "SQLite has FTS5")
+    return Finding("search", None, "SQLite was built without FTS5, so searching reads every row")
+
+
+def _versions() -> dict[str, str | None]:
+    """What runs here; None for an extra's package that is not installed."""
+    names = (*_REQUIRED, *(name for extra in _EXTRAS.values() for name in extra))
+    found: dict[str, str | None] = {
+        "honeytrace": __version__,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "platform": platform.platform(),
+    }
+    return found | {name: _version(name) for name in names}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _bytes(number: float) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def _print(settings: list[dict[str, Any]], findings: list[Finding]) -> None:
+    rows = columns("setting", "value", "from")
+    for each in settings:
+        if each["name"] in _ALWAYS or each["from"] != "default":
+            value = "none" if each["value"] is None else one_line(str(each["value"]))
+            rows.add_row(each["name"], Text(value), Text(each["from"], "dim"))
+    if settings:
+        table(rows)
+        write()
+    marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
+    for finding in findings:
+        write(Text.assemble(marks[finding.ok], f" {finding.about:9} {one_line(finding.said, 500)}"))
+    write()
+    versions = _versions()
+    write(Text(", ".join(f"{name} {version}" for name, version in versions.items() if version)))
+    for extra, names in _EXTRAS.items():
+        missing = [name for name in names if versions[name] is None]
+        if missing:
+            write(f'without {", ".join(missing)}: pip install "honeytrace[{extra}]"')

@@ -1,0 +1,120 @@
+"""Recorded values for people: a conversation, documents, text, or JSON, each within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+from rich.padding import Padding
+from rich.text import Text
+
+from .._shapes import Part, parts
+from ._terminal import bounded, one_line, out, write
+
+__all__ = ["FULL", "USUAL", "Bounds", "block", "title", "values"]
+
+
+class Bounds(NamedTuple):
+    """How much is shown: of a text, of a message, a document or a string in JSON, and of a list."""
+
+    lines: int
+    characters: int
+    excerpt: int
+    items: int
+
+
+USUAL = Bounds(24, 4_000, 400, 12)
+FULL = Bounds(*[1 << 62] * 4)
+
+_BESIDE = 60
+"""Characters of a value that still stands beside its name."""
+
+
+def title(text: str) -> None:
+    """The heading of a section."""
+    write()
+    write(Text(text, "bold underline"))
+
+
+def values(fields: Mapping[str, Any], bounds: Bounds) -> None:
+    """The values of a field such as `inputs`, each by its shape."""
+    for part in parts(fields):
+        _DRAWN[part.kind](part, bounds)
+
+
+def block(text: str, bounds: Bounds, style: str = "", indent: int = 4) -> None:
+    """Text over several lines, indented, also where a terminal wraps it."""
+    console = out()
+    for line in bounded(text, lines=bounds.lines, chars=bounds.characters):
+        if console.is_terminal:
+            console.print(Padding(Text(line, style), (0, 0, 0, indent)))
+        else:
+            write(f"{' ' * indent}{line}".rstrip())
+
+
+def _text(part: Part, bounds: Bounds) -> None:
+    _named(part.key, part.value, bounds)
+
+
+def _json(part: Part, bounds: Bounds) -> None:
+    value = part.value if bounds is FULL else _shortened(part.value, bounds)
+    text = orjson.dumps(value).decode()
+    if len(text) > _BESIDE and isinstance(value, (dict, list)):
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    _named(part.key, text, bounds)
+
+
+def _named(key: str, text: str, bounds: Bounds) -> None:
+    name = one_line(key, _BESIDE)
+    if "\n" not in text and len(name) + len(text) <= _BESIDE:
+        write(Text.assemble((f"  {name}", "cyan"), "  ", one_line(text)))
+    else:
+        write(Text(f"  {name}", "cyan"))
+        block(text, bounds)
+
+
+def _chat(part: Part, bounds: Bounds) -> None:
+    write(Text(f"  {one_line(part.key, _BESIDE)}", "cyan"))
+    excerpt = bounds._replace(characters=3 * bounds.excerpt)
+    for message in part.messages[: bounds.items]:
+        write(Text(f"    {one_line(message.role, 40)}", "magenta"))
+        if message.text:
+            block(message.text, excerpt, indent=6)
+        if message.rest:
+            block(_short_json(message.rest, bounds), excerpt, "dim", 6)
+    _left_out(len(part.messages), bounds)
+
+
+def _documents(part: Part, bounds: Bounds) -> None:
+    write(Text(f"  {one_line(part.key, _BESIDE)}", "cyan"))
+    excerpt = bounds._replace(characters=bounds.excerpt)
+    for number, document in enumerate(part.documents[: bounds.items], start=1):
+        score = "" if document.score is None else f"  {document.score:.3g}"
+        head = (f"{number}. ", "dim"), (one_line(document.title, 100), "bold"), (score, "green")
+        write(Text.assemble("    ", *head))
+        block(document.text, excerpt, indent=7)
+        if document.rest:
+            block(_short_json(document.rest, bounds), excerpt, "dim", 7)
+    _left_out(len(part.documents), bounds)
+
+
+_DRAWN = {"text": _text, "json": _json, "chat": _chat, "documents": _documents}
+
+
+def _left_out(number: int, bounds: Bounds) -> None:
+    if number > bounds.items:
+        write(Text(f"    … {number - bounds.items:,} more (--full shows them)", "dim"))
+
+
+def _short_json(value: Mapping[str, Any], bounds: Bounds) -> str:
+    return orjson.dumps(_shortened(dict(value), bounds)).decode()
+
+
+def _shortened(value: Any, bounds: Bounds) -> Any:
+    """The value with its long strings cut, so that one does not hide all the others."""
+    if isinstance(value, str) and len(value) > bounds.excerpt:
+        return f"{value[: bounds.excerpt]}… ({len(value) - bounds.excerpt:,} more)"
+    if isinstance(value, dict):
+        return {name: _shortened(each, bounds) for name, each in value.items()}
+    return [_shortened(each, bounds) for each in value] if isinstance(value, list) else value
