@@ -9,7 +9,7 @@ _filters    the state of the list, as its URL has it, and the query it means
 _listing    the list; _gist says a session in one line; _live streams what arrives
 _session    a session within its tree; _tree lays that out, _values shows values by their shape
 _feedback   what a person says about a session
-_compare    two sessions side by side
+_comparison two sessions side by side
 _overview   figures over time; _charts draws them
 _login      the way in where the server has keys
 """
@@ -26,10 +26,12 @@ from starlette.routing import Route
 from ...errors import StoreError
 from .._http import RefusedError
 from ._assets import serve_asset
+from ._comparison import show_comparison
 from ._feedback import give_feedback
 from ._listing import follow_list, show_list
 from ._live import Live
 from ._login import log_in, log_out, show_login
+from ._overview import show_overview
 from ._session import show_detail, show_raw, show_session
 from ._site import Problem, Site
 
@@ -67,6 +69,8 @@ def routes(site: Site, live: Live) -> list[Route]:
         form("/sessions/{session_id:path}", give_feedback),
         page("/detail/{session_id:path}", show_detail),
         page("/raw/{session_id:path}", show_raw),
+        page("/compare", show_comparison),
+        page("/overview", show_overview),
         page("/login", show_login),
         form("/login", log_in),
         form("/logout", log_out),

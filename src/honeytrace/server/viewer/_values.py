@@ -104,28 +104,32 @@ def _shown(part: Part) -> Shown:
         return Shown(part.key, "text", text=Text.of(part.value))
     if part.kind == "chat":
         turns = [
-            Turn(each.role, Text.of(each.text), nodes(each.rest)) for each in part.messages[:_MOST]
+            Turn(each.role, Text.of(each.text), nodes(each.rest, 0))
+            for each in part.messages[:_MOST]
         ]
         return Shown(part.key, "chat", turns=turns, left=len(part.messages) - len(turns))
     if part.kind == "documents":
         cards = [
-            Card(each.title, _number(each.score), Text.of(each.text, 320), nodes(each.rest))
+            Card(each.title, _number(each.score), Text.of(each.text, 320), nodes(each.rest, 0))
             for each in part.documents[:_MOST]
         ]
         return Shown(part.key, "documents", cards=cards, left=len(part.documents) - len(cards))
-    return Shown(part.key, "json", nodes=[_Drawing().node("", part.value, 0)])
+    if isinstance(part.value, (dict, list)):
+        return Shown(part.key, "json", nodes=[_Drawing().node("", part.value, 0)])
+    return Shown("", "json", nodes=nodes({part.key: part.value}))
 
 
-def nodes(fields: Mapping[str, Any]) -> Sequence[Node]:
-    """The values of an object as JSON trees."""
-    return _Drawing().inside(fields.items(), 0)
+def nodes(fields: Mapping[str, Any], opened: int = 2) -> Sequence[Node]:
+    """The values of an object as JSON trees, small ones unfolded down to a level."""
+    return _Drawing(opened).inside(fields.items(), 0)
 
 
 class _Drawing:
     """Makes nodes until there are enough of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: int = 2) -> None:
         self._free = _NODES
+        self._opened = opened
 
     def node(self, key: str, value: Any, depth: int) -> Node:
         self._free -= 1
@@ -144,7 +148,7 @@ class _Drawing:
             Text(_hint(value), "", 0),
             inside,
             len(value) - len(inside),
-            open=depth < 2 and len(value) <= 12,
+            open=depth < self._opened and len(value) <= 12,
         )
 
     def inside(self, pairs: Any, depth: int) -> list[Node]:

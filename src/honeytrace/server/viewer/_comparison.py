@@ -1,0 +1,145 @@
+"""Two sessions side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..._compare import Change, Pair, compare
+from ..._recorded import RecordedSession
+from ...lookup import StoreFamily
+from ...store import Query
+from .._http import RefusedError
+from ._listing import Row
+from ._site import Page, Site
+from ._values import Text
+
+__all__ = ["ComparePage", "show_comparison"]
+
+_ROWS = 2_000
+_CANDIDATES = 20
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A value that differs; None where it was added or removed."""
+
+    path: str
+    kind: str
+    before: Text | None
+    after: Text | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A row: a call of the one run and what corresponds to it in the other."""
+
+    pair: Pair
+    indent: int
+    """Levels, at most 12: deeper ones stand under each other."""
+    change: str
+    """How much longer or shorter it took, in words; empty when that cannot be said."""
+    slower: bool
+    changes: Sequence[Changed]
+
+
+@dataclass(frozen=True)
+class ComparePage(Page):
+    """What became different between two runs of a pipeline."""
+
+    template = "compare.html"
+    nav = "compare"
+    a: str
+    b: str
+    """As typed; what is found for them:"""
+    before: RecordedSession | None
+    after: RecordedSession | None
+    counts: Mapping[str, int]
+    rows: Sequence[Compared]
+    left: int
+    candidates: Sequence[Row]
+    """Where one is missing: recent ones to choose from."""
+    problem: str
+
+
+def show_comparison(site: Site, request: Request) -> Response:
+    """`GET /compare`, with `a` and `b`: ids, or the beginnings of such."""
+    a, b = (request.query_params.get(name, "").strip() for name in "ab")
+    before = after = None
+    problem = ""
+    try:
+        before, after = (_find(site, each) if each else None for each in (a, b))
+    except RefusedError as refusal:
+        problem = str(refusal)
+    pairs: Sequence[Pair] = []
+    counts: Mapping[str, int] = {}
+    candidates: Sequence[Row] = []
+    if before and after:
+        comparison = compare(before, after)
+        pairs, counts = comparison.pairs, comparison.counts
+    else:
+        candidates = _candidates(site, before or after)
+    page = ComparePage(
+        title="Compare",
+        a=before.session_id if before else a,
+        b=after.session_id if after else b,
+        before=before,
+        after=after,
+        counts=counts,
+        rows=[_compared(pair) for pair in islice(pairs, _ROWS)],
+        left=max(0, len(pairs) - _ROWS),
+        candidates=candidates,
+        problem=problem,
+    )
+    return site.html(page, 404 if problem else 200)
+
+
+def _find(site: Site, text: str) -> RecordedSession:
+    family = StoreFamily(site.store)
+    found = family.get(text)
+    if found is None:
+        ids = site.store.find_ids(text, 2)
+        found = family.get(ids[0]) if len(ids) == 1 else None
+        if found is None:
+            how = "more than one session has" if ids else "no session has"
+            raise RefusedError(404, "session_not_found", f"{how} an id that begins with {text!r}")
+    return found
+
+
+def _candidates(site: Site, chosen: RecordedSession | None) -> list[Row]:
+    """Recent ones of the same name, or recent runs."""
+    if chosen is None:
+        query = Query(roots_only=True, limit=_CANDIDATES)
+    else:
+        project, name = chosen.project, chosen.session_name
+        query = Query(project=project, session_name=name, limit=_CANDIDATES + 1)
+    found = site.store.list(query)
+    return [Row.of(each) for each in found if chosen is None or each.event_id != chosen.session_id]
+
+
+def _compared(pair: Pair) -> Compared:
+    old = pair.before.duration if pair.before else None
+    new = pair.after.duration if pair.after else None
+    change, slower = "", False
+    if old and new is not None:
+        ratio = new / old
+        change = f"{ratio:.1f}×" if ratio >= 2 else f"{(ratio - 1) * 100:+.0f} %"  # noqa: RUF001 - times
+        slower = ratio > 1
+    changes = [_changed(each) for each in pair.changes]
+    return Compared(pair, min(pair.place.depth, 12), change, slower, changes)
+
+
+def _changed(change: Change) -> Changed:
+    before = None if change.kind == "added" else _text(change.before)
+    after = None if change.kind == "removed" else _text(change.after)
+    return Changed(change.path, change.kind, before, after)
+
+
+def _text(value: Any) -> Text:
+    return Text.of(value if isinstance(value, str) else orjson.dumps(value).decode(), 400)
