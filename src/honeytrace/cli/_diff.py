@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
 from .._compare import Change, Pair, compare
@@ -15,9 +15,9 @@ from .._recorded import RecordedSession, duration_text
 from ._find import config, find, opened
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, write
-from ._timeline import labels
+from ._timeline import fitted, labels
 
-_SIGNS = {"same": (" ", "dim"), "changed": ("~", "yellow"), "added": ("+", "green")}
+_SIGNS = {"same": (" ", ""), "changed": ("~", "yellow"), "added": ("+", "green")}
 _SIGNS["removed"] = ("-", "red")
 
 _CHANGES = 8
@@ -54,10 +54,10 @@ def diff(
     write()
     names = list(labels([(_either(each), each.place) for each in found.pairs]))
     shown = [full or show for show in _telling(found.pairs)]
-    width = max(cell_len(name) for name, show in zip(names, shown, strict=True) if show)
+    width = max(cell_len("".join(name)) for name, show in zip(names, shown, strict=True) if show)
     for each, name, show in zip(found.pairs, names, shown, strict=True):
         if show:
-            write(_line(each, set_cell_size(name, width)), fit=not full)
+            write(_line(each, name, width), fit=not full)
             for line in _changes(each, full):
                 write(line, fit=not full)
 
@@ -91,11 +91,15 @@ def _telling(pairs: Sequence[Pair]) -> list[bool]:
     return telling
 
 
-def _line(pair: Pair, name: str) -> Text:
+def _line(pair: Pair, name: tuple[str, str], width: int) -> Text:
     sign, style = _SIGNS[pair.status]
     took = [duration_text(each.duration) if each else "" for each in (pair.before, pair.after)]
     middle = "→" if all(took) else " "
-    return Text.assemble((f"{sign} {name}", style), f"  {took[0]:>12} {middle} {took[1]}".rstrip())
+    return Text.assemble(
+        (f"{sign} ", style),
+        *fitted(name, width, style),
+        f"  {took[0]:>12} {middle} {took[1]}".rstrip(),
+    )
 
 
 def _changes(pair: Pair, full: bool) -> Iterator[Text]:

@@ -159,11 +159,11 @@ def _journal(settings: Config) -> Iterator[Finding]:
             continue
         files = list(Path(directory).glob("*.journal"))
         left = sum(map(_is_left, files))
-        said = f"{directory}: {counted(len(files) - left, 'running process')}".replace(
-            "sss", "sses"
-        )
+        said = f"{directory}: {len(files) - left} of running processes"
+        if not files:
+            said = f"{directory}: empty, nothing waits to be recovered"
         if left:
-            said += f", {left} left by processes that died: honeytrace recover delivers them"
+            said += f", {left} of processes that died: honeytrace recover delivers them"
         damaged = len(list(Path(directory, "damaged").glob("*")))
         if damaged:
             said += f", {damaged} damaged, kept in {directory}/damaged: delete them when read"
@@ -235,7 +235,11 @@ def _print(settings: list[dict[str, Any]], findings: list[Finding]) -> None:
         write(Text.assemble(marks[finding.ok], f" {finding.about:9} {one_line(finding.said, 500)}"))
     write()
     versions = _versions()
-    write(Text(", ".join(f"{name} {version}" for name, version in versions.items() if version)))
+    ours = ("honeytrace", "python", "sqlite", "platform")
+    write(Text(", ".join(f"{name} {versions[name]}" for name in ours[:-1]), "dim"))
+    write(Text(f"{versions['platform']}", "dim"))
+    others = (f"{name} {found}" for name, found in versions.items() if found and name not in ours)
+    write(Text(", ".join(others), "dim"))
     for extra, names in _EXTRAS.items():
         missing = [name for name in names if versions[name] is None]
         if missing:

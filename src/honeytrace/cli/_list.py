@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
+import orjson
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from .._record import Record
@@ -23,6 +25,10 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="A
 _POLL = 0.3
 """Seconds between two looks at the store; a process delivers every half second at the earliest."""
 
+_NAME = 32
+_PARSED = 20_000
+"""Bytes of inputs that are parsed for the sake of one line."""
+
 
 @filtered
 def list_(
@@ -35,7 +41,7 @@ def list_(
     """The newest runs, newest first."""
     with opened(store) as reader:
         found = reader.list(replace(query, limit=limit, roots_only=not nested))
-        _print(found, as_json)
+        Lines(as_json).print(found)
     if not found:
         say("nothing is recorded" if query == Query() else "no session meets these conditions")
 
@@ -56,7 +62,7 @@ def search(
     with opened(store) as reader:
         text = " ".join(words)
         found = reader.list(replace(query, text=text, limit=limit, roots_only=roots))
-        _print(found, as_json)
+        Lines(as_json).print(found)
     if not found:
         say(f"no session has {one_line(text, 60)!r}")
 
@@ -76,12 +82,13 @@ def tail(
     with opened(store) as reader:
         place = reader.arrived(None).last
         shown = reader.list(replace(query, limit=lines))[::-1] if lines else []
-        _print(shown, as_json)
+        printed = Lines(as_json)
+        printed.print(shown)
         known = {record.event_id for record in shown}  # one may have arrived in between
         while True:
             arrived, place = reader.arrived(place)
             new = [record for record in arrived if record.event_id not in known]
-            _print(_meeting(query, new), as_json)
+            printed.print(_meeting(query, new))
             if not arrived:
                 time.sleep(_POLL)
 
@@ -94,36 +101,50 @@ def _meeting(query: Query, records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.event_id in met]
 
 
-def _print(records: Iterable[Record], as_json: bool) -> None:
-    for record in records:
-        if as_json:
-            emit(session_json(record))
-        else:
-            write(_line(record), fit=True)
+class Lines:
+    """Prints sessions one on a line, in columns that grow with what they have to hold."""
 
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._widths = [8, 7, 8]
 
-def _line(record: Record) -> Text:
-    """A session on one line: id, time, mark, duration, name, and the gist of it."""
-    failed = record.error is not None
-    mark, style = MARKS.get("error" if failed else record.status, MARKS[""])
-    line = Text.assemble(
-        (f"{one_line(record.event_id, 60)[:SHORT]:{SHORT}}", "cyan"),
-        (f"  {clock(record.start_time):>12}", "dim"),
-        (f"  {mark}", style),
-        f" {duration_text(record.duration):>12}  ",
-        (f"{one_line(record.event_name, 60):16}", "bold"),
-        "  ",
-        (_gist(record), "red" if failed else "dim"),
-    )
-    line.rstrip()
-    return line
+    def print(self, records: Sequence[Record]) -> None:
+        if self._as_json:
+            for record in records:
+                emit(session_json(record))
+            return
+        cells = [
+            (clock(r.start_time), duration_text(r.duration), one_line(r.event_name, _NAME))
+            for r in records
+        ]
+        for row in cells:
+            self._widths = [*map(max, self._widths, map(cell_len, row))]
+        for record, row in zip(records, cells, strict=True):
+            write(self._line(record, *row), fit=True)
+
+    def _line(self, record: Record, moment: str, took: str, name: str) -> Text:
+        mark, style = MARKS.get(record.status, MARKS[""])
+        time_width, took_width, name_width = self._widths
+        line = Text.assemble(
+            (set_cell_size(one_line(record.event_id[:SHORT]), SHORT), "cyan"),
+            (f"  {moment:{time_width}}", "dim"),
+            (f"  {mark}", style),
+            f" {took:>{took_width}}  ",
+            (set_cell_size(name, name_width), "bold"),
+            (f"  {_gist(record)}", "red" if record.status == "error" else "dim"),
+        )
+        line.rstrip()
+        return line
 
 
 def _gist(record: Record) -> str:
-    """What tells this call from others of its name: how it failed, else what it was given."""
+    """What tells this call from others of its name: how it failed, else what it was given first."""
     if record.error is not None:
         return one_line(record.error)
     if record.status != "ok":
         return f"({one_line(record.status, 40)})"
-    # cut before decoding: inputs may have megabytes
-    return one_line((record.inputs or b"")[:600].decode(errors="ignore").strip("{}"))
+    inputs = record.inputs or b"{}"
+    if len(inputs) > _PARSED:
+        return one_line(inputs[:_PARSED].decode(errors="ignore"))
+    first = next(iter(orjson.loads(inputs).values()), "")
+    return one_line(first if isinstance(first, str) else orjson.dumps(first).decode())

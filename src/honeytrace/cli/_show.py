@@ -64,7 +64,7 @@ def _head(session: RecordedSession) -> None:
     )
     facts = {
         "id": session.session_id,
-        "started": clock(session.start_time),
+        "started": clock(session.start_time, full=True),
         "project": session.project,
         "source": session.source,
         "inside": session.parent_id,

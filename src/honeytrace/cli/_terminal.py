@@ -119,13 +119,15 @@ def bounded(text: str, *, lines: int, chars: int) -> Iterator[str]:
         yield f"… {left:,} more characters (--full shows them)"
 
 
-def clock(ms: float, now: datetime | None = None) -> str:
+def clock(ms: float, *, full: bool = False) -> str:
     """A moment in local time, as short as it can be told apart: time, day and time, or date."""
     try:
         moment = datetime.fromtimestamp(ms / 1000)
     except (OverflowError, OSError, ValueError):  # no calendar has it
         return f"{ms:.0f}"
-    now = now or datetime.now()
+    if full:
+        return moment.isoformat(" ", "milliseconds")
+    now = datetime.now()
     if moment.date() == now.date():
         return moment.strftime("%H:%M:%S")
     return moment.strftime("%b %d %H:%M" if moment.year == now.year else "%Y-%m-%d")

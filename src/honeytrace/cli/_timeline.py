@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Call = RecordedSession | Outline
 
-__all__ = ["labels", "nodes", "timeline"]
+__all__ = ["fitted", "labels", "nodes", "timeline"]
 
 _ROWS = 200
 """Rows that are drawn unless all are asked for."""
@@ -53,7 +53,7 @@ def timeline(
             style = "cyan"
         yield Text.assemble(
             (f"{row:>{number}} ", "dim"),
-            (set_cell_size(label, name), "" if call.status == "ok" else style),
+            *fitted(label, name, "" if call.status == "ok" else style),
             (f" {mark if call.status != 'ok' else ' '}", style),
             f"{duration_text(call.duration):>{_DURATION}}  ",
             *_bar(call, start, span, bar, style),
@@ -62,26 +62,40 @@ def timeline(
         yield Text(f"… {len(found) - len(shown):,} more calls (--full shows them)", "dim")
 
 
-def labels(found: Iterable[tuple[Call, Place]]) -> Iterator[str]:
-    """Names with the branches that lead to them."""
+Label = tuple[str, str]
+"""The branches that lead to a call, and its name."""
+
+
+def fitted(label: Label, width: int, style: str) -> Iterator[tuple[str, str]]:
+    """A label in so many columns, as styled text."""
+    branch, name = label
+    if cell_len(branch + name) > width:
+        branch = branch[: max(width - 4, 0)]
+        name = set_cell_size(name, max(width - cell_len(branch) - 1, 0)) + "…"
+    yield branch, "dim"
+    yield set_cell_size(name, width - cell_len(branch)), style
+
+
+def labels(found: Iterable[tuple[Call, Place]]) -> Iterator[Label]:
+    """Every call's name and the branches that lead to it."""
     indents = [""]
     for call, place in found:
         del indents[max(place.depth, 1) :]
         indent = indents[-1]
         name = one_line(call.session_name, 60)
         if place.depth == 0:
-            yield name
+            yield "", name
         elif place.depth > _DEEP:
-            yield f"{indent[: _DEEP * 2]}… {place.depth} levels: {name}"
+            yield f"{indent}… ", f"{name} (level {place.depth})"
         else:
-            yield f"{indent}{'└─' if place.last else '├─'} {name}"
+            yield indent + ("└─ " if place.last else "├─ "), name
         if place.depth:
             indents.append((indent + ("   " if place.last else "│  "))[: _DEEP * 3])
 
 
 def _widths(shown: Sequence[tuple[Call, Place]], number: int) -> tuple[int, int]:
     """Columns for the names and for the bars."""
-    console, widest = out(), max(map(cell_len, labels(shown)))
+    console, widest = out(), max(cell_len(branch + name) for branch, name in labels(shown))
     if not console.is_terminal:
         return widest, _PIPED_BAR
     free = max(console.width - number - _DURATION - 6, 20)

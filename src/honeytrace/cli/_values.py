@@ -90,10 +90,16 @@ def _documents(part: Part, bounds: Bounds) -> None:
     write(Text(f"  {one_line(part.key, _BESIDE)}", "cyan"))
     excerpt = bounds._replace(characters=bounds.excerpt)
     for number, document in enumerate(part.documents[: bounds.items], start=1):
-        score = "" if document.score is None else f"  {document.score:.3g}"
-        head = (f"{number}. ", "dim"), (one_line(document.title, 100), "bold"), (score, "green")
-        write(Text.assemble("    ", *head))
-        block(document.text, excerpt, indent=7)
+        head = Text.assemble((f"    {number}. ", "dim"), (one_line(document.title, 100), "bold"))
+        if document.score is not None:
+            head.append(f"  {document.score:.3g}", "green")
+        text = document.text
+        if not document.title and document.score is None and len(text) <= _BESIDE:
+            head.append(one_line(text))
+            text = ""
+        write(head)
+        if text:
+            block(text, excerpt, indent=7)
         if document.rest:
             block(_short_json(document.rest, bounds), excerpt, "dim", 7)
     _left_out(len(part.documents), bounds)
