@@ -118,10 +118,10 @@ def _ticks(most: float, say: Callable[[float], str]) -> list[str]:
 
 
 def _round_up(value: float) -> float:
-    """The next of …, 1, 2, 4, 6, 10, 20, …: half of it is a round number, too."""
+    """The next of …, 1, 2, 4, 6, 8, 10, 20, …: half of it is a round number, too."""
     size = 1.0
     while size * 10 < value:
         size *= 10
     while size > value:
         size /= 10
-    return next(size * step for step in (1, 2, 4, 6, 10) if size * step >= value)
+    return next(size * step for step in (1, 2, 4, 6, 8, 10) if size * step >= value)
