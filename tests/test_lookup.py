@@ -208,6 +208,61 @@ def test_conditions_and_search() -> None:
         assert honeytrace.search_sessions("fish", source="b") == []
 
 
+def test_users_and_metrics() -> None:
+    """By a value of the user properties, and by a metric as people write it; search takes both."""
+    with honeytrace.testing.capture():
+        with session("a", inputs="word", user_properties={"id": "u1"}, metrics={"score": 0.25}):
+            pass
+        with session("b", inputs="word", user_properties={"email": "u1"}, metrics={"score": 1}):
+            pass
+        assert [s.session_name for s in honeytrace.list_sessions(user="u1")] == ["b", "a"]
+        assert [s.session_name for s in honeytrace.list_sessions(metric="score<0.5")] == ["a"]
+        found = honeytrace.search_sessions("word", user="u1", metric="score > 0.5")
+        assert [s.session_name for s in found] == ["b"]
+    with pytest.raises(ConfigurationError, match="reads like"):
+        honeytrace.list_sessions(metric="score")
+
+
+def test_a_walk_goes_through_the_tree_as_it_is_drawn() -> None:
+    """Each session before its children, with its depth, and whether it is its parent's last."""
+    with honeytrace.testing.capture(start=1.0) as sessions, session("top"):
+        with session("a"):
+            call()
+        call()
+    walked = [(s.session_name, *place) for s, place in sessions.by_name("top")[0].walk()]
+    assert walked == [("top", 0, True), ("a", 1, False), ("call", 2, True), ("call", 1, True)]
+
+
+def test_an_outline_is_the_tree_without_payloads() -> None:
+    """Of what is stored, pending, or only named by its parent, as `descendants` gives it."""
+    store = MemoryStore()
+    store.insert(
+        [record("a", children_ids=b'["b"]', root_id="a"), record("b", children_ids=b'["c"]')]
+    )
+    store.insert([record("c"), record("d", parent_id="a", root_id="a"), record("x")])
+    pending = [
+        record("e", parent_id="a", root_id="a"),
+        Update("d", {"error": b'"late"'}),
+    ]
+    family = StoreFamily(Overlay(store, pending))
+    top = family.get("a")
+    assert top is not None
+    outline = family.outline(top)
+    assert [each.session_id for each in outline] == ["a", "b", "c", "d", "e"]
+    assert outline[3].error == "late"
+    for outlined, found in zip(outline, family.descendants(top), strict=True):
+        names = outlined._fields
+        assert outlined == tuple(getattr(found, name) for name in names)
+
+
+def test_ids_of_pending_sessions_are_found() -> None:
+    """By their beginning, beside those that are stored."""
+    store = MemoryStore()
+    store.insert([record("ab"), record("b")])
+    assert Overlay(store, [record("aa"), record("ab")]).find_ids("a") == ["aa", "ab"]
+    assert Overlay(None, [record("aa")]).find_ids("a") == ["aa"]
+
+
 @pytest.mark.parametrize("limit", [0, -1])
 def test_limit_is_checked(limit: int) -> None:
     """A page of nothing is a mistake."""

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_records import START, record
@@ -13,7 +14,7 @@ from store_records import START, record
 from honeytrace._record import Item
 from honeytrace._record import Update as Change
 from honeytrace.sinks.store import StoreSink
-from honeytrace.store import Field, Metric, Query, Store
+from honeytrace.store import Field, Metric, Query, Store, _reading, facets, search, sqlite
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -33,6 +34,7 @@ def items(draw: st.DrawFn) -> Item:
     if draw(st.booleans()):
         fields = {
             "feedback": orjson.dumps({draw(few): draw(few)}),
+            "metrics": orjson.dumps({draw(few): draw(scalars)}),
             "source": orjson.dumps(draw(few)),
         }
         return Change(event_id, fields)
@@ -111,10 +113,24 @@ def figures(store: Store, query: Query) -> list[object]:
     return [[each._replace(slowest_id=None) for each in summary], store.overview(query, 4)]
 
 
+@pytest.mark.parametrize("large", [False, True])
 @settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(items(), max_size=6), max_size=3), queries)
-def test_engines_agree(batches: list[list[Item]], query: Query) -> None:
-    """Whatever comes in, in whatever order, both stores hold and find the same."""
+def test_engines_agree(large: bool, batches: list[list[Item]], query: Query) -> None:
+    """Whatever comes in, in whatever order, both stores hold and find the same; also by the ways
+    that only large stores take."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module, name in LIMITS if large else ():
+            patched.setattr(module, name, 1)
+        patched.setattr(sqlite, "_TURN", 0.0)
+        agree(batches, query)
+
+
+#: How many rows make a store large.
+LIMITS = [(_reading, "WINDOW"), (facets, "RARE"), (facets, "CATCH_UP"), (search, "RARE")]
+
+
+def agree(batches: list[list[Item]], query: Query) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = SQLiteStore(Path(directory) / "x.db")
         assert answers(file, batches, query) == answers(MemoryStore(), batches, query)

@@ -428,3 +428,83 @@ def test_pages_meet_without_gap_or_overlap(store: SQLiteStore) -> None:
         visited += found
         before = (found[-1].start_time, found[-1].event_id)
     assert visited == records[::-1]
+
+
+def test_ids_by_their_beginning(store: SQLiteStore) -> None:
+    """In order and at most so many; pattern characters are just characters."""
+    store.insert([record(name) for name in ("ab2", "ab1", "b", "a%", "􏿿")])
+    assert store.find_ids("ab") == ["ab1", "ab2"]
+    assert store.find_ids("ab1") == ["ab1"]
+    assert store.find_ids("a%") == ["a%"]
+    assert store.find_ids("x") == []
+    assert store.find_ids("", limit=2) == ["a%", "ab1"]
+
+
+def test_arrivals_come_in_the_order_of_arrival(store: SQLiteStore) -> None:
+    """A session that started early and ended late is not missed, and each comes once."""
+    store.insert([record("a", start_time=START + 9)])
+    records, now = store.arrived(None)
+    assert list(records) == []
+    store.insert([record("b", start_time=START), record("c", start_time=START + 99)])
+    first = store.arrived(now, limit=1)
+    assert ids(first.records) == ["b"]
+    rest = store.arrived(first.last)
+    assert ids(rest.records) == ["c"]
+    assert store.arrived(rest.last) == ([], rest.last)
+
+
+def test_arrivals_go_on_after_a_prune(store: SQLiteStore) -> None:
+    """A follower whose place was deleted goes on with what arrives from then on."""
+    store.insert(numbered(5))
+    _, last = store.arrived(None)
+    store.delete(before=1e15)
+    records, last = store.arrived(last)
+    assert (list(records), last) == ([], 0)
+    store.insert([record("new")])
+    assert ids(store.arrived(last).records) == ["new"]
+
+
+def test_percentiles_are_nearest_ranks(store: SQLiteStore) -> None:
+    """Of 100 calls of 1 to 100 ms the 95th percentile is 95 ms; what still runs has no duration."""
+    store.insert([record(f"{n:03}", duration=float(n)) for n in range(1, 101)])
+    store.insert([record("e", event_name="other", status="error", error="E", duration=None)])
+    answer, other = store.summary(Query())
+    assert answer == ("answer", 100, 0, 50.0, 95.0, 99.0, 100.0, "100")
+    assert other == ("other", 1, 1, None, None, None, None, None)
+
+
+def test_figures_of_the_newest(store: SQLiteStore) -> None:
+    """`newest` bounds what is counted; steps of time then begin where counting did."""
+    store.insert(numbered(10))
+    (summary,) = store.summary(Query(limit=1), newest=4)
+    assert summary.calls == 4
+    buckets = store.overview(Query(since=START), buckets=2, newest=4)
+    assert [bucket.calls for bucket in buckets] == [2, 2]
+    assert buckets[0].start == START + 6_000
+    whole = store.overview(Query(since=START - 10_000, until=START + 10_000), buckets=4)
+    assert [(bucket.start - START, bucket.calls) for bucket in whole] == [
+        (-10_000, 0),
+        (-5_000, 0),
+        (0, 5),
+        (5_000, 5),
+    ]
+    assert whole[0].p50 is None
+    assert store.overview(Query(project="nobody")) == []
+
+
+def test_an_outline_has_no_payloads(store: SQLiteStore) -> None:
+    """One tree, in order of start; of a long error the beginning."""
+    child = record(
+        "b", parent_id="a", root_id="a", start_time=START + 1, error="E" * 300, status="error"
+    )
+    store.insert([child, record("a", children_ids=b'["b"]'), record("c")])
+    a, b = store.outline("a")
+    assert a == ("a", None, "session", "answer", "ok", START, 1.5, None, ["b"])
+    assert (b.session_id, b.parent_id, b.error) == ("b", "a", "E" * 200)
+
+
+def test_values_of_a_field(store: SQLiteStore) -> None:
+    """Each once, in order."""
+    store.insert([record("a", project="z"), record("b", project="a"), record("c", project="z")])
+    assert store.values("project") == ["a", "z"]
+    assert store.values("session_name") == ["answer"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
 
 import orjson
 
 from .._record import OBJECTS, Record
-from . import Arrivals, Field, Outline, Query, search
+from . import NEWEST, Arrivals, Field, Outline, Query, facets, search
 from ._figures import Figure
 
 __all__ = ["JSON", "arrived", "figures", "find_ids", "get", "listed", "outline", "values"]
@@ -20,11 +22,9 @@ _OUTLINED = (
     "event_id, parent_id, event_type, event_name, status, start_time, duration,"
     " substr(error, 1, 200), children_ids"
 )
-_IS_USER = (
-    "EXISTS (SELECT 1 FROM json_each(user_properties)"
-    " WHERE type IN ('text', 'integer') AND CAST(value AS TEXT) = ?)"
-)
-_NUMBERS = "type IN ('integer', 'real', 'true', 'false')"
+
+WINDOW = 20_000
+"""The newest rows, among which a search looks first: what is everywhere fills its page there."""
 
 
 def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
@@ -35,20 +35,27 @@ def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
 
 def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
     """The newest that meet every condition."""
-    condition, values = _where(conn, query)
-    sql = f"{_SELECT} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
-    return [Record._make(row) for row in conn.execute(sql, (*values, query.limit))]
+    conditions, values = _where(conn, query)
+    rows: list[Record] = []
+    for text, words in _mentioning(conn, query):
+        sql = f"{_SELECT} WHERE {_all(*conditions, text)} {_NEWEST_FIRST} LIMIT ?"
+        found = conn.execute(sql, (*values, *words, query.limit))
+        rows = [Record._make(row) for row in found]
+        if len(rows) == query.limit:
+            break
+    return rows
 
 
 def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]:
     """Of the newest that meet every condition, each with its row as key, newest first."""
-    condition, values = _where(conn, query)
+    conditions, values = _where(conn, replace(query, before=None))
+    *_, (text, words) = _mentioning(conn, query)
     # by time alone, and of nothing but what is in its index: that spares fetching every row
     sql = (
         "SELECT event_name, start_time, duration, status, id FROM events"
-        f" WHERE {condition} ORDER BY start_time DESC LIMIT ?"
+        f" WHERE {_all(*conditions, text)} ORDER BY start_time DESC LIMIT ?"
     )
-    return conn.execute(sql, (*values, newest)).fetchall()
+    return conn.execute(sql, (*values, *words, newest)).fetchall()
 
 
 def id_of(conn: sqlite3.Connection, row: int) -> str:
@@ -91,15 +98,18 @@ _VALUES: dict[Field, str] = {
 
 
 def values(conn: sqlite3.Connection, field: Field) -> list[str]:
-    """The distinct values of a field, in order."""
-    return [
-        value
-        for (value,) in conn.execute(f"SELECT DISTINCT {_VALUES[field]} FROM events ORDER BY 1")
-    ]
+    """The distinct values of a field among the newest, in order."""
+    column = _VALUES[field]
+    newest = f"SELECT {column} FROM events ORDER BY start_time DESC LIMIT {NEWEST}"
+    return [value for (value,) in conn.execute(f"SELECT DISTINCT * FROM ({newest}) ORDER BY 1")]
 
 
-def _where(conn: sqlite3.Connection, query: Query) -> tuple[str, list[object]]:
-    """The conditions of a query, in SQL, and their values."""
+def _all(*conditions: str) -> str:
+    return " AND ".join(conditions)
+
+
+def _where(conn: sqlite3.Connection, query: Query) -> tuple[list[str], list[object]]:
+    """The conditions of a query, in SQL, and their values; the text is another matter."""
     wanted: tuple[tuple[str, object], ...] = (
         ("project = ?", query.project),
         ("event_name = ?", query.session_name),
@@ -111,7 +121,6 @@ def _where(conn: sqlite3.Connection, query: Query) -> tuple[str, list[object]]:
         ("duration <= ?", query.max_duration),
         ("root_id = ?", query.root_id),
         ("parent_id = ?", query.parent_id),
-        (_IS_USER, query.user),
     )
     conditions = [sql for sql, value in wanted if value is not None]
     values = [value for _, value in wanted if value is not None]
@@ -119,19 +128,37 @@ def _where(conn: sqlite3.Connection, query: Query) -> tuple[str, list[object]]:
         conditions.append("error IS NOT NULL" if query.error else "error IS NULL")
     if query.roots_only:
         conditions.append("parent_id IS NULL")
-    if query.metric is not None:
-        name, operator, number = query.metric
-        conditions.append(
-            "EXISTS (SELECT 1 FROM json_each(metrics)"
-            f" WHERE key = ? AND {_NUMBERS} AND value {operator} ?)"
-        )
-        values += (name, number)
     if query.before is not None:
         # the redundant first term is the one the index can seek to
         conditions.append("start_time <= ? AND (start_time < ? OR event_id < ?)")
         values += (query.before[0], *query.before)
-    if query.text is not None:
-        condition, words = search.condition(conn, query.text)
+    for condition, more in _facets(conn, query):
         conditions.append(condition)
-        values += words
-    return " AND ".join(conditions) or "1", values
+        values += more
+    return conditions, values
+
+
+def _facets(conn: sqlite3.Connection, query: Query) -> Iterator[tuple[str, list[object]]]:
+    if query.user is not None:
+        yield facets.user(conn, query.user)
+    if query.metric is not None:
+        yield facets.metric(conn, query.metric)
+
+
+def _mentioning(conn: sqlite3.Connection, query: Query) -> Iterator[tuple[str, list[object]]]:
+    """The conditions to try for the text of a query."""
+    if query.text is None:
+        return iter([("1", [])])
+    return search.conditions(conn, query.text, _window(conn, query))
+
+
+def _window(conn: sqlite3.Connection, query: Query) -> search.Window:
+    """Where the newest rows are that are of the time asked for; None when there are few."""
+    timed = Query(since=query.since, until=query.until, before=query.before)
+    conditions, values = _where(conn, timed)
+    (number, since, lowest, highest) = conn.execute(
+        "SELECT count(*), min(start_time), min(id), max(id) FROM (SELECT id, start_time FROM events"
+        f" WHERE {_all(*conditions, '1')} ORDER BY start_time DESC LIMIT ?)",
+        (*values, WINDOW),
+    ).fetchone()
+    return (since, lowest, highest) if number == WINDOW else None

@@ -12,7 +12,7 @@ from itertools import count
 import orjson
 
 from .._record import Record, Update, apply, merge
-from . import Arrivals, Bucket, Field, Metric, NameSummary, Outline, Query, StoreSize
+from . import NEWEST, Arrivals, Bucket, Field, Metric, NameSummary, Outline, Query, StoreSize
 from ._figures import Figure, bucketed, summarised
 
 __all__ = ["MemoryStore"]
@@ -83,10 +83,10 @@ class MemoryStore:
         with self._lock:
             return sorted({str(getattr(record, name)) for record in self._records.values()})
 
-    def summary(self, query: Query, newest: int = 100_000) -> Sequence[NameSummary]:
+    def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         return summarised(self._figures(query, newest), str)
 
-    def overview(self, query: Query, buckets: int = 60, newest: int = 100_000) -> Sequence[Bucket]:
+    def overview(self, query: Query, buckets: int = 60, newest: int = NEWEST) -> Sequence[Bucket]:
         figures = self._figures(query, newest)
         return bucketed(figures, query, buckets, cut=len(figures) == newest)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
 
-__all__ = ["catch_up", "condition", "drop_unusable", "is_behind"]
+__all__ = ["catch_up", "conditions", "drop_unusable", "is_behind"]
 
 CATCH_UP = 5_000
 """Rows that one transaction adds to the index: a tenth of a second."""
@@ -20,6 +21,8 @@ RARE = 1_000
 """Up to so many matches are fetched and sorted, beyond it the newest rows are tried one by one."""
 
 Condition = tuple[str, list[object]]
+Window = tuple[float, int, int] | None
+"""From when on, and between which ids, the newest rows are; None: it is not worth the while."""
 
 # no spaces between words, hence one token per sentence: only LIKE finds a word in it
 _UNSPACED = re.compile(
@@ -93,23 +96,33 @@ def catch_up(conn: sqlite3.Connection) -> None:
     )
 
 
-def condition(conn: sqlite3.Connection, text: str) -> Condition:
-    """The rows that hold every word of `text`; its last word may be the beginning of one."""
+def conditions(conn: sqlite3.Connection, text: str, window: Window) -> Iterator[Condition]:
+    """The rows that hold every word of `text`; its last word may be the beginning of one.
+
+    The last condition is exact; one before it is cheaper, knows only the newest rows, and will do
+    when those fill a page.
+    """
     words = [word for word in text.replace("\0", " ").split() if re.search(r"[^\W_]", word)]
     if not words:
-        return "1", []
+        yield "1", []
+        return
     if _UNSPACED.search(text) or not has_fts5(conn) or not _exists(conn):
-        return _like(words)
+        yield _like(words)
+        return
     phrases = ['"' + word.replace('"', '""') + '"' for word in words]
     match = " ".join(phrases) + "*"
     if is_behind(conn):
         like, values = _like(words)
-        return f"({_MATCHING} OR id > {_INDEXED} AND {like})", [match, *values]
+        yield f"({_MATCHING} OR id > {_INDEXED} AND {like})", [match, *values]
+        return
+    if window is not None:
+        since, lowest, highest = window
+        within = _MATCHING[:-1] + " AND rowid BETWEEN ? AND ?)"
+        yield f"start_time >= ? AND {within}", [since, match, lowest, highest]
     rows = conn.execute("SELECT rowid FROM search WHERE search MATCH ? LIMIT ?", (match, RARE + 1))
     found = [str(row) for (row,) in rows]
-    if len(found) <= RARE:
-        return f"id IN ({', '.join(found)})", []
-    return _MATCHING, [match]
+    rare = len(found) <= RARE
+    yield (f"id IN ({', '.join(found)})", []) if rare else (_MATCHING, [match])
 
 
 def _like(words: list[str]) -> Condition:

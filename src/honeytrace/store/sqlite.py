@@ -15,13 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Protocol
 
-import orjson
-
-from .._record import Record, Update, apply, merge
+from .._record import Record, Update
 from ..errors import StoreError
 from . import (
+    NEWEST,
     Arrivals,
     Bucket,
     Field,
@@ -31,20 +30,14 @@ from . import (
     StoreSize,
     _figures,
     _reading,
+    _writing,
+    facets,
     search,
 )
 from ._connection import Connection, identity, open_readonly, open_writable, set_aside, store_error
 from .errors import StoreBusyError, StoreDamagedError
 
 __all__ = ["SQLiteStore"]
-
-_COLUMNS = ", ".join(Record._fields)
-# the sqlite3 module looks for an adapter for every None and bytes it binds, at 0.2 us each: JSON
-# parts are bound as str, and an absent one as the empty string, which no JSON is
-_VALUES = ", ".join("NULLIF(?, '')" if name in _reading.JSON else "?" for name in Record._fields)
-_FIRST_JSON: Final = 13
-_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({_VALUES})"
-_REPLACE = f"UPDATE events SET ({_COLUMNS}) = ({_VALUES}) WHERE event_id = ?"
 
 _DELETE_CHUNK = 1000
 """Rows a transaction deletes, so that writers get their turn in between."""
@@ -54,6 +47,13 @@ _UNSUITABLE = (ValueError, TypeError, AttributeError, OverflowError)
 
 _TURN = 0.005
 """Seconds that long work stays away from the store after each of its transactions."""
+
+
+class Index(Protocol):
+    """What is derived from the rows and caught up when it is asked for."""
+
+    def is_behind(self, conn: sqlite3.Connection) -> bool: ...
+    def catch_up(self, conn: sqlite3.Connection) -> None: ...
 
 
 class SQLiteStore:
@@ -96,14 +96,11 @@ class SQLiteStore:
         with self._transaction() as conn:
             conn.execute("SAVEPOINT batch")
             try:
-                conn.executemany(_INSERT, map(_row, records))
+                _writing.insert_new(conn, records)
             except sqlite3.IntegrityError:
                 conn.execute("ROLLBACK TO batch")
                 for record in records:
-                    _insert_or_merge(conn, record)
-                    _apply_pending(conn, [record])
-            else:
-                _apply_pending(conn, records)
+                    _writing.insert_or_merge(conn, record)
 
     def update(self, updates: Sequence[Update]) -> None:
         """Apply updates in order, in one transaction; those of unknown sessions are kept for them.
@@ -112,11 +109,7 @@ class SQLiteStore:
         """
         with self._transaction() as conn:
             for update in updates:
-                record = _reading.get(conn, update.event_id)
-                if record is None:
-                    _keep(conn, update)
-                else:
-                    _replace(conn, record, apply(record, update))
+                _writing.apply_or_keep(conn, update)
 
     def get(self, session_id: str) -> Record | None:
         with self._connection(self._reader) as conn:
@@ -149,12 +142,12 @@ class SQLiteStore:
         with self._connection(self._reader) as conn:
             return _reading.values(conn, field)
 
-    def summary(self, query: Query, newest: int = 100_000) -> Sequence[NameSummary]:
+    def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         with self._reading(query) as conn:
             figures = _reading.figures(conn, query, newest)
             return _figures.summarised(figures, partial(_reading.id_of, conn))
 
-    def overview(self, query: Query, buckets: int = 60, newest: int = 100_000) -> Sequence[Bucket]:
+    def overview(self, query: Query, buckets: int = 60, newest: int = NEWEST) -> Sequence[Bucket]:
         with self._reading(query) as conn:
             figures = _reading.figures(conn, query, newest)
         return _figures.bucketed(figures, query, buckets, cut=len(figures) == newest)
@@ -164,12 +157,7 @@ class SQLiteStore:
 
         Every search does so; a viewer may do it ahead, in a thread. Others write in between.
         """
-        # what a busy store leaves out of the index is found without it
-        with suppress(StoreBusyError):
-            while self._is_behind():
-                with self._transaction() as conn:
-                    search.catch_up(conn)
-                time.sleep(_TURN)
+        self._catch_up(search)
 
     def delete(self, *, before: float) -> int:
         """Delete what started before this time (epoch milliseconds); returns how many.
@@ -205,11 +193,17 @@ class SQLiteStore:
         self._writer.close()
         self._reader.close()
 
-    def _is_behind(self) -> bool:
-        if self.readonly:
-            return False
+    def _catch_up(self, index: Index) -> None:
+        """Bring an index up to date. What a busy store leaves out of it is found without it."""
+        with suppress(StoreBusyError):
+            while not self.readonly and self._is_behind(index):
+                with self._transaction() as conn:
+                    index.catch_up(conn)
+                time.sleep(_TURN)
+
+    def _is_behind(self, index: Index) -> bool:
         with self._connection(self._reader) as conn:
-            return search.is_behind(conn)
+            return index.is_behind(conn)
 
     def _open(self) -> sqlite3.Connection:
         opener = open_readonly if self.readonly else open_writable
@@ -230,7 +224,9 @@ class SQLiteStore:
     def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:
         """A connection to answer a query with, after what it needs was brought up to date."""
         if query.text is not None:
-            self.index_text()
+            self._catch_up(search)
+        if query.user is not None or query.metric is not None:
+            self._catch_up(facets)
         with self._connection(self._reader) as conn:
             yield conn
 
@@ -246,51 +242,3 @@ class SQLiteStore:
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
                 raise
-
-
-def _row(record: Record) -> tuple[object, ...]:
-    """The values of a record, for `_VALUES`."""
-    parts = ["" if part is None else part.decode() for part in record[_FIRST_JSON:]]
-    return (*record[:_FIRST_JSON], *parts)
-
-
-def _insert_or_merge(conn: sqlite3.Connection, record: Record) -> None:
-    known = _reading.get(conn, record.event_id)
-    if known is None:
-        conn.execute(_INSERT, _row(record))
-    else:
-        _replace(conn, known, merge(known, record))
-
-
-def _replace(conn: sqlite3.Connection, old: Record, new: Record) -> None:
-    # a redelivery changes nothing: then nothing is written
-    if new != old:
-        conn.execute(_REPLACE, (*_row(new), old.event_id))
-
-
-def _keep(conn: sqlite3.Connection, update: Update) -> None:
-    """Keep an update until its session arrives, through whichever process."""
-    fields = orjson.dumps({name: data.decode() for name, data in update.fields.items()}).decode()
-    conn.execute(
-        "INSERT INTO pending_updates (event_id, fields, received) VALUES (?, ?, ?)",
-        (update.event_id, fields, time.time() * 1000),
-    )
-
-
-def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """Give records that just arrived the updates that came before them."""
-    if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
-        return
-    for event_id, *_ in records:
-        kept = conn.execute(
-            "SELECT fields FROM pending_updates WHERE event_id = ? ORDER BY id", (event_id,)
-        ).fetchall()
-        known = _reading.get(conn, event_id) if kept else None
-        if known is None:
-            continue
-        updated = known
-        for (fields,) in kept:
-            decoded = {name: text.encode() for name, text in orjson.loads(fields).items()}
-            updated = apply(updated, Update(event_id, decoded))
-        _replace(conn, known, updated)
-        conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (event_id,))

@@ -1,0 +1,133 @@
+"""Finding sessions by user and by metric without reading them all; inserts never pay for it.
+
+Like the text index, the table is made by the first query that needs it and caught up by each one;
+where it cannot be (the store is read-only or busy), each row's JSON is looked into instead, slowly.
+Triggers keep what it holds in step with updates and deletes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from . import Metric
+
+__all__ = ["catch_up", "is_behind", "metric", "user"]
+
+CATCH_UP = 10_000
+"""Rows that one transaction looks through: a tenth of a second."""
+
+RARE = 5_000
+"""Up to so many matches are fetched and sorted, beyond it the newest rows are tried one by one."""
+
+_LONGEST = 200
+"""Characters of a user's property that is held."""
+
+Condition = tuple[str, list[object]]
+
+_IS_USER = "type IN ('text', 'integer')"
+_IS_NUMBER = "type IN ('integer', 'real', 'true', 'false')"
+
+
+def _facets(rows: str) -> str:
+    """The facets of rows, given as a subquery."""
+    return f"""
+        SELECT 'user', CAST(value AS TEXT), row.id
+        FROM ({rows}) AS row, json_each(row.user_properties)
+        WHERE {_IS_USER} AND length(value) <= {_LONGEST}
+        UNION ALL
+        SELECT 'metric ' || key, value, row.id
+        FROM ({rows}) AS row, json_each(row.metrics)
+        WHERE {_IS_NUMBER}
+    """
+
+
+def _row(name: str) -> str:
+    """The one row that a trigger knows as `old` or `new`."""
+    columns = ("id", "metrics", "user_properties")
+    return "SELECT " + ", ".join(f"{name}.{column} AS {column}" for column in columns)
+
+
+_REMOVE = f"DELETE FROM facets WHERE (name, value, id) IN ({_facets(_row('old'))})"
+_LAST = "(SELECT coalesce(max(id), 0) FROM events)"
+_HELD = "old.id <= (SELECT upto FROM facets_held)"
+_CREATE = (
+    """
+    CREATE TABLE facets (name TEXT NOT NULL, value NOT NULL, id INTEGER NOT NULL,
+        PRIMARY KEY (name, value, id)) WITHOUT ROWID
+    """,
+    "CREATE TABLE facets_held (upto INTEGER NOT NULL)",
+    "INSERT INTO facets_held VALUES (0)",
+    f"""
+    CREATE TRIGGER facets_update AFTER UPDATE OF metrics, user_properties ON events
+    WHEN (old.metrics IS NOT new.metrics OR old.user_properties IS NOT new.user_properties)
+        AND {_HELD}
+    BEGIN
+        {_REMOVE};
+        INSERT OR IGNORE INTO facets {_facets(_row("new"))};
+    END
+    """,
+    # the numbers of the newest rows come again once they are deleted
+    f"""
+    CREATE TRIGGER facets_delete AFTER DELETE ON events WHEN {_HELD}
+    BEGIN
+        {_REMOVE};
+        UPDATE facets_held SET upto = {_LAST} WHERE upto > {_LAST};
+    END
+    """,
+)
+
+
+def is_behind(conn: sqlite3.Connection) -> bool:
+    """Whether `catch_up` would find something to do."""
+    if not _exists(conn):
+        return True
+    (behind,) = conn.execute(f"SELECT upto < {_LAST} FROM facets_held").fetchone()
+    return bool(behind)
+
+
+def catch_up(conn: sqlite3.Connection) -> None:
+    """Make the table when there is none, and look through the next rows; within a transaction."""
+    if not _exists(conn):
+        for statement in _CREATE:
+            conn.execute(statement)
+    (upto,) = conn.execute("SELECT upto FROM facets_held").fetchone()
+    (last,) = conn.execute(f"SELECT min({_LAST}, ?)", (upto + CATCH_UP,)).fetchone()
+    rows = "SELECT id, metrics, user_properties FROM events WHERE id > ?1 AND id <= ?2"
+    conn.execute(f"INSERT OR IGNORE INTO facets {_facets(rows)}", (upto, last))
+    conn.execute("UPDATE facets_held SET upto = ?", (last,))
+
+
+def user(conn: sqlite3.Connection, value: str) -> Condition:
+    """The rows one of whose `user_properties` is this."""
+    slow = (
+        "EXISTS (SELECT 1 FROM json_each(user_properties)"
+        f" WHERE {_IS_USER} AND CAST(value AS TEXT) = ?)"
+    )
+    held = None if len(value) > _LONGEST else _held(conn, "user", "=", value)
+    return (slow, [value]) if held is None else held
+
+
+def metric(conn: sqlite3.Connection, wanted: Metric) -> Condition:
+    """The rows whose metric of this name compares so."""
+    name, operator, value = wanted
+    slow = (
+        "EXISTS (SELECT 1 FROM json_each(metrics)"
+        f" WHERE key = ? AND {_IS_NUMBER} AND value {operator} ?)"
+    )
+    held = _held(conn, f"metric {name}", operator, value)
+    return (slow, [name, value]) if held is None else held
+
+
+def _held(conn: sqlite3.Connection, name: str, operator: str, value: object) -> Condition | None:
+    """The rows by number; None when there are many, or the table does not know them all."""
+    if is_behind(conn):
+        return None
+    sql = f"SELECT id FROM facets WHERE name = ? AND value {operator} ? LIMIT ?"
+    found = [str(row) for (row,) in conn.execute(sql, (name, value, RARE + 1))]
+    return (f"id IN ({', '.join(found)})", []) if len(found) <= RARE else None
+
+
+def _exists(conn: sqlite3.Connection) -> bool:
+    names = "('facets', 'facets_held', 'facets_update', 'facets_delete')"
+    (count,) = conn.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {names}").fetchone()
+    return bool(count == 4)
