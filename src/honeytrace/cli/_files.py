@@ -221,6 +221,8 @@ def read_session(line: bytes) -> Record:
     for name, kinds in _KINDS.items():
         if type(session.get(name)) not in kinds:
             raise ValueError(f"{name} is of the wrong type")
+    if not all(isinstance(child, str) for child in session.get("children_ids") or ()):
+        raise ValueError("children_ids is of the wrong type")
     if not session.keys() & {"session_id", "session_name", "start_time"}:
         raise ValueError("it has neither session_id nor session_name nor start_time")
     own = (session.get("metadata") or {}).get(RESERVED)

@@ -27,7 +27,7 @@ _DEEP = 16
 """Levels that are indented; what is deeper says how deep it is."""
 
 _PIPED_BAR = 40
-_DURATION = 12
+_DURATION = 10
 
 
 def nodes(session: RecordedSession) -> list[tuple[Call, Place]]:

@@ -1,0 +1,168 @@
+"""The command line in a process of its own, in pipes or in a pseudo-terminal, and a small API."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from honeytrace._record import Record, from_start_session
+from honeytrace.store.sqlite import SQLiteStore
+
+COMMAND = [sys.executable, "-m", "honeytrace"]
+START = 1_700_000_000_000.5
+
+
+def record(session_id: str, **fields: Any) -> Record:
+    """A finished session with this id; `fields` are those of a startSession payload, or columns of
+    a record."""
+    columns = {name: fields.pop(name) for name in list(fields) if name in Record._fields[2:5]}
+    session = {
+        "session_id": session_id,
+        "session_name": "answer",
+        "project": "support",
+        "source": "test",
+        "start_time": START,
+        "end_time": START + 1.5,
+        "duration": 1.5,
+        "inputs": {"question": "why?"},
+        "outputs": {"result": "because"},
+        **fields,
+    }
+    return from_start_session(session, str)._replace(**columns)
+
+
+def stored(path: Path, *records: Record) -> Path:
+    """The store at this path, with these in it."""
+    store = SQLiteStore(path)
+    store.insert(records)
+    store.close()
+    return path
+
+
+def ids(path: Path) -> set[str]:
+    """The ids of the sessions in a store."""
+    store = SQLiteStore(path, readonly=True)
+    try:
+        return set(store.find_ids("", 10_000))
+    finally:
+        store.close()
+
+
+def piped(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """The command line with its output in pipes."""
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, timeout=120, **options)
+
+
+class Terminal:
+    """The command line in a pseudo-terminal `columns` wide."""
+
+    def __init__(self, *arguments: str, columns: int = 80, **env: str) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self._fd, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        environ = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "CI")}
+        environ |= {"TERM": "xterm-256color", **env}
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            env=environ,
+            start_new_session=True,
+        )
+        os.close(inside)
+        self.text = ""
+
+    def until(self, words: str) -> str:
+        """What it shows, up to these words at least."""
+        while words not in self.text:
+            self._read()
+        return self.text
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def end(self) -> tuple[int, str]:
+        """Its exit status and all it showed."""
+        try:
+            while True:
+                self._read()
+        except EOFError:
+            pass
+        os.close(self._fd)
+        return self.process.wait(60), self.text
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, 65536)
+        except OSError:  # Linux says EIO when the other side is closed
+            data = b""
+        if not data:
+            raise EOFError(self.text)
+        self.text += data.decode(errors="replace")
+
+
+class Api(ThreadingHTTPServer):
+    """An API that takes sessions; `answer` says with which status, by session id."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.taken: list[str] = []
+        self.keys: set[str | None] = set()
+        self.answer: Any = lambda session_id: 200
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Api
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        session = json.loads(body)["session"]
+        self.server.keys.add(self.headers["authorization"])
+        status = self.server.answer(session["session_id"])
+        if status == 200:
+            self.server.taken.append(session["session_id"])
+        self._reply(status, {"session_id": session["session_id"]})
+
+    def do_GET(self) -> None:
+        self.server.keys.add(self.headers["authorization"])
+        status = self.server.answer(self.path)
+        self._reply(404 if status == 200 else status, {"message": "no such session"})
+
+    def _reply(self, status: int, body: object) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(api: Api) -> Iterator[Api]:
+    thread = threading.Thread(target=api.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield api
+    finally:
+        api.shutdown()
+        thread.join()
+        api.server_close()

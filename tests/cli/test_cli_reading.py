@@ -1,0 +1,306 @@
+"""`list`, `search`, `tail`, `show`, `stats`, `diff` on a real store."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli_running import COMMAND, START, record, stored
+from conftest import Cli
+
+from honeytrace.store.sqlite import SQLiteStore
+
+ROOT = "01900000-0000-7000-8000-000000000001"
+CHILD = "01900000-0000-7000-8000-000000000002"
+OTHER = "01900001-0000-7000-8000-000000000003"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """A run with a child that failed, and a newer run."""
+    details = {"traceback": "Traceback (most recent call last):\n  boom\nValueError: no"}
+    path = stored(
+        tmp_path / "sessions.db",
+        record(ROOT, session_name="ask", children_ids=[CHILD], user_properties={"id": "ada"}),
+        record(
+            CHILD,
+            session_name="retrieve",
+            start_time=START + 0.5,
+            duration=0.75,
+            error="ValueError: no",
+            parent_id=ROOT,
+            root_id=ROOT,
+            metadata={"honeytrace": details},
+        ),
+        record(
+            OTHER,
+            session_name="ask",
+            start_time=START + 60_000,
+            duration=3.5,
+            inputs={"question": "how?"},
+            metrics={"score": 0.25},
+        ),
+    )
+    return str(path)
+
+
+def test_list_shows_the_newest_runs_first(cli: Cli, store: str) -> None:
+    """One a line, with the beginning of the id, the time it took and what it was asked."""
+    ran = cli("list", "--store", store)
+    assert (ran.status, ran.err) == (0, "")
+    newer, older = ran.out.splitlines()
+    assert newer.split()[0] == OTHER[:18]
+    assert older.split()[0] == ROOT[:18]
+    assert newer.endswith("✓  3.5 ms  ask       how?")
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--all"], [OTHER, CHILD, ROOT]),
+        (["-n", "1"], [OTHER]),
+        (["--all", "--errors"], [CHILD]),
+        (["--all", "--name", "retrieve"], [CHILD]),
+        (["--user", "ada"], [ROOT]),
+        (["--metric", "score<0.5"], [OTHER]),
+        (["--min-duration", "2ms"], [OTHER]),
+        (["--all", "--max-duration", "1000us"], [CHILD]),
+        (["--since", "2023-11-14T22:14:00Z"], [OTHER]),
+        (["--until", "2023-11-14T22:14:00Z"], [ROOT]),
+        (["--since", "1d"], []),
+        (["--project", "other"], []),
+        (["--source", "test", "--status", "ok"], [OTHER, ROOT]),
+    ],
+)
+def test_conditions(options: list[str], found: list[str], cli: Cli, store: str) -> None:
+    """Every option narrows what is listed, and all of them hold together."""
+    ran = cli("list", "--store", store, "--json", *options)
+    assert ran.status == 0
+    assert [each["session_id"] for each in ran.documents] == found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--since", "soon"], ["--min-duration", "3 parsecs"], ["--metric", "score"], ["-n", "0"]],
+)
+def test_what_cannot_be_meant_is_misuse(wrong: list[str], cli: Cli, store: str) -> None:
+    """Exit status 2, and the message shows how to write it."""
+    ran = cli("list", "--store", store, *wrong)
+    assert ran.status == 2
+    assert wrong[0] in ran.err
+    assert ran.out == ""
+
+
+def test_search_finds_all_the_words(cli: Cli, store: str) -> None:
+    """In inputs, outputs and errors; nested calls as well, unless only roots are asked for."""
+    ran = cli("search", "ValueErr", "--store", store, "--json")
+    assert [each["session_id"] for each in ran.documents] == [CHILD]
+    assert cli("search", "ValueErr", "--roots", "--store", store).out == ""
+    assert len(cli("search", "because", "why", "--store", store).out.splitlines()) == 2
+
+
+def test_nothing_found_is_said_and_no_failure(cli: Cli, store: str) -> None:
+    """On standard error, so that programs read an empty output."""
+    for arguments in (["search", "elephant"], ["list", "--name", "x"], ["stats", "--name", "x"]):
+        ran = cli(*arguments, "--store", store)
+        assert (ran.status, ran.out) == (0, "")
+        assert ran.err.startswith("no session")
+
+
+def test_a_missing_store_is_told_with_the_cure(cli: Cli, tmp_path: Path) -> None:
+    """One line, exit status 1, and no store is made."""
+    ran = cli("list", "--store", str(tmp_path / "no.db"))
+    assert ran.status == 1
+    assert ran.err.startswith(f"honeytrace: there is no store at {tmp_path / 'no.db'}: record")
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "no.db").exists()
+
+
+def test_the_store_may_come_from_the_environment(
+    cli: Cli, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HONEYTRACE_STORE names it where --store does not."""
+    monkeypatch.setenv("HONEYTRACE_STORE", store)
+    assert len(cli("list").out.splitlines()) == 2
+    assert cli("list", "--store", "elsewhere.db").status == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (ROOT, ROOT),
+        (OTHER[:8], OTHER),
+        ("@last", OTHER),
+        ("@last~1", ROOT),
+        ("@last-error", CHILD),
+        ("@last~1:2", CHILD),
+        (f"{ROOT}:1", ROOT),
+    ],
+)
+def test_how_a_session_is_named(wanted: str, found: str, cli: Cli, store: str) -> None:
+    """By id, by its beginning, by how recent it is, and by its number in a tree."""
+    (shown,) = cli("show", wanted, "--store", store, "--json").documents
+    assert shown["session_id"] == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("019", "begins several ids"),
+        ("nope", "no session 'nope'"),
+        ("@last~7", "no session"),
+        ("@last:9", "has calls 1 to 1"),
+        ("", "no session ''"),
+    ],
+)
+def test_what_names_no_session(wanted: str, said: str, cli: Cli, store: str) -> None:
+    """Is told on one line, with the exit status 1."""
+    ran = cli("show", wanted, "--store", store)
+    assert (ran.status, ran.out) == (1, "")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_show_draws_the_tree_and_what_went_in_and_out(cli: Cli, store: str) -> None:
+    """Each call has its number, its duration and its bar where it ran."""
+    ran = cli("show", ROOT, "--store", store)
+    assert (ran.status, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert f"1 ask              1.5 ms  {'━' * 40}" in lines
+    assert f"2 └─ retrieve ✗    750 µs  {' ' * 13}{'━' * 20}" in lines
+    assert "  question  why?" in lines
+    assert "  result  because" in lines
+
+
+def test_show_tells_an_error_with_its_traceback(cli: Cli, store: str) -> None:
+    """And which session it happened in."""
+    ran = cli("show", "@last-error", "--store", store)
+    assert "    ValueError: no\n    Traceback (most recent call last):\n      boom\n" in ran.out
+    assert f" inside  {ROOT}\n" in ran.out
+
+
+def test_show_as_json_has_the_whole_tree(cli: Cli, store: str) -> None:
+    """One document: the session, and flat below it what is inside it."""
+    (shown,) = cli("show", ROOT, "--store", store, "--json").documents
+    (inside,) = shown["descendants"]
+    assert (inside["session_id"], inside["parent_id"]) == (CHILD, ROOT)
+    assert (inside["status"], inside["error"]) == ("error", "ValueError: no")
+
+
+def test_show_asks_the_api_for_what_the_store_has_not(cli: Cli, store: str, api: object) -> None:
+    """With a key; where the API does not know it either, both places are named."""
+    ran = cli("show", "beyond", "--store", store)
+    assert ran.status == 1
+    assert store in ran.err
+    assert api.url in ran.err  # type: ignore[attr-defined]
+
+
+def test_large_trees_and_values_are_shown_in_part(cli: Cli, tmp_path: Path) -> None:
+    """Unless all is asked for; what is left out is counted."""
+    calls = [record(f"c{n:03}", parent_id="r", root_id="r") for n in range(300)]
+    long = "word " * 20_000
+    path = stored(tmp_path / "s.db", record("r", inputs={"text": long}), *calls)
+    short = cli("show", "r", "--store", str(path)).out
+    assert "… 101 more calls (--full shows them)" in short
+    assert "more characters (--full shows them)" in short
+    assert len(short) < 40_000
+    whole = cli("show", "r", "--store", str(path), "--full").out
+    assert long.strip() in whole
+    assert whole.count("└─ answer") + whole.count("├─ answer") == 300
+
+
+def test_a_deep_tree_stays_readable(cli: Cli, tmp_path: Path) -> None:
+    """Indentation stops growing, and nothing recurses."""
+    chain = [record(f"d{n:04}", parent_id=f"d{n - 1:04}", root_id="d0000") for n in range(1, 1500)]
+    path = stored(tmp_path / "s.db", record("d0000"), *chain)
+    ran = cli("show", "d0000", "--store", str(path), "--full")
+    assert ran.status == 0
+    assert "(level 1499)" in ran.out
+    assert max(map(len, ran.out.splitlines())) < 200
+    (shown,) = cli("show", "d0000", "--store", str(path), "--json").documents
+    assert len(shown["descendants"]) == 1499
+
+
+def test_conversations_and_documents_look_like_it(cli: Cli, tmp_path: Path) -> None:
+    """A message has its role above it, a document its title and score."""
+    messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]
+    documents = [{"title": "Bees", "text": "Bees see ultraviolet." * 3, "score": 0.5}]
+    session = record("s", inputs={"messages": messages}, outputs={"documents": documents})
+    out = cli("show", "s", "--store", str(stored(tmp_path / "s.db", session))).out
+    assert "  messages\n    user\n      Why?\n    assistant\n      Because.\n" in out
+    assert "    1. Bees  0.5\n       Bees see" in out
+
+
+def test_stats_are_per_name(cli: Cli, store: str) -> None:
+    """Calls, errors, percentiles and the slowest, as a table and as JSON."""
+    ran = cli("stats", "--store", store)
+    head, ask, retrieve = (" ".join(line.split()) for line in ran.out.splitlines())
+    assert head == "name calls errors p50 p95 p99 max slowest"
+    assert ask == f"ask 2 0 1.5 ms 3.5 ms 3.5 ms 3.5 ms {OTHER[:18]}"
+    assert retrieve.startswith("retrieve 1 1 ")
+    first, _ = cli("stats", "--store", store, "--json").documents
+    durations = {"p50": 1.5, "p95": 3.5, "p99": 3.5, "max": 3.5}
+    counts = {"session_name": "ask", "calls": 2, "errors": 0, "slowest_id": OTHER}
+    assert first == counts | durations
+
+
+def test_stats_say_when_they_are_of_a_part(cli: Cli, store: str) -> None:
+    """The number that was looked at stands below the table."""
+    ran = cli("stats", "--newest", "2", "--store", store)
+    assert "of the newest 2 sessions" in ran.err
+
+
+def test_diff_shows_what_changed(cli: Cli, store: str) -> None:
+    """Values with the path to them, calls that are gone, and both durations."""
+    ran = cli("diff", "--store", store)
+    assert ran.status == 0
+    assert "0 same, 1 changed, 0 added, 1 removed" in ran.out
+    assert "~ ask                1.5 ms → 3.5 ms\n" in ran.out
+    assert "    inputs.question\n      - why?\n      + how?\n" in ran.out
+    assert "- └─ retrieve" in ran.out
+
+
+def test_diff_begins_where_long_values_differ(cli: Cli, tmp_path: Path) -> None:
+    """A change at the end of a long text is seen without scrolling."""
+    texts = ["same " * 400 + word for word in ("before", "after")]
+    records = [record(f"s{n}", outputs={"result": text}) for n, text in enumerate(texts)]
+    out = cli("diff", "s0", "s1", "--store", str(stored(tmp_path / "s.db", *records))).out
+    assert "      - …" + texts[0][-30:] + "\n" in out
+    assert "      + …" + texts[1][-29:] + "\n" in out
+
+
+def test_diff_hides_what_stayed_the_same(cli: Cli, tmp_path: Path) -> None:
+    """Only what leads to a change is shown, unless all is asked for."""
+    records = []
+    for run, answer in (("a", 1), ("b", 2)):
+        records.append(record(run))
+        for name in ("one", "two", "three"):
+            result = {"result": answer if name == "two" else 0}
+            child = record(f"{run}-{name}", session_name=name, outputs=result)
+            records.append(child._replace(parent_id=run, root_id=run))
+    path = str(stored(tmp_path / "s.db", *records))
+    out = cli("diff", "a", "b", "--store", path).out
+    assert "two" in out
+    assert "three" not in out
+    assert "three" in cli("diff", "a", "b", "--store", path, "--full").out
+    (found,) = cli("diff", "a", "b", "--store", path, "--json").documents
+    assert found["counts"] == {"same": 3, "changed": 1, "added": 0, "removed": 0}
+
+
+def test_tail_follows_until_it_is_interrupted(store: str) -> None:
+    """The newest first of all, then each as it arrives; Ctrl-C ends it without a word."""
+    command = [*COMMAND, "tail", "-n", "1", "--json", "--store", store]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert OTHER.encode() in process.stdout.readline()
+        writer = SQLiteStore(store)
+        nested = record("nested", parent_id="fresh", root_id="fresh")
+        writer.insert([nested, record("fresh", start_time=START - 5)])
+        writer.close()
+        assert b'"session_id":"fresh"' in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read() == b""
