@@ -1,136 +1,193 @@
-"""What a traced call costs, as ratios in one run: `python -m benchmarks`.
+"""What a traced call costs, beside a hand-written tracer and the peers: `python -m benchmarks`.
 
-Every round measures every tracer on every workload, one after the other; the table has the median
-of the rounds and, in brackets, their spread. Ratios are taken round by round, so that a machine
-whose speed drifts moves both sides. The caller's side is wall time of one thread with the flush
-thread idle; the whole process is CPU time of all threads, delivery to the store included.
+Every round measures every contender on every workload, one after the other; cells are the median
+of the rounds, with their spread in brackets, and ratios to the floor are taken round by round, so
+that a machine whose speed drifts moves both sides. All figures are CPU time: of the calling thread
+alone (`caller`), and of all threads until everything is delivered (`process`).
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import honeytrace
-from honeytrace import paused, trace_session
-from honeytrace._context import hot
+from . import peers
+from .contenders import Contender, Running, contenders, environment
+from .workloads import WORKLOADS, Workload
 
-from .workloads import FLOOR_QUEUE, WORKLOADS, Workload, floor, passthrough
-
-Round = dict[str, float]
+Cell = dict[str, Any]
 
 
-def caller_side(call: Callable[[], Any], calls: int) -> float:
-    """Microseconds a call, in this thread; what is recorded goes to a list nobody reads."""
-    start = time.perf_counter_ns()
-    for _ in range(calls):
-        call()
-    return (time.perf_counter_ns() - start) / calls / 1000
+def costs(
+    chosen: Sequence[Contender], workloads: Sequence[Workload], rounds: int, latency: float
+) -> dict[str, dict[str, list[Cell]]]:
+    """Contender → workload → what each round found; a round too many, for warming up, is left out.
 
-
-def whole_process(call: Callable[[], Any], calls: int) -> float:
-    """Microseconds of CPU a call, all threads, until everything is delivered."""
-    start = time.process_time_ns()
-    for _ in range(calls):
-        call()
-    if not honeytrace.flush(60):
-        raise RuntimeError("not everything was delivered")
-    return (time.process_time_ns() - start) / calls / 1000
-
-
-def callers(workload: Workload) -> Round:
-    """One round on the caller's side."""
-    submitted: list[Any] = []
-    submit = hot.submit
-    sides = {
-        "untraced": workload.make(lambda fn: fn),
-        "pass-through": workload.make(passthrough),
-        "floor": workload.make(floor),
-        "honeytrace": workload.make(trace_session),
-    }
-    found: Round = {}
-    hot.submit = submitted.append
-    try:
-        for name, call in sides.items():
-            call()
-            gc.collect()
-            found[name] = caller_side(call, workload.calls)
-            FLOOR_QUEUE.clear()
-            submitted.clear()
-        with paused():
-            found["recording off"] = caller_side(sides["honeytrace"], workload.calls)
-    finally:
-        hot.submit = submit
+    A contender that fails is left out from there on, and has fewer rounds.
+    """
+    running = [Running(contender, latency) for contender in chosen]
+    found: dict[str, dict[str, list[Cell]]] = {r.contender.label: {} for r in running}
+    for turn in range(rounds + 1):
+        for workload in workloads:
+            for r in list(running):
+                calls = workload.calls // (10 if r.contender.is_slow or not turn else 1)
+                try:
+                    cell = r.measure(workload.name, calls)
+                except RuntimeError as error:
+                    print(error, file=sys.stderr)
+                    running.remove(r)
+                    r.close()
+                    continue
+                if turn:
+                    found[r.contender.label].setdefault(workload.name, []).append(cell)
+                    cell["delivered"] = r.delivered()
+        print(f"round {turn} of {rounds}", file=sys.stderr)
+    for r in running:
+        r.close()
     return found
 
 
-def store(workload: Workload) -> Round:
-    """One round of the whole process, delivering to the embedded store."""
-    honeytrace.flush(60)
-    return {"embedded store": whole_process(workload.make(trace_session), workload.calls)}
+def sustained(contender: Contender, calls: int, latency: float) -> Cell:
+    """As many tiny calls as fast as they go, in a fresh process: throughput, memory, the end."""
+    r = Running(contender, latency)
+    try:
+        before = r.measure("tiny", 10)["peak_mb"]
+        found = r.measure("tiny", calls)
+        delivered = r.delivered()
+    except RuntimeError:
+        r.close()
+        return {}
+    return {
+        "calls": calls,
+        "calls_per_s": calls / found["calling"],
+        "delivered_per_s": calls / (found["calling"] + found["flush"]),
+        "flush_s": found["flush"],
+        "memory_mb": found["peak_mb"] - before,
+        "delivered": delivered,
+        "exit_s": r.close(),
+    }
 
 
-def import_cost() -> float:
-    """Milliseconds that `import honeytrace` adds to a bare interpreter, best of five."""
+def import_ms(contender: Contender, runs: int = 5) -> float:
+    """Milliseconds that its import adds to a bare interpreter, best of some."""
+    import_ = peers.IMPORTS.get(contender.worker, "import honeytrace")
 
     def once(code: str) -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        return (time.perf_counter() - start) * 1000
+        begin = time.perf_counter()
+        # isolated, since the benchmarks' own modules are named like the peers'
+        subprocess.run([contender.python, "-I", "-c", code], check=True, env=environment("/"))
+        return (time.perf_counter() - begin) * 1000
 
-    return min(once("import honeytrace") for _ in range(5)) - min(once("pass") for _ in range(5))
+    pairs = [(once("pass"), once(import_)) for _ in range(runs)]
+    return min(after for _, after in pairs) - min(before for before, _ in pairs)
 
 
-def summary(rounds: list[Round], over: str) -> dict[str, dict[str, float]]:
-    """Per tracer: the median and spread of the microseconds, and of the ratio to `over`."""
-    table = {}
-    for name in rounds[0]:
-        times = sorted(r[name] for r in rounds)
-        ratios = [r[name] / r[over] for r in rounds]
-        table[name] = {
-            "us": statistics.median(times),
-            "low": times[0],
-            "high": times[-1],
-            "ratio": statistics.median(ratios),
-        }
+def summary(found: dict[str, dict[str, list[Cell]]]) -> dict[str, dict[str, Cell]]:
+    """Contender → workload → medians, spreads and ratios to the floor."""
+    table: dict[str, dict[str, Cell]] = {}
+    for label, by_workload in found.items():
+        for name, cells in by_workload.items():
+            cell = table.setdefault(label, {})[name] = {"delivered": cells[-1]["delivered"]}
+            for side in ("caller", "process"):
+                times = [c[side] for c in cells]
+                base = [c[side] for c in found.get("floor", {}).get(name, [])]
+                cell[side] = {
+                    "us": statistics.median(times),
+                    "low": min(times),
+                    "high": max(times),
+                    "of_floor": statistics.median(t / b for t, b in zip(times, base, strict=False))
+                    if base
+                    else None,
+                }
     return table
 
 
+def microseconds(cell: Cell) -> str:
+    def short(value: float) -> str:
+        return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+    ratio = "" if cell["of_floor"] is None else f", x{short(cell['of_floor'])}"
+    return f"{short(cell['us'])} ({short(cell['low'])} to {short(cell['high'])}{ratio})"
+
+
+def lost(cells: dict[str, Cell]) -> str:
+    """What a row says of records that did not arrive."""
+    last = [cell["delivered"] for cell in cells.values() if cell["delivered"]]
+    if not last:
+        return ""
+    delivered, recorded = max(last, key=lambda pair: pair[1])
+    return "" if delivered >= recorded else f"; lost {recorded - delivered:,} of {recorded:,}"
+
+
 def markdown(results: dict[str, Any]) -> str:
-    lines = ["| workload | tracer | µs a call | of the floor |", "|---|---|---|---|"]
-    for workload, table in results["workloads"].items():
-        for name, row in table.items():
-            lines.append(
-                f"| {workload} | {name} | {row['us']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
-                f" | {row['ratio']:.2f} |"
-            )
-    lines.append(f"\n`import honeytrace`: {results['import_ms']:.0f} ms over bare Python.")
+    names = [workload.name for workload in WORKLOADS]
+    lines = []
+    for side, title in (("caller", "Caller's thread"), ("process", "Whole process, delivered")):
+        lines += [f"\n{title}, µs of CPU a call (low to high, of the floor)\n"]
+        lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+        for label, cells in results["costs"].items():
+            row = [microseconds(cells[name][side]) if name in cells else "—" for name in names]
+            lines.append(f"| {label}{lost(cells)} | " + " | ".join(row) + " |")
+    lines += ["\nAs fast as it goes, tiny calls, and the rest\n"]
+    lines += ["| | calls | calls/s | delivered/s | delivered | flush s | memory MB | exit s |"]
+    lines += ["|---" * 8 + "|"]
+    for label, c in results["sustained"].items():
+        if not c:
+            lines.append(f"| {label} | failed" + " |" * 7)
+            continue
+        arrived = f"{c['delivered'][0]:,} of {c['delivered'][1]:,}" if c["delivered"] else "—"
+        lines.append(
+            f"| {label} | {c['calls']:,} | {c['calls_per_s']:,.0f} | {c['delivered_per_s']:,.0f} "
+            f"| {arrived} | {c['flush_s']:.2f} | {c['memory_mb']:.0f} | {c['exit_s']:.2f} |"
+        )
+    lines += ["\n| | import, ms over bare Python |", "|---|---|"]
+    lines += [f"| {label} | {ms:.0f} |" for label, ms in results["import_ms"].items()]
+    lines += [f"\nNot installed: {', '.join(results['missing'])}"] if results["missing"] else []
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--latency", type=float, default=0.02, help="seconds, of the loopback API")
+    parser.add_argument("--only", default="", help="contenders with one of these words, a,b,c")
+    parser.add_argument("--workloads", default="", help="workloads with one of these words")
+    parser.add_argument("--no-sustained", action="store_true")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     args = parser.parse_args()
-    results: dict[str, Any] = {"python": platform.python_version(), "workloads": {}}
-    with tempfile.TemporaryDirectory() as directory:
-        honeytrace.configure(store=f"{directory}/sessions.db", queue_bytes=2_000_000_000)
-        for workload in WORKLOADS:
-            rounds = [{**callers(workload), **store(workload)} for _ in range(args.rounds)]
-            results["workloads"][workload.name] = summary(rounds, over="floor")
-        honeytrace.shutdown()
-    results["import_ms"] = import_cost()
+
+    def wanted(words: str, text: str) -> bool:
+        return not words or any(word in text for word in words.split(","))
+
+    everybody = [c for c in contenders() if c.label == "floor" or wanted(args.only, c.label)]
+    chosen = [c for c in everybody if not c.is_peer or peers.installed(c.worker)]
+    workloads = [w for w in WORKLOADS if wanted(args.workloads, w.name)]
+    results: dict[str, Any] = {
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "latency_s": args.latency,
+        "missing": [c.label for c in everybody if c not in chosen],
+        "costs": summary(costs(chosen, workloads, args.rounds, args.latency)),
+        "sustained": {},
+        "import_ms": {},
+    }
+    for c in chosen:
+        if (c.server or c.worker != "bare") and not args.no_sustained:
+            results["sustained"][c.label] = sustained(
+                c, 10_000 if c.is_slow else 100_000, args.latency
+            )
+        if c.is_peer or c.label == "recording off":
+            name = "honeytrace" if c.worker == "honeytrace" else c.label
+            results["import_ms"][name] = import_ms(c)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
     print(markdown(results))

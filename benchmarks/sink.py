@@ -4,8 +4,8 @@
 
 Prints its address. Every request is answered as some library of the comparison expects, after the
 latency; in mode `hang`, never. `GET /_received` answers `{"markers": …, "requests": …, "bytes": …}`
-since the last `GET /_reset`: every call of the benchmarks carries a marker of its own, `~m123~`, which
-is searched in the bodies, decompressed. Standard library alone, and zstandard where a body needs it.
+since the last `GET /_reset`: every call of the benchmarks carries a marker of its own, `~m123~`,
+which is searched in the bodies, decompressed. Standard library alone; zstandard where it is used.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def decoded(encoding: str, body: bytes) -> bytes:
     if encoding == "zstd":
         import zstandard
 
-        return zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True).read()
+        with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as whole:
+            return bytes(whole.read())
     return body
 
 

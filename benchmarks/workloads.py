@@ -1,112 +1,124 @@
-"""The calls that are measured, and the tracers they are measured under.
+"""The calls that are measured.
 
-The floor is a tracer written by hand that does the same essential work: a context variable, two
-clock readings, an id, two orjson dumps, one append. What a library costs beyond it is its own.
+Every call is given a marker of its own, `~m123~`, by which a server that received it can tell.
+Standard library alone: these run in the environments of the peers, too.
 """
 
 from __future__ import annotations
 
-import contextvars
-import functools
-import itertools
-import time
+import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-_current: contextvars.ContextVar[Any] = contextvars.ContextVar("floor", default=None)
-_ids = itertools.count(1)
-FLOOR_QUEUE: deque[tuple[Any, ...]] = deque()
+Call = Callable[..., Any]
 
 
-def floor(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The hand-written tracer."""
-
-    @functools.wraps(fn)
-    def traced(*args: Any, **kwargs: Any) -> Any:
-        parent, call_id = _current.get(), next(_ids)
-        token = _current.set(call_id)
-        start = time.time_ns()
-        inputs = orjson.dumps({"args": args, "kwargs": kwargs})
-        try:
-            result = fn(*args, **kwargs)
-        finally:
-            _current.reset(token)
-        outputs = orjson.dumps(result)
-        FLOOR_QUEUE.append((call_id, parent, start, time.time_ns(), inputs, outputs))
-        return result
-
-    return traced
+def one_by_one(call: Call, markers: Sequence[str]) -> None:
+    for marker in markers:
+        call(marker)
 
 
-def passthrough(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """What any decorator costs that does nothing."""
+def five_at_a_time(call: Call, markers: Sequence[str]) -> None:
+    for i in range(0, len(markers), 5):
+        call(markers[i : i + 5])
 
-    @functools.wraps(fn)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return fn(*args, **kwargs)
 
-    return wrapped
+def hundred_at_once(call: Call, markers: Sequence[str]) -> None:
+    async def gather() -> None:
+        for i in range(0, len(markers), 100):
+            await asyncio.gather(*[call(marker) for marker in markers[i : i + 100]])
+
+    asyncio.run(gather())
 
 
 class Workload(NamedTuple):
     name: str
-    make: Callable[[Decorator], Callable[[], Any]]
-    """Decorates the workload's functions; gives the call to measure."""
+    make: Callable[[Decorator], Call]
+    """Decorates the workload's functions; gives the call to measure, which takes its markers."""
     calls: int
-    """Measured calls a round."""
+    """Measured calls a round; a tenth of it for tracers that cost a hundred times as much."""
+    records: int = 1
+    """Traced calls in each."""
+    loop: Callable[[Call, Sequence[str]], None] = one_by_one
 
 
-_CHUNK = "The context manager's exit method is called with the exception, if any. " * 12
-_RAG_IN = [{"id": f"doc-{i}", "score": 0.5 + i, "text": _CHUNK[:900]} for i in range(4)]
-_RAG_OUT = {"role": "assistant", "content": _CHUNK[:560], "usage": {"total": 812}}
-_HUGE = [{"id": f"doc-{i}", "score": 0.5 + i, "text": _CHUNK[:900]} for i in range(520)]
+_TEXT = "The context manager's exit method is called with the exception, if any. " * 13
+_RAG_IN = [{"id": f"doc-{i}", "score": 0.5 + i, "text": _TEXT[:900]} for i in range(4)]
+_RAG_OUT = {"role": "assistant", "content": _TEXT[:560], "usage": {"total": 812}}
+_HUGE = [{"id": f"doc-{i}", "score": 0.5 + i, "text": _TEXT[:900]} for i in range(520)]
+QUESTION = "How do I leave a with block early?"
 
 
-def _tiny(trace: Decorator) -> Callable[[], Any]:
+def _tiny(trace: Decorator) -> Call:
     @trace
-    def add(a: int, b: int = 2) -> int:
-        return a + b
+    def add(a: str, b: int = 2) -> int:
+        return b
 
-    return lambda: add(1)
+    return add
 
 
-def _rag(trace: Decorator) -> Callable[[], Any]:
+def _rag(trace: Decorator) -> Call:
     @trace
-    def answer(question: str, passages: list[dict[str, Any]]) -> dict[str, Any]:
+    def answer(question: str, passages: list[dict[str, Any]], turn: str) -> dict[str, Any]:
         return _RAG_OUT
 
-    return lambda: answer("How do I leave a with block early?", _RAG_IN)
+    return lambda marker: answer(QUESTION, _RAG_IN, marker)
 
 
-def _nested(trace: Decorator) -> Callable[[], Any]:
+def _nested(trace: Decorator) -> Call:
     @trace
-    def step(question: str, passages: list[dict[str, Any]]) -> dict[str, Any]:
+    def step(question: str, passages: list[dict[str, Any]], turn: str) -> dict[str, Any]:
         return _RAG_OUT
 
     @trace
-    def pipeline(question: str, passages: list[dict[str, Any]]) -> dict[str, Any]:
-        for _ in range(4):
-            step(question, passages)
+    def pipeline(question: str, passages: list[dict[str, Any]], turn: str) -> dict[str, Any]:
+        for marker in more:
+            step(question, passages, marker)
         return _RAG_OUT
 
-    return lambda: pipeline("How do I leave a with block early?", _RAG_IN)
+    more: Sequence[str] = ()
+
+    def call(markers: Sequence[str]) -> Any:
+        nonlocal more
+        more = markers[1:]
+        return pipeline(QUESTION, _RAG_IN, markers[0])
+
+    return call
 
 
-def _half_megabyte(trace: Decorator) -> Callable[[], Any]:
+def _half_megabyte(trace: Decorator) -> Call:
     @trace
-    def index(passages: list[dict[str, Any]]) -> int:
+    def index(passages: list[dict[str, Any]], turn: str) -> int:
         return len(passages)
 
-    return lambda: index(_HUGE)
+    return lambda marker: index(_HUGE, marker)
+
+
+def _async(trace: Decorator) -> Call:
+    @trace
+    async def ask(a: str, b: int = 2) -> int:
+        await asyncio.sleep(0)
+        return b
+
+    return ask
+
+
+def _generator(trace: Decorator) -> Call:
+    @trace
+    def tokens(turn: str) -> Iterator[str]:
+        yield from ("The", " context", " manager", "'s", " exit", " method", " is", " called")
+
+    return lambda marker: deque(tokens(marker), maxlen=0)
 
 
 WORKLOADS = [
-    Workload("tiny", _tiny, 20_000),
-    Workload("RAG-sized", _rag, 5_000),
-    Workload("1 + 4 nested", _nested, 1_000),
-    Workload("0.5 MB in", _half_megabyte, 200),
+    Workload("tiny", _tiny, 10_000),
+    Workload("RAG-sized", _rag, 4_000),
+    Workload("1 + 4 nested", _nested, 1_000, 5, five_at_a_time),
+    Workload("0.5 MB in", _half_megabyte, 100),
+    Workload("gather of 100", _async, 10_000, 1, hundred_at_once),
+    Workload("generator of 8", _generator, 4_000),
 ]
+BY_NAME = {workload.name: workload for workload in WORKLOADS}

@@ -22,8 +22,25 @@ PINS = {
     "logfire": ["logfire==5.2.0"],
     "honeyhive": ["honeyhive==1.7.0"],
     "opik": ["opik==2.2.122"],
-    "lmnr": ["lmnr==0.8.1"],
+    # its own siblings, or pip finds no versions that go together
+    "lmnr": [
+        "lmnr==0.8.1",
+        "opentelemetry-sdk==1.41.1",
+        "opentelemetry-instrumentation==0.62b1",
+        "opentelemetry-instrumentation-threading==0.62b1",
+    ],
 }
+IMPORTS = {
+    "opentelemetry": "import opentelemetry.sdk.trace.export, "
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "langfuse": "import langfuse",
+    "langsmith": "from langsmith import Client, traceable",
+    "logfire": "import logfire",
+    "honeyhive": "from honeyhive import HoneyHiveTracer, trace",
+    "opik": "import opik",
+    "lmnr": "from lmnr import Laminar, observe",
+}
+"""What a program imports to use it."""
 HOME = Path(__file__).parent.parent / ".peers"
 
 

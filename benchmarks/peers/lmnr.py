@@ -10,7 +10,5 @@ from lmnr import Laminar, observe
 
 def setup(url: str) -> tuple[Callable[..., Any], Callable[[], Any]]:
     host, _, port = url.rpartition(":")
-    Laminar.initialize(
-        project_api_key="local", base_url=host, http_port=int(port), force_http=True
-    )
+    Laminar.initialize(project_api_key="local", base_url=host, http_port=int(port), force_http=True)
     return observe(), Laminar.flush

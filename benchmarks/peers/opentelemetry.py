@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK and OTLP exporter, with capture written by hand: it has no decorator of ours."""
+"""OpenTelemetry's SDK and OTLP exporter, with capture written by hand."""
 
 from __future__ import annotations
 
