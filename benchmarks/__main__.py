@@ -39,7 +39,7 @@ def costs(
     for turn in range(rounds + 1):
         for workload in workloads:
             for r in list(running):
-                calls = workload.calls // (10 if r.contender.is_slow or not turn else 1)
+                calls = workload.calls // (10 if r.contender.is_slow else 1)
                 try:
                     cell = r.measure(workload.name, calls)
                 except RuntimeError as error:

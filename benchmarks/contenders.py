@@ -49,7 +49,7 @@ def contenders() -> list[Contender]:
         ("null sink", "null", ""),
         ("embedded store", "store", ""),
         ("own server", "server", "own"),
-        ("API, tree", "tree", "sink"),
+        ("API, tree, one session", "tree", "sink"),
         ("API, sessions", "sessions", "sink"),
     ):
         ours.append(Contender(f"honeytrace: {label}", "honeytrace", (destination, True), server))

@@ -1,16 +1,17 @@
 """The tracers that are measured beside the peers: none, the floor, and honeytrace.
 
-A tracer is the decorator, what waits for delivery, and what tells how many were delivered (None
-where nothing is, or where the server that received them tells).
+A tracer is the decorator, what waits for delivery, what tells how many were delivered (None where
+nothing is, or where the server that received them tells), and what the calls are made inside of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-Tracer = tuple[Callable[..., Any], Callable[[], Any], Callable[[], "int | None"]]
+Tracer = tuple[Callable[..., Any], Callable[[], Any], Callable[[], "int | None"], Callable[[], Any]]
 
 
 class Nowhere:
@@ -30,7 +31,7 @@ def bare(kind: str) -> Tracer:
     from . import floor
 
     how = {"untraced": lambda fn: fn, "pass-through": floor.passthrough, "floor": floor.floor}
-    return how[kind], floor.QUEUE.clear, lambda: None
+    return how[kind], floor.QUEUE.clear, lambda: None, nullcontext
 
 
 def honeytrace(destination: str, url: str, journal: bool) -> Tracer:
@@ -53,4 +54,6 @@ def honeytrace(destination: str, url: str, journal: bool) -> Tracer:
         library.trace_session,
         lambda: library.flush(120),
         lambda: None if destination == "off" else library.stats().delivered,
+        # events belong to a session, as with HoneyHive's own SDK
+        (lambda: library.session("bench")) if destination == "tree" else nullcontext,
     )
