@@ -101,7 +101,8 @@ class Guard:
             return
         if scope["method"] in _READING and "text/html" in headers.get("accept", ""):
             query = scope["query_string"].decode("latin-1")
-            back = quote(scope["path"]) + (f"?{query}" if query else "")
+            path = scope.get("raw_path") or quote(scope["path"]).encode()
+            back = path.decode("latin-1") + (f"?{query}" if query else "")
             location = f"/login?next={quote(back, safe='')}"
             raise RefusedError(303, "login", "log in with a key of this server", location=location)
         message = "send `Authorization: Bearer <key>` with a key of this server (HH_API_KEY)"

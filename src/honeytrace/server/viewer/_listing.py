@@ -102,10 +102,10 @@ def show_list(site: Site, request: Request) -> Response:
         rows=[Row.of(record) for record in shown],
         older=older,
         problem=problem,
-        projects=site.store.values("project"),
-        sources=site.store.values("source"),
-        names=site.store.values("session_name"),
-        statuses=site.store.values("status"),
+        projects=site.choices("project"),
+        sources=site.choices("source"),
+        names=site.choices("session_name"),
+        statuses=site.choices("status"),
     )
     return site.html(page, 400 if problem else 200)
 

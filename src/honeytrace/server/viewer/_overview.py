@@ -73,7 +73,7 @@ def show_overview(site: Site, request: Request) -> Response:
         calls=sum(each.calls for each in buckets),
         errors=sum(each.errors for each in buckets),
         newest=_NEWEST if looked_at == _NEWEST else 0,
-        projects=site.store.values("project"),
+        projects=site.choices("project"),
         problem=problem,
     )
     return site.html(page, 400 if problem else 200)

@@ -1,0 +1,165 @@
+"""What arrives is told to the pages that follow it, over real sockets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from viewer_site import call, many, serving
+
+from honeytrace.errors import StoreError
+from honeytrace.server import Limits
+from honeytrace.server.viewer import _live
+from honeytrace.store.memory import MemoryStore
+from honeytrace.store.sqlite import SQLiteStore
+
+
+@contextmanager
+def following(
+    client: httpx.Client, path: str = "/live", **headers: str
+) -> Iterator[Iterator[dict[str, str]]]:
+    """The events of a stream; the first one says that it has begun."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    with client.stream("GET", path, headers=headers, timeout=30) as reply:
+        assert reply.status_code == 200
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        yield events(reply)
+
+
+def events(reply: httpx.Response) -> Iterator[dict[str, str]]:
+    event: dict[str, str] = {}
+    for line in reply.iter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            event[name] = value.strip()
+        elif event:
+            yield event
+            event = {}
+
+
+def arrivals(event: dict[str, str]) -> list[str]:
+    return [each["id"] for each in orjson.loads(event["data"])]
+
+
+def begin(stream: Iterator[dict[str, str]]) -> str:
+    """The place at which the stream begins."""
+    assert "retry" in next(stream)
+    place = next(stream)
+    assert place["event"] == "place"
+    return place["id"]
+
+
+def test_what_arrives_is_told(http: httpx.Client, store: SQLiteStore) -> None:
+    """As the rows that a list shows; what was there before is not repeated."""
+    store.insert([call("old")])
+    with following(http) as stream:
+        begin(stream)
+        store.insert([call("new", session_name="<b>")])
+        event = next(stream)
+    assert arrivals(event) == ["new"]
+    row = orjson.loads(event["data"])[0]["html"]
+    assert 'data-id="new"' in row
+    assert "&lt;b&gt;" in row
+
+
+CONDITIONS = [
+    "project=mine",
+    "q=because+special",
+    "since=2023-01-01&until=0s&project=mine",
+    "scope=calls&name=step",
+]
+
+
+@pytest.mark.parametrize("conditions", CONDITIONS)
+def test_only_what_meets_the_conditions_is_told(
+    conditions: str, http: httpx.Client, store: SQLiteStore
+) -> None:
+    """The stream is that of the list at the same address."""
+    with following(http, f"/live?{conditions}") as stream:
+        begin(stream)
+        store.insert([call("other"), call("inside", "root", project="elsewhere")])
+        wanted = call(
+            "wanted", project="mine", session_name="step", outputs={"result": "because special"}
+        )
+        store.insert([wanted])
+        assert arrivals(next(stream)) == ["wanted"]
+
+
+def test_a_page_that_comes_back_misses_nothing(http: httpx.Client, store: SQLiteStore) -> None:
+    """It names the place it had reached, as browsers do by themselves, or in the address."""
+    with following(http) as stream:
+        place = begin(stream)
+    store.insert([call("meanwhile")])
+    with following(http, last_event_id=place) as stream:
+        assert "retry" in next(stream)
+        assert arrivals(next(stream)) == ["meanwhile"]
+    with following(http, f"/live?after={place}") as stream:
+        assert "retry" in next(stream)
+        assert arrivals(next(stream)) == ["meanwhile"]
+
+
+def test_a_flood_is_not_streamed(http: httpx.Client, store: SQLiteStore) -> None:
+    """More than anyone could read is said in one event, and the stream goes on from there."""
+    with following(http) as stream:
+        begin(stream)
+        store.insert(many(_live._BATCH))
+        assert next(stream)["event"] == "gap"
+        store.insert([call("after")])
+        assert arrivals(next(stream)) == ["after"]
+
+
+def test_there_is_an_end_to_streams(store: SQLiteStore) -> None:
+    """One too many is refused, so that pages left open cannot keep programs out; one that its
+    reader left makes room."""
+    limits = Limits(streams=1)
+    with serving(store, limits=limits) as url, httpx.Client(base_url=url) as client:
+        with following(client) as stream:
+            begin(stream)
+            refused = client.get("/live")
+            assert refused.status_code == 503
+            assert "retry-after" in refused.headers
+            assert client.get("/health").status_code == 200
+        free = False
+        while not free:  # until the server has noticed
+            with client.stream("GET", "/live") as reply:
+                free = reply.status_code == 200
+
+
+def test_a_stream_does_not_hold_up_the_end(store: SQLiteStore) -> None:
+    """A server that is told to stop ends its streams, well before it would cut them off."""
+    ended: list[Any] = []
+    with httpx.Client(timeout=30) as client:
+        with serving(store) as url:
+            begun = threading.Event()
+
+            def read() -> None:
+                with following(client, f"{url}/live") as stream:
+                    begin(stream)
+                    begun.set()
+                    ended.append(list(stream))
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            assert begun.wait(30)
+        reader.join(30)
+    assert ended == [[]]  # ended in order: a connection that was cut would have raised
+
+
+def test_a_store_that_fails_ends_the_stream(store: SQLiteStore) -> None:
+    """In order, so that the browser comes back by itself."""
+
+    class Failing(MemoryStore):
+        def arrived(self, after: int | None, limit: int = 100) -> Any:
+            raise StoreError("gone")
+
+    with (
+        serving(Failing()) as url,
+        httpx.Client(base_url=url) as client,
+        following(client) as stream,
+    ):
+        assert len(list(stream)) == 1

@@ -1,0 +1,111 @@
+"""A store and its viewer on loopback, and sessions to look at."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+
+from honeytrace._record import RESERVED, Record, from_start_session
+from honeytrace.server import Limits, create_app
+from honeytrace.server.run import _bind, _Server
+from honeytrace.store import Store
+
+START = 1_700_000_000_000.0
+
+HOSTILE = (
+    "<script>alert(1)</script> \x1b[31mred \u202egnp.exe &amp; \"'><img src=x onerror=alert(2)>"
+)
+
+
+@contextmanager
+def serving(store: Store, **options: Any) -> Iterator[str]:
+    """The URL of the viewer while the block runs; at the end the server has stopped by itself."""
+    ready = threading.Event()
+    app = create_app(store, **options)
+    server = _Server(app, options.get("limits") or Limits(), "", ready.set)
+    with _bind("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            assert ready.wait(30)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def call(
+    session_id: str, parent: str | None = None, root: str | None = None, **fields: Any
+) -> Record:
+    """A finished session; `fields` are those of a startSession payload."""
+    own = fields.pop("own", {})
+    if parent is not None:
+        own = {**own, "parent_id": parent, "root_id": root or parent}
+    session = {
+        "session_id": session_id,
+        "session_name": "answer",
+        "project": "support",
+        "source": "test",
+        "start_time": START,
+        "duration": 2.5,
+        "inputs": {"question": "why?"},
+        "outputs": {"result": "because"},
+        **fields,
+    }
+    session["end_time"] = session["start_time"] + session["duration"]
+    session["metadata"] = {**fields.get("metadata", {}), RESERVED: own}
+    return from_start_session(session, str)
+
+
+def pipeline() -> list[Record]:
+    """A run with a call inside that retrieves documents, and one that fails."""
+    documents = [
+        {"text": "A passage about keys.", "score": 0.91, "metadata": {"source": "keys.md"}}
+    ]
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why?"}]
+    traceback = 'Traceback (most recent call last):\n  File "a.py", line 1\nTimeout: too late'
+    return [
+        call("root", children_ids=["retrieve", "generate"], duration=100.0,
+             metrics={"faithfulness": 0.9}, user_properties={"email": "ada@example.com"},
+             config={"model": "small"}, metadata={"release": "7"}),
+        call("retrieve", "root", session_name="retrieve", start_time=START + 5, duration=20.0,
+             outputs={"result": documents}),
+        call("generate", "root", session_name="generate", start_time=START + 30, duration=60.0,
+             inputs={"messages": messages}, outputs={}, error="Timeout: too late",
+             own={"traceback": traceback}),
+    ]  # fmt: skip
+
+
+def ids(html: str) -> list[str]:
+    """The sessions in a list's HTML, in order."""
+    return re.findall(r'<tr class="row" data-id="([^"]*)"', html)
+
+
+def many(count: int, **fields: Any) -> list[Record]:
+    """Runs a second apart, the oldest first."""
+    return [call(f"s{n:04}", start_time=START + n * 1000, **fields) for n in range(count)]
+
+
+def wide(count: int) -> list[Record]:
+    """A run with `count` calls inside, ten deep: each tenth call's parent is the run."""
+    children: dict[str, list[str]] = {}
+    parents = {}
+    for n in range(count):
+        parent = "root" if n % 10 == 0 else f"c{n - 1:05}"
+        parents[f"c{n:05}"] = parent
+        children.setdefault(parent, []).append(f"c{n:05}")
+    inside = [
+        call(name, parent, "root", session_name=f"step {name[1:]}", start_time=START + n,
+             duration=10.0, children_ids=children.get(name, []))
+        for n, (name, parent) in enumerate(parents.items())
+    ]  # fmt: skip
+    return [call("root", children_ids=children["root"], duration=count + 10.0), *inside]
+
+
+def as_json(text: str) -> Any:
+    return orjson.loads(text)
