@@ -92,7 +92,8 @@ class Trial:
             if self.experiment.server == "late":
                 late.start()
             found = self.victim(home, self.experiment.end, self.experiment.calls)
-            late.join()
+            if self.experiment.server == "late":
+                late.join()
             if self.experiment.server in ("hang", "gone"):
                 self.close()
                 self.serve(home, "ok")

@@ -99,8 +99,11 @@ class Victim:
         done(f"{stuck} of 5 children stuck")
 
     def recovers(self) -> None:
-        """The next process in the same directory: it traces something, and waits for delivery."""
+        """The next process in the same directory: traces something and lives while it recovers."""
         self.call("next")
+        for thread in threading.enumerate():
+            if "recovery" in thread.name:
+                thread.join(60)
         self.flush()
         done()
 
