@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._record import OBJECTS, RESERVED
 from ._tree import Place, walk
+
+if TYPE_CHECKING:
+    from ._frame import DataFrame
 
 
 class Family(Protocol):
@@ -18,11 +21,12 @@ class Family(Protocol):
     def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]: ...
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RecordedSession:
     """A session read back. Times and durations are milliseconds, as on the wire.
 
-    Equality is that of `session_id`. `children`, `parent` and `tree()` read on demand.
+    Equality is that of `session_id`. `children`, `parent` and `tree()` read on demand. In a
+    notebook it shows itself as HTML.
     """
 
     session_id: str
@@ -109,8 +113,27 @@ class RecordedSession:
                 indents.append((indent + ("   " if place.last else "│  "))[-_WIDEST:])
         return "\n".join(lines)
 
+    def to_pandas(self) -> DataFrame:
+        """This session and everything inside it, as `walk` goes, as a `pandas.DataFrame`.
+
+        The columns are those of `SessionList.to_pandas`, and `depth`. Raises ImportError without
+        pandas.
+        """
+        from ._frame import frame
+
+        walked = list(self.walk())
+        return frame([s for s, _ in walked], depth=[place.depth for _, place in walked])
+
     def __str__(self) -> str:
         return _line(self, "")
+
+    def __repr__(self) -> str:
+        return f"<RecordedSession {self.session_id} {self}>"
+
+    def _repr_html_(self) -> str:
+        from ._notebook import session_html
+
+        return session_html(self)
 
 
 _WIDEST = 120
@@ -119,9 +142,12 @@ _WIDEST = 120
 
 def _line(session: RecordedSession, branch: str) -> str:
     mark = {"ok": "", "error": f"  ✗ {session.error}"}.get(session.status, f"  ({session.status})")
-    return f"{branch}{printable(session.session_name)}  {duration_text(session.duration)}" + (
-        printable(mark) if len(mark) < 160 else printable(mark[:160]) + "…"
-    )
+    name = _cut(session.session_name)
+    return f"{branch}{name}  {duration_text(session.duration)}{_cut(mark)}"
+
+
+def _cut(text: str) -> str:
+    return printable(text) if len(text) < 160 else printable(text[:160]) + "…"
 
 
 def printable(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._record import Record, Update, apply, decode
@@ -17,6 +18,9 @@ from .errors import ConfigurationError, SessionNotFound
 from .store import Metric, Outline, Query, Reader
 from .store.memory import outline_of
 from .store.overlay import Overlay
+
+if TYPE_CHECKING:
+    from ._frame import DataFrame
 
 __all__ = ["SessionList", "get_session", "list_sessions", "search_sessions"]
 
@@ -94,6 +98,22 @@ class SessionList(list[RecordedSession]):
         while page:
             yield page
             page = page.next_page()
+
+    def to_pandas(self) -> DataFrame:
+        """This page as a `pandas.DataFrame`, one row a session.
+
+        Columns are the session's fields; what is in `inputs`, `outputs`, `metrics` and the like
+        has a column each, `outputs.result`. `start_time` and `end_time` are UTC timestamps,
+        `duration` milliseconds. Raises ImportError without pandas.
+        """
+        from ._frame import frame
+
+        return frame(self)
+
+    def _repr_html_(self) -> str:
+        from ._notebook import list_html
+
+        return list_html(self)
 
 
 def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
