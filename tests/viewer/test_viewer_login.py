@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from viewer_site import call, serving
+from viewer_site import call, looked_up, serving
 
-import honeytrace
 from honeytrace.server._guard import COOKIE
 from honeytrace.server._keys import TICKET_SECONDS, Keys
 from honeytrace.store.sqlite import SQLiteStore
@@ -163,10 +162,8 @@ def test_feedback_is_seen_by_get_session(http: httpx.Client, store: SQLiteStore)
         "/sessions/a%2Fb", data={"rating": "4", "comment": " good "}, headers=own(http)
     )
     assert reply.headers["location"] == "/sessions/a%2Fb"
-    honeytrace.configure(store=store.path)
     expected = {"reviewed": True, "rating": 4, "comment": "good"}
-    assert honeytrace.get_session("a/b").feedback == expected
-    honeytrace.shutdown()
+    assert looked_up(store.path, "a/b")["feedback"] == expected
 
 
 @pytest.mark.parametrize(

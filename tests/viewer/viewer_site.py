@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -109,3 +113,20 @@ def wide(count: int) -> list[Record]:
 
 def as_json(text: str) -> Any:
     return orjson.loads(text)
+
+
+def looked_up(store: Path, session_id: str) -> dict[str, Any]:
+    """The session as another process gets it, by `get_session`."""
+    code = (
+        "import json, sys, honeytrace as h; print(json.dumps(h.get_session(sys.argv[1]).to_dict()))"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("HH_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, session_id],
+        env={**environ, "HONEYTRACE_STORE": str(store)},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    found: dict[str, Any] = orjson.loads(ran.stdout)
+    return found

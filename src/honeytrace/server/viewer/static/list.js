@@ -33,7 +33,6 @@ function follow(rows) {
     stream.addEventListener("place", (event) => { reached = event.lastEventId; });
     stream.addEventListener("gap", (event) => {
       reached = event.lastEventId;
-      notice.textContent = "Many more arrived: reload";
       notice.hidden = false;
     });
     stream.addEventListener("error", () => {
