@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import subprocess
@@ -83,7 +84,13 @@ class Terminal:
             start_new_session=True,
         )
         os.close(inside)
-        self.text = ""
+        self._told: list[str] = []
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+
+    @property
+    def text(self) -> str:
+        """All it has shown so far."""
+        return "".join(self._told)
 
     def until(self, words: str) -> str:
         """What it shows, up to these words at least."""
@@ -101,8 +108,15 @@ class Terminal:
                 self._read()
         except EOFError:
             pass
-        os.close(self._fd)
         return self.process.wait(60), self.text
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self._fd)
+        self.process.kill()
+        self.process.wait()
 
     def _read(self) -> None:
         try:
@@ -110,8 +124,14 @@ class Terminal:
         except OSError:  # Linux says EIO when the other side is closed
             data = b""
         if not data:
-            raise EOFError(self.text)
-        self.text += data.decode(errors="replace")
+            raise EOFError(self.text[-2000:])
+        self._told.append(self._decode(data))
+
+
+def in_terminal(*arguments: str, columns: int = 80, **env: str) -> tuple[int, str]:
+    """The exit status of a command that asks nothing, and all it showed in a pseudo-terminal."""
+    with Terminal(*arguments, columns=columns, **env) as terminal:
+        return terminal.end()
 
 
 class Api(ThreadingHTTPServer):

@@ -22,7 +22,7 @@ from ..store import Query
 from ._find import opened, pages
 from ._formats import FORMATS
 from ._options import AsJson, StorePath, filtered
-from ._terminal import counted, emit, progress, say
+from ._terminal import binary_output, counted, emit, progress, say
 
 _SAID = 10
 """So many lines that were refused are told of one by one."""
@@ -54,9 +54,12 @@ def export(
         raise typer.BadParameter("--json is about the file: it goes with --output FILE")
     if output is None and form == "parquet" and sys.stdout.isatty():
         raise typer.BadParameter("Parquet is nothing for a terminal: add --output FILE")
-    with opened(store) as reader, progress("export", reader.size().sessions) as done:
-        written = Counted(pages(reader, query), done)
-        with _destination(output) as file:
+    # a bar on the same terminal would mix with the sessions
+    shown = output is not None or not sys.stdout.isatty()
+    with opened(store) as reader:
+        total = reader.size().sessions if query == Query() else None
+        with progress("export", total, shown=shown) as done, _destination(output) as file:
+            written = Counted(pages(reader, query), done)
             FORMATS[form](written, file)
     if as_json:
         emit({"sessions": written.number, "output": str(output), "format": form})
@@ -90,7 +93,7 @@ def _destination(output: Path | None) -> Iterator[IO[bytes]]:
     """Standard output, or a file that has its name only once it is whole."""
     if output is None:
         sys.stdout.flush()
-        yield sys.stdout.buffer
+        yield binary_output()
         sys.stdout.buffer.flush()
         return
     if not output.parent.is_dir():

@@ -5,12 +5,13 @@ Results go to standard output; progress, hints and errors to standard error.
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import IO, Any, cast
 
 import orjson
 from rich.console import Console
@@ -40,7 +41,7 @@ _WIDE = 100_000
 """Columns of what is no terminal: nothing is cut or wrapped there."""
 
 # what a terminal may obey, or a reader be deceived by; JSON can say all of it in escapes
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class _Console(Console):
@@ -97,11 +98,25 @@ def table(rows: Table) -> None:
 def emit(document: Any) -> None:
     """One JSON document on a line of its own, in UTF-8; bytes are JSON already."""
     line = document if isinstance(document, bytes) else orjson.dumps(document)
-    if sys.stdout.isatty():
-        line = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", line.decode()).encode()
     sys.stdout.flush()
-    sys.stdout.buffer.write(line + b"\n")
+    binary_output().write(line + b"\n")
     sys.stdout.buffer.flush()
+
+
+def binary_output() -> IO[bytes]:
+    """Standard output for bytes of UTF-8; a terminal gets what it might obey as JSON's escapes."""
+    return cast("IO[bytes]", _Escaping()) if sys.stdout.isatty() else sys.stdout.buffer
+
+
+class _Escaping(io.RawIOBase):
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        text = bytes(data).decode(errors="replace")
+        safe = _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        sys.stdout.buffer.write(safe.encode())
+        return len(data)
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -134,10 +149,15 @@ def clock(ms: float, *, full: bool = False) -> str:
 
 
 @contextmanager
-def progress(doing: str, total: float | None) -> Iterator[Callable[[float], None]]:
-    """A progress bar on standard error where that is a terminal; yields what moves it on."""
+def progress(
+    doing: str, total: float | None, *, shown: bool = True
+) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error where that is a terminal; yields what moves it on.
+
+    Without a total it only counts.
+    """
     console = err()
-    if not console.is_terminal:
+    if not (shown and console.is_terminal):
         yield lambda done: None
         return
     from rich.progress import (

@@ -1,0 +1,219 @@
+"""Terminals, pipes and hostile content: what a person sees, and what a program reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_running import COMMAND, Api, Terminal, in_terminal, piped, record, stored
+from conftest import Cli
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+HOSTILE = (
+    "[bold red]markup[/] [/] :smile: "
+    "\x1b[31mred\x1b[2J\x1b]0;title\x07 \x9b31m \x07\x08\r\x00 "
+    "\u202eright-to-left\u202c \u2066isolate\u2069 \u2028 \u200f \U000e0041 <script>"
+)
+FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200f\u2028\u202a-\u202e\u2066-\u2069]"
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    long = {"text": "word " * 2_000}
+    return str(
+        stored(
+            tmp_path / "sessions.db",
+            record("root", inputs=long, start_time=1e12),
+            record("child", parent_id="root", root_id="root", error="ValueError: no"),
+        )
+    )
+
+
+def hostile(tmp_path: Path) -> str:
+    """A store in which every text is hostile, and one of them has five megabytes."""
+    every = {HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}
+    details = {"traceback": f"{HOSTILE}\n{HOSTILE}"}
+    evil = record(
+        "evil" + HOSTILE,
+        **dict.fromkeys(("session_name", "project", "source", "error"), HOSTILE),
+        **dict.fromkeys(("outputs", "metrics", "config", "user_properties"), every),
+        inputs={"long": HOSTILE * 40_000, **every},
+        metadata={"honeytrace": details, HOSTILE: HOSTILE},
+        status=HOSTILE,
+    )
+    messages = [{"role": HOSTILE, "content": HOSTILE, HOSTILE: HOSTILE}]
+    documents = [{"title": HOSTILE, "text": HOSTILE, HOSTILE: HOSTILE}]
+    chat = record("chat", inputs={"m": messages}, outputs={"d": documents}, start_time=1.0)
+    return str(stored(tmp_path / "hostile.db", evil, chat))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["show", "evil"],
+        ["show", "chat"],
+        ["search", "script"],
+        ["stats"],
+        ["diff", "chat", "evil"],
+        ["diff", "evil", "chat"],
+        ["show", HOSTILE.replace("\0", "")],
+        ["list", "--json"],
+        ["show", "evil", "--json"],
+        ["export"],
+        ["doctor"],
+    ],
+    ids=lambda command: "-".join(command)[:20],
+)
+def test_hostile_content_is_harmless_in_a_terminal(command: list[str], tmp_path: Path) -> None:
+    """No escape but our own colours, no control character, no change of direction, no markup
+    obeyed, and, but where all was asked for, no more than a few screens of it."""
+    _, shown = in_terminal(*command, "--store", hostile(tmp_path))
+    text = COLOUR.sub("", shown).replace("\r\n", "\n")
+    assert "\x1b" not in text
+    assert not FORBIDDEN.search(text)
+    if command[0] not in ("stats", "doctor"):
+        assert "[bold red]markup[/]" in text or "evil" in text or "chat" in text
+    if "--json" not in command and command != ["export"]:
+        assert len(text) < 50_000
+
+
+def test_json_is_the_same_document_on_a_terminal(tmp_path: Path) -> None:
+    """Unsafe characters are escaped there, not replaced."""
+    path = hostile(tmp_path)
+    _, shown = in_terminal("show", "chat", "--json", "--store", path)
+    assert json.loads(shown) == json.loads(piped("show", "chat", "--json", "--store", path).stdout)
+
+
+@pytest.mark.parametrize("command", [["list"], ["show"], ["diff", "root", "child"], ["stats"]])
+def test_a_terminal_gets_colour_within_its_width(command: list[str], store: str) -> None:
+    """No line is longer than the terminal is wide, narrow or wide."""
+    for columns in (40, 80, 160):
+        status, shown = in_terminal(*command, "--store", store, columns=columns)
+        assert status == 0
+        assert COLOUR.search(shown)
+        lines = COLOUR.sub("", shown).split("\r\n")
+        assert max(map(len, lines)) <= columns, lines
+
+
+def test_no_color_is_respected(store: str) -> None:
+    """By its convention: no colours; weight may remain."""
+    _, shown = in_terminal("list", "--store", store, NO_COLOR="1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", shown)
+
+
+def test_pipes_get_plain_whole_lines(store: str) -> None:
+    """No colour, no wrapping, no cutting, whatever the terminal around is."""
+    ran = piped("show", "root", "--full", "--store", store, env={**os.environ, "COLUMNS": "20"})
+    assert b"\x1b" not in ran.stdout
+    assert ("word " * 2_000).strip().encode() in ran.stdout
+    assert not re.search(rb" $", ran.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", [["list", "--all"], ["list", "--json"], ["export"], ["show"]])
+def test_a_reader_that_has_enough_is_no_error(command: list[str], tmp_path: Path) -> None:
+    """`| head` ends it in silence, with the status of a program that SIGPIPE ended."""
+    many = (record(f"s{n:04}", inputs={"text": "word " * 500}) for n in range(400))
+    path = stored(tmp_path / "many.db", record("root", start_time=1e13), *many)
+    if command == ["show"]:
+        command = ["show", "s0001", "--full"]
+        stored(path, *(record(f"c{n}", parent_id="s0001", root_id="s0001") for n in range(3000)))
+    more = ["-n", "400"] if command[0] == "list" else []
+    with subprocess.Popen(
+        [*COMMAND, *command, *more, "--store", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
+
+
+def test_an_ascii_terminal_gets_question_marks(store: str) -> None:
+    """Not a traceback."""
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ran = piped("show", "root", "--store", store, env=environ)
+    assert ran.returncode == 0
+    assert b"?" in ran.stdout
+
+
+def test_an_interrupt_is_silent(store: str) -> None:
+    """Ctrl-C in a terminal: status 130, and not a word."""
+    with Terminal("tail", "-n", "1", "--store", store) as terminal:
+        terminal.until("answer")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        status, shown = terminal.end()
+    assert status == 130
+    assert "Traceback" not in shown
+    assert "Abort" not in shown
+
+
+def test_progress_is_for_terminals(store: str, tmp_path: Path) -> None:
+    """On standard error, and never among the results."""
+    path = tmp_path / "all.jsonl"
+    status, shown = in_terminal("export", "-o", str(path), "--store", store)
+    assert status == 0
+    assert "export" in shown
+    assert "2 sessions written" in shown
+    assert len(path.read_text().splitlines()) == 2
+    assert piped("export", "--store", store).stderr == b""
+    _, shown = in_terminal("import", str(path), "--store", str(tmp_path / "copy.db"))
+    assert "import" in shown
+    assert "2 sessions imported" in shown
+
+
+def test_push_shows_progress(store: str, api: Api) -> None:
+    """And, at last, how many were sent."""
+    status, shown = in_terminal("push", "--store", store)
+    assert status == 0
+    assert "push" in shown
+    assert "2 sessions sent" in COLOUR.sub("", shown)
+
+
+def test_parquet_is_not_written_to_a_terminal(store: str) -> None:
+    """It says what to do instead."""
+    status, shown = in_terminal("export", "-f", "parquet", "--store", store)
+    assert status == 2
+    assert "--output" in shown
+
+
+def test_shells_complete(store: str) -> None:
+    """Commands and options, by typer's own mechanism."""
+    environ = {
+        **os.environ,
+        "_HONEYTRACE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "honeytrace st",
+        "COMP_CWORD": "1",
+    }
+    assert piped(env=environ).stdout.split() == [b"stats"]
+
+
+def test_a_command_there_is_not_is_misuse(cli: Cli) -> None:
+    """Exit status 2; nothing at all shows what there is."""
+    assert cli("lost").status == 2
+    ran = cli()
+    assert "doctor" in ran.out + ran.err
+    assert cli("--version").out.startswith("honeytrace ")
+
+
+def test_starting_is_light() -> None:
+    """Neither an HTTP client, nor a server, nor data frames are imported to list sessions."""
+    code = (
+        "import sys; from honeytrace.__main__ import main; main(['list']);"
+        "print({'httpx', 'starlette', 'uvicorn', 'pyarrow', 'pandas', 'asyncio'} & {*sys.modules})"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "set()\n"
