@@ -92,8 +92,8 @@ def catch_up(conn: sqlite3.Connection) -> None:
             conn.execute(statement)
     (upto,) = conn.execute("SELECT upto FROM facets_held").fetchone()
     (last,) = conn.execute(f"SELECT min({_LAST}, ?)", (upto + CATCH_UP,)).fetchone()
-    rows = "SELECT id, metrics, user_properties FROM events WHERE id > ?1 AND id <= ?2"
-    conn.execute(f"INSERT OR IGNORE INTO facets {_facets(rows)}", (upto, last))
+    rows = "SELECT id, metrics, user_properties FROM events WHERE id > ? AND id <= ?"
+    conn.execute(f"INSERT OR IGNORE INTO facets {_facets(rows)}", (upto, last) * 2)
     conn.execute("UPDATE facets_held SET upto = ?", (last,))
 
 
