@@ -1,5 +1,6 @@
 """A place to end in."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,5 +8,7 @@ from ending import Place
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ class Place:
 
     def __init__(self, path: Path, **env: str) -> None:
         self.path = path
+        self.processes: list[subprocess.Popen[str]] = []
         for name in ("state", "tmp"):
             (path / name).mkdir()
         self.env = {
@@ -54,7 +57,7 @@ class Place:
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """A Python process with these arguments; its output is read by pipes."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.path,
             env=self.env | env,
@@ -62,7 +65,18 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """Leave no process behind, whatever became of the test, nor any child of one."""
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with process:
+                pass
 
     def begin(self, program: str, **env: str) -> subprocess.Popen[str]:
         self.write("program.py", program)
