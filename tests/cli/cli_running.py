@@ -10,15 +10,34 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from honeytrace._record import Record, from_start_session
 from honeytrace.store.sqlite import SQLiteStore
 
 COMMAND = [sys.executable, "-m", "honeytrace"]
 START = 1_700_000_000_000.5
+
+
+@dataclass
+class Ran:
+    """How a command ended and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def documents(self) -> list[Any]:
+        """Its output as JSON Lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Cli(Protocol):
+    def __call__(self, *arguments: str) -> Ran: ...
 
 
 def record(session_id: str, **fields: Any) -> Record:

@@ -1,35 +1,14 @@
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
-from cli_running import Api, serving
+from cli_running import Api, Cli, Ran, serving
 
 from honeytrace.__main__ import main
-
-
-@dataclass
-class Ran:
-    """How a command ended and what it said."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def documents(self) -> list[Any]:
-        """Its output as JSON Lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class Cli(Protocol):
-    def __call__(self, *arguments: str) -> Ran: ...
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_running import Api, ids, piped, record, stored
-from conftest import Cli
+from cli_running import Api, Cli, ids, piped, record, stored
 from pyarrow import parquet
 
 from honeytrace.cli import _push

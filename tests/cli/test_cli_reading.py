@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_running import COMMAND, START, record, stored
-from conftest import Cli
+from cli_running import COMMAND, START, Cli, record, stored
 
 from honeytrace.store.sqlite import SQLiteStore
 

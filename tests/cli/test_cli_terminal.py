@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_running import COMMAND, Api, Terminal, in_terminal, piped, record, stored
-from conftest import Cli
+from cli_running import COMMAND, Api, Cli, Terminal, in_terminal, piped, record, stored
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
 

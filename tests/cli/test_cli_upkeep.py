@@ -11,8 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cli_running import COMMAND, Api, Terminal, ids, record, stored
-from conftest import Cli
+from cli_running import COMMAND, Api, Cli, Terminal, ids, record, stored
 
 DAY = 86_400_000
 

@@ -71,7 +71,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Sessions are named by id, by the beginning of one, or @last, @last~1, @last-error.",
+    epilog="A session is named by its id, the beginning of it, or @last, @last~1, @last-error.",
 )
 
 
@@ -87,7 +87,7 @@ def _honeytrace(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """See what was recorded, and look after it."""
+    """See what your LLM application did, call by call."""
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

@@ -28,17 +28,19 @@ _VALUE, _BEFORE = 200, 24
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="[BEFORE]", help="As for show.")] = "@last~1",
-    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="As for show.")] = "@last",
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="The earlier run, named as for show.")
+    ] = "@last~1",
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The later run.")] = "@last",
     full: Annotated[
-        bool, typer.Option("--full", help="What stayed the same, and every change, whole.")
+        bool, typer.Option("--full", help="Show what stayed the same, and whole values.")
     ] = False,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Two runs of the same pipeline: what changed; by default the last two.
+    """Compare two runs of the same pipeline, by default the last two.
 
-    ~ changed, + only in AFTER, - only in BEFORE. Beside each call stands how long it took.
+    ~ changed, + only in AFTER, - only in BEFORE. Beside each call stand both durations.
     """
     with opened(store) as reader:
         settings = config(store)

@@ -53,7 +53,7 @@ class Finding:
 
 
 def doctor(store: StorePath = None, as_json: AsJson = False) -> None:
-    """Check the configuration, the store, the journal and the API; show versions.
+    """Check configuration, API, store and journal; show versions.
 
     The exit status is 1 when something is wrong. Keys are masked.
     """

@@ -34,7 +34,8 @@ _BATCH, _BATCH_BYTES = 1000, 4_000_000
 def export(
     query: Query,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not standard output."),
     ] = None,
     form: Annotated[
         Literal["jsonl", "csv", "parquet"] | None,
@@ -42,7 +43,7 @@ def export(
             "--format",
             "-f",
             metavar="jsonl|csv|parquet",
-            help="Else as FILE's name ends, else jsonl.",
+            help="Default: as FILE's name ends, else jsonl.",
         ),
     ] = None,
     store: StorePath = None,
@@ -115,14 +116,14 @@ def _destination(output: Path | None) -> Iterator[IO[bytes]]:
 
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="JSON Lines; - is standard input.")
+        list[Path], typer.Argument(metavar="FILE", help="JSON Lines; - is standard input.")
     ],
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add sessions from JSON Lines: of `export`, or startSession payloads.
+    """Add sessions from JSON Lines: an export, or startSession payloads.
 
-    Importing a file again changes nothing. Lines that are no session are told of and left out;
+    Importing a file again changes nothing. Lines that are no session are reported and left out;
     the exit status is then 1.
     """
     for path in files:

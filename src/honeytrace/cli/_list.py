@@ -20,7 +20,7 @@ from ._find import SHORT, opened, session_json
 from ._options import AsJson, StorePath, filtered
 from ._terminal import MARKS, clock, emit, one_line, say, write
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")]
 
 _POLL = 0.3
 """Seconds between two looks at the store; a process delivers every half second at the earliest."""
@@ -34,11 +34,11 @@ _PARSED = 20_000
 def list_(
     query: Query,
     limit: Limit = 20,
-    nested: Annotated[bool, typer.Option("--all", "-a", help="Nested calls as well.")] = False,
+    nested: Annotated[bool, typer.Option("--all", "-a", help="Include nested calls.")] = False,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """The newest runs, newest first."""
+    """List the newest runs, newest first."""
     with opened(store) as reader:
         found = reader.list(replace(query, limit=limit, roots_only=not nested))
         Lines(as_json).print(found)
@@ -49,13 +49,13 @@ def list_(
 @filtered
 def search(
     query: Query,
-    words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="All have to occur.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="Every word has to occur.")],
     limit: Limit = 20,
-    roots: Annotated[bool, typer.Option("--roots", help="Outermost calls alone.")] = False,
+    roots: Annotated[bool, typer.Option("--roots", help="Leave nested calls out.")] = False,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Calls whose name, inputs, outputs or error have every word, newest first.
+    """Search names, inputs, outputs and errors for calls that have every word.
 
     The last word may be the beginning of one.
     """
@@ -71,13 +71,13 @@ def search(
 def tail(
     query: Query,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, metavar="N", help="Begin with so many.")
+        int, typer.Option("--lines", "-n", min=0, metavar="N", help="Show the newest N first.")
     ] = 10,
-    nested: Annotated[bool, typer.Option("--all", "-a", help="Nested calls as well.")] = False,
+    nested: Annotated[bool, typer.Option("--all", "-a", help="Include nested calls.")] = False,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sessions as they end, until Ctrl-C; the newest ones first of all."""
+    """Follow sessions as they end, until Ctrl-C."""
     query = replace(query, roots_only=not nested)
     with opened(store) as reader:
         place = reader.arrived(None).last

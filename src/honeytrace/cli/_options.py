@@ -23,12 +23,10 @@ StorePath = Annotated[
     typer.Option(
         "--store",
         metavar="PATH",
-        help="The file of the store; else HONEYTRACE_STORE, else .honeytrace/sessions.db.",
+        help="Store file; default: HONEYTRACE_STORE, else .honeytrace/sessions.db.",
     ),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="JSON, for programs: see docs/cli.md for the shapes.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 _UNITS = {
     "us": 1e-6,
@@ -75,18 +73,26 @@ def metric(text: str) -> Metric:
 
 
 _FILTERS: dict[str, Any] = {
-    "project": typer.Option("--project", metavar="TEXT", help="Of this project."),
-    "session_name": typer.Option("--name", metavar="TEXT", help="Of this name."),
-    "source": typer.Option("--source", metavar="TEXT", help="From this source."),
-    "user": typer.Option(metavar="TEXT", help="With this value in the user properties."),
-    "status": typer.Option(metavar="TEXT", help="ok, error, cancelled, …"),
-    "since": typer.Option(parser=moment, metavar="TIME", help="From then on: 2h, 2026-11-22."),
-    "until": typer.Option(parser=moment, metavar="TIME", help="Before then."),
-    "min_duration": typer.Option(parser=duration, metavar="DURATION", help="At least: 1.5s."),
-    "max_duration": typer.Option(parser=duration, metavar="DURATION", help="At most: 200ms."),
-    "metric": typer.Option(parser=metric, metavar="CONDITION", help="As 'faithfulness<0.5'."),
+    "project": typer.Option("--project", metavar="TEXT", help="Only this project."),
+    "session_name": typer.Option("--name", metavar="TEXT", help="Only this name."),
+    "source": typer.Option("--source", metavar="TEXT", help="Only this source."),
+    "user": typer.Option(metavar="TEXT", help="Only with this value in user_properties."),
+    "status": typer.Option(metavar="TEXT", help="Only this status: ok, error, cancelled, …"),
+    "since": typer.Option(
+        parser=moment, metavar="TIME", help="Started then or later: 2h (ago), 2026-11-22."
+    ),
+    "until": typer.Option(parser=moment, metavar="TIME", help="Started before then."),
+    "min_duration": typer.Option(
+        parser=duration, metavar="DURATION", help="Took this long or longer: 1.5s."
+    ),
+    "max_duration": typer.Option(
+        parser=duration, metavar="DURATION", help="Took this long or less: 200ms."
+    ),
+    "metric": typer.Option(
+        parser=metric, metavar="CONDITION", help="Only where it holds: 'faithfulness<0.5'."
+    ),
 }
-_ERRORS = Annotated[bool, typer.Option("--errors", help="Only what failed.")]
+_ERRORS = Annotated[bool, typer.Option("--errors", help="Only failures.")]
 
 
 def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

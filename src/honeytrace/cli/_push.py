@@ -43,9 +43,11 @@ class Batch(NamedTuple):
 
 def push(
     wanted: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Only these, each with its tree.")
+        list[str] | None, typer.Argument(metavar="ID", help="Only these, each with its whole tree.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Begin from the first session.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Start over from the first session.")
+    ] = False,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:

@@ -13,8 +13,8 @@ from ._find import config, find, opened
 from ._options import StorePath
 from ._terminal import say
 
-Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")]
-Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")]
 
 
 def serve(host: Host = "127.0.0.1", port: Port = 8877, store: StorePath = None) -> None:
@@ -30,12 +30,12 @@ def serve(host: Host = "127.0.0.1", port: Port = 8877, store: StorePath = None) 
 
 def ui(
     wanted: Annotated[
-        str, typer.Argument(metavar="[ID]", help="The session to open, or @last.")
+        str, typer.Argument(metavar="ID", help="The session to open, such as @last.")
     ] = "",
     port: Port = 0,
     store: StorePath = None,
 ) -> None:
-    """Look at the store in the browser; Ctrl-C ends it."""
+    """Open the viewer in the browser; Ctrl-C ends it."""
     from ..server import run
 
     page = "/"

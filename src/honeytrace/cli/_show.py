@@ -20,15 +20,17 @@ _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "confi
 def show(
     wanted: Annotated[
         str,
-        typer.Argument(metavar="ID", help="An id, its beginning, @last, or one of these and :N."),
+        typer.Argument(metavar="ID", help="An id, its beginning, @last, …; see below."),
     ] = "@last",
-    full: Annotated[bool, typer.Option("--full", help="Whole values and the whole tree.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show whole values and the whole tree.")
+    ] = False,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """A session with everything inside it: timeline, errors, inputs, outputs.
+    """Show a session: its tree on a timeline, its error, its inputs and outputs.
 
-    ID:N is the call that has the number N in the tree of ID.
+    ID:N is the call with the number N in the tree of ID.
     """
     with opened(store) as reader:
         session = find(reader, wanted, config(store))

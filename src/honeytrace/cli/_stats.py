@@ -18,12 +18,12 @@ from ._terminal import columns, emit, one_line, say, table
 def stats(
     query: Query,
     newest: Annotated[
-        int, typer.Option("--newest", metavar="N", min=1, help="Of the newest so many that match.")
+        int, typer.Option("--newest", metavar="N", min=1, help="Look at the newest N that match.")
     ] = 100_000,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Calls, errors and durations per name; percentiles are nearest-rank."""
+    """Show calls, errors and durations per name; percentiles are nearest-rank."""
     with opened(store) as reader:
         found = reader.summary(query, newest)
     if as_json:

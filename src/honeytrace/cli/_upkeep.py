@@ -76,15 +76,18 @@ def prune(
     older_than: Annotated[
         str,
         typer.Option(
-            "--older-than", parser=duration, metavar="DURATION", help="Started so long ago: 30d."
+            "--older-than",
+            parser=duration,
+            metavar="DURATION",
+            help="Delete what started longer ago: 30d.",
         ),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the sessions that started longer ago; the file shrinks."""
+    """Delete old sessions; the file shrinks."""
     before = time.time() * 1000 - float(older_than)
     with opened(store) as reader:
         found = sum(each.calls for each in reader.summary(Query(until=before), sys.maxsize))
