@@ -308,7 +308,7 @@ def test_a_comparison_tells_what_changed(http: httpx.Client, store: SQLiteStore)
     assert re.findall(r'<tr class="pair (\w+)"', page) == ["same", "changed", "added"]
     assert "outputs.hits" in page
     assert re.search(r"<del.*?3.*?</del><ins.*?4", page, re.DOTALL)
-    assert "2.5\u00d7" in page
+    assert '<td class="took slower">2.5 times</td>' in page
 
 
 @pytest.mark.parametrize(("a", "said"), [("s", "more than one"), ("nope", "no session has")])

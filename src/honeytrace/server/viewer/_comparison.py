@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from starlette.requests import Request
@@ -21,6 +21,11 @@ from ._site import Page, Site
 from ._values import Text
 
 __all__ = ["ComparePage", "show_comparison"]
+
+Pace = Literal["slower", "faster", ""]
+
+_NOTABLE = 1.1
+"""Times as long, or as short, is a difference to point out."""
 
 _ROWS = 2_000
 _CANDIDATES = 20
@@ -45,7 +50,7 @@ class Compared:
     """Levels, at most 12: deeper ones stand under each other."""
     change: str
     """How much longer or shorter it took, in words; empty when that cannot be said."""
-    slower: bool
+    pace: Pace
     changes: Sequence[Changed]
 
 
@@ -126,13 +131,12 @@ def _candidates(site: Site, chosen: RecordedSession | None) -> list[Row]:
 def _compared(pair: Pair) -> Compared:
     old = pair.before.duration if pair.before else None
     new = pair.after.duration if pair.after else None
-    change, slower = "", False
-    if old and new is not None:
-        ratio = new / old
-        change = f"{ratio:.1f}×" if ratio >= 2 else f"{(ratio - 1) * 100:+.0f} %"  # noqa: RUF001 - times
-        slower = ratio > 1
+    ratio = new / old if old and new is not None else 1.0
+    change = f"{(ratio - 1) * 100:+.0f} %" if ratio < 2 else f"{ratio:.1f} times"
+    pace: Pace = "slower" if ratio >= _NOTABLE else "faster" if ratio <= 1 / _NOTABLE else ""
     changes = [_changed(each) for each in pair.changes]
-    return Compared(pair, min(pair.place.depth, 12), change, slower, changes)
+    depth = min(pair.place.depth, 12)
+    return Compared(pair, depth, "" if abs(ratio - 1) < 0.01 else change, pace, changes)
 
 
 def _changed(change: Change) -> Changed:
