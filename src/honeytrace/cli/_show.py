@@ -20,7 +20,7 @@ _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "confi
 def show(
     wanted: Annotated[
         str,
-        typer.Argument(metavar="ID", help="An id, its beginning, @last, …; see below."),
+        typer.Argument(metavar="ID", help="An id, its beginning, or @last."),
     ] = "@last",
     full: Annotated[
         bool, typer.Option("--full", help="Show whole values and the whole tree.")

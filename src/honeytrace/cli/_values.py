@@ -27,8 +27,11 @@ class Bounds(NamedTuple):
 USUAL = Bounds(24, 4_000, 400, 12)
 FULL = Bounds(*[1 << 62] * 4)
 
-_BESIDE = 60
-"""Characters of a value that still stands beside its name."""
+_NAME, _FLAT = 60, 60
+"""Characters of a name, and of JSON that still stands on one line."""
+
+_LINE = 100
+"""Columns of a value beside its name, where the terminal has so many."""
 
 
 def title(text: str) -> None:
@@ -60,22 +63,27 @@ def _text(part: Part, bounds: Bounds) -> None:
 def _json(part: Part, bounds: Bounds) -> None:
     value = part.value if bounds is FULL else _shortened(part.value, bounds)
     text = orjson.dumps(value).decode()
-    if len(text) > _BESIDE and isinstance(value, (dict, list)):
+    if len(text) > _FLAT and isinstance(value, (dict, list)):
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     _named(part.key, text, bounds)
 
 
 def _named(key: str, text: str, bounds: Bounds) -> None:
-    name = one_line(key, _BESIDE)
-    if "\n" not in text and len(name) + len(text) <= _BESIDE:
+    name = one_line(key, _NAME)
+    if _fits(name, text):
         write(Text.assemble((f"  {name}", "cyan"), "  ", one_line(text)))
     else:
         write(Text(f"  {name}", "cyan"))
         block(text, bounds)
 
 
+def _fits(name: str, text: str) -> bool:
+    """Whether a value stands on one line with its name."""
+    return "\n" not in text and len(name) + len(text) + 8 <= min(out().width, _LINE)
+
+
 def _chat(part: Part, bounds: Bounds) -> None:
-    write(Text(f"  {one_line(part.key, _BESIDE)}", "cyan"))
+    write(Text(f"  {one_line(part.key, _NAME)}", "cyan"))
     excerpt = bounds._replace(characters=3 * bounds.excerpt)
     for message in part.messages[: bounds.items]:
         write(Text(f"    {one_line(message.role, 40)}", "magenta"))
@@ -87,14 +95,14 @@ def _chat(part: Part, bounds: Bounds) -> None:
 
 
 def _documents(part: Part, bounds: Bounds) -> None:
-    write(Text(f"  {one_line(part.key, _BESIDE)}", "cyan"))
+    write(Text(f"  {one_line(part.key, _NAME)}", "cyan"))
     excerpt = bounds._replace(characters=bounds.excerpt)
     for number, document in enumerate(part.documents[: bounds.items], start=1):
         head = Text.assemble((f"    {number}. ", "dim"), (one_line(document.title, 100), "bold"))
         if document.score is not None:
             head.append(f"  {document.score:.3g}", "green")
         text = document.text
-        if not document.title and document.score is None and len(text) <= _BESIDE:
+        if not document.title and document.score is None and _fits("", text):
             head.append(one_line(text))
             text = ""
         write(head)
