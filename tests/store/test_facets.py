@@ -41,8 +41,8 @@ def test_a_user_is_any_value_of_the_user_properties(store: SQLiteStore) -> None:
     properties = [{"id": 7}, {"email": "7@x.org", "id": "8"}, {"name": "é"}, {"tags": ["7"]}, None]
     store.insert(
         [
-            record(name, user_properties=None if found is None else orjson.dumps(found))
-            for name, found in zip("abcde", properties, strict=True)
+            record(name, user_properties=None if each is None else orjson.dumps(each))
+            for name, each in zip("abcde", properties, strict=True)
         ]
     )
     assert [found(store, user) for user in ("7", "8", "7@x.org", "é", "x")] == [
