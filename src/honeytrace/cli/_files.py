@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -103,14 +102,13 @@ def _destination(output: Path | None) -> Iterator[IO[bytes]]:
         with output.open("wb") as file:
             yield file
         return
-    handle, unfinished = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with unfinished.open("xb") as file:
             yield file
         os.replace(unfinished, output)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+        unfinished.unlink(missing_ok=True)
         raise
 
 
