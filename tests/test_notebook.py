@@ -21,6 +21,7 @@ from honeytrace._record import Record, from_start_session
 from honeytrace.lookup import SessionList, StoreFamily
 from honeytrace.store import Query
 from honeytrace.store.memory import MemoryStore
+from honeytrace.store.sqlite import SQLiteStore
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\u2066\x9b\0\"'><img src=x onerror=alert(1)>"
 VOID = {"img", "br", "hr", "input", "meta", "link"}
@@ -225,6 +226,17 @@ def test_a_wrong_clock_is_shown() -> None:
     child = record("child", parent_id="top", root_id="top", start_time=1e300)
     page = show(stored(record("top", root_id="top", start_time=1e300), child))
     assert f"{1e300:.0f} ms" in page.texts
+
+
+def test_a_store_that_is_gone_leaves_the_session(tmp_path: Path) -> None:
+    """A session in hand is shown when its tree cannot be read any more, with the reason."""
+    store = SQLiteStore(tmp_path / "x.db")
+    store.insert([record("top", inputs={"q": "why?"})])
+    found = StoreFamily(store).get("top")
+    store.close()
+    page = show(found)
+    assert "why?" in page.texts
+    assert "is closed" in page.text
 
 
 def test_a_list_is_a_table() -> None:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from ._html import DEEPEST, Writer, draw_chips, draw_fields, draw_text, more, preview
 from ._recorded import RecordedSession, duration_text
 from ._tree import Place
+from .errors import HoneytraceError
 
 __all__ = ["list_html", "session_html"]
 
@@ -32,9 +33,15 @@ def session_html(session: RecordedSession) -> str:
     out.add(f'<div class="honeytrace"><style>{_style()}</style>')
     _head(out, session)
     _payload(out, session)
-    found = list(session.walk())
-    if len(found) > 1:
-        _tree(out, found)
+    try:
+        found = list(session.walk())
+    except HoneytraceError as error:  # of the store or the API; what is here is shown all the same
+        out.add(
+            f'<p class="ht-dim">what ran inside cannot be read: {out.text(str(error), 500)}</p>'
+        )
+    else:
+        if len(found) > 1:
+            _tree(out, found)
     out.add("</div>")
     return str(out)
 

@@ -92,6 +92,7 @@ def answers(store: Store, batches: list[list[Item]], query: Query) -> list[objec
         store.list(Query()),
         store.list(query),
         store.get_many("fedcba"),
+        store.count(query),
         figures(store, query),
     ]
     found += [store.outline(each) for each in "abc"]

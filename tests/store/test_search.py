@@ -169,11 +169,11 @@ def test_the_index_stays_sound(tmp_path: Path) -> None:
     """After inserts, merges, updates and deletes FTS5's own check of the index passes."""
     store = SQLiteStore(tmp_path / "x.db")
     store.insert(numbered(30))
-    store.index_text()
+    store.index()
     store.insert([saying("s00003", "changed"), saying("new", "more")])
     store.update([Update("s00004", {"outputs": b'{"x":"y"}'})])
     store.delete(before=START + 2_500)
-    store.index_text()
+    store.index()
     with store._transaction() as conn:
         conn.execute("INSERT INTO search (search) VALUES ('integrity-check')")
     held = "SELECT count(*) FROM search_docsize"

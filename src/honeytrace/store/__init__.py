@@ -193,6 +193,9 @@ class Store(Reader, Protocol):
     def values(self, field: Field) -> Sequence[str]:
         """The distinct values of a field among the `NEWEST` sessions, in order."""
 
+    def count(self, query: Query) -> int:
+        """How many sessions meet the conditions; `limit` and `before` play no part."""
+
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         """Figures per name of the `newest` sessions that meet the conditions, most called first.
 

@@ -16,7 +16,7 @@ Figure = tuple[str, float, "float | None", str, Any]
 there are a hundred thousand of them."""
 
 
-def summarised(figures: Sequence[Figure], id_of: Callable[[Any], str]) -> list[NameSummary]:
+def summarised(figures: Sequence[Figure], id_of: Callable[[Any], str | None]) -> list[NameSummary]:
     """The figures by name, most called first; `id_of` finds the id of the slowest."""
     groups = defaultdict(list)
     for figure in figures:

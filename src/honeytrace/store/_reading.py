@@ -12,7 +12,18 @@ from .._record import OBJECTS, Record
 from . import NEWEST, Arrivals, Field, Outline, Query, facets, search
 from ._figures import Figure
 
-__all__ = ["JSON", "arrived", "figures", "find_ids", "get", "listed", "outline", "values"]
+__all__ = [
+    "JSON",
+    "arrived",
+    "count",
+    "figures",
+    "find_ids",
+    "get",
+    "id_of",
+    "listed",
+    "outline",
+    "values",
+]
 
 JSON = frozenset(("children_ids", *OBJECTS))
 _SELECTED = ", ".join(f"CAST({name} AS BLOB)" if name in JSON else name for name in Record._fields)
@@ -58,10 +69,19 @@ def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]
     return conn.execute(sql, (*values, *words, newest)).fetchall()
 
 
-def id_of(conn: sqlite3.Connection, row: int) -> str:
-    """The id of the session in this row."""
-    (event_id,) = conn.execute("SELECT event_id FROM events WHERE id = ?", (row,)).fetchone()
-    return str(event_id)
+def count(conn: sqlite3.Connection, query: Query) -> int:
+    """How many meet every condition."""
+    conditions, values = _where(conn, replace(query, before=None))
+    *_, (text, words) = _mentioning(conn, query)
+    sql = f"SELECT count(*) FROM events WHERE {_all(*conditions, text)}"
+    (found,) = conn.execute(sql, (*values, *words)).fetchone()
+    return int(found)
+
+
+def id_of(conn: sqlite3.Connection, row: int) -> str | None:
+    """The id of the session in this row; None when it was deleted."""
+    found = conn.execute("SELECT event_id FROM events WHERE id = ?", (row,)).fetchone()
+    return None if found is None else str(found[0])
 
 
 def find_ids(conn: sqlite3.Connection, prefix: str, limit: int) -> list[str]:

@@ -83,6 +83,9 @@ class MemoryStore:
         with self._lock:
             return sorted({str(getattr(record, name)) for record in self._records.values()})
 
+    def count(self, query: Query) -> int:
+        return len(self._found(replace(query, before=None)))
+
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         return summarised(self._figures(query, newest), str)
 

@@ -13,7 +13,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -145,19 +144,26 @@ class SQLiteStore:
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         with self._reading(query) as conn:
             figures = _reading.figures(conn, query, newest)
-            return _figures.summarised(figures, partial(_reading.id_of, conn))
+        # others may read while this is counted
+        return _figures.summarised(figures, self._id_of)
 
     def overview(self, query: Query, buckets: int = 60, newest: int = NEWEST) -> Sequence[Bucket]:
         with self._reading(query) as conn:
             figures = _reading.figures(conn, query, newest)
         return _figures.bucketed(figures, query, buckets, cut=len(figures) == newest)
 
-    def index_text(self) -> None:
-        """Bring the text index up to date: about 20 s for the first million sessions.
+    def count(self, query: Query) -> int:
+        with self._reading(query) as conn:
+            return _reading.count(conn, query)
 
-        Every search does so; a viewer may do it ahead, in a thread. Others write in between.
+    def index(self) -> None:
+        """Bring what finds texts, users and metrics up to date: 20 s for the first million rows.
+
+        Every query does so with what it needs; a viewer may do it ahead, in a thread. Others write
+        in between.
         """
         self._catch_up(search)
+        self._catch_up(facets)
 
     def delete(self, *, before: float) -> int:
         """Delete what started before this time (epoch milliseconds); returns how many.
@@ -204,6 +210,10 @@ class SQLiteStore:
     def _is_behind(self, index: Index) -> bool:
         with self._connection(self._reader) as conn:
             return index.is_behind(conn)
+
+    def _id_of(self, row: int) -> str | None:
+        with self._connection(self._reader) as conn:
+            return _reading.id_of(conn, row)
 
     def _open(self) -> sqlite3.Connection:
         opener = open_readonly if self.readonly else open_writable
