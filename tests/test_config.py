@@ -48,9 +48,8 @@ def test_arguments_are_typed() -> None:
 def test_every_setting_has_its_variables(f: Any) -> None:
     """Each variable sets its setting, the first that is set counts, and an argument wins."""
     kind = _config._KINDS.get(f.type.partition(" ")[0], bool)
-    text = {"layout": "tree", "server_url": "http://here", "store": "/s.db"}.get(
-        f.name, SAMPLES[kind]
-    )
+    some = {"layout": "tree", "server_url": "http://h", "store": "/s.db", "overflow": "block"}
+    text = some.get(f.name, SAMPLES[kind])
     expected = {bool: False}.get(kind, kind(text))
     for variable in variables(f):
         assert getattr(load({}, {variable: f" {text}\n"}), f.name) == expected

@@ -15,7 +15,7 @@ import pytest
 import honeytrace
 from delivery import PATIENCE, Gate, Scripted
 from honeytrace import _flush, trace_session
-from honeytrace._config import Config
+from honeytrace._config import NO_JOURNAL, Config
 from honeytrace._flush import Flusher, FlushResult, Stats
 from honeytrace._queue import ANY
 from honeytrace._record import Update
@@ -33,7 +33,7 @@ def flusher() -> Iterator[Make]:
     made: list[Flusher] = []
 
     def make(sink: Any, **settings: Any) -> Flusher:
-        settings = {"flush_interval": 1e-6, **settings}
+        settings = {"flush_interval": 1e-6, "journal": NO_JOURNAL, **settings}
         new = Flusher(Config(**settings), lambda damage: sink)
         made.append(new)
         return new
@@ -601,13 +601,15 @@ def test_after_the_exit_hook_items_deliver_themselves(flusher: Make) -> None:
 
 def test_exit_says_what_it_loses_and_why(flusher: Make, caplog: pytest.LogCaptureFixture) -> None:
     """A process that ends with records nobody takes says so in one line, with the reason."""
-    f = flusher(Scripted(lambda batch: OSError("read-only file system")), flush_interval=1e6)
+    f = flusher(Scripted(lambda batch: OSError("read-only disk")), flush_interval=1e6)
     f.queue.put(ended())
     f.finish(0.05)
     f.queue.put(ended())
-    assert [record.getMessage() for record in caplog.records] == [
-        "honeytrace: 1 records were not delivered before the program ended: read-only file system"
-    ]
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line == (
+        "honeytrace: 1 records were not delivered before the program ended: read-only disk;"
+        " they are lost: there is no journal"
+    )
 
 
 def test_exit_says_that_time_was_up(flusher: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import honeytrace
 from honeytrace import _journal
-from honeytrace._journal import Journal, open_journal
+from honeytrace._journal import Journal, candidates, open_journal
 from honeytrace._record import Update
 from journalled import SIZE, die, recorded_kinds, recording, recovered
 
@@ -177,14 +177,17 @@ def test_only_redacted_data_is_written(tmp_path: Path) -> None:
 
 
 def test_fall_backs(tmp_path: Path, monkeypatch) -> None:
-    """A directory that cannot be written is replaced, with one warning; without any, none."""
+    """A directory that cannot be written is replaced by one of its own; without any, none."""
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     journal, warning = open_journal(str(blocked / "journal"), SIZE)
     assert journal is not None
-    assert Path(journal.path).parent == tmp_path / "state" / "honeytrace" / "journal"
-    assert str(blocked) in warning
+    assert warning is None
+    place = Path(journal.path).parent
+    assert place.parent == tmp_path / "state" / "honeytrace" / "journal"
+    assert str(place) in candidates(str(blocked / "journal"))
+    assert str(place) not in candidates(str(tmp_path / "another" / "journal"))
     journal.retire()
 
     monkeypatch.setenv("XDG_STATE_HOME", str(blocked))

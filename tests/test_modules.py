@@ -21,7 +21,8 @@ STAGES = [
     {"_snapshot", "_session"},
     {"_capture", "_config", "_threads"},
     {"_wrap", "_queue", "_journal"},
-    {"_trace", "_sampling", "sinks", "store", "api"},
+    {"_trace", "_sampling", "_batch", "_spill", "_aside", "sinks", "store", "api"},
+    {"_overflow", "_recovery"},
     {"_flush"},
     {"_runtime"},
 ]

@@ -28,6 +28,11 @@ _POSITIVE: Check = ("a number above 0", lambda value: 0 < value < float("inf"))
 _SHARE: Check = ("a number from 0 to 1", lambda value: 0 <= value <= 1)
 _SECONDS: Check = ("a number of seconds", lambda value: 0 <= value < float("inf"))
 _LAYOUT: Check = ("'sessions' or 'tree'", ("sessions", "tree").__contains__)
+_OVERFLOW: Check = (
+    "'drop_oldest', 'drop_newest' or 'block'",
+    ("drop_oldest", "drop_newest", "block").__contains__,
+)
+NO_JOURNAL = ":none:"
 _URL: Check = ("an http:// or https:// URL", lambda url: url.startswith(("http://", "https://")))
 _SINK: Check = (
     "an object with a deliver() (honeytrace.sinks.Sink)",
@@ -62,6 +67,12 @@ class Config:
     """The directory of the journal; `":none:"` for none."""
     journal_bytes: int = _setting(32 * 1024 * 1024, check=_POSITIVE)
     """How much a process may have recorded and not delivered before the journal is full."""
+    journal_sync: bool = _setting(False)
+    """Write the journal through to the disk every `flush_interval`: for the loss of power."""
+    disk_bytes: int = _setting(1_000_000_000, check=_POSITIVE)
+    """How much waits on disk, beside the journal, while the destination is away."""
+    overflow: str = _setting("drop_oldest", check=_OVERFLOW)
+    """What to do when memory and disk are full: `"drop_oldest"`, `"drop_newest"` or `"block"`."""
     enabled: bool = _setting(True)
     sample_rate: float = _setting(1.0, check=_SHARE)
     """The share of trees to record, decided at the outermost call."""
@@ -82,7 +93,7 @@ class Config:
     batch_size: int = _setting(1000, check=_POSITIVE)
     batch_bytes: int = _setting(4_000_000, check=_POSITIVE)
     queue_bytes: int = _setting(128_000_000, check=_POSITIVE)
-    """Memory that pending records may take; beyond it the oldest are dropped, and counted."""
+    """Memory that pending records may take; beyond it the oldest go to disk."""
     exit_timeout: float = _setting(2.0, check=_SECONDS)
     """How long the end of the process may wait for delivery."""
     sink: Any = _setting(None, check=_SINK)
@@ -103,6 +114,9 @@ class Settings(TypedDict, total=False):
     store: str | os.PathLike[str] | None
     journal: str | os.PathLike[str] | None
     journal_bytes: int | None
+    journal_sync: bool | None
+    disk_bytes: int | None
+    overflow: str | None
     enabled: bool | None
     sample_rate: float | None
     keep_errors: bool | None

@@ -12,6 +12,7 @@ made of it when somebody reads it.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -127,6 +128,10 @@ def format_id(wall_ns: int, tick: int) -> str:
 def new_id() -> str:
     """A fresh session id: UUIDv7 text."""
     return format_id(hot.clock_ns() + hot.offset_ns, hot.tick())
+
+
+class OwnThread(threading.Thread):
+    """A thread of the library, which runs in nobody's session."""
 
 
 class paused:  # noqa: N801 - used as a statement

@@ -11,13 +11,15 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ._batch import Batch
 from ._config import Config
-from ._context import PAUSED, current, hot, paused
+from ._context import PAUSED, OwnThread, current, hot, paused
 from ._journal import Slot
+from ._overflow import Overflow, move_slot
 from ._queue import ANY, Pending, Queue
 from ._record import Item
 from ._session import Session
@@ -29,11 +31,13 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0
 """Seconds in which a second outage is not told of: a flapping server must not fill the log."""
 _DELIVERY_TIMEOUT = 60.0
+_LOCK_TIMEOUT = 1.0
+"""Seconds that a caller whose journal is full waits for a batch to be made up."""
 
 
 @dataclass
 class Stats:
-    """What became of every record: recorded = delivered + pending + refused + dropped.
+    """What became of every record: recorded = delivered + pending + journalled + refused + dropped.
 
     Updates count like sessions. `refused` and `dropped` map a reason to a number.
     """
@@ -41,10 +45,17 @@ class Stats:
     recorded: int = 0
     delivered: int = 0
     pending: int = 0
+    """In memory; the journal has a copy of each, but for the `unprotected`."""
+    journalled: int = 0
+    """On disk alone: memory had no room for them while the destination was away."""
     refused: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     sampled_out: int = 0
     """Trees that sampling left out; they are not among the recorded."""
+    cut: int = 0
+    """Sessions missing from trees that `keep_errors` kept; they are not among the recorded."""
+    unprotected: int = 0
+    """Records that found no room in the journal: the death of the process would have cost them."""
 
 
 class FlushResult(NamedTuple):
@@ -80,6 +91,10 @@ class Flusher:
         self.queue = Queue(config.queue_bytes, self._attend, self._release)
         self.slots: dict[int, Slot] = {}
         """Places in the journal of records in the batch and of updates, by identity."""
+        self._overflow = Overflow(config, self.queue, self._encoded, self.slots, self._release)
+        self.queue.shed = self._shed
+        self.sync: Callable[[], None] = bool
+        """Writes the journal through to the disk."""
         self._make_sink = make_sink
         self._started = started
         self._sink: Sink | None = None
@@ -92,7 +107,7 @@ class Flusher:
         self._delivering = self._stale = self._urgent = False
         # one lock with the queue: a signal handler's wait within a wait gives back all of it
         self._books = threading.Condition(self.queue.lock)
-        self._batch: list[Item] = []
+        self._batch = Batch()
         self._batch_start = 0
         """How many items were recorded before the batch; all of them are settled."""
         self._taken = self._delivered = self._told = 0
@@ -114,12 +129,9 @@ class Flusher:
             self._start()
 
     def _start(self) -> None:
-        self._thread = thread = threading.Thread(
-            target=self._run, name="honeytrace-flush", daemon=True
-        )
+        self._thread = thread = OwnThread(target=self._run, name="honeytrace-flush", daemon=True)
         try:
-            with paused():  # else the thread would run inside the session that just ended
-                thread.start()
+            thread.start()
             self._started()
         except BaseException as exc:
             self._thread = None
@@ -135,6 +147,7 @@ class Flusher:
                 self.queue.rest(None, ANY)
             if self._is_mine() and not self._urgent:
                 self._gather()
+            self.sync()
             self._urgent = False
             while self._is_mine() and self.step(_DELIVERY_TIMEOUT):
                 pass
@@ -171,21 +184,26 @@ class Flusher:
         self._load()
         if not self._batch:
             return bool(self.queue.items)
+        part = self._batch.part.copy()
         try:
-            fate = self._open_sink().deliver(self._batch, timeout=timeout)
+            fate = self._open_sink().deliver(part, timeout=timeout)
             # a destination that takes part of a batch is there: no reason to wait
-            waits = bool(fate.retry_after or len(fate.retry) == len(self._batch))
+            waits = bool(fate.retry_after or len(fate.retry) == len(part))
             if not waits:
                 self._recovered()
-            self._settle(fate)
+            if len(fate.retry) < len(part):
+                self._settle(part, fate)
         except Exception as exc:  # noqa: BLE001 - a sink may raise anything; the batch stays ours
             if isinstance(exc, StoreDamagedError) and self._damage is None:
                 self._damage, self._stale = exc, True
                 return True  # at once, with a new store
             self._failed(str(exc) or type(exc).__name__, None)
+            self._untaken(part)
             return False
         if waits:
             self._failed("the destination is busy", fate.retry_after)
+            if len(fate.retry) == len(part):
+                self._untaken(part)
             return False
         return bool(self.queue.items or self._batch)
 
@@ -198,20 +216,29 @@ class Flusher:
             hot.sync_clock()
         with self._books:
             if not self._batch:
-                self._batch_start = self._taken + self.queue.dropped
-            taken = self.queue.take(room, self.config.batch_bytes)
-            self._taken += len(taken)
-            for item in taken:
-                record = self._encoded(item)
-                if record is None:
-                    self._release(item)
-                    self._dropped["not encodable"] += 1
-                else:
-                    if isinstance(item, Session) and item._slot is not None:
-                        self.slots[id(record)], item._slot = item._slot, None
-                    self._batch.append(record)
+                self._batch_start = self._gone()
+            if self._overflow.waiting:  # older than all that is queued
+                found = self._overflow.take(room, self.config.batch_bytes)
+                self._taken += len(found)
+                self._batch.add(found, self._delivered)
+            else:
+                self._take(room)
             self.queue.trim()
             self._books.notify_all()
+
+    def _take(self, room: int) -> None:
+        taken = self.queue.take(room, self.config.batch_bytes)
+        self._taken += len(taken)
+        records: list[Item] = []
+        for item in taken:
+            record = self._encoded(item)
+            if record is None:
+                self._release(item)
+                self._dropped["not encodable"] += 1
+            else:
+                move_slot(item, record, self.slots)
+                records.append(record)
+        self._batch.add(records, self._delivered)
 
     def _encoded(self, item: Pending) -> Item | None:
         if not isinstance(item, Session):
@@ -230,17 +257,52 @@ class Flusher:
         if slot is not None:
             slot[0].release(slot)
 
-    def _settle(self, fate: Delivery) -> None:
-        retry, refused = list(fate.retry), Counter(reason for _, reason in fate.refused)
+    def _settle(self, part: Sequence[Item], fate: Delivery) -> None:
         with self._books:
-            self._refused += refused
-            self._delivered += len(self._batch) - len(retry) - refused.total()
-            kept = set(map(id, retry))
-            for item in self._batch:
-                if id(item) not in kept:
-                    self._release(item)
-            self._batch = retry
-            self._books.notify_all()
+            self._delivered += len(part) - len(fate.retry) - len(fate.refused)
+            self._left(part, fate.retry, fate.refused, self._batch.settled(fate.retry))
+
+    def _untaken(self, part: Sequence[Item]) -> None:
+        with self._books:
+            self._left(part, part, (), self._batch.failed(self._delivered))
+
+    def _left(
+        self,
+        part: Sequence[Item],
+        retry: Sequence[Item],
+        refused: Sequence[tuple[Item, str]],
+        poison: Sequence[Item],
+    ) -> None:
+        for item, reason in (
+            *refused,
+            *((item, "never taken, while others are") for item in poison),
+        ):
+            self._refused[reason] += 1
+            self._overflow.set_aside(item, reason)
+        kept = set(map(id, retry)) - set(map(id, poison))
+        for item in part:
+            if id(item) not in kept:
+                self._release(item)
+        if not self._batch:
+            self._overflow.settle()
+        self._books.notify_all()
+
+    def _shed(self) -> bool:
+        """What a full queue asks for. With `overflow="block"` the caller waits here."""
+        if self._overflow.shed():
+            return True
+        if self.config.overflow != "block" or self._is_mine() or self._delivering:
+            return False
+        queue = self.queue
+        while queue.bytes > queue.limit and self._exit_timeout is None and self._thread is not None:
+            with queue.others():
+                self._books.wait(1.0)
+        return queue.bytes <= queue.limit
+
+    def relieve(self) -> bool:
+        """Make room in a full journal: move the oldest records that wait from there to disk."""
+        with self.queue.alone(timeout=_LOCK_TIMEOUT) as mine:
+            return mine and bool(self.queue.items) and self._overflow.shed()
 
     def _failed(self, why: str, retry_after: float | None) -> None:
         with self.importing:
@@ -298,6 +360,8 @@ class Flusher:
         """Go on under another configuration, with all that is pending and the books as they are."""
         self.config, self._make_sink = config, make_sink
         self.queue.resize(config.queue_bytes)
+        with self._books:
+            self._overflow.configure(config)
         self._close_sink()
 
     def flush(self, timeout: float, *, patient: bool = True) -> FlushResult:
@@ -334,27 +398,44 @@ class Flusher:
             complete = settled >= goal and refused + dropped == self._told
             if tell:
                 self._told = refused + dropped
-        return FlushResult(complete, stats.delivered, stats.pending, refused, dropped)
+        pending = stats.pending + stats.journalled
+        return FlushResult(complete, stats.delivered, pending, refused, dropped)
+
+    def _gone(self) -> int:
+        """So many items are in a batch, or were, or were lost before one."""
+        overflow = self._overflow
+        lost = overflow.dropped + overflow.unreadable + overflow.unencodable
+        return self._taken + self.queue.dropped + lost
 
     def _recorded(self) -> int:
         with self._books:
-            return self._taken + self.queue.dropped + len(self.queue.items)
+            return self._gone() + self._overflow.waiting + len(self.queue.items)
 
     def _settled(self) -> int:
         """So many items, counted from the first one recorded, are off our hands."""
         with self._books:
-            return self._batch_start if self._batch else self._taken + self.queue.dropped
+            return self._batch_start if self._batch else self._gone()
 
     def stats(self) -> Stats:
         with self._books:
             self.queue.trim()
-            recorded = self._recorded()
-            dropped = dict(self._dropped)
-            if self.queue.dropped:
-                dropped["queue full"] = self.queue.dropped
-            settled = self._delivered + self._refused.total() + sum(dropped.values())
+            recorded, waiting = self._recorded(), self._overflow.waiting
+            dropped = self._dropped + Counter(
+                {
+                    "queue full": self.queue.dropped,
+                    "disk full": self._overflow.dropped,
+                    "unreadable": self._overflow.unreadable,
+                    "not encodable": self._overflow.unencodable,
+                }
+            )
+            settled = self._delivered + self._refused.total() + dropped.total()
             return Stats(
-                recorded, self._delivered, recorded - settled, dict(self._refused), dropped
+                recorded=recorded,
+                delivered=self._delivered,
+                pending=recorded - settled - waiting,
+                journalled=waiting,
+                refused=dict(self._refused),
+                dropped=dict(dropped),
             )
 
     def pending(self) -> list[Item]:
@@ -376,12 +457,25 @@ class Flusher:
         return result
 
     def finish(self, timeout: float) -> None:
-        """`stop` for the end of the process; says what is lost with it."""
+        """`stop` for the end of the process; what is left then is for the next one to deliver."""
         self._exit_timeout = timeout
         result = self.stop(timeout)
         if result.pending:
             logger.warning(
-                "honeytrace: %d records were not delivered before the program ended%s",
+                "honeytrace: %d records were not delivered before the program ended%s; %s",
                 result.pending,
                 f": {self._trouble}" if self._failures else f" within exit_timeout={timeout}",
+                self._keep(),
             )
+
+    def _keep(self) -> str:
+        """Put on disk what is in memory alone; says what becomes of it."""
+        with self._books:
+            queued = [item for item in self.queue.items if getattr(item, "_slot", None) is None]
+            records = [record for item in queued if (record := self._encoded(item)) is not None]
+            loose = [item for item in (*self._batch, *records) if id(item) not in self.slots]
+            return self._overflow.keep(loose)
+
+    def forget(self) -> None:
+        """In a forked child: what is on disk is the parent's."""
+        self._overflow.forget()

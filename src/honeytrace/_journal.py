@@ -17,11 +17,13 @@ Measured on CPython 3.11: `opened` and `closed` of a small call take about 1 us 
 from __future__ import annotations
 
 import errno
+import logging
 import mmap
 import os
 import stat
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from struct import Struct
@@ -33,6 +35,8 @@ import orjson
 from ._context import hot
 from ._record import Update
 from ._session import Session, Spec
+
+logger = logging.getLogger("honeytrace")
 
 MAGIC = b"honeytrace journal 1\n\0\0\0"
 HEADER = Struct("<24sQQI")
@@ -67,15 +71,21 @@ Slot = tuple["Journal", int, bytes, int, "bytes | None"]
 chained to it, the inputs written."""
 
 
+class DamagedError(ValueError):
+    """What stands in a file was not written by us, or not wholly."""
+
+
 class Journal:
     """The writer's side of one file. Made by `create`.
 
-    `unprotected` counts what a full journal could not take.
+    `unprotected` counts what a full journal could not take. `relieve` is called when it is full,
+    and returns whether places may have become free.
     """
 
     def __init__(self, path: str, fd: int, size: int, project: str, source: str) -> None:
         self.path = path
         self.unprotected = 0
+        self.relieve: Callable[[], bool] = bool
         self._fd = fd
         self._map = mmap.mmap(fd, size)
         self._defaults = project, source
@@ -123,8 +133,7 @@ class Journal:
         try:
             slot = self._free.pop()
         except IndexError:
-            self.unprotected += 1
-            return None
+            return self._opened_again(s)
         parent, inputs, number = s._parent, s._inputs, self._numbers.get(s._spec)
         last, kin = self._last, _NO_KIN
         if parent is not None:
@@ -143,7 +152,12 @@ class Journal:
         named = s._id or s._masked or not number or not kin
         extra = self._extra(s, number) if named else b""
         kin = kin or _pack_kin(*_pair(parent), *_pair(s._root))
-        return self._put(slot, OPEN, number, extra, _pair(s), kin, inputs)
+        place = self._put(slot, OPEN, number, extra, _pair(s), kin, inputs)
+        return place or self._opened_again(s)
+
+    def _opened_again(self, s: Session) -> Slot | None:
+        """What a full journal had no room for, once room was made; None, and counted, without."""
+        return self.opened(s) if self._relieved() else None
 
     def closed(self, s: Session, place: Slot) -> None:
         """Complete a slot with what is known at the end of its call.
@@ -163,7 +177,8 @@ class Journal:
         if at + len(tail) > slot + SLOT:
             blocks = self._take(len(tail) - TAIL.size)
             if blocks is None:
-                self.unprotected += 1
+                if self._relieved():
+                    self.closed(s, place)
                 return
             self._chains.setdefault(slot, []).extend(blocks)
             crc = self._spill(blocks, memoryview(tail)[TAIL.size :], crc)
@@ -189,9 +204,16 @@ class Journal:
         try:
             slot = self._free.pop()
         except IndexError:
-            self.unprotected += 1
-            return None
-        return self._put(slot, UPDATE, 0, orjson.dumps([update.event_id, fields]), own)
+            return self.noted(update) if self._relieved() else None
+        place = self._put(slot, UPDATE, 0, orjson.dumps([update.event_id, fields]), own)
+        return place or (self.noted(update) if self._relieved() else None)
+
+    def _relieved(self) -> bool:
+        """Whether room was made; if not, what asked for it counts as unprotected."""
+        if self.relieve():
+            return True
+        self.unprotected += 1
+        return False
 
     def _put(
         self,
@@ -209,7 +231,6 @@ class Journal:
             blocks = self._take(len(body))
             if blocks is None:
                 self._free.append(slot)
-                self.unprotected += 1
                 return None
             self._chains[slot] = blocks
             crc = self._spill(blocks, memoryview(body), 0)
@@ -350,15 +371,16 @@ def open_journal(
     """The journal of this process and a warning: in `directory`, else in a fall-back, else none."""
     if sys.platform == "win32":
         return None, "no journal on Windows: what is not delivered does not survive a kill"
-    problem: OSError | None = None
+    problem: Exception | None = None
     for place in candidates(directory):
         try:
             journal = Journal.create(place, size, project, source)
-        except OSError as error:  # noqa: PERF203 - the next place is a try of its own
+        except (OSError, ValueError, OverflowError) as error:  # noqa: PERF203 - the next may do
             problem = problem or error
         else:
-            warning = f"cannot keep the journal in {directory} ({problem}); it is in {place}"
-            return journal, warning if problem else None
+            if problem:
+                logger.info("honeytrace keeps its journal in %s: %s", place, problem)
+            return journal, None
     return None, (
         f"cannot keep a journal ({problem}): what is not delivered does not survive a kill; "
         "set journal= (HONEYTRACE_JOURNAL) to a directory of your own with room on its disk"
@@ -366,12 +388,18 @@ def open_journal(
 
 
 def candidates(directory: str) -> list[str]:
-    """Where a journal may be, in the order tried: as configured, the user's state, temporary."""
+    """Where a journal may be, in the order tried: as configured, the user's state, temporary.
+
+    The latter two have a place for each configured directory: one program's calls are not for
+    another to deliver.
+    """
     import tempfile  # brings random, 5 ms
 
+    directory = os.path.abspath(directory)
+    own = f"{crc32(directory.encode('utf-8', 'surrogateescape')):08x}"
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    temporary = os.path.join(tempfile.gettempdir(), f"honeytrace-{os.geteuid()}")
-    return [os.path.abspath(directory), os.path.join(state, "honeytrace", "journal"), temporary]
+    temporary = os.path.join(tempfile.gettempdir(), f"honeytrace-{os.geteuid()}-{own}")
+    return [directory, os.path.join(state, "honeytrace", "journal", own), temporary]
 
 
 def private(directory: str) -> str:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
-from ._record import Update
+from ._record import Record, Update
 from ._session import Session
 
 OVERHEAD = 450
@@ -22,7 +23,7 @@ OVERHEAD = 450
 ANY = -1 << 62
 """The level that any item crosses, even where the byte count has drifted below zero."""
 
-Pending = Session | Update
+Pending = Session | Update | Record
 
 
 def size_of(item: Pending) -> int:
@@ -31,11 +32,13 @@ def size_of(item: Pending) -> int:
         return (
             size + item._extra_size() if item._extras or item._failure or item._children else size
         )
-    return OVERHEAD + sum(map(len, item.fields.values()))
+    parts = item.fields.values() if isinstance(item, Update) else item
+    return OVERHEAD + sum(len(part) for part in parts if isinstance(part, bytes))
 
 
 class Queue:
-    """Holds at most `limit` bytes; beyond, the oldest go, counted in `dropped`.
+    """Holds at most `limit` bytes. Beyond, `shed` is asked to make room; when it cannot, items are
+    dropped as `overflow` says, each counted in `dropped` and told to `lost`.
 
     `attend` is called when an item may need somebody who looks after the queue.
     """
@@ -49,7 +52,11 @@ class Queue:
         self.limit = limit
         self.attend = attend
         self.lost = lost
-        """Hears of every item that is dropped."""
+        self.shed: Callable[[], bool] = bool
+        """Takes some of the oldest items elsewhere; false where that cannot be done."""
+        self.overflow = "drop_oldest"
+        """Or `"drop_newest"`, or `"block"`: then `shed` waits, and nothing is dropped."""
+        self._trimming = False
         self.items: deque[Pending] = deque()
         self.keep = self.items.append
         self.bytes = 0
@@ -91,20 +98,47 @@ class Queue:
             self.trim()
 
     def trim(self) -> None:
-        """Drop the oldest items beyond the limit.
+        """Make room beyond the limit.
 
         Without waiting: whoever holds the lock, which is never for long, trims for everybody.
         """
-        if self.lock.acquire(blocking=False):
-            try:
-                while self.bytes > self.limit and self.items:
-                    item = self.items.popleft()
-                    self.dropped += 1
-                    size = size_of(item)
-                    self.bytes -= size
-                    self.lost(item)
-            finally:
-                self.lock.release()
+        with self.alone() as mine:
+            while mine and self.bytes > self.limit and self.items and not self.shed():
+                if self.overflow == "block":
+                    break
+                newest = self.overflow == "drop_newest"
+                item = self.items.pop() if newest else self.items.popleft()
+                self.dropped += 1
+                self.bytes -= size_of(item)
+                self.lost(item)
+
+    @contextmanager
+    def alone(self, timeout: float = 0) -> Iterator[bool]:
+        """Hold the lock; false where it is not to be had, or this very thread is making room."""
+        if not self.lock.acquire(timeout=timeout):
+            yield False
+            return
+        mine = not self._trimming
+        self._trimming = True
+        try:
+            yield mine
+        finally:
+            self._trimming = not mine
+            self.lock.release()
+
+    @contextmanager
+    def others(self) -> Iterator[None]:
+        """While whoever makes room waits for it, others may."""
+        self._trimming = False
+        try:
+            yield
+        finally:
+            self._trimming = True
+
+    def put_back(self, items: Sequence[Pending]) -> None:
+        """Have these, which were taken last, at the front again."""
+        self.items.extendleft(reversed(items))
+        self.bytes += sum(map(size_of, items))
 
     def take(self, count: int, room: int) -> list[Pending]:
         """Up to `count` items, about `room` bytes in all, oldest first."""

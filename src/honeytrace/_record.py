@@ -11,7 +11,7 @@ the one reserved key `"honeytrace"`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -70,6 +70,55 @@ class Update(NamedTuple):
 
 
 Item = Record | Update
+
+ItemT = TypeVar("ItemT", Record, Update)
+_TEXT = frozenset(
+    ("event_id", "root_id", "event_type", "event_name", "project", "source", "status")
+)
+_NUMBER = frozenset(("start_time", "end_time", "duration"))
+
+
+def pack(item: Item) -> bytes:
+    """An item as JSON, for a file of ours; its encoded parts become strings."""
+    if isinstance(item, Update):
+        return orjson.dumps([item.event_id, {k: v.decode() for k, v in item.fields.items()}])
+    return orjson.dumps([v.decode() if isinstance(v, bytes) else v for v in item])
+
+
+def unpack(data: bytes) -> Item:
+    """The item that `pack` wrote. Raises ValueError where it is none: bytes can be forged."""
+    parts = orjson.loads(data)
+    if isinstance(parts, list) and len(parts) == len(Update._fields):
+        event_id, fields = parts
+        return checked(Update(event_id, {k: v.encode() for k, v in dict(fields).items()}))
+    if not isinstance(parts, list) or len(parts) != len(Record._fields):
+        raise ValueError("no item")
+    encoded = Record._fields.index("children_ids")
+    rest = [None if part is None else part.encode() for part in parts[encoded:]]
+    return checked(Record(*parts[:encoded], *rest))
+
+
+def checked(item: ItemT) -> ItemT:
+    """The item, if it can be one: read from a file, it may be anything. Raises ValueError."""
+    if isinstance(item, Update):
+        if not isinstance(item.event_id, str):
+            raise ValueError("an id is no text")
+        for data in item.fields.values():
+            orjson.loads(data)
+        return item
+    value: Any
+    for name, value in zip(Record._fields, item, strict=True):
+        if name in OBJECTS:
+            good = value is None or isinstance(orjson.loads(value), dict)
+        elif name == "children_ids":
+            good = isinstance(value, bytes) and isinstance(orjson.loads(value), list)
+        elif name in _TEXT or (value is not None and name not in _NUMBER):
+            good = isinstance(value, str)
+        else:
+            good = value is None or isinstance(value, (int, float))
+        if not good:
+            raise ValueError(f"{name} is none")
+    return item
 
 
 def as_object(data: bytes | None) -> bytes | None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import orjson
@@ -33,21 +33,21 @@ from ._journal import (
     STATIC,
     TAIL,
     UPDATE,
+    DamagedError,
     lock,
     owned,
     private,
 )
-from ._record import OBJECTS, Item, Record, Update, merge_objects
+from ._record import OBJECTS, Item, Update, checked, merge_objects
 from ._session import Session, Spec
+from ._spill import HEADER as SPILLED
+from ._spill import MAGIC as SPILL_MAGIC
+from ._spill import SUFFIX, begin, frames
 from .sinks import Sink
 
 logger = logging.getLogger("honeytrace")
 BATCH_ITEMS, BATCH_BYTES = 500, 4_000_000
 _CHUNK = 1 << 20
-
-
-class DamagedError(ValueError):
-    """What stands in a journal was not written by us, or not wholly."""
 
 
 @dataclass
@@ -63,14 +63,16 @@ class Recovered:
     """Entries that cannot be read; their files are kept in `damaged/`."""
 
 
-def recover(directory: str, deliver: Callable[[list[Item]], None]) -> Recovered:
+def recover(
+    directory: str, deliver: Callable[[list[Item]], object], found: Recovered | None = None
+) -> Recovered:
     """Deliver what dead processes left in `directory`, each journal in order of start; remove it.
 
     `deliver` returns when a batch is safe; what it raises ends the recovery, and what was not
     delivered stays for the next one. A batch may come again, with the same ids, if the process dies
-    right after its delivery. Any number of processes may recover at once.
+    right after its delivery. Any number of processes may recover at once. Counts go on in `found`.
     """
-    found = Recovered()
+    found = found or Recovered()
     try:
         owned(directory)
     except FileNotFoundError:
@@ -78,13 +80,14 @@ def recover(directory: str, deliver: Callable[[list[Item]], None]) -> Recovered:
     except OSError as error:  # somebody else's: nothing in it is ours
         logger.debug("honeytrace recovers nothing in %s: %s", directory, error)
         return found
-    for name in sorted(os.listdir(directory)):
-        if name.endswith(".journal"):
+    # what a process spilled is older than what is in its journal
+    for name in sorted(os.listdir(directory), key=lambda name: (name.endswith(".journal"), name)):
+        if name.endswith((".journal", SUFFIX)):
             _recover_file(os.path.join(directory, name), deliver, found)
     return found
 
 
-def _recover_file(path: str, deliver: Callable[[list[Item]], None], found: Recovered) -> None:
+def _recover_file(path: str, deliver: Callable[[list[Item]], object], found: Recovered) -> None:
     try:
         # a pipe of that name would make us wait for its writer
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -104,7 +107,10 @@ def _recover_file(path: str, deliver: Callable[[list[Item]], None], found: Recov
         try:
             if not regular:
                 raise DamagedError("it is no regular file")
-            _drain(Reader(fd), deliver, found)
+            if path.endswith(SUFFIX):
+                _drain_spill(fd, deliver, found)
+            else:
+                _drain(Reader(fd), deliver, found)
         except DamagedError as reason:
             _set_aside(path, str(reason))
             found.damaged += 1
@@ -114,7 +120,7 @@ def _recover_file(path: str, deliver: Callable[[list[Item]], None], found: Recov
         os.close(fd)
 
 
-def _drain(reader: Reader, deliver: Callable[[list[Item]], None], found: Recovered) -> None:
+def _drain(reader: Reader, deliver: Callable[[list[Item]], object], found: Recovered) -> None:
     """Deliver everything; raises DamagedError at the end where something could not be read."""
     found.journals += 1
     batch: list[Item] = []
@@ -141,6 +147,29 @@ def _drain(reader: Reader, deliver: Callable[[list[Item]], None], found: Recover
     ship()
     if reader.damaged:
         raise DamagedError(f"{reader.damaged} entries cannot be read; the others were recovered")
+
+
+def _drain_spill(fd: int, deliver: Callable[[list[Item]], object], found: Recovered) -> None:
+    found.journals += 1
+    batch: list[Item] = []
+    at = done = begin(fd)
+
+    def ship() -> None:
+        deliver(list(batch))
+        found.records += len(batch)
+        batch.clear()
+        os.pwrite(fd, SPILLED.pack(SPILL_MAGIC, done), 0)
+
+    try:
+        for item, end in frames(fd, at):
+            batch.append(item)
+            done = end
+            if len(batch) == BATCH_ITEMS or done - at > BATCH_BYTES:
+                ship()
+                at = done
+    finally:
+        if batch:
+            ship()
 
 
 def _set_aside(path: str, reason: str) -> None:
@@ -246,20 +275,14 @@ class Reader:
         if entry.state == UPDATE:
             event_id, fields = orjson.loads(slot.extra)
             update = Update(event_id, {name: data.encode() for name, data in fields.items()})
-            for data in update.fields.values():
-                orjson.loads(data)
-            return _typed(update)
+            return checked(update)
         s = self._session(slot)
         if slot.end is None:
             s._failure = ("interrupted", None, {})
             children = sorted(self._children.get((entry.wall, entry.tick), ()))
             s._children = [self._id(child) for child in children]
         record = s._to_record(s._spec.project or "", s._spec.source or "")
-        for name in OBJECTS:
-            data = getattr(record, name)
-            if data is not None and not isinstance(orjson.loads(data), dict):
-                raise DamagedError(f"{name} is no object")
-        return _typed(record)
+        return checked(record)
 
     def _id(self, entry: Entry) -> str:
         slot = self._slot(entry.offset, entry.state)
@@ -377,30 +400,18 @@ def _stub(wall: int, tick: int, chosen: str | None) -> Session:
     return s
 
 
-_TEXT = ("event_id", "root_id", "event_type", "event_name", "project", "source", "status")
+def through(
+    sink: Sink, timeout: float = 60.0
+) -> Callable[[list[Item]], Sequence[tuple[Item, str]]]:
+    """A `deliver` that goes by a sink; it returns what is refused, with the reasons.
 
+    Raises ConnectionError where the sink does not take everything.
+    """
 
-T = TypeVar("T", Record, Update)
-
-
-def _typed(item: T) -> T:
-    """The item, if its texts are texts: a checksum can be forged."""
-    names = _TEXT if isinstance(item, Record) else ("event_id",)
-    texts = [getattr(item, name) for name in names]
-    texts += [t for t in (getattr(item, n, None) for n in ("parent_id", "error")) if t is not None]
-    if not all(isinstance(text, str) for text in texts):
-        raise DamagedError("a text is none")
-    return item
-
-
-def through(sink: Sink, timeout: float = 60.0) -> Callable[[list[Item]], None]:
-    """A `deliver` that goes by a sink. Raises ConnectionError where it does not take everything."""
-
-    def deliver(batch: list[Item]) -> None:
+    def deliver(batch: list[Item]) -> Sequence[tuple[Item, str]]:
         fate = sink.deliver(batch, timeout=timeout)
         if fate.retry:
             raise ConnectionError("the destination is busy")
-        for item, reason in fate.refused:
-            logger.warning("honeytrace: recovered %s was refused: %s", item.event_id, reason)
+        return fate.refused
 
     return deliver

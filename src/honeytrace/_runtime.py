@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _config
+from ._aside import retry, set_aside
 from ._config import Config, Settings
-from ._context import PAUSED, current, discard, hot, paused
+from ._context import PAUSED, OwnThread, current, discard, hot
 from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
 from ._journal import SMALLEST, Journal, Slot, candidates, open_journal
-from ._queue import Pending
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
@@ -37,6 +37,7 @@ from .store.memory import MemoryStore
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from ._recovery import Recovered
     from ._remote import Remote
 
 logger = logging.getLogger("honeytrace")
@@ -57,12 +58,15 @@ class Runtime:
         self.snapshotter = Snapshotter(limits, self.redactor)
         self.sampler = Sampler(config)
         self.left_out = 0 if before is None else before.sampled_out
-        self.capture: Callable[[Pending], None] | None = before.capture if before else None
+        self.capture: Callable[[Session | Update], None] | None = before.capture if before else None
         """Takes everything in place of the queue, where a test asked for it."""
         self.flusher: Flusher = (
             before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
         )
         self.journal: Journal | None = None
+        self._opening = False
+        self.ended = threading.Event()
+        """Another configuration is in force, or the process ends."""
         # shared, since sessions that were found before read on in theirs
         self._readers: dict[str, Store] = before._readers if before else {}
         self._reader_lock: Any = before._reader_lock if before else threading.RLock()
@@ -105,48 +109,91 @@ class Runtime:
 
     def _first_opened(self, s: Session) -> Slot | None:
         """`hot.opened` until there is a journal: open it, or do without."""
-        config, size = self.config, max(self.config.journal_bytes, SMALLEST)
         with _lock:
+            if self._opening:  # what opening it records
+                return None
             if hot.opened == self._first_opened:
-                hot.opened = discard  # what the next lines record is not journalled
-                self.journal, warning = open_journal(
-                    config.journal, size, config.project, config.source
-                )
-                if warning:
-                    logger.warning("honeytrace: %s", warning)
-                hot.opened = discard if self.journal is None else self.journal.opened
-                self._start_recovery()
+                self._opening = True
+                try:
+                    self._open_journal()
+                finally:
+                    self._opening = False
         return None if self.journal is None else self.journal.opened(s)
 
+    def _open_journal(self) -> None:
+        config = self.config
+        self.journal, warning = open_journal(
+            config.journal, max(config.journal_bytes, SMALLEST), config.project, config.source
+        )
+        if warning:
+            logger.warning("honeytrace: %s", warning)
+        hot.opened = discard
+        if self.journal is not None:
+            self.journal.relieve = self.flusher.relieve
+            self.flusher.sync = self.journal.sync if config.journal_sync else bool
+            hot.opened = self.journal.opened
+        if not self.ended.is_set():
+            self._start_recovery()
+
     def _start_recovery(self) -> None:
-        thread = threading.Thread(target=self._recover, name="honeytrace-recovery", daemon=True)
-        with paused():  # else the thread would run inside the session that begins
-            try:
-                thread.start()
-            except RuntimeError:  # no thread to be had: the next process recovers
-                pass
+        thread = OwnThread(target=self._recovery, name="honeytrace-recovery", daemon=True)
+        with suppress(RuntimeError):  # no thread to be had: the next process recovers
+            thread.start()
 
-    def _recover(self) -> None:
-        """Deliver what processes that died have left."""
-        from ._recovery import recover, through
-
+    def _recovery(self) -> None:
+        """The thread that delivers what processes that died have left, once that is possible."""
         current.set(PAUSED)
+        wait = _FIRST_TRY
+        while True:
+            try:
+                self.recover()
+            except Exception as error:  # noqa: BLE001 - a sink may raise anything
+                logger.log(
+                    logging.WARNING if wait == _FIRST_TRY else logging.DEBUG,
+                    "honeytrace cannot deliver what dead processes left, and keeps trying: %s",
+                    error,
+                )
+            else:
+                return
+            if self.ended.wait(wait):
+                return
+            wait = min(wait * 2, _LONGEST_TRY)
+
+    def recover(self) -> Recovered:
+        """Deliver what processes that died have left. Raises what the destination does."""
+        from ._recovery import Recovered, recover, through
+
+        found = Recovered()
         sinks: list[Sink] = []
 
         def deliver(batch: list[Item]) -> None:
             if not sinks:
                 sinks.append(self.make_sink(None))
-            through(sinks[0])(batch)
+            for item, reason in through(sinks[0])(batch):
+                set_aside(self.config.journal, item, reason)
 
         try:
             for directory in candidates(self.config.journal):
-                recover(directory, deliver)
-        except Exception as error:  # noqa: BLE001 - the next process tries again
-            logger.warning("honeytrace could not deliver what dead processes left: %s", error)
+                recover(directory, deliver, found)
         finally:
             for sink in sinks:
                 if sink is not self.config.sink:
                     sink.close()
+        return found
+
+    def retry_refused(self) -> tuple[int, int]:
+        """Deliver what was set aside once more: how many were taken, how many refused again.
+
+        Raises what the destination does.
+        """
+        from ._recovery import through
+
+        sink = self.make_sink(None)
+        try:
+            return retry(self.config.journal, lambda item: not through(sink)([item]))
+        finally:
+            if sink is not self.config.sink:
+                sink.close()
 
     def redact(self, text: str) -> str:
         return text if self.redactor is None else self.redactor.text(text)
@@ -194,7 +241,11 @@ class Runtime:
         hot.session_name = self.config.session_name
         hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
         hot.on = self.config.enabled
-        journals = self.memory is None and self.capture is None and self.config.journal != ":none:"
+        journals = (
+            self.memory is None
+            and self.capture is None
+            and self.config.journal != _config.NO_JOURNAL
+        )
         hot.opened = self._first_opened if journals else discard
         from . import _threads  # 4 ms of concurrent.futures
 
@@ -204,6 +255,8 @@ class Runtime:
             _threads.uninstall()
 
 
+_FIRST_TRY, _LONGEST_TRY = 1.0, 60.0
+"""Seconds between attempts to deliver what dead processes left."""
 _IMPORTS = 5.0
 """Seconds that a fork waits for the flush thread to have its modules."""
 
@@ -231,8 +284,10 @@ def configure(**settings: Unpack[Settings]) -> None:
         _runtime = new
         new.flusher.serve(config, new.make_sink)
         new.wire()
-        if old is not None and old.journal is not None:
-            old.journal.retire()
+        if old is not None:
+            old.ended.set()
+            if old.journal is not None:
+                old.journal.retire()
 
 
 def _in_memory(arguments: Mapping[str, Any]) -> bool:
@@ -334,11 +389,13 @@ def shutdown(timeout: float | None = None) -> FlushResult:
 
 
 def stats() -> Stats:
-    """The books: recorded = delivered + pending + refused + dropped, at any moment."""
+    """The books: recorded = delivered + pending + journalled + refused + dropped, at any moment."""
     if _runtime is None:
         return Stats()
     counted = _runtime.flusher.stats()
     counted.sampled_out = _runtime.sampled_out
+    counted.cut = _runtime.sampler.cut
+    counted.unprotected = 0 if _runtime.journal is None else _runtime.journal.unprotected
     return counted
 
 
@@ -356,7 +413,7 @@ def pending() -> list[Item]:
 
 @contextmanager
 def captured(
-    settings: Mapping[str, Any], capture: Callable[[Runtime, Pending], None]
+    settings: Mapping[str, Any], capture: Callable[[Runtime, Session | Update], None]
 ) -> Iterator[None]:
     """Have `capture` take what is recorded, at once and in memory; then all is as before.
 
@@ -403,6 +460,7 @@ def _after_fork_in_child() -> None:
     if _runtime is not None:
         if _runtime.journal is not None:
             _runtime.journal.forget()
+        _runtime.flusher.forget()
         capture = _runtime.capture
         _runtime = Runtime(_runtime.config, memory=_runtime.memory is not None)
         _runtime.capture = capture
@@ -411,10 +469,12 @@ def _after_fork_in_child() -> None:
 
 def _at_exit() -> None:
     if _runtime is not None:
+        _runtime.ended.set()
         _runtime.flusher.finish(_runtime.config.exit_timeout)
         _runtime.close_readers()
         if _runtime.journal is not None:
             _runtime.journal.retire()
+            hot.opened = _runtime._first_opened  # what still comes has a journal of its own
 
 
 def _outlive_worker() -> None:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any
 
-from ._context import current
+from ._context import OwnThread, current
 
 _pool_submit = ThreadPoolExecutor.submit
 _thread_start = threading.Thread.start
@@ -54,7 +54,7 @@ def _submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
 @wraps(_thread_start)
 def _start(self: Any) -> None:
     outer = current.get()
-    if outer is not None and _on:
+    if outer is not None and _on and not isinstance(self, OwnThread):
         _carry(self, outer)
     _thread_start(self)
 

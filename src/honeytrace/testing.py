@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._context import current, hot
-from ._queue import Pending
 from ._record import Update
 from ._recorded import RecordedSession
+from ._session import Session
 from .lookup import StoreFamily
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def capture(
     """
     sessions = CapturedSessions()
 
-    def take(runtime: _runtime.Runtime, item: Pending) -> None:
+    def take(runtime: _runtime.Runtime, item: Session | Update) -> None:
         store, config = runtime.memory, runtime.config
         assert store is not None
         family = StoreFamily(store)

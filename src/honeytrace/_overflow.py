@@ -1,0 +1,137 @@
+"""Where records go that memory has no room for: to disk, in their order, and back in time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from ._aside import set_aside
+from ._config import NO_JOURNAL, Config
+from ._journal import Slot
+from ._queue import Pending, Queue
+from ._record import Item
+from ._session import Session
+from ._spill import Spill
+
+logger = logging.getLogger("honeytrace")
+
+_CHUNK = 500_000
+"""Bytes moved to disk at once: two milliseconds in the caller whose item was one too many."""
+_ITEMS = 2_000
+_AGAIN = 5.0
+"""Seconds for which a disk that took nothing is left alone."""
+
+
+class Overflow:
+    """The disk's side of the queue. Everything here runs under the queue's lock.
+
+    `encode` makes a record of what is queued, or None; `slots` has the journal's places of records,
+    by identity, and `release` gives one up.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        queue: Queue,
+        encode: Callable[[Pending], Item | None],
+        slots: dict[int, Slot],
+        release: Callable[[Pending], None],
+    ) -> None:
+        self._queue, self._encode, self._slots, self._release = queue, encode, slots, release
+        self.dropped = self.unreadable = self.unencodable = 0
+        self._spill: Spill | None = None
+        self._blocked_until = 0.0
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Go by this configuration; what is on disk stays where it is until it is delivered."""
+        self._config = config
+        self._queue.overflow = config.overflow
+        kept = config.journal != NO_JOURNAL and config.store != ":memory:"
+        if not self.waiting:
+            self._spill = Spill(config.journal, config.disk_bytes) if kept else None
+
+    @property
+    def waiting(self) -> int:
+        """How many records are on disk that the flush thread has not taken."""
+        return self._spill.waiting if self._spill else 0
+
+    def shed(self) -> bool:
+        """Move some of the oldest items from memory to disk; false where that cannot be done."""
+        spill = self._spill
+        if spill is None or time.monotonic() < self._blocked_until or not self._room(spill):
+            return False
+        records = self._taken()
+        try:
+            spill.append(records)
+        except OSError as error:
+            self._blocked_until = time.monotonic() + _AGAIN
+            logger.warning("honeytrace cannot keep on disk what memory has no room for: %s", error)
+            self._queue.put_back(records)
+            return False
+        for record in records:
+            self._release(record)
+        return True
+
+    def _room(self, spill: Spill) -> bool:
+        """Whether the configured bound leaves room, if need be by giving up the oldest."""
+        while spill.bytes + 2 * _CHUNK > self._config.disk_bytes:
+            if self._config.overflow != "drop_oldest" or not spill.bytes:
+                return False
+            self.dropped += spill.drop_oldest()
+        return True
+
+    def _taken(self) -> list[Item]:
+        records: list[Item] = []
+        for item in self._queue.take(_ITEMS, _CHUNK):
+            record = self._encode(item)
+            if record is None:
+                self._release(item)
+                self.unencodable += 1
+                continue
+            move_slot(item, record, self._slots)
+            records.append(record)
+        return records
+
+    def take(self, count: int, room: int) -> Sequence[Item]:
+        """The oldest that are on disk; they stay there until `settle`."""
+        assert self._spill is not None
+        taken, lost = self._spill.take(count, room)
+        self.unreadable += lost
+        return taken
+
+    def settle(self) -> None:
+        """What was taken is delivered."""
+        if self._spill is not None:
+            self._spill.settle()
+
+    def keep(self, items: Sequence[Item]) -> str:
+        """Put on disk what no journal has, since the process ends; says what becomes of it all."""
+        if self._spill is None:
+            return "they are lost: there is no journal"
+        try:
+            if items:
+                self._spill.append(items)
+        except OSError as error:
+            return f"{len(items)} of them are lost: {error}"
+        return f"they are kept in {self._config.journal}, for the next process to deliver"
+
+    def set_aside(self, item: Item, reason: str) -> None:
+        """Keep what nobody takes, for somebody to look at."""
+        if self._spill is not None:
+            try:
+                set_aside(self._config.journal, item, reason)
+            except OSError as error:
+                logger.warning("honeytrace cannot set a refused record aside: %s", error)
+
+    def forget(self) -> None:
+        """Let go of the files, in a forked child."""
+        if self._spill is not None:
+            self._spill.forget()
+
+
+def move_slot(item: Pending, record: Item, slots: dict[int, Slot]) -> None:
+    """The journal's place of a session is that of its record from now on."""
+    if isinstance(item, Session) and item._slot is not None:
+        slots[id(record)], item._slot = item._slot, None

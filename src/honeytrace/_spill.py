@@ -1,0 +1,189 @@
+"""What memory has no room for: a queue in files, for while the destination is away.
+
+Items are appended to the last segment and read from the first, so order is kept. A segment is
+removed when everything in it is delivered; its header says how far that has come, so that whoever
+recovers it repeats little. The owner holds an exclusive `flock` on each; `_recovery` reads those
+of the dead. A crash amid a write leaves half a frame, of a record that its journal still has.
+
+Its caller sees to it that only one thread is in here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from struct import Struct
+from zlib import crc32
+
+from ._journal import DamagedError, lock, private
+from ._record import Item, pack, unpack
+
+MAGIC = b"honeytrace spill 1\n\0\0\0\0\0"
+HEADER = Struct("<24sQ")
+"""Magic, and the offset up to which everything is delivered."""
+FRAME = Struct("<II")
+"""Length and CRC-32 of the item that follows."""
+SEGMENT = 8 * 1024 * 1024
+SUFFIX = ".spill"
+
+
+class SpillFullError(OSError):
+    """The configured bound is reached."""
+
+
+class Segment:
+    """One file. `count` and `read` are how many items it has, and how many were read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.fd = os.open(path, flags, 0o600)
+        self.count = self.read = self.size = 0
+        self.at = HEADER.size
+        try:
+            if not lock(self.fd):
+                raise OSError(f"somebody else has locked {path}")
+            self.write(HEADER.pack(MAGIC, HEADER.size), 0)
+        except BaseException:
+            self.remove()
+            raise
+
+    def write(self, data: bytes, count: int) -> None:
+        """All of it or nothing: a disk that fills up takes half."""
+        written = os.pwrite(self.fd, data, self.size)
+        if written < len(data):
+            os.ftruncate(self.fd, self.size)
+            raise OSError(errno.ENOSPC, "no space left on the disk", self.path)
+        self.size += written
+        self.count += count
+
+    def mark(self) -> None:
+        """Note how far everything is delivered."""
+        os.pwrite(self.fd, HEADER.pack(MAGIC, self.at), 0)
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            os.unlink(self.path)
+        os.close(self.fd)
+
+
+class Spill:
+    """At most `limit` bytes of items in `directory`; no file is there before the first one.
+
+    `waiting` is how many items are in it that `take` has not handed out.
+    """
+
+    def __init__(self, directory: str, limit: int) -> None:
+        self.directory = directory
+        self.limit = limit
+        self.waiting = 0
+        self._segments: deque[Segment] = deque()
+        self._made = 0
+        self._name = f"{os.getpid()}-{os.urandom(6).hex()}"
+
+    @property
+    def bytes(self) -> int:
+        return sum(segment.size for segment in self._segments)
+
+    def append(self, items: Sequence[Item]) -> None:
+        """Add these at the end. Raises OSError; then nothing of them is here."""
+        data = b"".join(map(_frame, items))
+        if self.bytes + len(data) > self.limit:
+            raise SpillFullError(f"{self.bytes} bytes wait in {self.directory}")
+        if not self._segments or self._segments[-1].size >= SEGMENT:
+            self._made += 1
+            name = f"{self._name}-{self._made:08}{SUFFIX}"
+            self._segments.append(Segment(os.path.join(private(self.directory), name)))
+        self._segments[-1].write(data, len(items))
+        self.waiting += len(items)
+
+    def take(self, count: int, room: int) -> tuple[list[Item], int]:
+        """The next items in order, up to `count` and about `room` bytes; how many are unreadable.
+
+        They stay in the file until `settle`.
+        """
+        taken: list[Item] = []
+        lost = 0
+        for segment in self._segments:
+            try:
+                for item, end in frames(segment.fd, segment.at):
+                    if len(taken) == count or room <= 0:
+                        break
+                    room -= end - segment.at
+                    segment.at = end
+                    segment.read += 1
+                    taken.append(item)
+                else:
+                    lost += segment.count - segment.read
+                    segment.read = segment.count
+                    continue
+            except (DamagedError, OSError):
+                lost += segment.count - segment.read
+                segment.read, segment.at = segment.count, segment.size
+            break
+        self.waiting -= len(taken) + lost
+        return taken, lost
+
+    def settle(self) -> None:
+        """Everything handed out so far is delivered."""
+        for segment in list(self._segments):
+            if segment.read < segment.count:
+                segment.mark()
+                break
+            self._segments.popleft().remove()
+
+    def drop_oldest(self) -> int:
+        """Give up the oldest segment; how many items were lost with it that nobody has taken."""
+        if not self._segments:
+            return 0
+        segment = self._segments.popleft()
+        segment.remove()
+        lost = segment.count - segment.read
+        self.waiting -= lost
+        return lost
+
+    def forget(self) -> None:
+        """Let go of the files: in a forked child they are the parent's."""
+        for segment in self._segments:
+            os.close(segment.fd)
+        self._segments.clear()
+        self.waiting = 0
+
+
+def frames(fd: int, at: int) -> Iterator[tuple[Item, int]]:
+    """The items from this offset on, each with the offset of its end. Raises DamagedError.
+
+    Half an item at the end is left out: its writer died.
+    """
+    size = os.fstat(fd).st_size
+    while at + FRAME.size <= size:
+        length, crc = FRAME.unpack(os.pread(fd, FRAME.size, at))
+        if length > size - at - FRAME.size:
+            return
+        data = os.pread(fd, length, at + FRAME.size)
+        if crc32(data) != crc:
+            raise DamagedError("the checksum of an item is wrong")
+        at += FRAME.size + length
+        try:
+            item = unpack(data)
+        except Exception as error:  # hostile bytes may be of any wrong kind
+            raise DamagedError(f"an item is none: {error}") from error
+        yield item, at
+
+
+def begin(fd: int) -> int:
+    """Where what is not delivered begins in a segment. Raises DamagedError."""
+    head = os.pread(fd, HEADER.size, 0)
+    if not head:
+        return HEADER.size  # its process died before it had begun
+    if len(head) < HEADER.size or not head.startswith(MAGIC):
+        raise DamagedError("it does not begin like a spilled queue")
+    return max(int(HEADER.unpack(head)[1]), HEADER.size)
+
+
+def _frame(item: Item) -> bytes:
+    data = pack(item)
+    return FRAME.pack(len(data), crc32(data)) + data

@@ -1,0 +1,374 @@
+"""What memory has no room for: on disk in order, back in order, bounded, counted and private."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from delivery import PATIENCE, Scripted
+from honeytrace import _aside, _spill
+from honeytrace._config import Config
+from honeytrace._flush import Flusher, Stats
+from honeytrace._journal import Journal
+from honeytrace._record import Item, Record, Update, from_start_session
+from honeytrace._recovery import recover
+from honeytrace._spill import Spill, SpillFullError
+from honeytrace.sinks import Delivery
+from test_queue import ended
+
+Make = Callable[..., Flusher]
+
+
+def record(name: str, size: int = 0) -> Record:
+    return from_start_session({"session_id": name, "inputs": {"x": "i" * size}}, str)
+
+
+def ids(items: Any) -> list[str]:
+    return [item.event_id for item in items]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[Flusher] = []
+
+    def flusher(sink: Any, **settings: Any) -> Flusher:
+        settings = {"flush_interval": 1e-6, "journal": str(tmp_path / "journal"), **settings}
+        made.append(Flusher(Config(**settings), lambda damage: sink))
+        return made[-1]
+
+    yield flusher
+    for each in made:
+        each.serve(each.config, lambda damage: Scripted())
+        each.stop(PATIENCE)
+
+
+class Away(Scripted):
+    """A destination that is away until it is told to be there."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda batch: None if self.there.is_set() else ConnectionError("away"))
+        self.there = threading.Event()
+
+
+def balanced(stats: Stats) -> bool:
+    settled = stats.delivered + sum(stats.refused.values()) + sum(stats.dropped.values())
+    return stats.recorded == settled + stats.pending + stats.journalled
+
+
+# the files
+
+
+def test_items_come_back_as_they_were(tmp_path: Path) -> None:
+    """In order, through any number of segments, records and updates alike."""
+    spill = Spill(str(tmp_path / "j"), 10**9)
+    items: list[Item] = [record(f"r{n}", n) for n in range(300)]
+    items.append(Update("r1", {"feedback": b'{"rating":5}'}))
+    for at in range(0, len(items), 7):
+        spill.append(items[at : at + 7])
+    assert spill.waiting == len(items)
+    found: list[Item] = []
+    while spill.waiting:
+        found += spill.take(50, 10**9)[0]
+        spill.settle()
+    assert found == items
+    assert list((tmp_path / "j").iterdir()) == []
+
+
+def test_segments_go_as_they_are_delivered(tmp_path: Path, monkeypatch: Any) -> None:
+    """The disk is given back from the front; what was taken and not settled stays."""
+    monkeypatch.setattr(_spill, "SEGMENT", 1_000)
+    spill = Spill(str(tmp_path), 10**9)
+    for n in range(20):
+        spill.append([record(f"r{n}", 400)])
+    files = len(list(tmp_path.iterdir()))
+    spill.take(10, 10**9)
+    assert len(list(tmp_path.iterdir())) == files
+    spill.settle()
+    assert len(list(tmp_path.iterdir())) < files
+
+
+def test_bound_and_oldest(tmp_path: Path, monkeypatch: Any) -> None:
+    """Beyond its bound it takes nothing, and says so; the oldest segment can be given up."""
+    monkeypatch.setattr(_spill, "SEGMENT", 1_000)
+    spill = Spill(str(tmp_path), 5_000)
+    taken = 0
+    while spill.bytes < 4_000:
+        spill.append([record(f"r{taken}", 400)])
+        taken += 1
+    with pytest.raises(SpillFullError):
+        spill.append([record("too much", 1_500)])
+    lost = spill.drop_oldest()
+    assert 0 < lost < taken
+    assert spill.waiting == taken - lost
+    assert ids(spill.take(100, 10**9)[0]) == [f"r{n}" for n in range(lost, taken)]
+    spill.settle()
+
+
+def test_a_damaged_segment_costs_what_cannot_be_read(tmp_path: Path) -> None:
+    """Items before the damage are delivered, the others counted."""
+    spill = Spill(str(tmp_path), 10**9)
+    spill.append([record(f"r{n}") for n in range(10)])
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    found, lost = spill.take(100, 10**9)
+    assert len(found) + lost == 10
+    assert ids(found) == [f"r{n}" for n in range(len(found))]
+    assert spill.waiting == 0
+    spill.settle()
+
+
+def test_recovery_delivers_what_the_dead_have_spilled(tmp_path: Path) -> None:
+    """From where it had come, though its last write was cut; a live owner's is left alone."""
+    spill = Spill(str(tmp_path), 10**9)
+    items = [record(f"r{n}", 100) for n in range(1_200)]
+    spill.append(items)
+    spill.take(200, 10**9)
+    spill.settle()
+    found: list[Item] = []
+    assert recover(str(tmp_path), found.extend).records == 0
+    spill.forget()
+    (path,) = tmp_path.iterdir()
+    os.truncate(path, path.stat().st_size - 5)
+    assert recover(str(tmp_path), found.extend).records == 999
+    assert found == items[200:-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recovery_that_fails_goes_on_where_it_was(tmp_path: Path) -> None:
+    """What one attempt delivered is not delivered by the next."""
+    spill = Spill(str(tmp_path), 10**9)
+    spill.append([record(f"r{n}") for n in range(1_200)])
+    spill.forget()
+    found: list[Item] = []
+
+    def deliver(batch: list[Item]) -> None:
+        if len(found) >= 500:
+            raise ConnectionError("away")
+        found.extend(batch)
+
+    with pytest.raises(ConnectionError):
+        recover(str(tmp_path), deliver)
+    recover(str(tmp_path), found.extend)
+    assert ids(found) == [f"r{n}" for n in range(1_200)]
+
+
+@pytest.mark.parametrize("data", [b"x", b"x" * 100, _spill.HEADER.pack(_spill.MAGIC, 2**63) + b"x"])
+def test_hostile_segments_are_set_aside(data: bytes, tmp_path: Path) -> None:
+    """Whatever stands in it: recovery ends, and delivers nothing of it."""
+    (tmp_path / "1-a.spill").write_bytes(data)
+    found: list[Item] = []
+    recover(str(tmp_path), found.extend)
+    assert found == []
+    assert not (tmp_path / "1-a.spill").exists()
+
+
+def test_private(tmp_path: Path) -> None:
+    """Nobody else reads what is on disk."""
+    spill = Spill(str(tmp_path / "j"), 10**9)
+    spill.append([record("r")])
+    _aside.set_aside(str(tmp_path / "j"), record("bad"), "because")
+    assert stat.S_IMODE((tmp_path / "j").stat().st_mode) == 0o700
+    for path in (tmp_path / "j").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+    spill.take(1, 10**9)
+    spill.settle()
+
+
+# set aside
+
+
+def test_refused_records_are_kept_and_can_be_retried(make: Make, tmp_path: Path) -> None:
+    """With their reasons; one that is taken then is kept no longer."""
+    sink = Scripted(lambda batch: Delivery(refused=[(item, "too odd") for item in batch[:1]]))
+    f = make(sink, batch_size=10)
+    for _ in range(3):
+        f.queue.put(ended())
+    f.flush(PATIENCE)
+    (found,) = _aside.refused(f.config.journal)
+    assert (found.reason, found.item) == ("too odd", sink.items[0])
+    assert _aside.retry(f.config.journal, lambda item: False) == (0, 1)
+    assert _aside.retry(f.config.journal, lambda item: True) == (1, 0)
+    assert list(_aside.refused(f.config.journal)) == []
+
+
+def test_set_aside_is_bounded(tmp_path: Path, monkeypatch: Any) -> None:
+    """A server that refuses everything does not fill the disk."""
+    monkeypatch.setattr(_aside, "MOST", 3)
+    kept = [_aside.set_aside(str(tmp_path), record(str(n)), "r") for n in range(5)]
+    assert kept == [True, True, True, False, False]
+    (tmp_path / "refused" / "0.json").write_bytes(b"rubbish")
+    assert len(list(_aside.refused(str(tmp_path)))) == 3
+
+
+# an outage
+
+
+def test_an_outage_is_outlived_in_order(make: Make) -> None:
+    """Memory stays in its bound, the rest waits on disk, and all arrives in order, counted."""
+    away = Away()
+    f = make(away, queue_bytes=1_000_000, batch_bytes=100_000)
+    sessions = [ended(orjson.dumps({"n": n, "pad": "x" * 500})) for n in range(20_000)]
+    for s in sessions:
+        f.queue.put(s)
+        assert f.queue.bytes <= 1_100_000  # what comes while a batch is made up is on top
+    stats = f.stats()
+    assert stats.journalled > 10_000
+    assert balanced(stats)
+    assert (stats.recorded, stats.dropped) == (20_000, {})
+    away.batches.clear()
+    away.there.set()
+    result = f.flush(PATIENCE)
+    assert (bool(result), result.delivered, result.pending) == (True, 20_000, 0)
+    assert list(dict.fromkeys(ids(away.items))) == [s.session_id for s in sessions]
+    assert balanced(f.stats())
+    assert not os.path.exists(f.config.journal) or os.listdir(f.config.journal) == []
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
+def test_disk_has_a_bound_too(overflow: str, make: Make) -> None:
+    """Beyond it the oldest or the newest go, as asked, and every one is counted."""
+    away = Away()
+    f = make(away, queue_bytes=500_000, disk_bytes=2_000_000, overflow=overflow)
+    sessions = [ended(b'"' + b"x" * 500 + b'"') for _ in range(20_000)]
+    for s in sessions:
+        f.queue.put(s)
+    stats = f.stats()
+    assert balanced(stats)
+    assert stats.recorded == 20_000
+    assert sum(stats.dropped.values()) > 10_000
+    away.batches.clear()
+    away.there.set()
+    f.flush(PATIENCE)
+    arrived = set(ids(away.items))
+    assert len(arrived) == 20_000 - sum(f.stats().dropped.values())
+    kept = sessions[-1] if overflow == "drop_oldest" else sessions[0]
+    gone = sessions[2_000] if overflow == "drop_oldest" else sessions[-100]
+    assert kept.session_id in arrived
+    assert gone.session_id not in arrived
+
+
+def test_block_waits_for_room(make: Make) -> None:
+    """With `overflow="block"` the caller waits, nothing is dropped, and all arrives."""
+    away = Away()
+    f = make(away, queue_bytes=500_000, disk_bytes=1, overflow="block")
+    blocked = threading.Event()
+    wait = f._books.wait
+    f._books.wait = lambda timeout=None: (blocked.set(), wait(timeout))[1]  # type: ignore[method-assign]
+
+    def produce() -> None:
+        for _ in range(3_000):
+            f.queue.put(ended(b"x" * 500))
+
+    producers = [threading.Thread(target=produce) for _ in range(3)]
+    for thread in producers:
+        thread.start()
+    assert blocked.wait(PATIENCE)
+    assert any(thread.is_alive() for thread in producers)
+    away.there.set()
+    for thread in producers:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    assert f.flush(PATIENCE)
+    assert f.stats().delivered == 9_000
+    assert f.stats().dropped == {}
+
+
+def test_a_disk_that_is_full_costs_what_is_counted(make: Make, monkeypatch: Any) -> None:
+    """The program goes on; what memory has no room for is dropped and counted exactly."""
+    away = Away()
+    f = make(away, queue_bytes=500_000)
+    write, written = os.pwrite, 0
+
+    def full(fd: int, data: bytes, at: int) -> int:
+        nonlocal written
+        written += len(data)
+        return write(fd, data, at) if written < 1_000_000 else write(fd, data[:1], at)
+
+    monkeypatch.setattr(_spill.os, "pwrite", full)
+    for _ in range(10_000):
+        f.queue.put(ended(b'"' + b"x" * 500 + b'"'))
+    stats = f.stats()
+    assert balanced(stats)
+    assert stats.dropped["queue full"] > 0
+    assert stats.journalled > 0
+    monkeypatch.undo()
+    away.batches.clear()
+    away.there.set()
+    f.flush(PATIENCE)
+    assert len(set(ids(away.items))) == f.stats().delivered == 10_000 - stats.dropped["queue full"]
+
+
+def test_poison_is_isolated_and_set_aside(make: Make, monkeypatch: Any) -> None:
+    """A record that fails every request it is in ends up alone, aside, and costs no other."""
+    monkeypatch.setattr("honeytrace._flush._FIRST_WAIT", 1e-4)
+    monkeypatch.setattr("honeytrace._batch.MOST_STRIKES", 3)
+    bad = ended()
+    poison = bad.session_id
+    taken: list[str] = []
+
+    def answer(batch: list[Any]) -> Any:
+        if poison in ids(batch):
+            return RuntimeError("500")
+        taken.extend(ids(batch))
+        return None
+
+    f = make(Scripted(answer))
+    f.queue.put(bad)
+    sent = 1
+    while "never taken, while others are" not in f.stats().refused:
+        assert sent < 20_000
+        f.queue.put(ended())
+        sent += 1
+        f.flush(0.01)
+    f.flush(PATIENCE)
+    assert len(taken) == f.stats().delivered == sent - 1
+    assert ids(found.item for found in _aside.refused(f.config.journal)) == [poison]
+
+
+# a full journal
+
+
+def test_a_full_journal_moves_to_disk(make: Make, tmp_path: Path) -> None:
+    """What waits longest goes from the journal to the spill, so that all of it is protected."""
+    away = Away()
+    f = make(away)
+    journal = Journal.create(f.config.journal, 64 * 1024, "p", "s")
+    journal.relieve = f.relieve
+    for n in range(1_000):
+        s = ended(b'{"n":%d}' % n)
+        s._slot = journal.opened(s)
+        assert s._slot is not None
+        journal.closed(s, s._slot)
+        f.queue.put(s)
+    assert journal.unprotected == 0
+    stats = f.stats()
+    assert balanced(stats)
+    assert stats.journalled > 0
+    assert stats.recorded == 1_000
+    away.there.set()
+    assert f.flush(PATIENCE)
+    assert f.stats().delivered == 1_000
+    journal.retire()
+    assert os.listdir(f.config.journal) == []
+
+
+def test_what_is_in_memory_alone_is_kept_at_the_end(make: Make, tmp_path: Path) -> None:
+    """A process that cannot deliver leaves everything for the next one, journal or not."""
+    away = Away()
+    f = make(away)
+    for n in range(50):
+        f.queue.put(ended(b'{"n":%d}' % n))
+    f.finish(0.01)
+    f.forget()
+    found: list[Item] = []
+    recover(f.config.journal, found.extend)
+    assert len(found) == 50
