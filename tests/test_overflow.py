@@ -219,7 +219,7 @@ def test_an_outage_is_outlived_in_order(make: Make) -> None:
     sessions = [ended(orjson.dumps({"n": n, "pad": "x" * 500})) for n in range(20_000)]
     for s in sessions:
         f.queue.put(s)
-        assert f.queue.bytes <= 1_100_000  # what comes while a batch is made up is on top
+        assert f.queue.bytes <= 1_300_000  # a quarter may come on top while a batch is made up
     stats = f.stats()
     assert stats.journalled > 10_000
     assert balanced(stats)

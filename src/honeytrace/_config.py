@@ -149,7 +149,7 @@ def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
         if f.name not in values:
             values.update(_from_environ(f, environ))
     config = Config(**values)
-    return replace(config, store=_absolute(config.store))
+    return replace(config, store=_absolute(config.store), journal=_absolute(config.journal))
 
 
 def variables(f: Any) -> list[str]:
@@ -220,14 +220,14 @@ def _checked(f: Any, name: str, value: Any) -> Any:
     return value
 
 
-def _absolute(store: str) -> str:
+def _absolute(path: str) -> str:
     """The same file even after the program has changed its directory."""
-    if store == ":memory:":
-        return store
+    if path in (":memory:", NO_JOURNAL):
+        return path
     try:
-        return os.path.abspath(os.path.expanduser(store))
+        return os.path.abspath(os.path.expanduser(path))
     except OSError:  # the working directory is gone
-        return store
+        return path
 
 
 def under_test() -> bool:

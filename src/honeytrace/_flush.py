@@ -20,7 +20,7 @@ from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
 from ._journal import Slot
 from ._overflow import Overflow, move_slot
-from ._queue import ANY, Pending, Queue
+from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue
 from ._record import Item
 from ._session import Session
 from .sinks import Delivery, Sink
@@ -31,8 +31,6 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0
 """Seconds in which a second outage is not told of: a flapping server must not fill the log."""
 _DELIVERY_TIMEOUT = 60.0
-_LOCK_TIMEOUT = 1.0
-"""Seconds that a caller whose journal is full waits for a batch to be made up."""
 
 
 @dataclass
@@ -93,7 +91,7 @@ class Flusher:
         """Places in the journal of records in the batch and of updates, by identity."""
         self._overflow = Overflow(config, self.queue, self._encoded, self.slots, self._release)
         self.queue.shed = self._shed
-        self.sync: Callable[[], None] = bool
+        self.sync: Callable[[], object] = bool
         """Writes the journal through to the disk."""
         self._make_sink = make_sink
         self._started = started
@@ -301,7 +299,7 @@ class Flusher:
 
     def relieve(self) -> bool:
         """Make room in a full journal: move the oldest records that wait from there to disk."""
-        with self.queue.alone(timeout=_LOCK_TIMEOUT) as mine:
+        with self.queue.alone(LOCK_TIMEOUT) as mine:
             return mine and bool(self.queue.items) and self._overflow.shed()
 
     def _failed(self, why: str, retry_after: float | None) -> None:

@@ -23,6 +23,9 @@ OVERHEAD = 450
 ANY = -1 << 62
 """The level that any item crosses, even where the byte count has drifted below zero."""
 
+LOCK_TIMEOUT = 1.0
+"""Seconds that one who cannot go on without the lock waits for it: a batch is being made up."""
+
 Pending = Session | Update | Record
 
 
@@ -100,16 +103,18 @@ class Queue:
     def trim(self) -> None:
         """Make room beyond the limit.
 
-        Without waiting: whoever holds the lock, which is never for long, trims for everybody.
+        Without waiting, since whoever holds the lock trims for everybody; but where that takes so
+        long that the bound is missed by far, the caller does wait.
         """
-        with self.alone() as mine:
+        with self.alone(LOCK_TIMEOUT if self.bytes > self.limit * 1.25 else 0) as mine:
             while mine and self.bytes > self.limit and self.items and not self.shed():
                 if self.overflow == "block":
                     break
                 newest = self.overflow == "drop_newest"
                 item = self.items.pop() if newest else self.items.popleft()
                 self.dropped += 1
-                self.bytes -= size_of(item)
+                size = size_of(item)
+                self.bytes -= size
                 self.lost(item)
 
     @contextmanager
@@ -138,7 +143,8 @@ class Queue:
     def put_back(self, items: Sequence[Pending]) -> None:
         """Have these, which were taken last, at the front again."""
         self.items.extendleft(reversed(items))
-        self.bytes += sum(map(size_of, items))
+        size = sum(map(size_of, items))
+        self.bytes += size
 
     def take(self, count: int, room: int) -> list[Pending]:
         """Up to `count` items, about `room` bytes in all, oldest first."""

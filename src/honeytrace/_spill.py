@@ -28,6 +28,7 @@ FRAME = Struct("<II")
 """Length and CRC-32 of the item that follows."""
 SEGMENT = 8 * 1024 * 1024
 SUFFIX = ".spill"
+_PIECE = 1 << 20
 
 
 class SpillFullError(OSError):
@@ -156,17 +157,24 @@ class Spill:
 def frames(fd: int, at: int) -> Iterator[tuple[Item, int]]:
     """The items from this offset on, each with the offset of its end. Raises DamagedError.
 
-    Half an item at the end is left out: its writer died.
+    Half an item at the end is left out: its writer died. Reads in large pieces, since every read
+    lets go of the GIL, which takes milliseconds to come by again beside a busy thread.
     """
     size = os.fstat(fd).st_size
+    held, start = b"", at
     while at + FRAME.size <= size:
-        length, crc = FRAME.unpack(os.pread(fd, FRAME.size, at))
+        if at + FRAME.size > start + len(held):
+            held, start = os.pread(fd, _PIECE, at), at
+        length, crc = FRAME.unpack_from(held, at - start)
         if length > size - at - FRAME.size:
             return
-        data = os.pread(fd, length, at + FRAME.size)
+        end = at + FRAME.size + length
+        if end > start + len(held):
+            held, start = os.pread(fd, max(_PIECE, end - at), at), at
+        data = held[at + FRAME.size - start : end - start]
         if crc32(data) != crc:
             raise DamagedError("the checksum of an item is wrong")
-        at += FRAME.size + length
+        at = end
         try:
             item = unpack(data)
         except Exception as error:  # hostile bytes may be of any wrong kind

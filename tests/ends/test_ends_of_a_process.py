@@ -280,7 +280,7 @@ def test_frozen_process_that_never_thaws(place: Place) -> None:
     frozen(process)
     process.send_signal(signal.SIGCONT)
     frozen(process)
-    place.start("-c", "from honeytrace import _runtime as r; r.runtime()._recover()").communicate()
+    place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()").communicate()
     assert place.stored() == ok(1)
     process.kill()
     process.communicate(timeout=PATIENCE)
