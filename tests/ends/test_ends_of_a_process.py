@@ -236,7 +236,7 @@ def test_server_that_answers_by_halves(place: Place, silent: socket.socket) -> N
     thread = threading.Thread(target=begin_to_answer)
     thread.start()
     place.run(
-        RETURNED + "honeytrace.flush(0.1)",
+        RETURNED + "honeytrace.flush(2)",
         **hanging(silent),
     )
     silent.shutdown(socket.SHUT_RDWR)
