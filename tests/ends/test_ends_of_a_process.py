@@ -236,7 +236,7 @@ def test_server_that_answers_by_halves(place: Place, silent: socket.socket) -> N
     thread = threading.Thread(target=begin_to_answer)
     thread.start()
     place.run(
-        RETURNED + "honeytrace.flush(2)",
+        RETURNED + "honeytrace.flush(0.1)",
         **hanging(silent),
     )
     silent.shutdown(socket.SHUT_RDWR)
@@ -280,7 +280,7 @@ def test_frozen_process_that_never_thaws(place: Place) -> None:
     frozen(process)
     process.send_signal(signal.SIGCONT)
     frozen(process)
-    place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()").communicate()
+    place.start("-c", "from honeytrace import _runtime as r; r.runtime()._recover()").communicate()
     assert place.stored() == ok(1)
     process.kill()
     process.communicate(timeout=PATIENCE)
