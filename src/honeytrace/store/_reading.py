@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import orjson
 
@@ -35,7 +36,16 @@ _OUTLINED = (
 )
 
 WINDOW = 20_000
-"""The newest rows, among which a search looks first: what is everywhere fills its page there."""
+"""The newest rows, among which is looked first: what is everywhere fills its page there, and what
+is nowhere costs little more for it."""
+
+
+class _Window(NamedTuple):
+    """The newest rows of a time: from when on they started, and between which numbers they are."""
+
+    since: float
+    lowest: int
+    highest: int
 
 
 def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
@@ -46,12 +56,11 @@ def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
 
 def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
     """The newest that meet every condition."""
-    conditions, values = _where(conn, query)
     rows: list[Record] = []
-    for text, words in _mentioning(conn, query):
-        sql = f"{_SELECT} WHERE {_all(*conditions, text)} {_NEWEST_FIRST} LIMIT ?"
-        found = conn.execute(sql, (*values, *words, query.limit))
-        rows = [Record._make(row) for row in found]
+    for window in (*_window(conn, query), None):
+        condition, values = _where(conn, query, window)
+        sql = f"{_SELECT} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
+        rows = [Record._make(row) for row in conn.execute(sql, (*values, query.limit))]
         if len(rows) == query.limit:
             break
     return rows
@@ -59,22 +68,19 @@ def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]:
     """Of the newest that meet every condition, each with its row as key, newest first."""
-    conditions, values = _where(conn, replace(query, before=None))
-    *_, (text, words) = _mentioning(conn, query)
+    condition, values = _where(conn, replace(query, before=None))
     # by time alone, and of nothing but what is in its index: that spares fetching every row
     sql = (
         "SELECT event_name, start_time, duration, status, id FROM events"
-        f" WHERE {_all(*conditions, text)} ORDER BY start_time DESC LIMIT ?"
+        f" WHERE {condition} ORDER BY start_time DESC LIMIT ?"
     )
-    return conn.execute(sql, (*values, *words, newest)).fetchall()
+    return conn.execute(sql, (*values, newest)).fetchall()
 
 
 def count(conn: sqlite3.Connection, query: Query) -> int:
     """How many meet every condition."""
-    conditions, values = _where(conn, replace(query, before=None))
-    *_, (text, words) = _mentioning(conn, query)
-    sql = f"SELECT count(*) FROM events WHERE {_all(*conditions, text)}"
-    (found,) = conn.execute(sql, (*values, *words)).fetchone()
+    condition, values = _where(conn, replace(query, before=None))
+    (found,) = conn.execute(f"SELECT count(*) FROM events WHERE {condition}", values).fetchone()
     return int(found)
 
 
@@ -124,12 +130,22 @@ def values(conn: sqlite3.Connection, field: Field) -> list[str]:
     return [value for (value,) in conn.execute(f"SELECT DISTINCT * FROM ({newest}) ORDER BY 1")]
 
 
-def _all(*conditions: str) -> str:
-    return " AND ".join(conditions)
+def _where(
+    conn: sqlite3.Connection, query: Query, window: _Window | None = None
+) -> tuple[str, list[object]]:
+    """The conditions of a query, in SQL, and their values; within the window if one is given."""
+    conditions, values = _plain(query)
+    if window is not None:
+        conditions.append("start_time >= ?")
+        values.append(window.since)
+    for condition, more in _derived(conn, query, window):
+        conditions.append(condition)
+        values += more
+    return " AND ".join(conditions) or "1", values
 
 
-def _where(conn: sqlite3.Connection, query: Query) -> tuple[list[str], list[object]]:
-    """The conditions of a query, in SQL, and their values; the text is another matter."""
+def _plain(query: Query) -> tuple[list[str], list[object]]:
+    """The conditions on columns."""
     wanted: tuple[tuple[str, object], ...] = (
         ("project = ?", query.project),
         ("event_name = ?", query.session_name),
@@ -152,33 +168,31 @@ def _where(conn: sqlite3.Connection, query: Query) -> tuple[list[str], list[obje
         # the redundant first term is the one the index can seek to
         conditions.append("start_time <= ? AND (start_time < ? OR event_id < ?)")
         values += (query.before[0], *query.before)
-    for condition, more in _facets(conn, query):
-        conditions.append(condition)
-        values += more
     return conditions, values
 
 
-def _facets(conn: sqlite3.Connection, query: Query) -> Iterator[tuple[str, list[object]]]:
+def _derived(
+    conn: sqlite3.Connection, query: Query, window: _Window | None
+) -> Iterator[tuple[str, list[object]]]:
+    """The conditions on what is in the JSON."""
     if query.user is not None:
-        yield facets.user(conn, query.user)
+        yield facets.user(conn, query.user, few_rows=window is not None)
     if query.metric is not None:
-        yield facets.metric(conn, query.metric)
+        yield facets.metric(conn, query.metric, few_rows=window is not None)
+    if query.text is not None:
+        yield search.condition(conn, query.text, window and window[1:])
 
 
-def _mentioning(conn: sqlite3.Connection, query: Query) -> Iterator[tuple[str, list[object]]]:
-    """The conditions to try for the text of a query."""
-    if query.text is None:
-        return iter([("1", [])])
-    return search.conditions(conn, query.text, _window(conn, query))
-
-
-def _window(conn: sqlite3.Connection, query: Query) -> search.Window:
-    """Where the newest rows are that are of the time asked for; None when there are few."""
+def _window(conn: sqlite3.Connection, query: Query) -> Iterator[_Window]:
+    """The newest rows of the time asked for, where looking among them first is worth the while."""
+    if query.user is None and query.metric is None and query.text is None:
+        return
     timed = Query(since=query.since, until=query.until, before=query.before)
-    conditions, values = _where(conn, timed)
-    (number, since, lowest, highest) = conn.execute(
+    conditions, values = _plain(timed)
+    found, *edges = conn.execute(
         "SELECT count(*), min(start_time), min(id), max(id) FROM (SELECT id, start_time FROM events"
-        f" WHERE {_all(*conditions, '1')} ORDER BY start_time DESC LIMIT ?)",
+        f" WHERE {' AND '.join(conditions) or '1'} ORDER BY start_time DESC LIMIT ?)",
         (*values, WINDOW),
     ).fetchone()
-    return (since, lowest, highest) if number == WINDOW else None
+    if found == WINDOW:
+        yield _Window(*edges)

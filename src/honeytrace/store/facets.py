@@ -97,34 +97,40 @@ def catch_up(conn: sqlite3.Connection) -> None:
     conn.execute("UPDATE facets_held SET upto = ?", (last,))
 
 
-def user(conn: sqlite3.Connection, value: str) -> Condition:
-    """The rows one of whose `user_properties` is this."""
-    slow = (
+def user(conn: sqlite3.Connection, value: str, *, few_rows: bool = False) -> Condition:
+    """The rows one of whose `user_properties` is this; `few_rows`: only few are in question."""
+    json = (
         "EXISTS (SELECT 1 FROM json_each(user_properties)"
         f" WHERE {_IS_USER} AND CAST(value AS TEXT) = ?)"
     )
-    held = None if len(value) > _LONGEST else _held(conn, "user", "=", value)
-    return (slow, [value]) if held is None else held
+    if len(value) > _LONGEST:
+        return json, [value]
+    return _held(conn, "=", ["user", value], few_rows) or (json, [value])
 
 
-def metric(conn: sqlite3.Connection, wanted: Metric) -> Condition:
-    """The rows whose metric of this name compares so."""
+def metric(conn: sqlite3.Connection, wanted: Metric, *, few_rows: bool = False) -> Condition:
+    """The rows whose metric of this name compares so; `few_rows`: only few are in question."""
     name, operator, value = wanted
-    slow = (
+    json = (
         "EXISTS (SELECT 1 FROM json_each(metrics)"
         f" WHERE key = ? AND {_IS_NUMBER} AND value {operator} ?)"
     )
-    held = _held(conn, f"metric {name}", operator, value)
-    return (slow, [name, value]) if held is None else held
+    return _held(conn, operator, [f"metric {name}", value], few_rows) or (json, [name, value])
 
 
-def _held(conn: sqlite3.Connection, name: str, operator: str, value: object) -> Condition | None:
-    """The rows by number; None when there are many, or the table does not know them all."""
+def _held(
+    conn: sqlite3.Connection, operator: str, values: list[object], few_rows: bool
+) -> Condition | None:
+    """The rows by number; None when the JSON of few rows is sooner read than many numbers, or the
+    table does not know all rows."""
     if is_behind(conn):
         return None
-    sql = f"SELECT id FROM facets WHERE name = ? AND value {operator} ? LIMIT ?"
-    found = [str(row) for (row,) in conn.execute(sql, (name, value, RARE + 1))]
-    return (f"id IN ({', '.join(found)})", []) if len(found) <= RARE else None
+    numbers = f"SELECT id FROM facets WHERE name = ? AND value {operator} ?"
+    found = [str(row) for (row,) in conn.execute(f"{numbers} LIMIT ?", (*values, RARE + 1))]
+    if len(found) <= RARE:
+        return f"id IN ({', '.join(found)})", []
+    # the plus keeps SQLite from fetching and sorting every match: it walks the time index instead
+    return None if few_rows else (f"+id IN ({numbers})", values)
 
 
 def _exists(conn: sqlite3.Connection) -> bool:

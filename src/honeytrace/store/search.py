@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 
-__all__ = ["catch_up", "conditions", "drop_unusable", "is_behind"]
+__all__ = ["catch_up", "condition", "drop_unusable", "is_behind"]
 
 CATCH_UP = 5_000
 """Rows that one transaction adds to the index: a tenth of a second."""
@@ -21,8 +20,6 @@ RARE = 1_000
 """Up to so many matches are fetched and sorted, beyond it the newest rows are tried one by one."""
 
 Condition = tuple[str, list[object]]
-Window = tuple[float, int, int] | None
-"""From when on, and between which ids, the newest rows are; None: it is not worth the while."""
 
 # no spaces between words, hence one token per sentence: only LIKE finds a word in it
 _UNSPACED = re.compile(
@@ -96,33 +93,30 @@ def catch_up(conn: sqlite3.Connection) -> None:
     )
 
 
-def conditions(conn: sqlite3.Connection, text: str, window: Window) -> Iterator[Condition]:
+def condition(
+    conn: sqlite3.Connection, text: str, between: tuple[int, int] | None = None
+) -> Condition:
     """The rows that hold every word of `text`; its last word may be the beginning of one.
 
-    The last condition is exact; one before it is cheaper, knows only the newest rows, and will do
-    when those fill a page.
+    `between`: the lowest and the highest id in question, which spares looking up all others.
     """
     words = [word for word in text.replace("\0", " ").split() if re.search(r"[^\W_]", word)]
     if not words:
-        yield "1", []
-        return
+        return "1", []
     if _UNSPACED.search(text) or not has_fts5(conn) or not _exists(conn):
-        yield _like(words)
-        return
+        return _like(words)
     phrases = ['"' + word.replace('"', '""') + '"' for word in words]
     match = " ".join(phrases) + "*"
     if is_behind(conn):
         like, values = _like(words)
-        yield f"({_MATCHING} OR id > {_INDEXED} AND {like})", [match, *values]
-        return
-    if window is not None:
-        since, lowest, highest = window
-        within = _MATCHING[:-1] + " AND rowid BETWEEN ? AND ?)"
-        yield f"start_time >= ? AND {within}", [since, match, lowest, highest]
+        return f"({_MATCHING} OR id > {_INDEXED} AND {like})", [match, *values]
+    if between is not None:
+        return f"{_MATCHING[:-1]} AND rowid BETWEEN ? AND ?)", [match, *between]
     rows = conn.execute("SELECT rowid FROM search WHERE search MATCH ? LIMIT ?", (match, RARE + 1))
     found = [str(row) for (row,) in rows]
-    rare = len(found) <= RARE
-    yield (f"id IN ({', '.join(found)})", []) if rare else (_MATCHING, [match])
+    if len(found) <= RARE:
+        return f"id IN ({', '.join(found)})", []
+    return _MATCHING, [match]
 
 
 def _like(words: list[str]) -> Condition:
