@@ -16,14 +16,23 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import tracemalloc
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+
+import honeytrace
+
+from .ours import Nowhere
+from .workloads import BY_NAME, WORKLOADS, Workload, hundred_at_once
 
 RECORDED = Path(__file__).with_name("cost.json")
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -91,49 +100,39 @@ def calls(call: Callable[[], Any]) -> int:
     return count
 
 
-def kept(call: Callable[[], Any], times: int = 64) -> int:
-    """The mean of many calls, since a container grows by leaps."""
+def kept(call: Callable[[], Any], windows: int = 5, times: int = 16) -> int:
+    """The mean of many calls, in the usual window: a container grows by leaps, now and then."""
     tracemalloc.start()
     try:
         call()
-        start = tracemalloc.get_traced_memory()[0]
-        for _ in range(times):
-            call()
-        return (tracemalloc.get_traced_memory()[0] - start) // times
+        ends = [tracemalloc.get_traced_memory()[0]]
+        for _ in range(windows):
+            for _ in range(times):
+                call()
+            ends.append(tracemalloc.get_traced_memory()[0])
+        return statistics.median_low(after - before for before, after in pairwise(ends)) // times
     finally:
         tracemalloc.stop()
 
 
-class Nowhere:
-    """A sink that takes everything."""
-
-    def deliver(self, batch: Sequence[Any], *, timeout: float) -> Any:
-        from honeytrace.sinks import Delivery
-
-        return Delivery()
-
-    def close(self) -> None:
-        pass
-
-
 def measured() -> dict[str, Counts]:
     """What each kind of call costs, by its name."""
-    import honeytrace
-
-    # nothing is delivered while counting: an hour and a gigabyte away
-    honeytrace.configure(
-        sink=Nowhere(), flush_interval=3600.0, batch_bytes=1 << 30, queue_bytes=1 << 31
-    )
-    found = {name: counted(call) for name, call in _calls().items()}
-    honeytrace.configure(enabled=False)
-    found["recording off"] = counted(_calls()["tiny"])
-    honeytrace.shutdown()
+    with tempfile.TemporaryDirectory() as journal:
+        # nothing is delivered while counting: an hour and a gigabyte away
+        far: Any = {"flush_interval": 3600.0, "batch_bytes": 1 << 30, "queue_bytes": 1 << 31}
+        honeytrace.configure(sink=Nowhere(), journal=journal, journal_bytes=1 << 28, **far)
+        found = {name: counted(call) for name, call in _calls().items()}
+        honeytrace.configure(enabled=False)
+        found["recording off"] = counted(_calls()["tiny"])
+        honeytrace.shutdown()
     return found
 
 
 def counted(call: Callable[[], Any]) -> Counts:
     for _ in range(WARM):
         call()
+    honeytrace.flush(60)  # the journal has room again
+    call()  # and the first after a flush wakes the thread
     gc.collect()
     gc.disable()
     counts = {"instructions": instructions(call), "calls": calls(call), "kept": kept(call)}
@@ -142,16 +141,25 @@ def counted(call: Callable[[], Any]) -> Counts:
 
 
 def _calls() -> dict[str, Callable[[], Any]]:
-    import honeytrace
-
-    from .workloads import WORKLOADS
+    def looped(workload: Workload) -> Callable[[], Any]:
+        call, markers = workload.make(honeytrace.trace_session), ["~m0~"] * workload.records
+        return lambda: workload.loop(call, markers)
 
     def block() -> None:
         with honeytrace.session("block", inputs={"a": 1}) as s:
             s.outputs = {"b": 2}
 
-    made = {workload.name: workload.make(honeytrace.trace_session) for workload in WORKLOADS}
-    return {**made, "with block": block}
+    made = {w.name: looped(w) for w in WORKLOADS if w.loop is not hundred_at_once}
+    ask = BY_NAME["gather of 100"].make(honeytrace.trace_session)
+
+    def coroutine() -> None:
+        """Without an event loop, whose own memory varies."""
+        running = ask("~m0~")
+        with suppress(StopIteration):
+            while True:
+                running.send(None)
+
+    return {**made, "coroutine": coroutine, "with block": block}
 
 
 def record(pythons: Sequence[str]) -> None:

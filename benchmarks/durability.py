@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,8 @@ from .contenders import Contender, Server, start
 
 LIMIT = 130.0
 """Seconds after its last call in which a program must have ended."""
-PATIENCE = 600.0
-"""Seconds in which it must have made its calls."""
+PATIENCE = 130.0, 0.003
+"""Seconds in which it must have made its calls: in all, and more for each."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,11 @@ class Trial:
             arguments[0] = "tree"  # the API takes one session a request, but many events
         arguments.insert(1, f"http://127.0.0.1:{self.port}")
         command = [contender.python, "-m", "benchmarks.victim", contender.worker]
-        process = start([*command, json.dumps(arguments), end, str(calls)], home)
+        process = start(
+            [*command, json.dumps(arguments), end, str(calls)], home, start_new_session=True
+        )
         assert process.stdout is not None
-        hanging = threading.Timer(PATIENCE, process.kill)
+        hanging = threading.Timer(PATIENCE[0] + calls * PATIENCE[1], process.kill)
         hanging.start()
         said = process.stdout.readline()
         hanging.cancel()
@@ -131,9 +135,10 @@ class Trial:
             process.wait(timeout=LIMIT)
             seconds: float | None = time.monotonic() - begin
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
             seconds = None
+        with suppress(ProcessLookupError):  # and what it has forked
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         process.stdout.close()
         return {"seconds": seconds, "note": said.removeprefix("done").strip(), "made": bool(said)}
 
