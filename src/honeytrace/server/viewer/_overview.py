@@ -23,6 +23,9 @@ _NEWEST = 100_000
 
 _BUCKETS = 60
 
+_NAMES = 300
+"""Of the table: those that are called most."""
+
 _PERIODS = (("1h", "hour"), ("24h", "day"), ("7d", "week"), ("30d", "month"), ("", "all"))
 
 
@@ -40,6 +43,7 @@ class OverviewPage(Page):
     end: float
     """Of the charts, in epoch milliseconds."""
     names: Sequence[NameSummary]
+    more_names: int
     calls: int
     errors: int
     newest: int
@@ -69,7 +73,8 @@ def show_overview(site: Site, request: Request) -> Response:
         charts=charts(buckets),
         start=buckets[0].start if buckets else 0,
         end=buckets[-1].end if buckets else 0,
-        names=names,
+        names=names[:_NAMES],
+        more_names=max(0, len(names) - _NAMES),
         calls=sum(each.calls for each in buckets),
         errors=sum(each.errors for each in buckets),
         newest=_NEWEST if looked_at == _NEWEST else 0,
