@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="contenders with one of these words, a,b,c")
     parser.add_argument("--experiments", default="", help="experiments with one of these words")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--json", type=Path, help="write the figures here, over what is there")
     parser.add_argument("--at-once", type=int, default=2, help="trials side by side")
     args = parser.parse_args()
 
@@ -197,6 +197,8 @@ def main() -> None:
         and (not contender.is_peer or peers.installed(contender.worker))
     ]
     results: dict[str, dict[str, Any]] = {}
+    if args.json and args.json.exists():
+        results = json.loads(args.json.read_text())
     with ThreadPoolExecutor(args.at_once) as pool:
         for trial, found in zip(trials, pool.map(Trial.run, trials), strict=True):
             results.setdefault(trial.contender.label, {})[trial.experiment.title] = found
