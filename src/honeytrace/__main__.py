@@ -11,6 +11,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line with these arguments, or the program's; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # before there was a command to end
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    try:
         from .cli import app
     except ImportError as missing:
         if arguments[:1] == ["serve"]:

@@ -163,6 +163,8 @@ class Api(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.taken: list[str] = []
         self.keys: set[str | None] = set()
+        self.events: dict[str, Any] = {}
+        """What it knows, by session id."""
         self.answer: Any = lambda session_id: 200
 
 
@@ -171,6 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path != "/session/start":
+            self._reply(404, {"message": "no such route"})
+            return
         session = json.loads(body)["session"]
         self.server.keys.add(self.headers["authorization"])
         status = self.server.answer(session["session_id"])
@@ -181,7 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.keys.add(self.headers["authorization"])
         status = self.server.answer(self.path)
-        self._reply(404 if status == 200 else status, {"message": "no such session"})
+        event = self.server.events.get(self.path.rpartition("/")[2])
+        if status == 200 and event is None:
+            status = 404
+        self._reply(status, event or {"message": "no such session"})
 
     def _reply(self, status: int, body: object) -> None:
         data = json.dumps(body).encode()

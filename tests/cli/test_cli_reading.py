@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_running import COMMAND, START, Cli, record, stored
+from cli_running import COMMAND, START, Api, Cli, record, stored
 
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -188,12 +188,41 @@ def test_show_as_json_has_the_whole_tree(cli: Cli, store: str) -> None:
     assert (inside["status"], inside["error"]) == ("error", "ValueError: no")
 
 
-def test_show_asks_the_api_for_what_the_store_has_not(cli: Cli, store: str, api: object) -> None:
+def test_show_asks_the_api_for_what_the_store_has_not(cli: Cli, store: str, api: Api) -> None:
     """With a key; where the API does not know it either, both places are named."""
-    ran = cli("show", "beyond", "--store", store)
+    api.events["beyond"] = {
+        **dict.fromkeys(("event_id", "session_id"), "beyond"),
+        "event_name": "elsewhere",
+        "event_type": "session",
+        "inputs": {"q": "far?"},
+        "start_time": START,
+    }
+    assert "  q  far?" in cli("show", "beyond", "--store", store).out
+    ran = cli("show", "further", "--store", store)
     assert ran.status == 1
     assert store in ran.err
-    assert api.url in ran.err  # type: ignore[attr-defined]
+    assert api.url in ran.err
+    # without any store as well
+    assert "elsewhere" in cli("show", "beyond", "--store", "none.db").out
+    assert cli("list", "--store", "none.db").status == 1
+
+
+def test_values_nested_beyond_measure(cli: Cli, tmp_path: Path) -> None:
+    """What a JSON library cannot write back is said, not a traceback."""
+    deep = b"[" * 400 + b"]" * 400
+    records = [record(name)._replace(inputs=b'{"deep":' + deep + b"}") for name in ("s", "t")]
+    path = str(stored(tmp_path / "s.db", *records))
+    for full in ([], ["--full"]):
+        ran = cli("show", "s", "--store", path, *full)
+        assert (ran.status, ran.err) == (0, "")
+        assert "nested too deeply" in ran.out
+    ran = cli("show", "s", "--store", path, "--json")
+    assert ran.status == 1
+    assert "honeytrace export" in ran.err
+    exported = cli("export", "--store", path).out
+    (tmp_path / "in.jsonl").write_text(exported)
+    ran = cli("import", "in.jsonl", "--store", "copy.db")
+    assert (ran.status, ran.err.count("\n")) == (1, 3)
 
 
 def test_large_trees_and_values_are_shown_in_part(cli: Cli, tmp_path: Path) -> None:

@@ -8,10 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from cli_running import COMMAND, Api, Cli, Terminal, in_terminal, piped, record, stored
+from rich.status import Status
+
+from honeytrace.cli import _terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
 
@@ -172,6 +176,22 @@ def test_progress_is_for_terminals(store: str, tmp_path: Path) -> None:
     _, shown = in_terminal("import", str(path), "--store", str(tmp_path / "copy.db"))
     assert "import" in shown
     assert "2 sessions imported" in shown
+
+
+@pytest.mark.parametrize(("long", "shown"), [(0.0, True), (60.0, False)])
+def test_long_waits_show_a_sign_of_life(
+    long: float, shown: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal, and only when they are long."""
+    started = threading.Event()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(_terminal, "_LONG", long)
+    start = Status.start
+    monkeypatch.setattr(Status, "start", lambda self: (start(self), started.set()))
+    with _terminal.patience("thinking"):
+        if shown:
+            assert started.wait(60)
+    assert ("thinking" in capsys.readouterr().err) == shown
 
 
 def test_push_shows_progress(store: str, api: Api) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.cells import cell_len
 from rich.text import Text
 
 from .._compare import Change, Pair, compare
 from .._recorded import RecordedSession, duration_text
-from ._find import config, find, opened
+from ._find import config, find, known
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, write
 from ._timeline import fitted, labels
+from ._values import json_text
 
 _SIGNS = {"same": (" ", ""), "changed": ("~", "yellow"), "added": ("+", "green")}
 _SIGNS["removed"] = ("-", "red")
@@ -42,7 +42,7 @@ def diff(
 
     ~ changed, + only in AFTER, - only in BEFORE. Beside each call stand both durations.
     """
-    with opened(store) as reader:
+    with known(store) as reader:
         settings = config(store)
         pair = find(reader, before, settings), find(reader, after, settings)
         found = compare(*pair)
@@ -129,10 +129,16 @@ def _sides(change: Change, full: bool) -> Iterator[tuple[str, str]]:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters they begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    """How many characters they begin with alike; by halving, for they may have megabytes."""
+    alike, most = 0, min(len(one), len(other))
+    while alike < most:
+        middle = (alike + most + 1) // 2
+        if one[:middle] == other[:middle]:
+            alike = middle
+        else:
+            most = middle - 1
+    return alike
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else json_text(value)

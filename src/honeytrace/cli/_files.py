@@ -48,7 +48,7 @@ def export(
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write sessions as JSON Lines, CSV or Parquet, newest first."""
+    """Write sessions, nested calls too, as JSON Lines, CSV or Parquet, newest first."""
     form = form or _form_of(output)
     if output is None and as_json:
         raise typer.BadParameter("--json is about the file: it goes with --output FILE")
@@ -128,7 +128,7 @@ def import_(
         if str(path) != "-" and not path.is_file():
             raise HoneytraceError(f"there is no file {path}")
     total = None if Path("-") in files else sum(path.stat().st_size for path in files)
-    with opened(store, create=True) as target, progress("import", total) as done:
+    with opened(store, create=True) as target, progress("import", total, in_bytes=True) as done:
         sink, refused = StoreSink(target), Refusals()
         sessions = 0
         for path in files:
@@ -181,7 +181,7 @@ def _records(
                 continue
             try:
                 yield f"{name}:{number}", read_session(line), len(line)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:  # the latter where it is nested too deeply
                 refused.add(f"{name}:{number}", str(error))
 
 

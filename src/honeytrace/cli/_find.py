@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from .. import _config
 from .._record import Record, start_session_body
 from ..errors import SessionNotFound, StoreError
 from ..lookup import StoreFamily
-from ..store import Query
+from ..store import Query, Reader
+from ..store.memory import MemoryStore
 from ._terminal import one_line
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from .._recorded import RecordedSession
     from ..store.sqlite import SQLiteStore
 
-__all__ = ["SHORT", "config", "find", "opened", "pages", "session_json"]
+__all__ = ["SHORT", "config", "find", "known", "opened", "pages", "session_json"]
 
 SHORT = 18
 """Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
@@ -59,7 +61,18 @@ def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
         store.close()
 
 
-def find(store: SQLiteStore, wanted: str, settings: Config) -> RecordedSession:
+@contextmanager
+def known(path: Path | None) -> Iterator[Reader]:
+    """What `find` reads: as `opened`, but with an API key there need not be a store."""
+    settings = config(path)
+    if settings.api_key and not os.path.exists(settings.store):
+        yield MemoryStore()
+    else:
+        with opened(path) as store:
+            yield store
+
+
+def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
     """The session that `wanted` names: an id, the beginning of one, `@last` (the newest run),
     `@last-error` (the newest failure), or `@last~1` (the one before). `:4` after any of these is
     the call that `show` numbers 4.
@@ -85,7 +98,7 @@ def find(store: SQLiteStore, wanted: str, settings: Config) -> RecordedSession:
             return remote.load(record)
     also = f" or at {settings.server_url}" if settings.api_key and not recent else ""
     raise SessionNotFound(
-        f"no session {one_line(wanted, 60)!r} in {store.path}{also}:"
+        f"no session {one_line(wanted, 60)!r} in {settings.store}{also}:"
         " `honeytrace list --all` shows the ids there are"
     )
 
@@ -97,7 +110,7 @@ def _numbered(session: RecordedSession, number: int) -> RecordedSession:
     return found[number - 1]
 
 
-def _recent(store: SQLiteStore, *, failed: bool, back: int) -> Record | None:
+def _recent(store: Reader, *, failed: bool, back: int) -> Record | None:
     query = Query(limit=back + 1, roots_only=True)
     if failed:
         query = Query(limit=back + 1, error=True, status="error")
@@ -105,7 +118,7 @@ def _recent(store: SQLiteStore, *, failed: bool, back: int) -> Record | None:
     return found[back] if len(found) > back else None
 
 
-def _beginning(store: SQLiteStore, prefix: str) -> Record | None:
+def _beginning(store: Reader, prefix: str) -> Record | None:
     """The session whose id alone begins so. Raises SessionNotFound when there are several."""
     ids = store.find_ids(prefix, 4) if prefix else ()
     if len(ids) > 1:
@@ -117,10 +130,8 @@ def _beginning(store: SQLiteStore, prefix: str) -> Record | None:
     return store.get(ids[0]) if ids else None
 
 
-def pages(store: SQLiteStore, query: Query) -> Iterator[Record]:
+def pages(store: Reader, query: Query) -> Iterator[Record]:
     """Every session that meets the conditions, newest first, read a page at a time."""
-    from dataclasses import replace
-
     while found := store.list(replace(query, limit=_PAGE)):
         yield from found
         query = replace(query, before=(found[-1].start_time, found[-1].event_id))

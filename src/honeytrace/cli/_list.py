@@ -18,7 +18,7 @@ from ..store import Query
 from ..store.memory import MemoryStore
 from ._find import SHORT, opened, session_json
 from ._options import AsJson, StorePath, filtered
-from ._terminal import MARKS, clock, emit, one_line, say, write
+from ._terminal import MARKS, clock, emit, one_line, patience, say, write
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")]
 
@@ -40,7 +40,8 @@ def list_(
 ) -> None:
     """List the newest runs, newest first."""
     with opened(store) as reader:
-        found = reader.list(replace(query, limit=limit, roots_only=not nested))
+        with patience("looking"):
+            found = reader.list(replace(query, limit=limit, roots_only=not nested))
         Lines(as_json).print(found)
     if not found:
         say("nothing is recorded" if query == Query() else "no session meets these conditions")
@@ -61,7 +62,8 @@ def search(
     """
     with opened(store) as reader:
         text = " ".join(words)
-        found = reader.list(replace(query, text=text, limit=limit, roots_only=roots))
+        with patience("searching"):  # the first search of a large store makes the text index
+            found = reader.list(replace(query, text=text, limit=limit, roots_only=roots))
         Lines(as_json).print(found)
     if not found:
         say(f"no session has {one_line(text, 60)!r}")

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from .._recorded import RecordedSession, duration_text
-from ._find import config, find, opened
+from ._find import config, find, known
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, write
 from ._timeline import nodes, timeline
@@ -32,7 +32,7 @@ def show(
 
     ID:N is the call with the number N in the tree of ID.
     """
-    with opened(store) as reader:
+    with known(store) as reader:
         session = find(reader, wanted, config(store))
         if as_json:
             emit(_document(session))

@@ -11,7 +11,7 @@ from .._recorded import duration_text
 from ..store import NameSummary, Query
 from ._find import SHORT, opened
 from ._options import AsJson, StorePath, filtered
-from ._terminal import columns, emit, one_line, say, table
+from ._terminal import columns, emit, one_line, patience, say, table
 
 
 @filtered
@@ -24,7 +24,7 @@ def stats(
     as_json: AsJson = False,
 ) -> None:
     """Show calls, errors and durations per name; percentiles are nearest-rank."""
-    with opened(store) as reader:
+    with opened(store) as reader, patience("counting"):
         found = reader.summary(query, newest)
     if as_json:
         for each in found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,15 +20,20 @@ from rich.table import Table
 from rich.text import Text
 
 from .._recorded import printable
+from ..errors import HoneytraceError
 
 __all__ = [
     "MARKS",
+    "binary_output",
     "bounded",
     "clock",
+    "columns",
+    "counted",
     "emit",
     "err",
     "one_line",
     "out",
+    "patience",
     "progress",
     "say",
     "table",
@@ -39,6 +45,9 @@ MARKS = {"ok": ("✓", "green"), "error": ("✗", "red"), "": ("!", "yellow")}
 
 _WIDE = 100_000
 """Columns of what is no terminal: nothing is cut or wrapped there."""
+
+_LONG = 1.0
+"""Seconds in which nobody wonders."""
 
 # what a terminal may obey, or a reader be deceived by; JSON can say all of it in escapes
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -97,7 +106,10 @@ def table(rows: Table) -> None:
 
 def emit(document: Any) -> None:
     """One JSON document on a line of its own, in UTF-8; bytes are JSON already."""
-    line = document if isinstance(document, bytes) else orjson.dumps(document)
+    try:
+        line = document if isinstance(document, bytes) else orjson.dumps(document)
+    except TypeError as error:
+        raise HoneytraceError(f"{error}: `honeytrace export` can write it") from None
     sys.stdout.flush()
     binary_output().write(line + b"\n")
     sys.stdout.buffer.flush()
@@ -150,7 +162,7 @@ def clock(ms: float, *, full: bool = False) -> str:
 
 @contextmanager
 def progress(
-    doing: str, total: float | None, *, shown: bool = True
+    doing: str, total: float | None, *, in_bytes: bool = False, shown: bool = True
 ) -> Iterator[Callable[[float], None]]:
     """A progress bar on standard error where that is a terminal; yields what moves it on.
 
@@ -162,16 +174,36 @@ def progress(
         return
     from rich.progress import (
         BarColumn,
+        DownloadColumn,
         MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    amount = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount)
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(doing, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
+def patience(doing: str) -> Iterator[None]:
+    """A sign of life on standard error, where that is a terminal and it takes longer."""
+    console = err()
+    if not console.is_terminal:
+        yield
+        return
+    status = console.status(doing)
+    timer = threading.Timer(_LONG, status.start)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
 
 
 def counted(number: int, thing: str = "session") -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from .._shapes import Part, parts
 from ._terminal import bounded, one_line, out, write
 
-__all__ = ["FULL", "USUAL", "Bounds", "block", "title", "values"]
+__all__ = ["FULL", "USUAL", "Bounds", "block", "json_text", "title", "values"]
 
 
 class Bounds(NamedTuple):
@@ -61,10 +61,9 @@ def _text(part: Part, bounds: Bounds) -> None:
 
 
 def _json(part: Part, bounds: Bounds) -> None:
-    value = part.value if bounds is FULL else _shortened(part.value, bounds)
-    text = orjson.dumps(value).decode()
-    if len(text) > _FLAT and isinstance(value, (dict, list)):
-        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    text = _short_json(part.value, bounds)
+    if len(text) > _FLAT and isinstance(part.value, (dict, list)):
+        text = _short_json(part.value, bounds, orjson.OPT_INDENT_2)
     _named(part.key, text, bounds)
 
 
@@ -90,7 +89,7 @@ def _chat(part: Part, bounds: Bounds) -> None:
         if message.text:
             block(message.text, excerpt, indent=6)
         if message.rest:
-            block(_short_json(message.rest, bounds), excerpt, "dim", 6)
+            block(_short_json(dict(message.rest), bounds), excerpt, "dim", 6)
     _left_out(len(part.messages), bounds)
 
 
@@ -109,7 +108,7 @@ def _documents(part: Part, bounds: Bounds) -> None:
         if text:
             block(text, excerpt, indent=7)
         if document.rest:
-            block(_short_json(document.rest, bounds), excerpt, "dim", 7)
+            block(_short_json(dict(document.rest), bounds), excerpt, "dim", 7)
     _left_out(len(part.documents), bounds)
 
 
@@ -121,8 +120,19 @@ def _left_out(number: int, bounds: Bounds) -> None:
         write(Text(f"    … {number - bounds.items:,} more (--full shows them)", "dim"))
 
 
-def _short_json(value: Mapping[str, Any], bounds: Bounds) -> str:
-    return orjson.dumps(_shortened(dict(value), bounds)).decode()
+def json_text(value: Any, option: int = 0) -> str:
+    """The value as JSON; it cannot be written when it is nested deeper than orjson goes."""
+    try:
+        return orjson.dumps(value, option=option).decode()
+    except TypeError:
+        return "(nested too deeply to be shown)"
+
+
+def _short_json(value: Any, bounds: Bounds, option: int = 0) -> str:
+    try:
+        return json_text(value if bounds is FULL else _shortened(value, bounds), option)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def _shortened(value: Any, bounds: Bounds) -> Any:
