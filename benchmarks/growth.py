@@ -29,7 +29,7 @@ from .contenders import environment
 SIZES = {
     "sessions in the store": (0, 100_000, 1_000_000),
     "children of one parent": (1_000, 10_000, 100_000),
-    "calls around each other": (1, 50, 500),
+    "calls around each other": (5, 50, 500),
     "threads": (1, 8, 64),
 }
 CALLS = 20_000
