@@ -13,8 +13,8 @@ from . import Metric
 
 __all__ = ["catch_up", "is_behind", "metric", "user"]
 
-CATCH_UP = 10_000
-"""Rows that one transaction looks through: a tenth of a second."""
+CATCH_UP = 20_000
+"""Rows that one transaction looks through: a fifth of a second."""
 
 RARE = 5_000
 """Up to so many matches are fetched and sorted, beyond it the newest rows are tried one by one."""
@@ -41,13 +41,8 @@ def _facets(rows: str) -> str:
     """
 
 
-def _row(name: str) -> str:
-    """The one row that a trigger knows as `old` or `new`."""
-    columns = ("id", "metrics", "user_properties")
-    return "SELECT " + ", ".join(f"{name}.{column} AS {column}" for column in columns)
-
-
-_REMOVE = f"DELETE FROM facets WHERE (name, value, id) IN ({_facets(_row('old'))})"
+_NEW = "SELECT new.id AS id, new.metrics AS metrics, new.user_properties AS user_properties"
+_REMOVE = "DELETE FROM facets WHERE id = old.id"
 _LAST = "(SELECT coalesce(max(id), 0) FROM events)"
 _HELD = "old.id <= (SELECT upto FROM facets_held)"
 _CREATE = (
@@ -55,6 +50,7 @@ _CREATE = (
     CREATE TABLE facets (name TEXT NOT NULL, value NOT NULL, id INTEGER NOT NULL,
         PRIMARY KEY (name, value, id)) WITHOUT ROWID
     """,
+    "CREATE INDEX facets_by_id ON facets (id)",
     "CREATE TABLE facets_held (upto INTEGER NOT NULL)",
     "INSERT INTO facets_held VALUES (0)",
     f"""
@@ -63,7 +59,7 @@ _CREATE = (
         AND {_HELD}
     BEGIN
         {_REMOVE};
-        INSERT OR IGNORE INTO facets {_facets(_row("new"))};
+        INSERT OR IGNORE INTO facets {_facets(_NEW)};
     END
     """,
     # the numbers of the newest rows come again once they are deleted
