@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from zlib import crc32
+from zlib import adler32, crc32
 
 import orjson
 
@@ -23,6 +23,7 @@ from ._journal import (
     COMMIT,
     DONE,
     FIXED,
+    FRESH,
     HEAD,
     HEADER,
     KIN,
@@ -331,23 +332,23 @@ class Reader:
         _, chain, extra, inputs, *_ = head
         if chain:
             body = self._follow(chain, extra + inputs, offset)
-            crc = crc32(body)
+            crc = adler32(body)
         else:
             body = self._inside(at, extra + inputs, end_of_slot)
             at += len(body)
-            packed, crc = packed + body, 0
+            packed, crc = packed + body, FRESH
         end, rest, outputs = None, b"", 0
         if state == DONE:
             tail = self._inside(at, TAIL.size, end_of_slot)
             chain, outputs, more, end = TAIL.unpack(tail)
             if chain:
                 rest = self._follow(chain, outputs + more, offset)
-                crc = crc32(rest, crc)
+                crc = adler32(rest, crc)
             else:
                 rest = self._inside(at + TAIL.size, outputs + more, end_of_slot)
                 tail += rest
             packed += tail
-        if state != OPEN and word != crc32(packed, crc) << 8 | state:
+        if state != OPEN and word != adler32(packed, crc) << 8 | state:
             raise DamagedError("the checksum is wrong")
         return _Content(head, kin, body[:extra], body[extra:], end, rest[:outputs], rest[outputs:])
 

@@ -475,6 +475,11 @@ def _at_exit() -> None:
         if _runtime.journal is not None:
             _runtime.journal.retire()
             hot.opened = _runtime._first_opened  # what still comes has a journal of its own
+    if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):
+        # CPython forgets at the next `exec` of a text, such as a namedtuple's in what delivery
+        # imports, that Ctrl-C ended the program: the exit status would be 1, not -SIGINT
+        with suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")
 
 
 def _outlive_worker() -> None:
