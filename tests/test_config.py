@@ -19,10 +19,11 @@ SAMPLES = {str: "text", int: "7", float: "0.5", bool: "no"}
 
 
 def test_defaults_need_nothing() -> None:
-    """An empty environment gives the defaults, the store as an absolute path."""
+    """An empty environment gives the defaults, store and journal as absolute paths."""
     config = load({}, {})
     assert config.store == os.path.abspath(".honeytrace/sessions.db")
-    assert config == Config(store=config.store)
+    assert config.journal == os.path.abspath(".honeytrace/journal")
+    assert config == Config(store=config.store, journal=config.journal)
 
 
 @pytest.mark.parametrize("f", fields(Config), ids=lambda f: f.name)
@@ -48,7 +49,13 @@ def test_arguments_are_typed() -> None:
 def test_every_setting_has_its_variables(f: Any) -> None:
     """Each variable sets its setting, the first that is set counts, and an argument wins."""
     kind = _config._KINDS.get(f.type.partition(" ")[0], bool)
-    some = {"layout": "tree", "server_url": "http://h", "store": "/s.db", "overflow": "block"}
+    some = {
+        "layout": "tree",
+        "server_url": "http://h",
+        "store": "/s.db",
+        "journal": "/j",
+        "overflow": "block",
+    }
     text = some.get(f.name, SAMPLES[kind])
     expected = {bool: False}.get(kind, kind(text))
     for variable in variables(f):

@@ -42,8 +42,8 @@ MAGIC = b"honeytrace journal 1\n\0\0\0"
 HEADER = Struct("<24sQQI")
 """Magic, file size, where the large blocks begin, CRC-32 of these."""
 COMMIT = Struct("<Q")
-"""State in the low byte; above it, but for a call that still runs, the Adler-32 of all that the slot
-says: chained bytes first, then the head and what follows it."""
+"""State in the low byte; above it, but for a call that still runs, the Adler-32 of all that the
+slot says: chained bytes first, then the head and what follows it."""
 HEAD = Struct("<IIIIqQ")
 """Follows the commit: number of the spec (0: in the extra), offset of the chain (0: none), bytes of
 extra, bytes of inputs; wall ns and tick of the call."""
@@ -110,11 +110,12 @@ class Journal:
 
     @classmethod
     def create(cls, directory: str, size: int, project: str = "", source: str = "") -> Journal:
-        """A journal of `size` bytes in `directory`, which is made private to the user.
+        """A journal of about `size` bytes in `directory`, which is made private to the user.
 
         `project` and `source` are those of sessions that name none. Raises OSError.
         """
         directory = private(directory)
+        size = max(size, SMALLEST) // BLOCK * BLOCK
         while True:
             path = os.path.join(directory, f"{os.getpid()}-{os.urandom(6).hex()}.journal")
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -23,7 +23,7 @@ from ._config import Config, Settings
 from ._context import PAUSED, OwnThread, current, discard, hot
 from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
-from ._journal import SMALLEST, Journal, Slot, candidates, open_journal
+from ._journal import Journal, Slot, candidates, open_journal
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
@@ -123,7 +123,7 @@ class Runtime:
     def _open_journal(self) -> None:
         config = self.config
         self.journal, warning = open_journal(
-            config.journal, max(config.journal_bytes, SMALLEST), config.project, config.source
+            config.journal, config.journal_bytes, config.project, config.source
         )
         if warning:
             logger.warning("honeytrace: %s", warning)
