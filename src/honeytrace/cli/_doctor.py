@@ -24,7 +24,7 @@ from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
 from ._find import config
 from ._options import AsJson, StorePath
-from ._terminal import clock, columns, counted, emit, one_line, table, write
+from ._terminal import clock, counted, emit, one_line, write
 
 _ALWAYS = ("project", "source", "api_key", "server_url", "store", "journal")
 """Settings that are shown even where they are the default; of the others, those that are not."""
@@ -34,6 +34,9 @@ _EXTRAS = {
     "server": ("starlette", "uvicorn", "jinja2", "protobuf"),
     "parquet": ("pyarrow",),
 }
+_VALUE = 40
+"""Columns of values, which a longer one may exceed."""
+
 _REQUIRED = ("httpx", "orjson", "wrapt")
 
 _PATIENCE = 5.0
@@ -128,7 +131,7 @@ def _store(settings: Config) -> Finding:
     if path == ":memory:":
         return Finding("store", None, "in memory, for each process its own")
     if not os.path.exists(path):
-        return Finding("store", None, f"{path}: nothing is recorded yet")
+        return Finding("store", None, "nothing is recorded yet")
     try:
         with closing(SQLiteStore(path, readonly=True)) as store:
             size, newest = store.size(), store.list(Query(limit=1))
@@ -137,7 +140,7 @@ def _store(settings: Config) -> Finding:
     if not os.access(path, os.W_OK):
         return Finding("store", False, f"{path} is read-only: make it writable for this user")
     last = f", the newest from {clock(newest[0].start_time)}" if newest else ""
-    return Finding("store", True, f"{path}: {counted(size.sessions)}, {_bytes(size.bytes)}{last}")
+    return Finding("store", True, f"{counted(size.sessions)}, {_bytes(size.bytes)}{last}")
 
 
 def _journal(settings: Config) -> Iterator[Finding]:
@@ -159,9 +162,8 @@ def _journal(settings: Config) -> Iterator[Finding]:
             continue
         files = list(Path(directory).glob("*.journal"))
         left = sum(map(_is_left, files))
-        said = f"{directory}: {len(files) - left} of running processes"
-        if not files:
-            said = f"{directory}: empty, nothing waits to be recovered"
+        said = "" if directory == candidates(settings.journal)[0] else f"{directory}: "
+        said += f"{len(files) - left} of running processes" if files else "empty"
         if left:
             said += f", {left} of processes that died: honeytrace recover delivers them"
         damaged = len(list(Path(directory, "damaged").glob("*")))
@@ -222,13 +224,19 @@ def _bytes(number: float) -> str:
 
 
 def _print(settings: list[dict[str, Any]], findings: list[Finding]) -> None:
-    rows = columns("setting", "value", "from")
-    for each in settings:
-        if each["name"] in _ALWAYS or each["from"] != "default":
-            value = "none" if each["value"] is None else one_line(str(each["value"]))
-            rows.add_row(each["name"], Text(value), Text(each["from"], "dim"))
-    if settings:
-        table(rows)
+    shown = [
+        (
+            each["name"],
+            "none" if each["value"] is None else one_line(str(each["value"])),
+            each["from"],
+        )
+        for each in settings
+        if each["name"] in _ALWAYS or each["from"] != "default"
+    ]
+    width = min(max((len(value) for _, value, _ in shown), default=0), _VALUE)
+    for name, value, where in shown:
+        write(Text.assemble(f"{name:12}  {value:{width}}", (f"  {where}", "dim")))
+    if shown:
         write()
     marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
     for finding in findings:

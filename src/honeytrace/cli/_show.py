@@ -38,8 +38,11 @@ def show(
             emit(_document(session))
             return
         _head(session)
-        for line in timeline(session, nodes(session), full):
-            write(line)
+        found = nodes(session)
+        if len(found) > 1:
+            write()
+            for line in timeline(session, found, full):
+                write(line)
         _payload(session, FULL if full else USUAL)
 
 
@@ -75,7 +78,6 @@ def _head(session: RecordedSession) -> None:
     for name, fact in facts.items():
         if fact:
             write(Text.assemble((f"{name:>7}  ", "dim"), one_line(fact)))
-    write()
 
 
 def _payload(session: RecordedSession, bounds: Bounds) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from .._recorded import duration_text
 from ..store import NameSummary, Query
 from ._find import SHORT, opened
 from ._options import AsJson, StorePath, filtered
-from ._terminal import columns, emit, one_line, patience, say, table
+from ._terminal import columns, emit, one_line, out, patience, say, table
 
 
 @filtered
@@ -33,13 +34,26 @@ def stats(
     if not found:
         say("no session meets these conditions")
         return
-    numbers = ("calls", "errors", "p50", "p95", "p99", "max")
-    rows = columns("name", *numbers, "slowest", right=numbers)
-    for each in found:
-        rows.add_row(*_row(each))
-    table(rows)
+    table(_table([_row(each) for each in found]))
     if sum(each.calls for each in found) == newest:
         say(f"of the newest {newest:,} sessions; --newest takes more")
+
+
+_HEADERS = ("name", "calls", "errors", "p50", "p95", "p99", "max", "slowest")
+_NARROWEST = 16
+
+
+def _table(rows: list[list[Text]]) -> Table:
+    """A narrow terminal gets long names cut, and before that no ids."""
+    widths = [max(row[n].cell_len for row in rows) for n in range(len(_HEADERS))]
+    others = [max(width, len(head)) + 2 for width, head in zip(widths, _HEADERS, strict=True)][1:]
+    shown = _HEADERS if out().width - sum(others) >= min(widths[0], _NARROWEST) else _HEADERS[:-1]
+    found = columns(*shown, right=_HEADERS[1:-1])
+    free = max(out().width - sum(others[: len(shown) - 1]), _NARROWEST)
+    for name, *figures in rows:
+        name.truncate(free, overflow="ellipsis")
+        found.add_row(name, *figures[: len(shown) - 1])
+    return found
 
 
 def _row(each: NameSummary) -> list[Text]:
