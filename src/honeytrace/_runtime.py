@@ -161,14 +161,16 @@ class Runtime:
 
     def recover(self) -> Recovered:
         """Deliver what processes that died have left. Raises what the destination does."""
-        from ._recovery import Recovered, recover, through
+        with self.flusher.importing:
+            from ._recovery import Recovered, recover, through
 
         found = Recovered()
         sinks: list[Sink] = []
 
         def deliver(batch: list[Item]) -> None:
             if not sinks:
-                sinks.append(self.make_sink(None))
+                with self.flusher.importing:
+                    sinks.append(self.make_sink(None))
             for item, reason in through(sinks[0])(batch):
                 set_aside(self.config.journal, item, reason)
 
