@@ -69,7 +69,7 @@ def show_session(site: Site, request: Request) -> Response:
     top, tree = lay_out(StoreFamily(site.store), session)
     ticks = [tree.span * quarter / 4 for quarter in range(5)]
     detail = vars(_detail(site, session))
-    return site.html(SessionPage(**detail, top=top, tree=tree, ticks=ticks))
+    return site.stream(SessionPage(**detail, top=top, tree=tree, ticks=ticks))
 
 
 def show_detail(site: Site, request: Request) -> Response:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 import jinja2
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from ..._recorded import duration_text
 from ...store import Field, Store
@@ -22,6 +22,9 @@ from ._assets import asset
 
 __all__ = ["INVISIBLE", "Page", "Problem", "Site", "moment", "session_url", "visible"]
 
+
+_PARTS = 3000
+"""Pieces of a template that are sent together: a hundred rows of a tree."""
 
 _FRESH = 10.0
 """Seconds."""
@@ -69,11 +72,22 @@ class Site:
         """The page as a response, in its whole frame."""
         return HTMLResponse(self.text(page), status, headers)
 
+    def stream(self, page: Page) -> Response:
+        """The page, sent while it is made: the beginning of a long one is seen at once."""
+        parts = self._template(page).stream(self._context(page))
+        parts.enable_buffering(_PARTS)
+        return StreamingResponse(parts, media_type="text/html")
+
     def text(self, page: Page) -> str:
         """The page, or a part of one, as HTML."""
-        context = {f.name: getattr(page, f.name) for f in dataclasses.fields(page)}
-        template = _ENVIRONMENT.get_template(page.template)
-        return template.render(context, nav=page.nav, keyed=bool(self.keys))
+        return self._template(page).render(self._context(page))
+
+    def _template(self, page: Page) -> jinja2.Template:
+        return _ENVIRONMENT.get_template(page.template)
+
+    def _context(self, page: Page) -> dict[str, object]:
+        shown = {each.name: getattr(page, each.name) for each in dataclasses.fields(page)}
+        return {**shown, "nav": page.nav, "keyed": bool(self.keys)}
 
 
 def session_url(session_id: str) -> str:

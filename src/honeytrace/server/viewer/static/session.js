@@ -86,7 +86,6 @@ export function bindSession() {
   }
   const calls = [...tree.querySelectorAll(".call")];
   const levels = calls.map((call) => Number(call.getAttribute("aria-level")));
-  for (const [i, call] of calls.entries()) call.style.setProperty("--level", Math.min(levels[i] - 1, 24));
   for (const chunk of tree.children) chunk.style.setProperty("--rows", chunk.children.length);
   let current = Math.max(0, calls.findIndex((call) => call.ariaSelected === "true"));
 
@@ -104,7 +103,8 @@ export function bindSession() {
   const fold = (i, folded) => {
     if (!calls[i].hasAttribute("aria-expanded")) return;
     calls[i].ariaExpanded = String(!folded);
-    for (let j = i + 1; j < end(i); j += 1) {
+    const after = end(i);
+    for (let j = i + 1; j < after; j += 1) {
       calls[j].hidden = folded;
       // what was folded inside stays so
       if (!folded && calls[j].ariaExpanded === "false") j = end(j) - 1;
