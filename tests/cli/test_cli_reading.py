@@ -332,3 +332,16 @@ def test_tail_follows_until_it_is_interrupted(store: str) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr.read() == b""
+
+
+def test_tail_may_be_there_first(tmp_path: Path) -> None:
+    """It waits for the program that will record."""
+    path = tmp_path / "later" / "sessions.db"
+    command = [*COMMAND, "tail", "--json", "--store", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline().decode().strip() == f"waiting for sessions in {path}"
+        stored(path, record("first"))
+        assert b'"session_id":"first"' in process.stdout.readline()
+        process.terminate()

@@ -81,11 +81,14 @@ def tail(
 ) -> None:
     """Follow sessions as they end, until Ctrl-C."""
     query = replace(query, roots_only=not nested)
-    with opened(store) as reader:
+    # the program to be followed may be what makes the store
+    with opened(store, create=True) as reader:
         place = reader.arrived(None).last
         shown = reader.list(replace(query, limit=lines))[::-1] if lines else []
         printed = Lines(as_json)
         printed.print(shown)
+        if not shown:
+            say(f"waiting for sessions in {reader.path}")
         known = {record.event_id for record in shown}  # one may have arrived in between
         while True:
             arrived, place = reader.arrived(place)
