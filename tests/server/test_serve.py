@@ -30,6 +30,25 @@ def test_it_serves_the_store_until_it_is_told_to_stop(tmp_path: Path) -> None:
     store.close()
 
 
+def test_it_takes_in_what_dead_processes_left(tmp_path: Path) -> None:
+    """A program that was killed before it could deliver is found in the viewer all the same."""
+    program = """
+import os, honeytrace
+with honeytrace.session("killed", session_id="k"):
+    pass
+os._exit(9)
+"""
+    store = tmp_path / ".honeytrace" / "sessions.db"
+    ours = ("HH_", "HONEYTRACE_", "PYTEST")
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    environ["HONEYTRACE_FLUSH_INTERVAL"] = "1000"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=False)
+    assert not store.exists()
+    with served(store) as url:
+        assert httpx.get(f"{url}/session/k").json()["event"]["event_name"] == "killed"
+    assert list((tmp_path / ".honeytrace" / "journal").iterdir()) == []
+
+
 def test_an_interrupt_ends_it_as_well(tmp_path: Path) -> None:
     """Ctrl-C leaves no traceback."""
     with start("--store", str(tmp_path / "sessions.db")) as process:

@@ -14,7 +14,11 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from .. import _config
+from .._journal import candidates
+from .._recovery import recover, through
 from ..errors import ConfigurationError
+from ..sinks.store import StoreSink
 from ..store.sqlite import SQLiteStore
 from ._guard import LOOPBACK
 from ._http import Limits
@@ -106,6 +110,7 @@ def serve(
         opened, warning = SQLiteStore.open(store)
         if warning:
             _say(warning)
+        _recover(opened)
         app = create_app(opened, keys=keys, hosts=hosts, limits=limits)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
@@ -114,6 +119,20 @@ def serve(
             _Server(app, limits, greeting, lambda: ready and ready(address)).run([listener])
         finally:
             opened.close()
+
+
+def _recover(store: SQLiteStore) -> None:
+    """Take in what processes that died have left for this store. Nothing of that stops a start."""
+    try:
+        config = _config.load({})
+        if config.api_key:
+            return  # they were on their way to the API: `honeytrace recover` sends them
+        own = str(store.path) == config.store
+        journal = config.journal if own else str(store.path.parent / "journal")
+        for directory in candidates(journal):
+            recover(directory, through(StoreSink(store)))
+    except Exception as error:  # noqa: BLE001 - the store or the directory may fail in any way
+        _say(f"cannot take in what dead processes left: {error}")
 
 
 def keys_from_environment() -> list[str]:
