@@ -45,7 +45,7 @@ os._exit(9)
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=False)
     assert not store.exists()
     with served(store) as url:
-        assert httpx.get(f"{url}/session/k").json()["event"]["event_name"] == "killed"
+        assert httpx.get(f"{url}/session/k").json()["event_name"] == "killed"
     assert list((tmp_path / ".honeytrace" / "journal").iterdir()) == []
 
 
