@@ -10,10 +10,6 @@ from viewer_site import serving
 from honeytrace.store.sqlite import SQLiteStore
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: drives headless Chromium (`make browser`)")
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SQLiteStore]:
     store = SQLiteStore(tmp_path / "sessions.db")

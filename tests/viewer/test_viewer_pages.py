@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 import httpx
 import jinja2.meta
+import orjson
 import pytest
 from viewer_site import HOSTILE, START, as_json, call, ids, many, pipeline, wide
 
 from honeytrace.server import viewer
 from honeytrace.server.viewer import _site, _tree
 from honeytrace.server.viewer._filters import Filters
+from honeytrace.server.viewer._gist import gist
 from honeytrace.server.viewer._site import Page
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -103,9 +105,10 @@ def test_a_text_of_megabytes_does_not_fill_the_page(http: httpx.Client, store: S
 def test_a_deep_value_and_a_broad_one_are_bounded(http: httpx.Client, store: SQLiteStore) -> None:
     """What is not drawn is counted."""
     deep: object = "bottom"
-    for _ in range(200):
-        deep = {"in": deep}
+    for _ in range(120):
+        deep = {"in": [deep]}
     store.insert([call("s", inputs={"deep": deep}, outputs={"rows": list(range(10_000))})])
+    assert ids(http.get("/").text) == ["s"]
     page = http.get("/sessions/s").text
     assert "9,900 more: see the raw value" in page
     assert "1 more: see the raw value" in page
@@ -196,6 +199,35 @@ def test_what_cannot_be_meant_is_told(
     assert reply.status_code == 400
     assert said in reply.text
     assert http.get("/overview", params=conditions).status_code == 400
+
+
+CHAT = [
+    {"role": "user", "content": "Why?"},
+    {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+    {"role": "tool", "content": "{}"},
+]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "line"),
+    [
+        ({}, ""),
+        ({"question": "Why\n  so?"}, "Why so?"),
+        ({"k": 4, "question": "Why?", "db": "main"}, "Why?"),
+        ({"messages": CHAT}, "Why?"),
+        ({"messages": CHAT[1:]}, "{}"),
+        ({"docs": [{"text": "One."}, {"text": "Two."}]}, "2 of One."),
+        ({"x": 1, "y": [True], "z": []}, "x: 1 y: 1 of true z: []"),
+        ({"a": {"b": {"c": "deep"}}}, "deep"),
+        ({"a": "\x1b[0m"}, "␛[0m"),
+        ({"a": "x" * 500}, "x" * 159 + "…"),
+        ({"a": "x" * 100_000}, '{"a":"' + "x" * 153 + "…"),
+        ({"question": None, "messages": "none"}, "none"),
+    ],
+)
+def test_a_line_tells_what_was_asked(inputs: dict[str, object], line: str) -> None:
+    """The words a reader looks for first, whatever stands beside them; megabytes are not parsed."""
+    assert gist(orjson.dumps(inputs)) == line
 
 
 NASTY = [

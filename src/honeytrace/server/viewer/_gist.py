@@ -11,6 +11,13 @@ from ._site import visible
 __all__ = ["gist"]
 
 _LENGTH = 160
+_TELLING = (
+    *("content", "text", "page_content"),  # of a message, and of a document
+    *("messages", "message", "question", "query", "prompt", "answer", "result"),
+)
+"""Names under which stands what a reader looks for first."""
+_DEEPEST = 8
+"""Levels; what is further inside is shown as JSON."""
 _WHOLE = 64_000
 """Beyond this many bytes the JSON is shown as it begins: a list must not parse megabytes."""
 
@@ -24,31 +31,38 @@ def gist(data: bytes | None) -> str:
     return _cut(_words(orjson.loads(data)))
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, depth: int = 0) -> str:
     if isinstance(value, str):
         return value[: 4 * _LENGTH]
-    if isinstance(value, dict):
-        return _object(value)
-    if isinstance(value, list):
-        return _list(value)
+    if isinstance(value, dict) and depth < _DEEPEST:
+        return _object(value, depth + 1)
+    if isinstance(value, list) and depth < _DEEPEST:
+        return _list(value, depth + 1)
     return orjson.dumps(value).decode()
 
 
-def _object(value: dict[str, Any]) -> str:
-    for name in ("content", "text", "page_content"):  # of a message, and of a document
-        if isinstance(value.get(name), str):
-            return str(value[name])[: 4 * _LENGTH]
+def _object(value: dict[str, Any], depth: int) -> str:
+    telling = next((name for name in _TELLING if value.get(name)), None)
+    if telling is not None:
+        return _words(value[telling], depth)
     if len(value) == 1:
-        return _words(next(iter(value.values())))
-    return "  ".join(f"{name}: {_cut(_words(item), 60)}" for name, item in list(value.items())[:6])
+        return _words(next(iter(value.values())), depth)
+    items = list(value.items())[:6]
+    return "  ".join(f"{name}: {_cut(_words(item, depth), 60)}" for name, item in items)
 
 
-def _list(value: list[Any]) -> str:
+def _list(value: list[Any], depth: int) -> str:
     if not value:
         return "[]"
-    if isinstance(value[-1], dict) and "role" in value[-1]:
-        return _words(value[-1])  # of a conversation, what was said last
-    return f"{len(value)} of {_words(value[0])}"
+    if _role(value[-1]) is not None:
+        # of a conversation, what the user said last
+        asked = (each for each in reversed(value) if _role(each) == "user")
+        return _words(next(asked, value[-1]), depth)
+    return f"{len(value)} of {_words(value[0], depth)}"
+
+
+def _role(message: Any) -> Any:
+    return message.get("role") if isinstance(message, dict) else None
 
 
 def _cut(text: str, length: int = _LENGTH) -> str:
