@@ -128,7 +128,7 @@ class RecordedSession:
         return _line(self, "")
 
     def __repr__(self) -> str:
-        return f"<RecordedSession {self.session_id} {self}>"
+        return f"<RecordedSession {_cut(self.session_id)} {self}>"
 
     def _repr_html_(self) -> str:
         from ._notebook import session_html
