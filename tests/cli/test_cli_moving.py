@@ -12,7 +12,7 @@ import pytest
 from cli_running import Api, Cli, ids, piped, record, stored
 from pyarrow import parquet
 
-from honeytrace.cli import _push
+from honeytrace.cli import _courier, _push
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -191,12 +191,12 @@ def test_an_interrupted_push_goes_on(
 ) -> None:
     """Batches that arrived are not sent again; when the server answers again, the rest is."""
     monkeypatch.setattr(_push, "_BATCH", 10)
-    monkeypatch.setattr(_push, "_FIRST_WAIT", 0.0)
+    monkeypatch.setattr(_courier, "_FIRST_WAIT", 0.0)
     path = stored(tmp_path / "s.db", *(record(f"s{n:02}") for n in range(40)))
     api.answer = lambda session_id: 200 if session_id < "s25" else 503
     ran = cli("push", "--store", str(path))
     assert ran.status == 1
-    assert "push again later, it goes on from here" in ran.err
+    assert "run it again later, it goes on from here" in ran.err
     assert ran.err.count("\n") == 1
     before = len(api.taken)
     api.answer = lambda session_id: 200

@@ -94,7 +94,7 @@ def test_the_person_at_the_terminal_is_asked(
 def test_recover_brings_in_what_a_killed_process_left(cli: Cli, died: Path, tmp_path: Path) -> None:
     """What had ended and what was running; then the journal is gone, and there is no more."""
     (said,) = cli("recover", "--store", "s.db", "--json").documents
-    assert said == {"journals": 1, "records": 2, "interrupted": 1, "damaged": 0}
+    assert said == {"journals": 1, "records": 2, "interrupted": 1, "damaged": 0, "refused": 0}
     assert ids(tmp_path / "s.db") == {"finished", "running"}
     assert not list(died.glob("*.journal"))
     assert cli("recover", "--store", "s.db").err.startswith("0 records recovered from 0 journals")
@@ -103,6 +103,19 @@ def test_recover_brings_in_what_a_killed_process_left(cli: Cli, died: Path, tmp_
 @posix
 def test_recover_goes_to_the_api_with_a_key(cli: Cli, died: Path, api: Api) -> None:
     """As the sessions would have gone."""
+    assert cli("recover").status == 0
+    assert sorted(api.taken) == ["finished", "running"]
+
+
+@posix
+def test_recover_with_a_wrong_key_keeps_the_journal(cli: Cli, died: Path, api: Api) -> None:
+    """And says what is wrong on one line; with the right key it is delivered."""
+    api.answer = lambda session_id: 401
+    ran = cli("recover")
+    assert ran.status == 1
+    assert "401 Unauthorized: set HH_API_KEY" in ran.err
+    assert ran.err.count("\n") == 1
+    api.answer = lambda session_id: 200
     assert cli("recover").status == 0
     assert sorted(api.taken) == ["finished", "running"]
 

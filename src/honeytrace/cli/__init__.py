@@ -10,6 +10,7 @@ _stats      stats
 _files      export and import; _formats writes CSV and Parquet
 _push       push
 _upkeep     prune, recover
+_courier    delivery with patience, for push and recover
 _serve      serve, ui
 _doctor     doctor
 """

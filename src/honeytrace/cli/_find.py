@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .._recorded import RecordedSession
     from ..store.sqlite import SQLiteStore
 
-__all__ = ["SHORT", "config", "find", "known", "opened", "pages", "session_json"]
+__all__ = ["SHORT", "config", "find", "known", "open_store", "opened", "pages", "session_json"]
 
 SHORT = 18
 """Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
@@ -39,9 +39,8 @@ def config(path: Path | None) -> Config:
     return _config.load({"store": path})
 
 
-@contextmanager
-def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
-    """The store of `--store`, the environment or the default, while the block runs.
+def open_store(path: Path | None, *, create: bool = False) -> SQLiteStore:
+    """The store of `--store`, the environment or the default.
 
     Raises StoreError, which says so when there is none, unless it is to be created.
     """
@@ -54,7 +53,13 @@ def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
         raise StoreError(
             f"there is no store at {name}: record something first, or name one with --store PATH"
         )
-    store = SQLiteStore(name, readonly=os.path.exists(name) and not os.access(name, os.W_OK))
+    return SQLiteStore(name, readonly=os.path.exists(name) and not os.access(name, os.W_OK))
+
+
+@contextmanager
+def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
+    """`open_store` while the block runs."""
+    store = open_store(path, create=create)
     try:
         yield store
     finally:

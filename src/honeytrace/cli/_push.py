@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -13,9 +11,10 @@ import orjson
 import typer
 
 from .._config import Config
-from .._record import Item, Record
+from .._record import Record
 from ..errors import HoneytraceError, SessionNotFound
 from ..store import Query
+from ._courier import Courier
 from ._find import config, find, opened, pages
 from ._options import AsJson, StorePath
 from ._terminal import counted, emit, one_line, progress, say
@@ -24,14 +23,6 @@ if TYPE_CHECKING:
     from ..store.sqlite import SQLiteStore
 
 _BATCH = 256
-_TIMEOUT = 120.0
-"""Seconds that the requests of one batch may take."""
-
-_TRIES, _FIRST_WAIT = 5, 0.5
-"""So many tries in a row that deliver nothing, with longer and longer waits, and it gives up."""
-
-_SAID = 10
-"""So many refusals are told of one by one."""
 
 
 class Batch(NamedTuple):
@@ -59,26 +50,27 @@ def push(
     settings = config(store)
     if not settings.api_key and settings.server_url == Config.server_url:
         raise HoneytraceError("there is no API key: set HH_API_KEY, and HH_API_URL for your server")
-    refused: list[tuple[Item, str]] = []
+    from ..sinks.api import ApiSink
+
     sent = 0
-    with opened(store) as reader, Courier(settings) as courier:
+    with opened(store) as reader, Courier(ApiSink(settings)) as courier:
         mark = Mark(reader, settings.server_url)
         start = 0 if again else mark.place()
         batches = _trees(reader, wanted, settings) if wanted else _arrivals(reader, start)
         with progress("push", None if wanted else _left(reader, start)) as done:
             for records, place in batches:
-                refused += courier.deliver(records)
+                courier.deliver(records)
                 sent += len(records)
                 done(len(records))
                 if place is not None:
                     mark.set(place, records[-1].event_id)
-    accepted = sent - len(refused)
+    refused = len(courier.refused)
     if as_json:
-        emit({"pushed": accepted, "refused": len(refused), "server_url": settings.server_url})
+        emit({"pushed": sent - refused, "refused": refused, "server_url": settings.server_url})
     else:
-        say(f"{counted(accepted)} sent to {settings.server_url}")
+        say(f"{counted(sent - refused)} sent to {settings.server_url}")
+    courier.tell()
     if refused:
-        _tell(refused)
         raise typer.Exit(1)
 
 
@@ -104,68 +96,6 @@ def _trees(reader: SQLiteStore, wanted: Sequence[str], settings: Config) -> Iter
 def _left(reader: SQLiteStore, start: int) -> int:
     """How many there are to send, at most: places of deleted sessions are not used again."""
     return min(reader.size().sessions, max(0, reader.arrived(None).last - start))
-
-
-class Courier:
-    """The API's sink, with patience; what the sink logs, such as a wrong key, is an error here."""
-
-    def __init__(self, settings: Config) -> None:
-        from ..sinks.api import ApiSink
-
-        self._sink = ApiSink(settings)
-        self._said = _Said()
-        self._logger = logging.getLogger("honeytrace")
-        self._logger.addHandler(self._said)
-
-    def __enter__(self) -> Courier:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._logger.removeHandler(self._said)
-        self._sink.close()
-
-    def deliver(self, records: Sequence[Item]) -> list[tuple[Item, str]]:
-        """See a batch delivered; returns what was refused, with the reasons.
-
-        Raises HoneytraceError when nothing more of it can be delivered for now.
-        """
-        refused: list[tuple[Item, str]] = []
-        waiting, failures = records, 0
-        while True:
-            trouble, wait = "the server is busy", _FIRST_WAIT * 2**failures
-            before = len(waiting)
-            try:
-                fate = self._sink.deliver(waiting, timeout=_TIMEOUT)
-                waiting, wait = fate.retry, fate.retry_after or wait
-                refused += fate.refused
-            except HoneytraceError as error:
-                trouble = str(error)
-            if self._said.texts:
-                raise HoneytraceError(self._said.texts[0])
-            if not waiting:
-                return refused
-            failures = failures + 1 if len(waiting) == before else 0
-            if failures == _TRIES:
-                raise HoneytraceError(f"{trouble}; push again later, it goes on from here")
-            time.sleep(wait)
-
-
-class _Said(logging.Handler):
-    """Keeps what honeytrace logs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage().removeprefix("honeytrace: "))
-
-
-def _tell(refused: Sequence[tuple[Item, str]]) -> None:
-    for item, reason in refused[:_SAID]:
-        say(f"refused: {item.event_id}: {reason}")
-    if len(refused) > _SAID:
-        say(f"… and {len(refused) - _SAID:,} more")
 
 
 class Mark:

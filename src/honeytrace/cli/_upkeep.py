@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +13,8 @@ from .._record import Item
 from ..errors import HoneytraceError
 from ..sinks.store import StoreSink
 from ..store import Query
-from ._find import config, opened
+from ._courier import Courier
+from ._find import config, open_store, opened
 from ._options import AsJson, StorePath, duration
 from ._terminal import clock, counted, emit, progress, say
 
@@ -27,49 +26,42 @@ def recover(store: StorePath = None, as_json: AsJson = False) -> None:
     """Deliver what processes that died had recorded and not delivered.
 
     Every traced process does so when it starts. It goes where sessions go: to the API with a key
-    and without --store, else into the store. The exit status is 1 when a journal was damaged; what
-    of it cannot be read is kept in `damaged/` beside it.
+    and without --store, else into the store. The exit status is 1 when a journal was damaged, which
+    is then kept in `damaged/` beside it, or a record was refused.
     """
     from .._journal import candidates
-    from .._recovery import Recovered, recover, through
+    from .._recovery import Recovered, recover
 
-    settings = config(store)
     total = Recovered()
-    with _destination(store) as sink, progress("recover", None) as done:
+    with Courier(_destination(store)) as courier, progress("recover", None) as done:
 
         def deliver(batch: list[Item]) -> None:
-            through(sink)(batch)
+            courier.deliver(batch)
             done(len(batch))
 
-        for directory in candidates(settings.journal):
+        for directory in candidates(config(store).journal):
             found = recover(directory, deliver)
             total = Recovered(*map(sum, zip(astuple(total), astuple(found), strict=True)))
     if as_json:
-        emit(asdict(total))
+        emit(asdict(total) | {"refused": len(courier.refused)})
     else:
         say(
             f"{counted(total.records, 'record')} recovered from"
             f" {counted(total.journals, 'journal')}; {total.interrupted:,} of them were running"
         )
-    if total.damaged:
+    courier.tell()
+    if total.damaged or courier.refused:
         raise typer.Exit(1)
 
 
-@contextmanager
-def _destination(store: StorePath) -> Iterator[Sink]:
+def _destination(store: StorePath) -> Sink:
     """Where sessions go."""
     settings = config(store)
     if settings.api_key and store is None:
         from ..sinks.api import ApiSink
 
-        sink = ApiSink(settings)
-        try:
-            yield sink
-        finally:
-            sink.close()
-    else:
-        with opened(store, create=True) as target:
-            yield StoreSink(target)
+        return ApiSink(settings)
+    return StoreSink(open_store(store, create=True))
 
 
 def prune(
