@@ -170,16 +170,17 @@ class Journal:
         Where a full journal has no room for that, the slot stays as it was opened.
         """
         _, slot, data, crc, inputs = place
-        at, outputs, end = slot + 8 + len(data), s._outputs or b"", s._end + s._offset
-        if s._extras is None and not s._children and not s._failure and not s._masked:
-            more = b""
-        else:
+        outputs, more = s._outputs or b"", b""
+        if s._extras is not None or s._children or s._failure or s._masked:
             self._map[slot] = OPEN  # an interrupt may have it closed again
             more = self._more(s, inputs)
+        end = s._end + s._offset
         tail = _pack_tail(0, len(outputs), len(more), end) + outputs
         if more:
             tail += more
-        if at + len(tail) > slot + SLOT:
+        at = slot + 8 + len(data)
+        after = at + len(tail)
+        if after > slot + SLOT:
             blocks = self._take(len(tail) - TAIL.size)
             if blocks is None:
                 if self._relieved():
@@ -188,7 +189,8 @@ class Journal:
             self._chains.setdefault(slot, []).extend(blocks)
             crc = self._spill(blocks, memoryview(tail)[TAIL.size :], crc)
             tail = _pack_tail(blocks[0], len(outputs), len(more), end)
-        self._map[at : at + len(tail)] = tail
+            after = at + TAIL.size
+        self._map[at:after] = tail
         self._words[slot >> 3] = adler32(data + tail, crc) << 8 | DONE
 
     def release(self, place: Slot) -> None:
