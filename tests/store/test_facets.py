@@ -11,7 +11,7 @@ from store_records import START, record
 
 from honeytrace._record import Record, Update
 from honeytrace.errors import ConfigurationError
-from honeytrace.store import Metric, Query, facets
+from honeytrace.store import Metric, Query, _reading, facets
 from honeytrace.store.sqlite import SQLiteStore
 
 
@@ -127,3 +127,19 @@ def test_without_its_table(store: SQLiteStore, tmp_path: Path) -> None:
     assert facets.is_behind(reader._reader.get())
     assert (found(reader, "u"), found(reader, metric="n>1")) == ("a", "b")
     reader.close()
+
+
+@pytest.mark.parametrize("window", [2, 8, 100])
+def test_a_user_who_is_everywhere(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    """Beyond `RARE` matches the answer is the same, whether the newest rows have it or not."""
+    store.insert([by(name, "u" if name < "e" else "v", n=ord(name)) for name in "abcdefgh"])
+    monkeypatch.setattr(facets, "RARE", 1)
+    monkeypatch.setattr(_reading, "WINDOW", window)
+    assert (found(store, "u"), found(store, "v")) == ("dcba", "hgfe")
+    assert found(store, metric=f"n<{ord('d')}") == "cba"
+    newest = store.list(Query(user="free", limit=2))
+    assert [record.event_id for record in newest] == ["h", "g"]
+    assert store.count(Query(user="u", metric=Metric("n", ">", ord("a")))) == 3
+    assert [each.calls for each in store.summary(Query(user="v"))] == [4]
