@@ -1,8 +1,8 @@
 """What a traced call costs, beside a hand-written tracer and the peers: `python -m benchmarks`.
 
 Every round measures every contender on every workload, one after the other; cells are the median
-of the rounds, with their spread in brackets, and ratios to the floor are taken round by round, so
-that a machine whose speed drifts moves both sides. All figures are CPU time: of the calling thread
+of the rounds, with half their spread, and ratios to the floor are taken round by round, so that a
+machine whose speed drifts moves both sides. All figures are CPU time: of the calling thread
 alone (`caller`), and of all threads until everything is delivered (`process`).
 """
 
@@ -115,8 +115,9 @@ def microseconds(cell: Cell) -> str:
     def short(value: float) -> str:
         return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
-    ratio = "" if cell["of_floor"] is None else f", x{short(cell['of_floor'])}"
-    return f"{short(cell['us'])} ({short(cell['low'])} to {short(cell['high'])}{ratio})"
+    spread = (cell["high"] - cell["low"]) / 2 / cell["us"] * 100
+    ratio = "" if cell["of_floor"] is None else f" x{short(cell['of_floor'])}"
+    return f"{short(cell['us'])} ±{spread:.0f}%{ratio}"
 
 
 def lost(cells: dict[str, Cell]) -> str:
@@ -132,7 +133,7 @@ def markdown(results: dict[str, Any]) -> str:
     names = [workload.name for workload in WORKLOADS]
     lines = []
     for side, title in (("caller", "Caller's thread"), ("process", "Whole process, delivered")):
-        lines += [f"\n{title}, µs of CPU a call (low to high, of the floor)\n"]
+        lines += [f"\n{title}, µs of CPU a call ± half the spread, and times the floor\n"]
         lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
         for label, cells in results["costs"].items():
             row = [microseconds(cells[name][side]) if name in cells else "—" for name in names]
@@ -163,7 +164,11 @@ def main() -> None:
     parser.add_argument("--workloads", default="", help="workloads with one of these words")
     parser.add_argument("--no-sustained", action="store_true")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--show", type=Path, help="only show the figures written by --json")
     args = parser.parse_args()
+    if args.show:
+        print(markdown(json.loads(args.show.read_text())))
+        return
 
     def wanted(words: str, text: str) -> bool:
         return not words or any(word in text for word in words.split(","))

@@ -34,7 +34,7 @@ TAKEN_AWAY: list[tuple[str, dict[str, Any]]] = [
 
 def once(workload: Workload, call: Callable[..., Any]) -> float:
     """µs of CPU a call, of this thread."""
-    count = workload.calls // 4 * workload.records
+    count = workload.calls * workload.records
     markers = [f"~m{i}~" for i in range(count)]
     gc.collect()
     begin = time.thread_time_ns()
@@ -42,7 +42,7 @@ def once(workload: Workload, call: Callable[..., Any]) -> float:
     spent = time.thread_time_ns() - begin
     honeytrace.flush(60)
     QUEUE.clear()
-    return spent / (workload.calls // 4) / 1000
+    return spent / workload.calls / 1000
 
 
 def peeled(workload: Workload, call: Callable[..., Any]) -> dict[str, float]:
