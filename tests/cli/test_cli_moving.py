@@ -150,6 +150,22 @@ def test_lines_that_are_no_sessions_are_told_and_left_out(cli: Cli, tmp_path: Pa
     assert ids(tmp_path / "s.db") == {"first", "last"}
 
 
+def test_many_wrong_lines_are_told_of_in_short(cli: Cli, tmp_path: Path) -> None:
+    """Ten of them, and the number of the rest."""
+    (tmp_path / "in.jsonl").write_text("nonsense\n" * 50)
+    ran = cli("import", "in.jsonl", "--store", "s.db", "--json")
+    assert ran.documents == [{"sessions": 0, "refused": 50}]
+    assert len(ran.err.splitlines()) == 11
+    assert "… and 40 more lines like these" in ran.err
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout")
+def test_an_export_goes_to_what_is_no_file(store: str) -> None:
+    """It is written to, not replaced."""
+    ran = piped("export", "--store", store, "-o", "/dev/stdout")
+    assert len(ran.stdout.splitlines()) == 4
+
+
 def test_a_missing_file_is_told_before_anything_is_done(cli: Cli, tmp_path: Path) -> None:
     """Of several files none is imported then."""
     (tmp_path / "in.jsonl").write_text('{"session_id": "s"}')

@@ -153,10 +153,18 @@ def test_an_ascii_terminal_gets_question_marks(store: str) -> None:
     assert b"?" in ran.stdout
 
 
-def test_an_interrupt_is_silent(store: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["tail", "-n", "1"], "answer"),
+        (["import", "-"], "import"),
+        (["prune", "--older-than", "1d"], "[y/N]"),
+    ],
+)
+def test_an_interrupt_is_silent(command: list[str], words: str, store: str) -> None:
     """Ctrl-C in a terminal: status 130, and not a word."""
-    with Terminal("tail", "-n", "1", "--store", store) as terminal:
-        terminal.until("answer")
+    with Terminal(*command, "--store", store) as terminal:
+        terminal.until(words)
         os.killpg(terminal.process.pid, signal.SIGINT)
         status, shown = terminal.end()
     assert status == 130

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import httpx
@@ -196,6 +197,58 @@ def test_doctor_finds_what_is_wrong(
     ran = cli("doctor", "--json")
     assert (ran.status, ran.documents[0]["ok"]) == (1, False)
     assert "HONEYTRACE_BATCH_SIZE='many'" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("HONEYTRACE_JOURNAL", ":none:", "· journal   is turned off"),
+        ("HONEYTRACE_STORE", ":memory:", "· store     in memory"),
+        ("HONEYTRACE_ENABLED", "no", "· recording is turned off"),
+        ("HH_API_URL", "http://ada:secret@127.0.0.1:1", "http://…@127.0.0.1:1  "),
+    ],
+)
+def test_doctor_tells_what_was_chosen(
+    variable: str, value: str, said: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is turned off is no trouble; nor is a password in an address shown."""
+    monkeypatch.setenv(variable, value)
+    ran = cli("doctor")
+    assert ran.status == 0
+    assert said in ran.out
+    assert "secret" not in ran.out
+
+
+@posix
+def test_doctor_finds_a_journal_that_others_may_write(cli: Cli, tmp_path: Path) -> None:
+    """Nothing in it would be believed."""
+    journal = tmp_path / ".honeytrace" / "journal"
+    journal.mkdir(parents=True)
+    journal.chmod(0o777)
+    ran = cli("doctor")
+    assert ran.status == 1
+    assert "✗ journal" in ran.out
+
+
+def test_doctor_names_missing_extras(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs them."""
+
+    def version(package: str) -> str:
+        if package == "pyarrow":
+            raise metadata.PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert 'without pyarrow: pip install "honeytrace[parquet]"\n' in cli("doctor").out
+
+
+def test_a_store_in_memory_cannot_be_read(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another process; the message says how to read another."""
+    monkeypatch.setenv("HONEYTRACE_STORE", ":memory:")
+    for command in ("list", "serve"):
+        ran = cli(command)
+        assert ran.status == 1
+        assert "--store" in ran.err
 
 
 def test_doctor_leaves_everything_as_it_is(cli: Cli, tmp_path: Path) -> None:

@@ -100,5 +100,11 @@ def _agree(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise HoneytraceError("nobody can be asked here: say --yes to delete, or --dry-run")
-    if not typer.confirm(question, err=True):
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort as end:  # typer's name for both Ctrl-C and Ctrl-D
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        agreed = False
+    if not agreed:
         raise typer.Exit(1)
