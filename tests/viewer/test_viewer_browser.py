@@ -110,6 +110,16 @@ def test_sessions_appear_while_a_pipeline_runs(page: Any, store: SQLiteStore) ->
         assert running.wait(60) == 0
 
 
+def test_a_run_grows_while_it_is_looked_at(page: Any, store: SQLiteStore) -> None:
+    """Its page says that there is more, and shows it when asked."""
+    store.insert([call("first", "run", "run")])
+    page.goto("/sessions/first")
+    page.wait_for_function("document.body.dataset.live === 'on'")
+    store.insert([call("second", "run", "run"), call("run", children_ids=["first", "second"])])
+    page.get_by_role("button", name="2 more calls: show").click()
+    expect(page.get_by_role("treeitem")).to_have_count(3)
+
+
 def test_5000_calls_open_and_scroll(page: Any, store: SQLiteStore) -> None:
     """All of them are there; only those in sight are laid out. The times are printed."""
     store.insert(wide(5000))

@@ -103,6 +103,18 @@ def test_a_page_that_comes_back_misses_nothing(http: httpx.Client, store: SQLite
         assert arrivals(next(stream)) == ["meanwhile"]
 
 
+def test_a_run_that_has_not_ended_is_told_of(http: httpx.Client, store: SQLiteStore) -> None:
+    """How many of its calls arrived; others do not count, and an ended run is not followed."""
+    store.insert([call("first", "a/b", "a/b")])
+    page = http.get("/sessions/first").text
+    assert 'data-live="/live/a%2Fb"' in page
+    with following(http, "/live/a%2Fb") as stream:
+        begin(stream)
+        store.insert([call("other"), call("second", "a/b", "a/b"), call("a/b")])
+        assert next(stream)["data"] == "2"
+    assert "data-live" not in http.get("/sessions/first").text
+
+
 def test_a_flood_is_not_streamed(http: httpx.Client, store: SQLiteStore) -> None:
     """More than anyone could read is said in one event, and the stream goes on from there."""
     with following(http) as stream:

@@ -32,7 +32,7 @@ from ._listing import follow_list, show_list
 from ._live import Live
 from ._login import log_in, log_out, show_login
 from ._overview import show_overview
-from ._session import show_detail, show_raw, show_session
+from ._session import follow_run, show_detail, show_raw, show_session
 from ._site import Problem, Site
 
 __all__ = ["Live", "Site", "routes"]
@@ -65,6 +65,7 @@ def routes(site: Site, live: Live) -> list[Route]:
     return [
         page("/", show_list),
         page("/live", lambda site, request: follow_list(site, live, request)),
+        page("/live/{root_id:path}", lambda site, request: follow_run(live, request)),
         page("/sessions/{session_id:path}", show_session),
         form("/sessions/{session_id:path}", give_feedback),
         page("/detail/{session_id:path}", show_detail),

@@ -16,11 +16,12 @@ from ..._record import OBJECTS
 from ..._recorded import RecordedSession
 from ...lookup import StoreFamily
 from .._http import RefusedError, bad_request
+from ._live import Live
 from ._site import INVISIBLE, Page, Site
 from ._tree import Tree, lay_out
 from ._values import Node, Shown, Text, nodes, shown
 
-__all__ = ["Detail", "SessionPage", "find", "show_detail", "show_raw", "show_session"]
+__all__ = ["Detail", "SessionPage", "find", "follow_run", "show_detail", "show_raw", "show_session"]
 
 _CHILDREN = 30
 """Direct calls that are listed; the tree has them all."""
@@ -59,6 +60,8 @@ class SessionPage(Detail):
     top: RecordedSession
     """What the page is about; the selected session is inside it, or is it."""
     tree: Tree
+    running: bool
+    """Whether the run has not ended, so that more of it may arrive."""
     ticks: Sequence[float]
     """Milliseconds at the quarters of the timeline."""
 
@@ -69,7 +72,15 @@ def show_session(site: Site, request: Request) -> Response:
     top, tree = lay_out(StoreFamily(site.store), session)
     ticks = [tree.span * quarter / 4 for quarter in range(5)]
     detail = vars(_detail(site, session))
-    return site.stream(SessionPage(**detail, top=top, tree=tree, ticks=ticks))
+    root = site.store.get(session.root_id)
+    running = root is None or root.end_time is None
+    return site.stream(SessionPage(**detail, top=top, tree=tree, running=running, ticks=ticks))
+
+
+def follow_run(live: Live, request: Request) -> Response:
+    """`GET /live/{root_id}`: how many calls of this run have arrived."""
+    root_id = request.path_params["root_id"]
+    return live.follow(request, lambda found: sum(each.root_id == root_id for each in found))
 
 
 def show_detail(site: Site, request: Request) -> Response:

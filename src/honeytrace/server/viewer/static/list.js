@@ -1,5 +1,6 @@
 // The list: rows that arrive while it is looked at, the keyboard, choosing two to compare.
 import { localTimes, parse, say } from "./common.js";
+import { follow } from "./live.js";
 
 const KEPT = 500; // rows; what scrolls off a list that is left open must not fill the memory
 
@@ -16,42 +17,17 @@ function place(rows, arrival) {
   document.querySelector(".nothing")?.remove();
 }
 
-/** A stream while the page is seen: a browser opens six connections to a server, tabs share them. */
-function follow(rows) {
-  const notice = document.querySelector("#live");
-  notice.addEventListener("click", () => location.reload());
-  let stream, reached = "";
-  const open = () => {
-    const address = new URL(rows.dataset.live, location.origin);
-    if (reached) address.searchParams.set("after", reached);
-    stream = new EventSource(address);
-    stream.addEventListener("open", () => { document.body.dataset.live = "on"; });
-    stream.addEventListener("message", (event) => {
-      reached = event.lastEventId;
-      for (const arrival of JSON.parse(event.data)) place(rows, arrival);
-    });
-    stream.addEventListener("place", (event) => { reached = event.lastEventId; });
-    stream.addEventListener("gap", (event) => {
-      reached = event.lastEventId;
-      notice.hidden = false;
-    });
-    stream.addEventListener("error", () => {
-      document.body.dataset.live = "off";
-      // refused for good (too many streams, logged out): try again, but not at once
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => document.hidden || open(), 10_000);
-    });
-  };
-  document.addEventListener("visibilitychange", () => {
-    stream?.close();
-    if (!document.hidden) open();
-  });
-  if (!document.hidden) open();
-}
-
 export function bindList() {
   const rows = document.querySelector("#rows");
   if (!rows) return {};
-  if (rows.dataset.live) follow(rows);
+  if (rows.dataset.live) {
+    const notice = document.querySelector("#live");
+    notice.addEventListener("click", () => location.reload());
+    follow(rows.dataset.live, {
+      arrived: (rowsThere) => rowsThere.forEach((each) => place(rows, each)),
+      flooded: () => { notice.hidden = false; },
+    });
+  }
   const links = () => [...rows.querySelectorAll(".name a")];
   const current = () => links().indexOf(document.activeElement);
   const step = (by) => () => {

@@ -1,5 +1,6 @@
 // A session: the tree of calls, the timeline that zooms, and one call in detail beside them.
 import { copy } from "./copy.js";
+import { follow as followArrivals } from "./live.js";
 import { bindTimeline } from "./timeline.js";
 import { localTimes, parse, say } from "./common.js";
 
@@ -73,12 +74,29 @@ function bindPane(pane, follow) {
   });
 }
 
+/** A run that has not ended: its page says when there is more of it. */
+function watch() {
+  const notice = document.querySelector("#arrived");
+  if (!notice) return;
+  let count = 0;
+  notice.addEventListener("click", () => location.reload());
+  followArrivals(notice.dataset.live, {
+    arrived: (calls) => {
+      count += calls;
+      notice.textContent = `${count} more ${count === 1 ? "call" : "calls"}: show`;
+      notice.hidden = false;
+    },
+    flooded: () => { notice.hidden = false; },
+  });
+}
+
 const copyId = () => copy(document.querySelector("#copy-id"));
 const up = () => document.querySelector("#pane [rel=up]")?.click();
 
 export function bindSession() {
   const pane = document.querySelector("#pane");
   if (!pane) return {};
+  watch();
   const tree = document.querySelector("#tree");
   if (!tree) {
     bindPane(pane, () => false);
