@@ -91,11 +91,12 @@ def test_signal_that_nobody_handles(place: Place, name: str) -> None:
 
 
 def test_keyboard_interrupt(place: Place) -> None:
-    """Ctrl-C is an exception in the running call, which gives the call its end."""
+    """Ctrl-C is an exception in the running call: the call has an end, and the process its own."""
     process = place.begin(RETURNED + "hold(20)")
     running(process)
     process.send_signal(signal.SIGINT)
     _, complained = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGINT
     assert complained.splitlines()[-1] == "KeyboardInterrupt"
     assert place.after() == [*ok(*range(20)), (20, "interrupted")]
 
@@ -171,6 +172,37 @@ for n in range(4):
 """)
     interrupted = [(n, "interrupted") for n in range(10, 14)]
     assert place.after() == ok(*range(-1, 4)) + interrupted
+
+
+def test_exit_hooks_after_a_clean_end(place: Place) -> None:
+    """A journal that was done with is taken up again by whoever records after it."""
+    (place.path / "last.py").write_text(
+        "import atexit, os\n@atexit.register\ndef last():\n    import calls\n    calls.hold(2)\n"
+    )
+    place.write("calls.py", "")
+    process = place.start("-c", "import last, calls; calls.call(1)")
+    running(process)
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    assert place.after() == [(1, "ok"), (2, "interrupted")]
+
+
+def test_first_calls_of_two_threads(place: Place) -> None:
+    """A call that begins while another thread's first call makes the journal is in it, too."""
+    place.run("""
+from honeytrace import _runtime
+make = _runtime.open_journal
+def slowly(*arguments):
+    other.start()
+    other.join(0.2)  # it cannot go on before we have a journal
+    return make(*arguments)
+_runtime.open_journal = slowly
+other = threading.Thread(target=call, args=(2,))
+call(1)
+other.join()
+os._exit(0)
+""")
+    assert place.after() == ok(1, 2)
 
 
 def test_threads_that_never_stop_tracing(place: Place) -> None:

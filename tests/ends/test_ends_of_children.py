@@ -191,7 +191,7 @@ os.read(0, 1)
     running(process)
     process.kill()
     os.waitpid(process.pid, 0)
-    recovery = place.start("-c", "from honeytrace import _runtime as r; r.runtime()._recover()")
+    recovery = place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()")
     recovery.communicate(timeout=PATIENCE)
     assert place.stored() == ok(1)
     store = [path.name for path in (place.path / ".honeytrace" / "journal").iterdir()]
@@ -199,6 +199,30 @@ os.read(0, 1)
     os.kill(child, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)  # its pipes close when the child is gone
     assert place.after() == [(1, "ok"), (2, "ok"), (3, "interrupted")]
+
+
+def test_daemon(place: Place) -> None:
+    """A process that forks twice and lets its parents go: each generation's calls are there."""
+    process = place.begin("""
+call(1)
+if os.fork():
+    os._exit(0)
+os.setsid()
+call(2)
+if os.fork():
+    os._exit(0)
+os.chdir("/")
+call(3)
+call(4)
+print(os.getpid(), flush=True)
+hold(5)
+""")
+    assert process.stdout is not None
+    daemon = int(process.stdout.readline())
+    running(process)
+    os.kill(daemon, signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)  # its pipes close when the daemon is gone
+    assert place.after() == [*ok(1, 2, 3, 4), (5, "interrupted")]
 
 
 def test_subprocesses_do_not_keep_a_journal(place: Place) -> None:
