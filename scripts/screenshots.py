@@ -60,7 +60,6 @@ def pictures(runs: list[Writer]) -> dict[str, tuple[str, tuple[int, int], str]]:
         "session-dark": (f"/sessions/{generate['session_id']}", WIDE, "dark"),
         "compare": (compare, WIDE, "light"),
         "overview": ("/overview", WIDE, "light"),
-        "overview-dark": ("/overview?name=generate", WIDE, "dark"),
         "phone-list": ("/", PHONE, "light"),
         "phone-session": (f"/sessions/{generate['session_id']}", PHONE, "dark"),
     }
