@@ -12,8 +12,7 @@ import inspect
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -45,36 +44,41 @@ def floor(fn: Callable[..., Any]) -> Callable[..., Any]:
     return _stream(fn) if inspect.isgeneratorfunction(fn) else traced
 
 
-@contextmanager
-def _call(args: Any, kwargs: Any) -> Iterator[list[Any]]:
-    parent, call_id = _current.get(), next(_ids)
-    token, out = _current.set(call_id), []  # type: tuple[Any, list[Any]]
-    start = time.time_ns()
-    inputs = orjson.dumps({"args": args, "kwargs": kwargs})
-    try:
-        yield out
-    finally:
-        _current.reset(token)
-    QUEUE.append((call_id, parent, start, time.time_ns(), inputs, orjson.dumps(out)))
-
-
 def _later(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def traced(*args: Any, **kwargs: Any) -> Any:
-        with _call(args, kwargs) as out:
-            out.append(await fn(*args, **kwargs))
-        return out[0]
+        parent, call_id = _current.get(), next(_ids)
+        token = _current.set(call_id)
+        start = time.time_ns()
+        inputs = orjson.dumps({"args": args, "kwargs": kwargs})
+        try:
+            result = await fn(*args, **kwargs)
+        finally:
+            _current.reset(token)
+        outputs = orjson.dumps(result)
+        QUEUE.append((call_id, parent, start, time.time_ns(), inputs, outputs))
+        return result
 
     return traced
 
 
 def _stream(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Current in the consumer, too, which a tracer should not be."""
+
     @functools.wraps(fn)
     def traced(*args: Any, **kwargs: Any) -> Any:
-        with _call(args, kwargs) as out:
+        parent, call_id = _current.get(), next(_ids)
+        token = _current.set(call_id)
+        start, items = time.time_ns(), []
+        inputs = orjson.dumps({"args": args, "kwargs": kwargs})
+        try:
             for item in fn(*args, **kwargs):
-                out.append(item)
+                items.append(item)
                 yield item
+        finally:
+            _current.reset(token)
+        outputs = orjson.dumps(items)
+        QUEUE.append((call_id, parent, start, time.time_ns(), inputs, outputs))
 
     return traced
 
