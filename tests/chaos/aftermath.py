@@ -51,7 +51,7 @@ def kill(process: subprocess.Popen[str], chance: random.Random, longest: float) 
     select.select([], [], [], chance.random() * longest)  # it works meanwhile
     process.send_signal(signal.SIGKILL)
     said, complained = process.communicate()
-    assert complained == ""
+    assert "Traceback" not in complained
     return said
 
 
