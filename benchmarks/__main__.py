@@ -130,7 +130,8 @@ def lost(cells: dict[str, Cell]) -> str:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    names = [workload.name for workload in WORKLOADS]
+    measured = {name for cells in results["costs"].values() for name in cells}
+    names = [workload.name for workload in WORKLOADS if workload.name in measured]
     lines = []
     for side, title in (("caller", "Caller's thread"), ("process", "Whole process, delivered")):
         lines += [f"\n{title}, µs of CPU a call ± half the spread, and times the floor\n"]
@@ -138,6 +139,8 @@ def markdown(results: dict[str, Any]) -> str:
         for label, cells in results["costs"].items():
             row = [microseconds(cells[name][side]) if name in cells else "—" for name in names]
             lines.append(f"| {label}{lost(cells)} | " + " | ".join(row) + " |")
+    if not results["sustained"]:
+        return "\n".join(lines)
     lines += ["\nAs fast as it goes, tiny calls, and the rest\n"]
     lines += ["| | calls | calls/s | delivered/s | delivered | flush s | memory MB | exit s |"]
     lines += ["|---" * 8 + "|"]
