@@ -1,0 +1,73 @@
+"""Journals that somebody else wrote, or spoilt, cost nobody a crash, the memory or the others."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ending import PATIENCE, Place, ok
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no journal on Windows")
+
+FUZZ = str(Path(__file__).with_name("fuzz.py"))
+SEEDS = {"test_fuzzed": (1, 500)}
+EACH = 2_000
+
+
+def test_fuzzed(seed: int) -> None:
+    """Bits flipped, files cut, lengths and checksums forged: read to the end, within bounds."""
+    command = [sys.executable, "-X", "dev", FUZZ, str(seed), str(EACH)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    damaged, stored = map(int, done.stdout.split())
+    assert damaged > EACH / 2
+    assert stored > 0
+
+
+def test_hostile_file_costs_the_others_nothing(place: Place) -> None:
+    """It is named in one line and kept aside; what is good beside it is recovered."""
+    place.run("call(1)\nos._exit(0)")
+    journals = place.path / ".honeytrace" / "journal"
+    (good,) = journals.iterdir()
+    data = bytearray(good.read_bytes())
+    data[16:32] = b"\xff" * 16
+    (journals / "1-bad.journal").write_bytes(data)
+    place.run("call(2)\nos._exit(0)", HONEYTRACE_FLUSH_INTERVAL="600")
+    recovery = place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()")
+    _, complained = recovery.communicate(timeout=PATIENCE)
+    (line,) = [each for each in complained.splitlines() if "1-bad.journal" in each]
+    assert "set a journal aside" in line
+    assert (journals / "damaged" / "1-bad.journal").read_bytes() == data
+    assert place.stored() == ok(1, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX modes")
+def test_private_to_the_user(place: Place) -> None:
+    """Journals, stores and what is set aside are nobody else's to read, whatever the umask."""
+    place.run("os.umask(0)\ncall(1)\nhoneytrace.flush(60)\ncall(2)\nos._exit(0)")
+    made = list((place.path / ".honeytrace").rglob("*"))
+    assert len(made) >= 3
+    for path in made:
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+
+
+def test_symlinks_are_not_followed(place: Place) -> None:
+    """A link in place of the directory, or of a file in it, leads nobody anywhere."""
+    elsewhere = place.path / "elsewhere"
+    elsewhere.mkdir()
+    secret = place.path / "secret"
+    secret.write_text("mine")
+    (place.path / ".honeytrace").mkdir(mode=0o700)
+    (place.path / ".honeytrace" / "journal").symlink_to(elsewhere)
+    place.run("call(1)\nos._exit(0)")
+    assert list(elsewhere.iterdir()) == []
+    (place.path / ".honeytrace" / "journal").unlink()
+    (place.path / ".honeytrace" / "journal").mkdir(mode=0o700)
+    (place.path / ".honeytrace" / "journal" / "1-link.journal").symlink_to(secret)
+    place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()").communicate()
+    assert secret.read_text() == "mine"
+    assert place.stored() == ok(1)
