@@ -286,7 +286,7 @@ def test_diff_shows_what_changed(cli: Cli, store: str) -> None:
     assert ran.status == 0
     assert "0 same, 1 changed, 0 added, 1 removed" in ran.out
     assert "~ ask                1.5 ms → 3.5 ms\n" in ran.out
-    assert "    inputs.question\n      - why?\n      + how?\n" in ran.out
+    assert "    inputs.question  why? → how?\n" in ran.out
     assert "- └─ retrieve" in ran.out
 
 

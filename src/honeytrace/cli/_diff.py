@@ -23,6 +23,9 @@ _SIGNS["removed"] = ("-", "red")
 _CHANGES = 8
 """Changes of one call that are shown without --full."""
 
+_SHORT = 24
+"""Characters of two values that stand on one line."""
+
 _VALUE, _BEFORE = 200, 24
 """Characters of a changed value, and how many of them stand before the first difference."""
 
@@ -107,11 +110,18 @@ def _line(pair: Pair, name: tuple[str, str], width: int) -> Text:
 def _changes(pair: Pair, full: bool) -> Iterator[Text]:
     indent = " " * (3 * min(pair.place.depth, 16) + 4)
     shown = pair.changes if full else pair.changes[:_CHANGES]
+    gone, new = _SIGNS["removed"][1], _SIGNS["added"][1]
     for change in shown:
-        yield Text.assemble(indent, (one_line(change.path), "cyan"))
-        for sign, value in _sides(change, full):
-            style = _SIGNS["removed" if sign == "-" else "added"][1]
-            yield Text(f"{indent}  {sign} {value}", style)
+        path = Text.assemble(indent, (one_line(change.path), "cyan"))
+        sides = dict(_sides(change, full))
+        if len(sides) == 2 and max(map(len, sides.values())) <= _SHORT:
+            yield path.append_text(
+                Text.assemble("  ", (sides["-"], gone), " → ", (sides["+"], new))
+            )
+            continue
+        yield path
+        for sign, value in sides.items():
+            yield Text(f"{indent}  {sign} {value}", gone if sign == "-" else new)
     if len(pair.changes) > len(shown):
         yield Text(f"{indent}… {len(pair.changes) - len(shown)} more changes (--full)", "dim")
 
