@@ -37,6 +37,7 @@ chaos: $(READY)  ## Hundreds of kills and a million damaged journals: nothing fi
 
 screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 	$(PY) scripts/screenshots.py
+	$(PY) scripts/notebook_screenshot.py
 
 COVERAGE := 90
 

@@ -14,10 +14,15 @@
 #   _sampling  which trees are recorded
 #   _record    the finished session: wire names, milliseconds, merging
 #   _queue     on the way to the flush thread, bounded in bytes
-#   _flush     the flush thread: batches, retries, the books
+#   _journal   what is recorded and not delivered, in a file that outlives the process;
+#              _recovery delivers what the dead have left
+#   _flush     the flush thread: batches, retries, the books; _batch finds what stops a batch
+#   _overflow  where records go that memory has no room for: _spill, and _aside for the refused
 #   sinks/     where batches go; store/ where sessions live; api/ the HoneyHive client
 #   _config    every setting; _runtime puts all of it to work, the one mutable global
-#   lookup     finds sessions again; _recorded is a session read back
+#   lookup     finds sessions again; _recorded is a session read back, _tree its place among others;
+#              _compare compares two, _shapes says what values look like, _notebook draws them
+#   cli/       the command line; server/ the HoneyHive-compatible server, and in it the viewer
 #   testing    capture in tests; _pytest its fixture
 
 from __future__ import annotations

@@ -1,0 +1,177 @@
+"""What dead processes left: delivered by the next one as soon as that is possible, by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import honeytrace
+from delivery import PATIENCE, Scripted, isolated
+from honeytrace import _aside, _runtime, session
+from honeytrace._context import hot
+from honeytrace._record import from_start_session
+from honeytrace.sinks import Delivery
+
+DIES = """
+import os, honeytrace
+honeytrace.configure(flush_interval=1000)
+with honeytrace.session("left", session_id="left"):
+    pass
+with honeytrace.session("running", session_id="running", inputs={"q": "why?"}):
+    os._exit(9)
+"""
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    with isolated(monkeypatch, tmp_path):
+        yield
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> None:
+    """The journal of a process that died with one call finished and one running."""
+    ours = ("HH_", "HONEYTRACE_", "PYTEST")
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    done = subprocess.run([sys.executable, "-c", DIES], cwd=tmp_path, env=environ, check=False)
+    assert done.returncode == 9
+    assert len(os.listdir(".honeytrace/journal")) == 1
+
+
+def recovering() -> None:
+    """Wait for the recovery thread."""
+    for thread in threading.enumerate():
+        if thread.name == "honeytrace-recovery":
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+def record(name: str) -> Any:
+    return from_start_session({"session_id": name}, str)
+
+
+@pytest.mark.usefixtures("left")
+def test_the_next_process_that_records_delivers_it() -> None:
+    """The finished call as it was, the running one as interrupted, with its inputs."""
+    honeytrace.configure(store="sessions.db")
+    with session("next"):
+        pass
+    recovering()
+    assert honeytrace.get_session("left").status == "ok"
+    running = honeytrace.get_session("running")
+    assert (running.status, running.inputs, running.end_time) == (
+        "interrupted",
+        {"q": "why?"},
+        None,
+    )
+    honeytrace.flush()
+    own = _runtime.runtime().journal
+    assert own is not None
+    assert os.listdir(".honeytrace/journal") == [os.path.basename(own.path)]
+
+
+@pytest.mark.usefixtures("left")
+def test_recovery_waits_for_the_destination(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it is away it is tried again, which is said once; then everything arrives once."""
+    monkeypatch.setattr(_runtime, "_FIRST_TRY", 1e-4)
+    tries = iter(range(5))
+    sink = Scripted(
+        lambda batch: ConnectionError("away") if next(tries, None) is not None else None
+    )
+    honeytrace.configure(sink=sink, sample_rate=1.0)
+    with caplog.at_level(logging.WARNING), session("next"):
+        recovering()
+    assert {"left", "running"} <= {item.event_id for item in sink.items}
+    said = [r for r in caplog.records if "dead processes left" in r.getMessage()]
+    assert len(said) <= 1
+    assert honeytrace.flush()
+
+
+@pytest.mark.usefixtures("left")
+def test_recovery_gives_way_to_another_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for its destination ends when that is no longer ours."""
+    monkeypatch.setattr(_runtime, "_FIRST_TRY", 1e6)
+    honeytrace.configure(sink=Scripted(lambda batch: ConnectionError("away")), exit_timeout=0)
+    with session("next"):
+        pass
+    honeytrace.configure(sink=Scripted())
+    recovering()
+
+
+def test_what_is_refused_is_set_aside_and_can_be_retried(left: None) -> None:
+    """By recovery as by delivery."""
+    odd = Scripted(lambda batch: Delivery(refused=[(i, "odd") for i in batch]))
+    honeytrace.configure(sink=odd)
+    found = _runtime.runtime().recover()
+    assert (found.records, found.interrupted) == (2, 1)
+    directory = _runtime.runtime().config.journal
+    assert [each.reason for each in _aside.refused(directory)] == ["odd", "odd"]
+    assert _runtime.runtime().retry_refused() == (0, 2)
+    good = Scripted()
+    honeytrace.configure(sink=good)
+    assert _runtime.runtime().retry_refused() == (2, 0)
+    assert sorted(item.event_id for item in good.items) == ["left", "running"]
+    assert list(_aside.refused(directory)) == []
+
+
+def test_journal_sync_writes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for, the journal goes to the disk before each delivery; unasked, never."""
+    synced = threading.Event()
+    monkeypatch.setattr("honeytrace._journal.Journal.sync", lambda self: synced.set())
+    for asked in (False, True):
+        honeytrace.configure(sink=Scripted(), journal_sync=asked, flush_interval=1e-3)
+        with session():
+            pass
+        assert honeytrace.flush()
+        assert synced.is_set() is asked
+
+
+def test_a_call_in_a_logging_handler_while_the_journal_opens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What opening the journal itself records neither waits for it nor opens another."""
+    for name in ("XDG_STATE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("in the way")
+    inside: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "journal" in record.getMessage():
+                with session("from the handler") as s:
+                    inside.append(s.session_id)
+
+    handler = Handler()
+    logging.getLogger("honeytrace").addHandler(handler)
+    try:
+        honeytrace.configure(sink=(sink := Scripted()), journal=tmp_path / "file" / "journal")
+        with session("first") as first:
+            pass
+        assert honeytrace.flush()
+    finally:
+        logging.getLogger("honeytrace").removeHandler(handler)
+    assert len(inside) == 1
+    assert {item.event_id for item in sink.items} == {first.session_id, *inside}
+    assert hot.opened(first) is None  # without a journal nothing tries again
+
+
+def test_hostile_files_set_aside_are_left_out(tmp_path: Path) -> None:
+    """Rubbish among the refused records is neither listed nor retried, and harms nothing."""
+    directory = str(tmp_path / "j")
+    _aside.set_aside(directory, record("good"), "because")
+    place = tmp_path / "j" / "refused"
+    (place / "1.json").write_bytes(b'{"reason":1}\n[]')
+    (place / "2.json").write_bytes(b'{"reason":"x","since":1}\n[1,{"a":2}]')
+    (place / "3.json").symlink_to(place / "1.json")
+    assert [each.item.event_id for each in _aside.refused(directory)] == ["good"]
