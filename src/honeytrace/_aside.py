@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 import orjson
@@ -24,7 +23,7 @@ DIRECTORY = "refused"
 class Refused(NamedTuple):
     """A record set aside. `since` is epoch milliseconds."""
 
-    path: Path
+    path: str
     reason: str
     since: float
     item: Item
@@ -36,12 +35,12 @@ def set_aside(directory: str, item: Item, reason: str) -> bool:
     Raises OSError.
     """
     private(directory)
-    place = Path(private(os.path.join(directory, DIRECTORY)))
+    place = private(os.path.join(directory, DIRECTORY))
     if len(os.listdir(place)) >= MOST:
         return False
     now = time.time_ns()
     head = orjson.dumps({"reason": reason, "since": now / 1e6})
-    path = place / f"{now}-{os.urandom(4).hex()}.json"
+    path = os.path.join(place, f"{now}-{os.urandom(4).hex()}.json")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(head + b"\n" + pack(item))
@@ -50,9 +49,14 @@ def set_aside(directory: str, item: Item, reason: str) -> bool:
 
 def refused(directory: str) -> Iterator[Refused]:
     """What is set aside in `refused/` of this directory, oldest first, as far as it is readable."""
-    for path in sorted((Path(directory) / DIRECTORY).glob("*.json")):
+    place = os.path.join(directory, DIRECTORY)
+    try:
+        names = sorted(os.listdir(place))
+    except OSError:
+        return
+    for name in names:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            yield _read(path)
+            yield _read(os.path.join(place, name))
 
 
 def retry(directory: str, deliver: Callable[[Item], bool]) -> tuple[int, int]:
@@ -65,12 +69,13 @@ def retry(directory: str, deliver: Callable[[Item], bool]) -> tuple[int, int]:
         if not deliver(found.item):
             again += 1
         else:
-            found.path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(found.path)
             taken += 1
     return taken, again
 
 
-def _read(path: Path) -> Refused:
+def _read(path: str) -> Refused:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(fd, "rb") as file:
         head, _, data = file.read().partition(b"\n")

@@ -332,7 +332,7 @@ class Reader:
         _, chain, extra, inputs, *_ = head
         if chain:
             body = self._follow(chain, extra + inputs, offset)
-            crc = adler32(body)
+            crc = crc32(body, FRESH)
         else:
             body = self._inside(at, extra + inputs, end_of_slot)
             at += len(body)
@@ -343,7 +343,7 @@ class Reader:
             chain, outputs, more, end = TAIL.unpack(tail)
             if chain:
                 rest = self._follow(chain, outputs + more, offset)
-                crc = adler32(rest, crc)
+                crc = crc32(rest, crc)
             else:
                 rest = self._inside(at + TAIL.size, outputs + more, end_of_slot)
                 tail += rest

@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _config
@@ -91,6 +90,8 @@ class Runtime:
         return StoreSink(self._open_store(damage))
 
     def _open_store(self, damage: Exception | None) -> Store:
+        from pathlib import Path
+
         from .store._connection import identity, set_aside, store_error
         from .store.sqlite import SQLiteStore
 
