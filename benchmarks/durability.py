@@ -126,7 +126,8 @@ class Trial:
             [*command, json.dumps(arguments), end, str(calls)], home, start_new_session=True
         )
         assert process.stdout is not None
-        hanging = threading.Timer(PATIENCE[0] + calls * PATIENCE[1], process.kill)
+        patience = PATIENCE[0] + calls * PATIENCE[1]
+        hanging = threading.Timer(patience, self.kill, [process.pid])
         hanging.start()
         said = process.stdout.readline()
         hanging.cancel()
@@ -136,11 +137,15 @@ class Trial:
             seconds: float | None = time.monotonic() - begin
         except subprocess.TimeoutExpired:
             seconds = None
-        with suppress(ProcessLookupError):  # and what it has forked
-            os.killpg(process.pid, signal.SIGKILL)
+        self.kill(process.pid)
         process.wait()
         process.stdout.close()
         return {"seconds": seconds, "note": said.removeprefix("done").strip(), "made": bool(said)}
+
+    def kill(self, group: int) -> None:
+        """End a program, and what it has forked, which may hold its output open."""
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
     def delivered(self, home: str) -> int:
         """How many of the marked calls arrived, each counted once."""
