@@ -10,11 +10,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
+from importlib.util import find_spec
 
 import pytest
 from ending import PATIENCE, Place, ok
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="these servers fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="these servers fork"),
+    *(
+        pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed")
+        for name in ("celery", "gunicorn", "uvicorn")
+    ),
+]
 
 WSGI = """
 def app(environ, start_response):
