@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -165,7 +164,7 @@ def test_an_interrupt_is_silent(command: list[str], words: str, store: str) -> N
     """Ctrl-C in a terminal: status 130, and not a word."""
     with Terminal(*command, "--store", store) as terminal:
         terminal.until(words)
-        os.killpg(terminal.process.pid, signal.SIGINT)
+        terminal.interrupt()
         status, shown = terminal.end()
     assert status == 130
     assert "Traceback" not in shown
