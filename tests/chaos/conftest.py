@@ -11,6 +11,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "ends")]  # their helpers serve here, too
 
+pytest.register_assert_rewrite("aftermath")
 from ending import Place  # noqa: E402 - found by the line above
 
 

@@ -30,13 +30,12 @@ def test_fuzzed(seed: int) -> None:
 
 def test_hostile_file_costs_the_others_nothing(place: Place) -> None:
     """It is named in one line and kept aside; what is good beside it is recovered."""
-    place.run("call(1)\nos._exit(0)")
+    place.run("call(1)\ncall(2)\nos._exit(0)")
     journals = place.path / ".honeytrace" / "journal"
     (good,) = journals.iterdir()
     data = bytearray(good.read_bytes())
     data[16:32] = b"\xff" * 16
     (journals / "1-bad.journal").write_bytes(data)
-    place.run("call(2)\nos._exit(0)", HONEYTRACE_FLUSH_INTERVAL="600")
     recovery = place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()")
     _, complained = recovery.communicate(timeout=PATIENCE)
     (line,) = [each for each in complained.splitlines() if "1-bad.journal" in each]
