@@ -30,6 +30,10 @@ _FIELDS = (
 )
 
 
+_LATEST = 9.2e12
+"""Milliseconds since the epoch that pandas' nanoseconds reach: the year 2261."""
+
+
 def frame(sessions: Sequence[RecordedSession], **columns: Sequence[Any]) -> DataFrame:
     """One row a session, its fields as columns, then `columns`, then what is in its objects."""
     try:
@@ -38,8 +42,10 @@ def frame(sessions: Sequence[RecordedSession], **columns: Sequence[Any]) -> Data
         raise ImportError("to_pandas() needs pandas: pip install pandas") from None
     table = pd.DataFrame({n: [getattr(s, n) for s in sessions] for n in _FIELDS} | columns)
     for name in ("start_time", "end_time"):
+        times = table[name].astype(float)
         # a time beyond the calendar is no reason to show none
-        table[name] = pd.to_datetime(table[name], unit="ms", utc=True, errors="coerce")
+        times = times.where(times.abs() < _LATEST)
+        table[name] = pd.to_datetime(times, unit="ms", utc=True, errors="coerce")
     table["duration"] = table["duration"].astype(float)
     inside = pd.DataFrame([_inside(session) for session in sessions], index=table.index)
     return pd.concat([table, inside], axis=1)
