@@ -85,8 +85,18 @@ def test_one_that_is_sent_back_alone_has_its_chances() -> None:
     (bad,) = updates(1)
     batch.add([bad], 0)
     for n in range(MOST_STRIKES - 1):
-        batch.add(updates(2), n)
+        batch.add(updates(20), n)
         assert batch.settled([bad]) == []
-    batch.add(updates(2), 99)
+    batch.add(updates(20), 99)
     assert batch.settled([bad]) == [bad]
     assert not batch
+
+
+def test_a_destination_that_takes_few_at_a_time_costs_nobody() -> None:
+    """What is left in numbers is not suspected, however often: the server is limiting its rate."""
+    batch = Batch()
+    items = updates(1_000)
+    batch.add(items, 0)
+    while batch:
+        left = list(batch.part)[5:]
+        assert batch.settled(left) == []

@@ -205,8 +205,9 @@ def test_symlink_in_place_of_the_directory_is_not_followed(tmp_path: Path) -> No
         Journal.create(str(tmp_path / "link"), SIZE)
 
 
-def test_disk_without_room_gives_no_journal(tmp_path: Path) -> None:
+def test_disk_without_room_gives_no_journal(tmp_path: Path, monkeypatch) -> None:
     """The space is reserved at the start: a full disk is found out then, and leaves no file."""
+    monkeypatch.setattr("honeytrace._journal.LARGEST", 1 << 60)
     with pytest.raises(OSError, match=r"."):
         Journal.create(str(tmp_path), 1 << 60)
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,3 +176,87 @@ def test_hostile_files_set_aside_are_left_out(tmp_path: Path) -> None:
     (place / "2.json").write_bytes(b'{"reason":"x","since":1}\n[1,{"a":2}]')
     (place / "3.json").symlink_to(place / "1.json")
     assert [each.item.event_id for each in _aside.refused(directory)] == ["good"]
+
+
+@pytest.mark.usefixtures("left")
+def test_a_short_program_recovers_before_it_ends(tmp_path: Path) -> None:
+    """The end waits for a recovery under way, within its deadline."""
+    ours = ("HH_", "HONEYTRACE_", "PYTEST")
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    program = "import honeytrace\nwith honeytrace.session('short'): pass"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=True)
+    honeytrace.configure(store=".honeytrace/sessions.db")
+    found = {s.session_name for s in honeytrace.list_sessions()}
+    assert found == {"left", "running", "short"}
+    assert os.listdir(".honeytrace/journal") == []
+
+
+def test_an_update_alone_is_journalled(tmp_path: Path) -> None:
+    """A process that only adds feedback, and is killed, has added it."""
+    program = """
+import os, honeytrace
+honeytrace.configure(flush_interval=1000)
+honeytrace.update_session("s", feedback={"rating": 5})
+os._exit(9)
+"""
+    ours = ("HH_", "HONEYTRACE_", "PYTEST")
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=False)
+    honeytrace.configure(sink=(sink := Scripted()))
+    assert _runtime.runtime().recover().records == 1
+    assert [item.event_id for item in sink.items] == ["s"]
+
+
+@pytest.mark.usefixtures("left")
+def test_one_that_stops_recovery_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails every batch it is in costs neither the others nor later files."""
+    monkeypatch.setattr("honeytrace._recovery.PAUSES", (0.0, 0.0))
+    taken: list[str] = []
+
+    def answer(batch: list[Any]) -> Any:
+        ids = [item.event_id for item in batch]
+        if "left" in ids:
+            return RuntimeError("500")
+        taken.extend(ids)
+        return None
+
+    honeytrace.configure(sink=Scripted(answer))
+    _runtime.runtime().recover()
+    assert set(taken) == {"running"}
+    (found,) = _aside.refused(_runtime.runtime().config.journal)
+    assert (found.item.event_id, found.reason) == ("left", "never taken, while others are")
+
+
+def test_everything_is_beside_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the configured directory is not to be had, spill and refused fall back as well."""
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    sink = Scripted(lambda batch: Delivery(refused=[(i, "odd") for i in batch]))
+    honeytrace.configure(sink=sink, journal=tmp_path / "file" / "journal", queue_bytes=50_000)
+    for n in range(1_000):
+        with session(str(n)):
+            pass
+    honeytrace.flush()
+    stats = honeytrace.stats()
+    assert (stats.dropped, stats.unprotected) == ({}, 0)
+    assert stats.refused == {"odd": 1_000}
+    journal = _runtime.runtime().journal
+    assert journal is not None
+    assert len(list(_aside.refused(os.path.dirname(journal.path)))) == 1_000
+    assert _runtime.runtime().retry_refused() == (0, 1_000)
+
+
+def test_names_and_ids_of_any_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What UTF-8 has no bytes for is written out; an id may be a UUID."""
+    monkeypatch.setenv("HH_PROJECT", "caf\udce9")
+    sink = Scripted()
+    honeytrace.configure(sink=sink, source="\ud800")
+    with session() as s:
+        pass
+    chosen = uuid.uuid4()
+    honeytrace.update_session(chosen, feedback={"rating": 1})  # type: ignore[arg-type]
+    honeytrace.update_session("\ud800", feedback={"rating": 1})
+    assert honeytrace.flush()
+    ids = [item.event_id for item in sink.items]
+    assert ids == [s.session_id, str(chosen), "\\ud800"]
+    assert sink.items[0].project == "caf\\udce9"  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from delivery import PATIENCE, Scripted
+from delivery import PATIENCE, Gate, Scripted
 from honeytrace import _aside, _spill
 from honeytrace._config import Config
 from honeytrace._flush import Flusher, Stats
@@ -286,6 +286,26 @@ def test_block_waits_for_room(make: Make) -> None:
     assert f.flush(PATIENCE)
     assert f.stats().delivered == 9_000
     assert f.stats().dropped == {}
+
+
+def test_block_waits_while_the_sink_delivers(make: Make) -> None:
+    """A destination that is slow to answer holds the caller, too: memory stays in its bound."""
+    gate = Gate()
+    f = make(gate, queue_bytes=100_000, disk_bytes=1, overflow="block", batch_size=10)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    blocked = threading.Event()
+    wait = f._books.wait
+    f._books.wait = lambda timeout=None: (blocked.set(), wait(timeout))[1]  # type: ignore[method-assign]
+    thread = threading.Thread(target=lambda: [f.queue.put(ended(b"x" * 500)) for _ in range(2_000)])
+    thread.start()
+    assert blocked.wait(PATIENCE)
+    assert f.queue.bytes < 150_000
+    gate.open.set()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert f.flush(PATIENCE)
+    assert (f.stats().delivered, f.stats().dropped) == (2_001, {})
 
 
 def test_a_disk_that_is_full_costs_what_is_counted(make: Make, monkeypatch: Any) -> None:

@@ -1,8 +1,10 @@
 """What is being delivered: parts of a batch, divided until what no destination takes stands alone.
 
 A part that fails while others are taken is halved and moved behind them; down to a single record,
-which has had its chances after `MOST_STRIKES` of such failures. While nothing at all is taken the
-order stays, but for a first record that might be what stops everything.
+which has had its chances after `MOST_STRIKES` of such failures. One of few that nearly all others
+leave behind is counted likewise; what is left in larger numbers is a destination that takes no more
+just now. While nothing at all is taken the order stays, but for a first record that might be what
+stops everything.
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ PATIENCE = 5
 """Failures in a row after which a batch is told apart from its first record."""
 MOST_STRIKES = 30
 """So often a record may fail while others are delivered: at a rate of 50 % once in a billion."""
+
+
+_FEW = 10
+"""Up to a tenth of a part is suspected when the others are taken."""
 
 
 class Part(list[Item]):
@@ -65,7 +71,7 @@ class Batch:
         They are in the batch no more.
         """
         part = self._parts[0]
-        poison = self._struck(left) if len(left) < len(part) else []
+        poison = self._struck(left) if len(left) * _FEW <= len(part) else []
         leaving = set(map(id, part)) - set(map(id, left)) | set(map(id, poison))
         for gone in leaving & self._strikes.keys():
             del self._strikes[gone]

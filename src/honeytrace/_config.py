@@ -211,6 +211,8 @@ def _checked(f: Any, name: str, value: Any) -> Any:
     kind, check = _kind(f), f.metadata["check"]
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
+    if isinstance(value, str) and f.name in ("project", "source", "session_name"):
+        value = value.encode("utf-8", "backslashreplace").decode()  # lone surrogates, written out
     if kind is float and type(value) is int:
         value = float(value)
     if kind is not None and (not isinstance(value, kind) or (kind is int and value is True)):

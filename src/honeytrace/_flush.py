@@ -11,7 +11,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -105,6 +106,7 @@ class Flusher:
         self._delivering = self._stale = self._urgent = False
         # one lock with the queue: a signal handler's wait within a wait gives back all of it
         self._books = threading.Condition(self.queue.lock)
+        self._deliverer: int | None = None
         self._batch = Batch()
         self._batch_start = 0
         """How many items were recorded before the batch; all of them are settled."""
@@ -168,12 +170,12 @@ class Flusher:
         try:
             if self._delivering:  # the sink, or a signal handler above it, has called us
                 return False
-            self._delivering = True
+            self._delivering, self._deliverer = True, threading.get_ident()
             try:
                 with paused():
                     return self._deliver(timeout)
             finally:
-                self._delivering = False
+                self._delivering, self._deliverer = False, None
         finally:
             self._turn.release()
 
@@ -186,8 +188,8 @@ class Flusher:
         try:
             fate = self._open_sink().deliver(part, timeout=timeout)
             # a destination that takes part of a batch is there: no reason to wait
-            waits = bool(fate.retry_after or len(fate.retry) == len(part))
-            if not waits:
+            waits = bool(fate.retry_after or len(fate.retry) * 2 > len(part))
+            if len(fate.retry) < len(part):
                 self._recovered()
             if len(fate.retry) < len(part):
                 self._settle(part, fate)
@@ -200,7 +202,7 @@ class Flusher:
             return False
         if waits:
             self._failed("the destination is busy", fate.retry_after)
-            if len(fate.retry) == len(part):
+            if len(fate.retry) == len(part) and not fate.retry_after:
                 self._untaken(part)
             return False
         return bool(self.queue.items or self._batch)
@@ -289,7 +291,8 @@ class Flusher:
         """What a full queue asks for. With `overflow="block"` the caller waits here."""
         if self._overflow.shed():
             return True
-        if self.config.overflow != "block" or self._is_mine() or self._delivering:
+        mine = self._is_mine() or self._deliverer == threading.get_ident()
+        if self.config.overflow != "block" or mine:
             return False
         queue = self.queue
         while queue.bytes > queue.limit and self._exit_timeout is None and self._thread is not None:
@@ -473,6 +476,17 @@ class Flusher:
             records = [record for item in queued if (record := self._encoded(item)) is not None]
             loose = [item for item in (*self._batch, *records) if id(item) not in self.slots]
             return self._overflow.keep(loose)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep deliveries away meanwhile."""
+        with self._turn:
+            yield
+
+    def keep_in(self, directory: str) -> None:
+        """Where to put on disk what there is no room for: beside the journal."""
+        with self._books:
+            self._overflow.keep_in(directory)
 
     def forget(self) -> None:
         """In a forked child: what is on disk is the parent's."""

@@ -115,7 +115,7 @@ class Journal:
         `project` and `source` are those of sessions that name none. Raises OSError.
         """
         directory = private(directory)
-        size = max(size, SMALLEST) // BLOCK * BLOCK
+        size = min(max(size, SMALLEST), LARGEST) // BLOCK * BLOCK
         while True:
             path = os.path.join(directory, f"{os.getpid()}-{os.urandom(6).hex()}.journal")
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -429,6 +429,10 @@ def candidates(directory: str) -> list[str]:
 
 def private(directory: str) -> str:
     """`directory`, made with mode 0700 where missing. Raises OSError as `owned` does."""
+    parent = os.path.dirname(directory)
+    if not os.path.isdir(parent):  # whoever may rename in it could put a directory of his own here
+        os.makedirs(os.path.dirname(parent), exist_ok=True)
+        os.makedirs(parent, mode=0o700, exist_ok=True)
     os.makedirs(directory, mode=0o700, exist_ok=True)
     return owned(directory)
 

@@ -41,6 +41,7 @@ class Overflow:
         self._queue, self._encode, self._slots, self._release = queue, encode, slots, release
         self.dropped = self.unreadable = self.unencodable = 0
         self._spill: Spill | None = None
+        self._directory: str | None = None
         self._blocked_until = 0.0
         self.configure(config)
 
@@ -48,9 +49,22 @@ class Overflow:
         """Go by this configuration; what is on disk stays where it is until it is delivered."""
         self._config = config
         self._queue.overflow = config.overflow
-        kept = config.journal != NO_JOURNAL and config.store != ":memory:"
-        if not self.waiting:
-            self._spill = Spill(config.journal, config.disk_bytes) if kept else None
+        if config.journal == NO_JOURNAL or config.store == ":memory:":
+            self._directory = None
+        else:
+            self._directory = config.journal
+        self._renew()
+
+    def keep_in(self, directory: str) -> None:
+        """Put what comes from now on here: the journal is not where it was asked for."""
+        if self._directory is not None:
+            self._directory = directory
+            self._renew()
+
+    def _renew(self) -> None:
+        if self._spill is None or not self._spill.bytes:
+            directory = self._directory
+            self._spill = Spill(directory, self._config.disk_bytes) if directory else None
 
     @property
     def waiting(self) -> int:
@@ -115,13 +129,13 @@ class Overflow:
                 self._spill.append(items)
         except OSError as error:
             return f"{len(items)} of them are lost: {error}"
-        return f"they are kept in {self._config.journal}, for the next process to deliver"
+        return f"they are kept in {self._directory}, for the next process to deliver"
 
     def set_aside(self, item: Item, reason: str) -> None:
         """Keep what nobody takes, for somebody to look at."""
-        if self._spill is not None:
+        if self._directory is not None:
             try:
-                set_aside(self._config.journal, item, reason)
+                set_aside(self._directory, item, reason)
             except OSError as error:
                 logger.warning("honeytrace cannot set a refused record aside: %s", error)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zlib import adler32, crc32
@@ -49,6 +50,8 @@ from .sinks import Sink
 logger = logging.getLogger("honeytrace")
 BATCH_ITEMS, BATCH_BYTES = 500, 4_000_000
 _CHUNK = 1 << 20
+PAUSES = (0.1, 0.5, 2.0)
+"""Seconds before each further chance of a record that failed alone."""
 
 
 @dataclass
@@ -82,9 +85,15 @@ def recover(
         logger.debug("honeytrace recovers nothing in %s: %s", directory, error)
         return found
     # what a process spilled is older than what is in its journal
+    failure: Exception | None = None
     for name in sorted(os.listdir(directory), key=lambda name: (name.endswith(".journal"), name)):
         if name.endswith((".journal", SUFFIX)):
-            _recover_file(os.path.join(directory, name), deliver, found)
+            try:
+                _recover_file(os.path.join(directory, name), deliver, found)
+            except Exception as error:  # noqa: BLE001 - one file never costs another
+                failure = failure or error
+    if failure is not None:
+        raise failure
     return found
 
 
@@ -401,18 +410,48 @@ def _stub(wall: int, tick: int, chosen: str | None) -> Session:
     return s
 
 
-def through(
-    sink: Sink, timeout: float = 60.0
-) -> Callable[[list[Item]], Sequence[tuple[Item, str]]]:
+def through(sink: Sink, timeout: float = 60.0) -> Callable[[list[Item]], list[tuple[Item, str]]]:
     """A `deliver` that goes by a sink; it returns what is refused, with the reasons.
 
-    Raises ConnectionError where the sink does not take everything.
+    A batch that fails is divided until what stops it stands alone; that is refused when it fails
+    again and again after the others were taken. Raises ConnectionError where nothing is taken.
     """
 
-    def deliver(batch: list[Item]) -> Sequence[tuple[Item, str]]:
-        fate = sink.deliver(batch, timeout=timeout)
-        if fate.retry:
-            raise ConnectionError("the destination is busy")
-        return fate.refused
+    def attempt(part: list[Item], refused: list[tuple[Item, str]]) -> list[Item]:
+        """What of it is not taken."""
+        try:
+            fate = sink.deliver(part, timeout=timeout)
+        except Exception as error:  # noqa: BLE001 - a sink may raise anything
+            logger.debug("recovery: %r", error)
+            return part
+        refused += fate.refused
+        return list(fate.retry)
+
+    def deliver(batch: list[Item]) -> list[tuple[Item, str]]:
+        refused: list[tuple[Item, str]] = []
+        parts, alone, taken = [batch], [], 0
+        while parts:
+            part = parts.pop()
+            left = attempt(part, refused)
+            taken += len(part) - len(left)
+            if not taken:
+                # whoever takes neither end of a batch is away
+                ends = [part[:1], part[-1:]] if len(part) > 1 else []
+                if all(attempt(end, refused) for end in ends):
+                    raise ConnectionError("the destination takes nothing")
+                taken += 1  # the ends come again with the rest: ids make that harmless
+            if 0 < len(left) < len(part):
+                parts.append(left)
+            elif len(left) > 1:
+                half = len(left) // 2
+                parts += left[half:], left[:half]
+            else:
+                alone += left
+        for pause in PAUSES:
+            if alone:
+                time.sleep(pause)
+                alone = [item for item in alone if attempt([item], refused)]
+        refused += [(item, "never taken, while others are") for item in alone]
+        return refused
 
     return deliver

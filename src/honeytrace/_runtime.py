@@ -12,8 +12,9 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from . import _config
@@ -26,7 +27,7 @@ from ._journal import Journal, Slot, candidates, open_journal
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
-from ._session import Session, as_mapping
+from ._session import Session, as_mapping, as_text
 from ._snapshot import Limits, Snapshotter
 from .errors import ConfigurationError
 from .sinks import Sink
@@ -64,6 +65,7 @@ class Runtime:
         )
         self.journal: Journal | None = None
         self._opening = False
+        self._recovering: threading.Thread | None = None
         self.ended = threading.Event()
         """Another configuration is in force, or the process ends."""
         # shared, since sessions that were found before read on in theirs
@@ -110,6 +112,10 @@ class Runtime:
 
     def _first_opened(self, s: Session) -> Slot | None:
         """`hot.opened` until there is a journal: open it, or do without."""
+        journal = self._ensure_journal()
+        return None if journal is None else journal.opened(s)
+
+    def _ensure_journal(self) -> Journal | None:
         with _lock:
             if self._opening:  # what opening it records
                 return None
@@ -119,7 +125,7 @@ class Runtime:
                     self._open_journal()
                 finally:
                     self._opening = False
-        return None if self.journal is None else self.journal.opened(s)
+        return self.journal
 
     def _open_journal(self) -> None:
         config = self.config
@@ -131,6 +137,7 @@ class Runtime:
         hot.opened = discard
         if self.journal is not None:
             self.journal.relieve = self.flusher.relieve
+            self.flusher.keep_in(os.path.dirname(self.journal.path))
             self.flusher.sync = self.journal.sync if config.journal_sync else bool
             hot.opened = self.journal.opened
         if not self.ended.is_set():
@@ -140,6 +147,16 @@ class Runtime:
         thread = OwnThread(target=self._recovery, name="honeytrace-recovery", daemon=True)
         with suppress(RuntimeError):  # no thread to be had: the next process recovers
             thread.start()
+            self._recovering = thread
+
+    def finish(self) -> None:
+        """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left."""
+        deadline = time.monotonic() + self.config.exit_timeout
+        self.ended.set()
+        self.flusher.finish(self.config.exit_timeout)
+        if self._recovering is not None:
+            self._recovering.join(max(0.0, deadline - time.monotonic()))
+        self.close_readers()
 
     def _recovery(self) -> None:
         """The thread that delivers what processes that died have left, once that is possible."""
@@ -172,8 +189,11 @@ class Runtime:
             if not sinks:
                 with self.flusher.importing:
                     sinks.append(self.make_sink(None))
-            for item, reason in through(sinks[0])(batch):
-                set_aside(self.config.journal, item, reason)
+            # a sink of the program's own is never called twice at once
+            with self.flusher.turn() if self.config.sink else nullcontext():
+                refused = through(sinks[0])(batch)
+            for item, reason in refused:
+                self._set_aside(item, reason)
 
         try:
             for directory in candidates(self.config.journal):
@@ -184,6 +204,13 @@ class Runtime:
                     sink.close()
         return found
 
+    def _set_aside(self, item: Item, reason: str) -> None:
+        where = self.config.journal if self.journal is None else os.path.dirname(self.journal.path)
+        try:
+            set_aside(where, item, reason)
+        except OSError as error:
+            logger.warning("honeytrace cannot set a refused record aside: %s", error)
+
     def retry_refused(self) -> tuple[int, int]:
         """Deliver what was set aside once more: how many were taken, how many refused again.
 
@@ -193,7 +220,11 @@ class Runtime:
 
         sink = self.make_sink(None)
         try:
-            return retry(self.config.journal, lambda item: not through(sink)([item]))
+            done = [
+                retry(directory, lambda item: not through(sink)([item]))
+                for directory in candidates(self.config.journal)
+            ]
+            return sum(taken for taken, _ in done), sum(again for _, again in done)
         finally:
             if sink is not self.config.sink:
                 sink.close()
@@ -326,13 +357,13 @@ def _update(session_id: str, fields: Mapping[str, Any]) -> None:
     rt = runtime()
     try:
         update = Update(session_id, {name: _encoded(rt, name, fields[name]) for name in fields})
-    except Exception:
-        logger.warning("honeytrace could not record an update", exc_info=True)
-    else:
-        slot = None if rt.journal is None else rt.journal.noted(update)
+        journal = rt._ensure_journal()
+        slot = None if journal is None else journal.noted(update)
         if slot is not None:
             rt.flusher.slots[id(update)] = slot
         (rt.capture or rt.flusher.queue.add)(update)
+    except Exception:
+        logger.warning("honeytrace could not record an update", exc_info=True)
 
 
 def _encoded(rt: Runtime, name: str, value: Any) -> bytes:
@@ -472,9 +503,7 @@ def _after_fork_in_child() -> None:
 
 def _at_exit() -> None:
     if _runtime is not None:
-        _runtime.ended.set()
-        _runtime.flusher.finish(_runtime.config.exit_timeout)
-        _runtime.close_readers()
+        _runtime.finish()
         if _runtime.journal is not None:
             _runtime.journal.retire()
             hot.opened = _runtime._first_opened  # what still comes has a journal of its own
@@ -508,7 +537,7 @@ def update_session(session_id: str, **fields: Any) -> None:
         raise TypeError(f"update_session() has no field {unknown}; it has {_UPDATABLE}")
     given = {name: value for name, value in fields.items() if value is not None}
     if given and runtime().config.enabled:
-        _update(session_id, given)
+        _update(as_text(session_id), given)
 
 
 _UPDATABLE = tuple(inspect.signature(Session.update).parameters)[1:]

@@ -54,28 +54,67 @@ class Connection:
                 self._conn.close()
                 self._conn = None
 
-    def forget(self) -> None:
-        """Start over in a forked child: SQLite forbids it the parent's connection.
+    def hold(self, timeout: float) -> bool:
+        """Close the connection and keep others from opening it, for a fork; false where the lock
+        was not to be had."""
+        if not self.lock.acquire(timeout=timeout):
+            return False
+        if self._conn is not None and self._conn.in_transaction:  # this very thread's
+            self.lock.release()
+            return False
+        self.close()
+        return True
 
-        That is neither closed nor collected, for closing would touch the parent's files; nor is
-        the lock waited for, which a thread may have held that the child does not have.
+    def forget(self) -> None:
+        """Start over in a forked child; an open connection is the parent's.
+
+        That is neither closed nor collected, for closing would touch the parent's files. SQLite
+        believes its locks to be the child's, too: the store is closed to this child.
         """
         self.lock = threading.RLock()
-        _inherited.append(self._conn)
+        if self._conn is not None:
+            _inherited.append(self._conn)
+            _lost.add(self._path)
         self._conn = None
 
 
+_FORK_TIMEOUT = 2.0
+"""Seconds that a fork waits for the transactions that are under way."""
+
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-_inherited: list[sqlite3.Connection | None] = []
+_held: list[Connection] = []
+_inherited: list[sqlite3.Connection] = []
+_lost: set[Path] = set()
+"""Stores of which this process inherited an open connection."""
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    # https://sqlite.org/howtocorrupt.html, section 2.6: a child must not inherit a connection
+    deadline = time.monotonic() + _FORK_TIMEOUT
+    _held.extend(
+        connection
+        for connection in list(_connections)
+        if connection.hold(max(0.0, deadline - time.monotonic()))
+    )
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().lock.release()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
     for connection in _connections:
         connection.forget()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -138,6 +177,11 @@ def _checked(conn: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _connect(path: Path, how: str, busy_timeout: float) -> sqlite3.Connection:
+    if path in _lost:
+        raise StoreError(
+            f"{path} cannot be used here: this process was forked while the store was being written"
+            " to; its next process delivers what is recorded"
+        )
     return sqlite3.connect(
         f"{path.as_uri()}?{how}",
         uri=True,
