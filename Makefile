@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 VERSIONS := 3.10 3.11 3.12 3.13
 
-.PHONY: demo test test-all lint types bench interop chaos screenshots clean
+.PHONY: demo test test-all lint types bench peers durability interop chaos screenshots clean
 
 demo: $(READY)  ## Run the example pipeline on the embedded store and read it back.
 	$(PY) examples/rag_pipeline.py
@@ -29,15 +29,22 @@ types: $(READY)
 bench: $(READY)  ## Cost per call against a hand-written tracer, in one run.
 	$(PY) -m benchmarks $(ARGS)
 
+peers: $(READY)  ## Other tracers, each in an environment of its own, for `make bench` to compare with.
+	$(PY) -m benchmarks.peers install
+
+durability: $(READY)  ## What arrives when programs and servers come to a bad end.
+	$(PY) -m benchmarks.durability $(ARGS)
+
 interop: $(READY)  ## The official clients, really installed, against `honeytrace serve`.
 	$(PY) -m pytest -m interop tests/interop $(ARGS)
 
 chaos: $(READY)  ## Hundreds of kills and a million damaged journals: nothing finished is lost.
-	$(PY) -m pytest -m "chaos or not chaos" tests/chaos --full $(ARGS)
+	$(PY) -m pytest tests/chaos --full $(ARGS)
 
 screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 	$(PY) scripts/screenshots.py
 	$(PY) scripts/notebook_screenshot.py
+	$(PY) scripts/terminal_screenshots.py
 
 COVERAGE := 90
 

@@ -478,12 +478,19 @@ def captured(
 def _before_fork() -> None:
     if _runtime is not None:
         _runtime.flusher.importing.acquire(timeout=_IMPORTS)
+        # what was imported meanwhile has no hook in this fork
+        store: Any = sys.modules.get("honeytrace.store._connection")
+        if store is not None:
+            store.before_fork()
 
 
 def _after_fork_in_parent() -> None:
     if _runtime is not None:
         with suppress(RuntimeError):  # the wait was in vain
             _runtime.flusher.importing.release()
+        store: Any = sys.modules.get("honeytrace.store._connection")
+        if store is not None:
+            store.after_fork_in_parent()
 
 
 def _after_fork_in_child() -> None:

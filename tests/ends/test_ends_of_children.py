@@ -213,6 +213,7 @@ if os.fork():
     os._exit(0)
 os.chdir("/")
 call(3)
+honeytrace.flush(60)
 call(4)
 print(os.getpid(), flush=True)
 hold(5)
@@ -274,3 +275,82 @@ except Exception as raised:
 print(failure)
 """)
     assert place.after() == ok(1)
+
+
+def test_forked_child_delivers_after_its_parent_has_closed(place: Place) -> None:
+    """A store that the parent closes meanwhile is still the child's to write."""
+    process = place.begin("""
+call(1)
+assert honeytrace.flush(60)
+if os.fork():
+    sys.exit(0)  # closes the store
+call(2)
+assert honeytrace.flush(60)
+print("running", flush=True)
+sys.stdin.read()
+call(3)
+assert honeytrace.flush(60)
+hold(4)
+""")
+    running(process)
+    os.waitpid(process.pid, 0)
+    assert place.stored() == ok(1, 2)
+    process.stdin.close()
+    running(process)
+    assert place.stored() == ok(1, 2, 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert place.after() == [*ok(1, 2, 3), (4, "interrupted")]
+
+
+def test_fork_in_the_middle_of_a_transaction(place: Place) -> None:
+    """A child born while the flush thread writes to the store can write to it, too."""
+    place.run("""
+from honeytrace.store.sqlite import SQLiteStore
+begun, forked = threading.Event(), threading.Event()
+insert = SQLiteStore.insert
+def slowly(self, *records, **more):
+    with self._transaction():
+        begun.set()
+        forked.wait(1)  # a fork may also wait for us
+    return insert(self, *records, **more)
+call(1)
+assert honeytrace.flush(60)
+SQLiteStore.insert = slowly
+call(2)
+honeytrace._runtime._runtime.flusher.queue.wake()
+threading.Thread(target=honeytrace.flush, daemon=True).start()
+begun.wait()
+pid = os.fork()
+forked.set()
+SQLiteStore.insert = insert
+if pid == 0:
+    call(3)
+    os._exit(0 if honeytrace.flush(20) else 9)
+_, status = os.waitpid(pid, 0)
+assert status == 0, status
+""")
+    assert place.after() == ok(1, 2, 3)
+
+
+def test_fork_while_another_process_is_recovered(place: Place) -> None:
+    """A fork never finds the recovery thread in the middle of an import, which the child needs."""
+    place.run("call(1)\nos._exit(0)")
+    place.run("""
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "honeytrace.store.sqlite" and os.getpid() == parent:
+            importing.set()
+            forked.wait(1)
+importing, forked, parent = threading.Event(), threading.Event(), os.getpid()
+sys.meta_path.insert(0, Slow())
+call(2)
+importing.wait()
+pid = os.fork()  # waits until the import is done
+if pid == 0:
+    call(3)
+    os._exit(0 if honeytrace.flush(20) else 9)
+forked.set()
+_, status = os.waitpid(pid, 0)
+assert status == 0, status
+""")
+    assert place.after() == ok(1, 2, 3)

@@ -20,7 +20,16 @@ from .errors import RecordRefusedError, StoreBusyError, StoreDamagedError
 from .migrations import APPLICATION_ID, MIGRATIONS, migrate, name, version
 from .search import drop_unusable
 
-__all__ = ["Connection", "identity", "open_readonly", "open_writable", "set_aside", "store_error"]
+__all__ = [
+    "Connection",
+    "after_fork_in_parent",
+    "before_fork",
+    "identity",
+    "open_readonly",
+    "open_writable",
+    "set_aside",
+    "store_error",
+]
 
 _CACHE_KIB = 16_384
 """Page cache per connection: SQLite's default of 2 MB rereads index pages under a steady load."""
@@ -88,17 +97,19 @@ _lost: set[Path] = set()
 """Stores of which this process inherited an open connection."""
 
 
-def _before_fork() -> None:
+def before_fork() -> None:
+    """Close every connection until the fork is over; once more does nothing."""
     # https://sqlite.org/howtocorrupt.html, section 2.6: a child must not inherit a connection
     deadline = time.monotonic() + _FORK_TIMEOUT
     _held.extend(
         connection
         for connection in list(_connections)
-        if connection.hold(max(0.0, deadline - time.monotonic()))
+        if connection not in _held and connection.hold(max(0.0, deadline - time.monotonic()))
     )
 
 
-def _after_fork_in_parent() -> None:
+def after_fork_in_parent() -> None:
+    """Let connections be opened again."""
     while _held:
         _held.pop().lock.release()
 
@@ -111,8 +122,8 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
+        before=before_fork,
+        after_in_parent=after_fork_in_parent,
         after_in_child=_after_fork_in_child,
     )
 
