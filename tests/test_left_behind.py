@@ -19,6 +19,7 @@ from delivery import PATIENCE, Scripted, isolated
 from honeytrace import _aside, _runtime, session
 from honeytrace._context import hot
 from honeytrace._record import from_start_session
+from honeytrace._recovery import through
 from honeytrace.sinks import Delivery
 
 DIES = """
@@ -225,6 +226,17 @@ def test_one_that_stops_recovery_is_set_aside(monkeypatch: pytest.MonkeyPatch) -
     assert set(taken) == {"running"}
     (found,) = _aside.refused(_runtime.runtime().config.journal)
     assert (found.item.event_id, found.reason) == ("left", "never taken, while others are")
+
+
+def test_a_destination_that_limits_its_rate_costs_nothing() -> None:
+    """Recovery leaves what is not taken now for its next attempt; nobody is suspected of it."""
+    items: list[Any] = [record(str(n)) for n in range(100)]
+    few = Scripted(lambda batch: Delivery(batch[5:] if len(few.batches) < 4 else batch))
+    with pytest.raises(ConnectionError, match="takes only some"):
+        through(few)(items)
+    busy = Scripted(lambda batch: Delivery(batch[5:], retry_after=9.0))
+    with pytest.raises(ConnectionError, match="asks to wait 9 s"):
+        through(busy)(items)
 
 
 def test_everything_is_beside_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,8 @@ def done(s: Session, out: Any, outer: Session | Off | None) -> None:
         (s._submit or hot.submit)(s)
     except Exception as exc:  # noqa: BLE001
         s._extras = None  # sealed or not
-        hot.keep(s)  # in C: at the recursion limit nothing else can be called
+        if s._submit is not discard:
+            hot.keep(s)  # in C: at the recursion limit nothing else can be called
         _internal_error(exc)
 
 
@@ -127,7 +128,8 @@ def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
         (s._submit or hot.submit)(s)
     except Exception as error:  # noqa: BLE001
         s._extras = None
-        hot.keep(s)
+        if s._submit is not discard:
+            hot.keep(s)
         _internal_error(error)
 
 

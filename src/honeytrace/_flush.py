@@ -21,7 +21,7 @@ from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
 from ._journal import Slot
 from ._overflow import Overflow, move_slot
-from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue
+from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue, size_of
 from ._record import Item
 from ._session import Session
 from .sinks import Delivery, Sink
@@ -105,6 +105,7 @@ class Flusher:
         """Held while modules may be imported: a fork in the middle would leave the child halves."""
         self._delivering = self._stale = self._urgent = False
         # one lock with the queue: a signal handler's wait within a wait gives back all of it
+        # taken as the lock itself: an interrupt amid `Condition.__enter__` would leave it locked
         self._books = threading.Condition(self.queue.lock)
         self._deliverer: int | None = None
         self._batch = Batch()
@@ -193,7 +194,9 @@ class Flusher:
                 self._recovered()
             if len(fate.retry) < len(part):
                 self._settle(part, fate)
-        except Exception as exc:  # noqa: BLE001 - a sink may raise anything; the batch stays ours
+        except BaseException as exc:
+            if not isinstance(exc, Exception) and not self._is_mine():
+                raise  # an interrupt of the program's
             if isinstance(exc, StoreDamagedError) and self._damage is None:
                 self._damage, self._stale = exc, True
                 return True  # at once, with a new store
@@ -210,24 +213,25 @@ class Flusher:
     def _load(self) -> None:
         """Fill the batch up from the queue."""
         room = self.config.batch_size - len(self._batch)
-        if room <= 0:
+        size = self.config.batch_bytes - (sum(map(size_of, self._batch)) if self._batch else 0)
+        if room <= 0 or size <= 0:
             return
         if hot.clock_ns is time.perf_counter_ns:  # else a test has injected a clock
             hot.sync_clock()
-        with self._books:
+        with self.queue.lock:
             if not self._batch:
                 self._batch_start = self._gone()
             if self._overflow.waiting:  # older than all that is queued
-                found = self._overflow.take(room, self.config.batch_bytes)
+                found = self._overflow.take(room, size)
                 self._taken += len(found)
                 self._batch.add(found, self._delivered)
             else:
-                self._take(room)
+                self._take(room, size)
             self.queue.trim()
             self._books.notify_all()
 
-    def _take(self, room: int) -> None:
-        taken = self.queue.take(room, self.config.batch_bytes)
+    def _take(self, room: int, size: int) -> None:
+        taken = self.queue.take(room, size)
         self._taken += len(taken)
         records: list[Item] = []
         for item in taken:
@@ -258,12 +262,12 @@ class Flusher:
             slot[0].release(slot)
 
     def _settle(self, part: Sequence[Item], fate: Delivery) -> None:
-        with self._books:
+        with self.queue.lock:
             self._delivered += len(part) - len(fate.retry) - len(fate.refused)
             self._left(part, fate.retry, fate.refused, self._batch.settled(fate.retry))
 
     def _untaken(self, part: Sequence[Item]) -> None:
-        with self._books:
+        with self.queue.lock:
             self._left(part, part, (), self._batch.failed(self._delivered))
 
     def _left(
@@ -316,7 +320,7 @@ class Flusher:
         if self._failures == 0 and now >= self._quiet_until and self._exit_timeout is None:
             self._quiet_until = now + _QUIET
             logger.warning("honeytrace cannot deliver, and keeps trying: %s", why)
-        with self._books:
+        with self.queue.lock:
             self._failures += 1
             self._books.notify_all()  # an impatient flush waits no longer
 
@@ -361,7 +365,7 @@ class Flusher:
         """Go on under another configuration, with all that is pending and the books as they are."""
         self.config, self._make_sink = config, make_sink
         self.queue.resize(config.queue_bytes)
-        with self._books:
+        with self.queue.lock:
             self._overflow.configure(config)
         self._close_sink()
 
@@ -371,7 +375,7 @@ class Flusher:
         Without patience, delivery that fails is not waited for, and losses are not told of.
         """
         deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
-        with self._books:
+        with self.queue.lock:
             goal = self._recorded()
             done = self._settled() >= goal
         if not done and self._exit_timeout is None:
@@ -381,7 +385,7 @@ class Flusher:
         elif not done and not self._is_mine():
             self._urgent = True
             self.queue.wake()
-            with self._books:
+            with self.queue.lock:
                 while self._settled() < goal and (left := deadline - time.monotonic()) > 0:
                     if self._failures and not patient:
                         break
@@ -393,7 +397,7 @@ class Flusher:
             pass
 
     def _result(self, goal: int, tell: bool) -> FlushResult:
-        with self._books:
+        with self.queue.lock:
             stats, settled = self.stats(), self._settled()
             refused, dropped = sum(stats.refused.values()), sum(stats.dropped.values())
             complete = settled >= goal and refused + dropped == self._told
@@ -409,16 +413,16 @@ class Flusher:
         return self._taken + self.queue.dropped + lost
 
     def _recorded(self) -> int:
-        with self._books:
+        with self.queue.lock:
             return self._gone() + self._overflow.waiting + len(self.queue.items)
 
     def _settled(self) -> int:
         """So many items, counted from the first one recorded, are off our hands."""
-        with self._books:
+        with self.queue.lock:
             return self._batch_start if self._batch else self._gone()
 
     def stats(self) -> Stats:
-        with self._books:
+        with self.queue.lock:
             self.queue.trim()
             recorded, waiting = self._recorded(), self._overflow.waiting
             dropped = self._dropped + Counter(
@@ -441,7 +445,7 @@ class Flusher:
 
     def pending(self) -> list[Item]:
         """Copies of what is not delivered yet, oldest first."""
-        with self._books:
+        with self.queue.lock:
             waiting = [self._encoded(item) for item in self.queue.items.copy()]
             return [*self._batch, *(item for item in waiting if item is not None)]
 
@@ -471,10 +475,11 @@ class Flusher:
 
     def _keep(self) -> str:
         """Put on disk what is in memory alone; says what becomes of it."""
-        with self._books:
+        with self.queue.lock:
             queued = [item for item in self.queue.items if getattr(item, "_slot", None) is None]
             records = [record for item in queued if (record := self._encoded(item)) is not None]
-            loose = [item for item in (*self._batch, *records) if id(item) not in self.slots]
+            held = self.slots.keys() | self._overflow.out
+            loose = [item for item in (*self._batch, *records) if id(item) not in held]
             return self._overflow.keep(loose)
 
     @contextmanager
@@ -485,7 +490,7 @@ class Flusher:
 
     def keep_in(self, directory: str) -> None:
         """Where to put on disk what there is no room for: beside the journal."""
-        with self._books:
+        with self.queue.lock:
             self._overflow.keep_in(directory)
 
     def forget(self) -> None:

@@ -22,6 +22,7 @@ import mmap
 import os
 import stat
 import sys
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -105,6 +106,7 @@ class Journal:
         self._last: tuple[Session | None, bytes] = (None, b"")
         self._number = count(1).__next__
         self._retired = False
+        _living.add(self)
         head = MAGIC, size, border
         HEADER.pack_into(self._map, 0, *head, crc32(HEADER.pack(*head, 0)[:-4]))
 
@@ -388,6 +390,15 @@ class Journal:
             self._map = mmap.mmap(-1, size)  # pages that are not touched cost nothing
             self._words = memoryview(self._map).cast("Q")
             os.close(fd)
+
+
+_living: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def forget_all() -> None:
+    """In a forked child: every journal, the retired that are still in use too, is the parent's."""
+    for journal in list(_living):
+        journal.forget()
 
 
 def open_journal(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from ._aside import set_aside
@@ -12,13 +13,15 @@ from ._journal import Slot
 from ._queue import Pending, Queue
 from ._record import Item
 from ._session import Session
-from ._spill import Spill
+from ._spill import Spill, SpillFullError
 
 logger = logging.getLogger("honeytrace")
 
 _CHUNK = 500_000
 """Bytes moved to disk at once: two milliseconds in the caller whose item was one too many."""
 _ITEMS = 2_000
+_QUIET = 60.0
+"""Seconds in which a disk that takes nothing is told of once."""
 _AGAIN = 5.0
 """Seconds for which a disk that took nothing is left alone."""
 
@@ -42,7 +45,9 @@ class Overflow:
         self.dropped = self.unreadable = self.unencodable = 0
         self._spill: Spill | None = None
         self._directory: str | None = None
-        self._blocked_until = 0.0
+        self._blocked_until = self._quiet_until = 0.0
+        self.out: set[int] = set()
+        """What was taken from disk and is not settled, by identity: it is still there."""
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -54,6 +59,7 @@ class Overflow:
         else:
             self._directory = config.journal
         self._renew()
+        self._blocked_until = 0.0
 
     def keep_in(self, directory: str) -> None:
         """Put what comes from now on here: the journal is not where it was asked for."""
@@ -62,9 +68,14 @@ class Overflow:
             self._renew()
 
     def _renew(self) -> None:
-        if self._spill is None or not self._spill.bytes:
-            directory = self._directory
-            self._spill = Spill(directory, self._config.disk_bytes) if directory else None
+        spill, directory = self._spill, self._directory
+        if directory is None:
+            if spill is not None and not spill.bytes:
+                self._spill = None
+        elif spill is None:
+            self._spill = Spill(directory, self._config.disk_bytes)
+        else:  # segments that are there stay where they are
+            spill.directory, spill.limit = directory, self._config.disk_bytes
 
     @property
     def waiting(self) -> int:
@@ -74,49 +85,67 @@ class Overflow:
     def shed(self) -> bool:
         """Move some of the oldest items from memory to disk; false where that cannot be done."""
         spill = self._spill
-        if spill is None or time.monotonic() < self._blocked_until or not self._room(spill):
+        oldest = self._config.overflow == "drop_oldest"
+        if (
+            spill is None
+            or time.monotonic() < self._blocked_until
+            or (not oldest and spill.bytes + _CHUNK > spill.limit)
+        ):
             return False
-        records = self._taken()
+        waiting = deque(self._queue.take(_ITEMS, _CHUNK))
+        records: list[Item] = []
         try:
-            spill.append(records)
-        except OSError as error:
-            self._blocked_until = time.monotonic() + _AGAIN
-            logger.warning("honeytrace cannot keep on disk what memory has no room for: %s", error)
-            self._queue.put_back(records)
-            return False
+            while waiting:
+                self._encode_next(waiting, records)
+            while not self._append(spill, records):
+                if not oldest or not spill.bytes or time.monotonic() < self._blocked_until:
+                    self._queue.put_back(records)
+                    return False
+                self.dropped += spill.drop_oldest()
+        except BaseException:  # an interrupt: nothing of it was written
+            self._queue.put_back([*records, *waiting])
+            raise
         for record in records:
             self._release(record)
         return True
 
-    def _room(self, spill: Spill) -> bool:
-        """Whether the configured bound leaves room, if need be by giving up the oldest."""
-        while spill.bytes + 2 * _CHUNK > self._config.disk_bytes:
-            if self._config.overflow != "drop_oldest" or not spill.bytes:
-                return False
-            self.dropped += spill.drop_oldest()
-        return True
-
-    def _taken(self) -> list[Item]:
-        records: list[Item] = []
-        for item in self._queue.take(_ITEMS, _CHUNK):
-            record = self._encode(item)
-            if record is None:
-                self._release(item)
-                self.unencodable += 1
-                continue
+    def _encode_next(self, waiting: deque[Pending], records: list[Item]) -> None:
+        item = waiting[0]
+        record = self._encode(item)
+        if record is None:
+            self._release(item)
+            self.unencodable += 1
+        else:
             move_slot(item, record, self._slots)
             records.append(record)
-        return records
+        waiting.popleft()
+
+    def _append(self, spill: Spill, records: list[Item]) -> bool:
+        """False where they find no room; a disk that is full is left alone for a while."""
+        try:
+            spill.append(records)
+        except SpillFullError:
+            return False
+        except OSError as error:
+            now = time.monotonic()
+            self._blocked_until = now + _AGAIN
+            if now >= self._quiet_until:
+                self._quiet_until = now + _QUIET
+                logger.warning("honeytrace cannot put on disk what finds no room: %s", error)
+            return False
+        return True
 
     def take(self, count: int, room: int) -> Sequence[Item]:
         """The oldest that are on disk; they stay there until `settle`."""
         assert self._spill is not None
         taken, lost = self._spill.take(count, room)
         self.unreadable += lost
+        self.out.update(map(id, taken))
         return taken
 
     def settle(self) -> None:
         """What was taken is delivered."""
+        self.out.clear()
         if self._spill is not None:
             self._spill.settle()
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
+from ._context import discard
 from ._record import Record, Update
 from ._session import Session
 
@@ -82,7 +83,11 @@ class Queue:
             size += session._extra_size()
         self.bytes += size
         if self.bytes > self._level:
-            self._crossed()
+            try:
+                self._crossed()
+            except BaseException:
+                session._submit = discard  # it is queued: nobody need do that again
+                raise
 
     def add(self, update: Update) -> None:
         """Take an update."""
@@ -120,16 +125,21 @@ class Queue:
     @contextmanager
     def alone(self, timeout: float = 0) -> Iterator[bool]:
         """Hold the lock; false where it is not to be had, or this very thread is making room."""
-        if not self.lock.acquire(timeout=timeout):
-            yield False
+        if self.lock._is_owned():  # type: ignore[attr-defined] # as Condition asks it
+            mine, self._trimming = not self._trimming, True
+            try:
+                yield mine
+            finally:
+                self._trimming = not mine
             return
-        mine = not self._trimming
-        self._trimming = True
-        try:
+        try:  # around `acquire`, since an interrupt may come between it and what follows
+            mine = self.lock.acquire(timeout=timeout)
+            self._trimming = self._trimming or mine
             yield mine
         finally:
-            self._trimming = not mine
-            self.lock.release()
+            if self.lock._is_owned():  # type: ignore[attr-defined]
+                self._trimming = False
+                self.lock.release()
 
     @contextmanager
     def others(self) -> Iterator[None]:

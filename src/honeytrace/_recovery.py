@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zlib import adler32, crc32
@@ -42,9 +43,9 @@ from ._journal import (
 )
 from ._record import OBJECTS, Item, Update, checked, merge_objects
 from ._session import Session, Spec
+from ._spill import DAMAGED, SUFFIX, begin, frames
 from ._spill import HEADER as SPILLED
 from ._spill import MAGIC as SPILL_MAGIC
-from ._spill import SUFFIX, begin, frames
 from .sinks import Sink
 
 logger = logging.getLogger("honeytrace")
@@ -107,6 +108,7 @@ def _recover_file(path: str, deliver: Callable[[list[Item]], object], found: Rec
         _set_aside(path, str(error))
         found.damaged += 1
         return
+    _held.add(fd)
     try:
         status = os.fstat(fd)
         regular = stat.S_ISREG(status.st_mode)
@@ -127,7 +129,18 @@ def _recover_file(path: str, deliver: Callable[[list[Item]], object], found: Rec
         else:
             os.unlink(path)
     finally:
+        _held.discard(fd)
         os.close(fd)
+
+
+_held: set[int] = set()
+"""Files that are being recovered; a forked child lets go of them, else their locks outlive us."""
+
+
+def forget() -> None:
+    """In a forked child: what is being recovered is the parent's."""
+    while _held:
+        os.close(_held.pop())
 
 
 def _drain(reader: Reader, deliver: Callable[[list[Item]], object], found: Recovered) -> None:
@@ -170,21 +183,25 @@ def _drain_spill(fd: int, deliver: Callable[[list[Item]], object], found: Recove
         batch.clear()
         os.pwrite(fd, SPILLED.pack(SPILL_MAGIC, done), 0)
 
-    try:
-        for item, end in frames(fd, at):
+    damaged = 0
+    for item, end in frames(fd, at):
+        if item is None:
+            damaged += 1
+        else:
             batch.append(item)
-            done = end
-            if len(batch) == BATCH_ITEMS or done - at > BATCH_BYTES:
-                ship()
-                at = done
-    finally:
-        if batch:
+        done = end
+        if len(batch) == BATCH_ITEMS or done - at > BATCH_BYTES:
             ship()
+            at = done
+    if batch:
+        ship()
+    if damaged:
+        raise DamagedError(f"{damaged} entries cannot be read; the others were recovered")
 
 
 def _set_aside(path: str, reason: str) -> None:
     directory, name = os.path.split(path)
-    damaged = private(os.path.join(directory, "damaged"))
+    damaged = private(os.path.join(directory, DAMAGED))
     os.replace(path, os.path.join(damaged, name))
     logger.warning("honeytrace set a journal aside in %s: %s: %s", damaged, name, reason)
 
@@ -410,48 +427,62 @@ def _stub(wall: int, tick: int, chosen: str | None) -> Session:
     return s
 
 
-def through(sink: Sink, timeout: float = 60.0) -> Callable[[list[Item]], list[tuple[Item, str]]]:
+def through(
+    sink: Sink,
+    timeout: float = 60.0,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Callable[[list[Item]], list[tuple[Item, str]]]:
     """A `deliver` that goes by a sink; it returns what is refused, with the reasons.
 
     A batch that fails is divided until what stops it stands alone; that is refused when it fails
-    again and again after the others were taken. Raises ConnectionError where nothing is taken.
+    again and again after nearly all others were taken. Raises ConnectionError where more is not
+    taken: the destination is away, or limits its rate. `turn` is entered for each attempt.
     """
+    return _Passage(sink, timeout, turn).deliver
 
-    def attempt(part: list[Item], refused: list[tuple[Item, str]]) -> list[Item]:
-        """What of it is not taken."""
-        try:
-            fate = sink.deliver(part, timeout=timeout)
-        except Exception as error:  # noqa: BLE001 - a sink may raise anything
-            logger.debug("recovery: %r", error)
-            return part
-        refused += fate.refused
-        return list(fate.retry)
 
-    def deliver(batch: list[Item]) -> list[tuple[Item, str]]:
+@dataclass
+class _Passage:
+    sink: Sink
+    timeout: float
+    turn: Callable[[], AbstractContextManager[None]]
+
+    def deliver(self, batch: list[Item]) -> list[tuple[Item, str]]:
         refused: list[tuple[Item, str]] = []
-        parts, alone, taken = [batch], [], 0
+        parts, alone = [batch], list[Item]()
         while parts:
             part = parts.pop()
-            left = attempt(part, refused)
-            taken += len(part) - len(left)
-            if not taken:
-                # whoever takes neither end of a batch is away
-                ends = [part[:1], part[-1:]] if len(part) > 1 else []
-                if all(attempt(end, refused) for end in ends):
-                    raise ConnectionError("the destination takes nothing")
-                taken += 1  # the ends come again with the rest: ids make that harmless
-            if 0 < len(left) < len(part):
+            left = self._attempt(part, refused)
+            if part is batch and left == batch and self._is_away(batch):
+                raise ConnectionError("the destination takes nothing")
+            if len(left) == 1:
+                alone += left
+            elif 0 < len(left) < len(part):
                 parts.append(left)
-            elif len(left) > 1:
+            elif left:
                 half = len(left) // 2
                 parts += left[half:], left[:half]
-            else:
-                alone += left
+            if len(alone) > max(1, len(batch) // 10):
+                raise ConnectionError("the destination takes only some")
         for pause in PAUSES:
             if alone:
                 time.sleep(pause)
-                alone = [item for item in alone if attempt([item], refused)]
-        refused += [(item, "never taken, while others are") for item in alone]
-        return refused
+                alone = [item for item in alone if self._attempt([item], refused)]
+        return refused + [(item, "never taken, while others are") for item in alone]
 
-    return deliver
+    def _attempt(self, part: list[Item], refused: list[tuple[Item, str]]) -> list[Item]:
+        """What of it is not taken."""
+        try:
+            with self.turn():
+                fate = self.sink.deliver(part, timeout=self.timeout)
+        except Exception as error:  # noqa: BLE001 - a sink may raise anything
+            logger.debug("recovery: %r", error)
+            return part
+        if fate.retry_after:
+            raise ConnectionError(f"the destination asks to wait {fate.retry_after:g} s")
+        refused += fate.refused
+        return list(fate.retry)
+
+    def _is_away(self, batch: list[Item]) -> bool:
+        """Whether neither end of it is taken, after the whole was not."""
+        return len(batch) == 1 or all(self._attempt(end, []) for end in (batch[:1], batch[-1:]))

@@ -23,7 +23,7 @@ from ._config import Config, Settings
 from ._context import PAUSED, OwnThread, current, discard, hot
 from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
-from ._journal import Journal, Slot, candidates, open_journal
+from ._journal import Journal, Slot, candidates, forget_all, open_journal
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
@@ -64,6 +64,7 @@ class Runtime:
             before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
         )
         self.journal: Journal | None = None
+        self._unprotected = 0 if before is None else before.unprotected
         self._opening = False
         self._recovering: threading.Thread | None = None
         self.ended = threading.Event()
@@ -72,6 +73,11 @@ class Runtime:
         self._readers: dict[str, Store] = before._readers if before else {}
         self._reader_lock: Any = before._reader_lock if before else threading.RLock()
         self._file: tuple[int, int] | None = None
+
+    @property
+    def unprotected(self) -> int:
+        """What found no room in this journal and those before it."""
+        return self._unprotected + (0 if self.journal is None else self.journal.unprotected)
 
     @property
     def sampled_out(self) -> int:
@@ -190,9 +196,8 @@ class Runtime:
                 with self.flusher.importing:
                     sinks.append(self.make_sink(None))
             # a sink of the program's own is never called twice at once
-            with self.flusher.turn() if self.config.sink else nullcontext():
-                refused = through(sinks[0])(batch)
-            for item, reason in refused:
+            turn = self.flusher.turn if self.config.sink else nullcontext
+            for item, reason in through(sinks[0], turn=turn)(batch):
                 self._set_aside(item, reason)
 
         try:
@@ -429,7 +434,7 @@ def stats() -> Stats:
     counted = _runtime.flusher.stats()
     counted.sampled_out = _runtime.sampled_out
     counted.cut = _runtime.sampler.cut
-    counted.unprotected = 0 if _runtime.journal is None else _runtime.journal.unprotected
+    counted.unprotected = _runtime.unprotected
     return counted
 
 
@@ -499,8 +504,10 @@ def _after_fork_in_child() -> None:
     _lock = threading.RLock()
     hot.reseed()
     if _runtime is not None:
-        if _runtime.journal is not None:
-            _runtime.journal.forget()
+        forget_all()
+        recovery: Any = sys.modules.get("honeytrace._recovery")
+        if recovery is not None:
+            recovery.forget()
         _runtime.flusher.forget()
         capture = _runtime.capture
         _runtime = Runtime(_runtime.config, memory=_runtime.memory is not None)

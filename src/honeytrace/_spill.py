@@ -28,6 +28,8 @@ FRAME = Struct("<II")
 """Length and CRC-32 of the item that follows."""
 SEGMENT = 8 * 1024 * 1024
 SUFFIX = ".spill"
+DAMAGED = "damaged"
+"""Where files are kept of which not everything can be read."""
 _PIECE = 1 << 20
 
 
@@ -43,10 +45,12 @@ class Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.fd = os.open(path, flags, 0o600)
         self.count = self.read = self.size = 0
+        self.damaged = False
         self.at = HEADER.size
         try:
-            if not lock(self.fd):
-                raise OSError(f"somebody else has locked {path}")
+            # a recovery may come across the file before it is locked, and remove it
+            if not (lock(self.fd) and os.fstat(self.fd).st_nlink):
+                raise OSError(errno.EAGAIN, "a recovery was faster", path)
             self.write(HEADER.pack(MAGIC, HEADER.size), 0)
         except BaseException:
             self.remove()
@@ -67,7 +71,11 @@ class Segment:
 
     def remove(self) -> None:
         with suppress(OSError):
-            os.unlink(self.path)
+            if self.damaged:
+                directory, name = os.path.split(self.path)
+                os.replace(self.path, os.path.join(private(os.path.join(directory, DAMAGED)), name))
+            else:
+                os.unlink(self.path)
         os.close(self.fd)
 
 
@@ -116,12 +124,16 @@ class Spill:
                     room -= end - segment.at
                     segment.at = end
                     segment.read += 1
-                    taken.append(item)
+                    if item is None:
+                        lost, segment.damaged = lost + 1, True
+                    else:
+                        taken.append(item)
                 else:
                     lost += segment.count - segment.read
                     segment.read = segment.count
                     continue
-            except (DamagedError, OSError):
+            except OSError:
+                segment.damaged = True
                 lost += segment.count - segment.read
                 segment.read, segment.at = segment.count, segment.size
             break
@@ -154,8 +166,9 @@ class Spill:
         self.waiting = 0
 
 
-def frames(fd: int, at: int) -> Iterator[tuple[Item, int]]:
-    """The items from this offset on, each with the offset of its end. Raises DamagedError.
+def frames(fd: int, at: int) -> Iterator[tuple[Item | None, int]]:
+    """The items from this offset on, None for one that cannot be read, each with the offset of its
+    end.
 
     Half an item at the end is left out: its writer died. Reads in large pieces, since every read
     lets go of the GIL, which takes milliseconds to come by again beside a busy thread.
@@ -172,13 +185,10 @@ def frames(fd: int, at: int) -> Iterator[tuple[Item, int]]:
         if end > start + len(held):
             held, start = os.pread(fd, max(_PIECE, end - at), at), at
         data = held[at + FRAME.size - start : end - start]
-        if crc32(data) != crc:
-            raise DamagedError("the checksum of an item is wrong")
         at = end
-        try:
-            item = unpack(data)
-        except Exception as error:  # hostile bytes may be of any wrong kind
-            raise DamagedError(f"an item is none: {error}") from error
+        item: Item | None = None
+        with suppress(Exception):  # hostile bytes may be of any wrong kind
+            item = unpack(data) if crc32(data) == crc else None
         yield item, at
 
 
