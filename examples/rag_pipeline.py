@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sqlite3
+import sys
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -192,7 +193,7 @@ def main() -> None:
     print(found.tree(), "\nThe last call in it, as stored:", sep="\n")
     print(pformat(last.to_dict(), width=WIDTH, sort_dicts=False))
     lookup = f"import honeytrace; print(honeytrace.get_session('{session_id}').tree())"
-    print(f'\nFrom any other process:\npython -c "{lookup}"')
+    print(f'\nFrom any other process:\n{sys.executable} -c "{lookup}"')
 
 
 if __name__ == "__main__":

@@ -119,6 +119,8 @@ class Runtime:
     def _first_opened(self, s: Session) -> Slot | None:
         """`hot.opened` until there is a journal: open it, or do without."""
         journal = self._ensure_journal()
+        if s._parent is None:  # nobody knows it yet: the opening is not part of its duration
+            s._start = hot.clock_ns()
         return None if journal is None else journal.opened(s)
 
     def _ensure_journal(self) -> Journal | None:

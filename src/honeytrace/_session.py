@@ -179,8 +179,8 @@ class Session:
 
     @property
     def end_time(self) -> int | None:
-        """Milliseconds since the epoch, UTC; None while it runs."""
-        return round((self._end + self._offset) / 1e6) if self._end else None
+        """Milliseconds since the epoch, UTC, rounded up; None while it runs."""
+        return -(-(self._end + self._offset) // 1_000_000) if self._end else None
 
     @property
     def duration(self) -> float | None:
@@ -332,7 +332,7 @@ class Session:
                 extras.get("source") or spec.source or source,
                 status,
                 (start + self._offset) / 1e6,
-                round((end + self._offset) / 1e6) if end else None,
+                -(-(end + self._offset) // 1_000_000) if end else None,
                 (end - start) / 1e6 if end else None,
                 error,
                 orjson.dumps(self.children_ids) if self._children else b"[]",

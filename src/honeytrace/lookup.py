@@ -173,7 +173,9 @@ def list_sessions(
     metric: str | Metric | None = None,
     limit: int = 100,
 ) -> SessionList:
-    """Sessions that meet every condition, newest first, `limit` a page.
+    """Sessions of the embedded store that meet every condition, newest first, `limit` a page.
+
+    What went to the API is listed there; `get_session` finds it by id.
 
     error: True for those with an error, False for those without.
     since, until: started at or after, and before: a datetime or epoch seconds.
@@ -219,9 +221,10 @@ def search_sessions(
     metric: str | Metric | None = None,
     limit: int = 100,
 ) -> SessionList:
-    """Sessions whose name, inputs, outputs or error have every word of `text`, newest first.
+    """Sessions of the embedded store with every word of `text` in name, inputs, outputs or error.
 
-    The last word may be the beginning of one. The conditions are those of `list_sessions`.
+    Newest first. The last word may be the beginning of one. The conditions are as `list_sessions`
+    has them.
     """
     return _page(
         Query(
