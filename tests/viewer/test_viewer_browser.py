@@ -94,7 +94,7 @@ def test_sessions_appear_while_a_pipeline_runs(page: Any, store: SQLiteStore) ->
     """Without a reload, at their places, once each; the other conditions still hold."""
     store.insert([call("old", project="")])
     page.goto("/?name=step")
-    page.wait_for_function("document.body.dataset.live === 'on'")
+    page.wait_for_selector("body[data-live='on']", state="attached")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HH_")}
     environ["HONEYTRACE_STORE"] = str(store.path)
     with subprocess.Popen(
@@ -114,7 +114,7 @@ def test_a_run_grows_while_it_is_looked_at(page: Any, store: SQLiteStore) -> Non
     """Its page says that there is more, and shows it when asked."""
     store.insert([call("first", "run", "run")])
     page.goto("/sessions/first")
-    page.wait_for_function("document.body.dataset.live === 'on'")
+    page.wait_for_selector("body[data-live='on']", state="attached")
     store.insert([call("second", "run", "run"), call("run", children_ids=["first", "second"])])
     page.get_by_role("button", name="2 more calls: show").click()
     expect(page.get_by_role("treeitem")).to_have_count(3)
@@ -340,7 +340,7 @@ def test_a_reader_logs_in(chromium: Any, store: SQLiteStore) -> None:
         page.get_by_role("button", name="Log in").click()
         expect(page.locator(".row")).to_have_count(2)
         assert page.url == f"{url}/?scope=calls"
-        page.wait_for_function("document.body.dataset.live === 'on'")
+        page.wait_for_selector("body[data-live='on']", state="attached")
         store.insert([call("new")])
         expect(page.locator(".row")).to_have_count(3)
         page.get_by_role("button", name="Log out").click()
