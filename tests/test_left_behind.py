@@ -8,19 +8,19 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import honeytrace
-from delivery import PATIENCE, Scripted, isolated
+from delivery import PATIENCE, Scripted
 from honeytrace import _aside, _runtime, session
 from honeytrace._context import hot
 from honeytrace._record import from_start_session
 from honeytrace._recovery import through
 from honeytrace.sinks import Delivery
+from surroundings import environ
 
 DIES = """
 import os, honeytrace
@@ -32,18 +32,13 @@ with honeytrace.session("running", session_id="running", inputs={"q": "why?"}):
 """
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    with isolated(monkeypatch, tmp_path):
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture
-def left(tmp_path: Path) -> None:
+def left(alone: None, tmp_path: Path) -> None:
     """The journal of a process that died with one call finished and one running."""
-    ours = ("HH_", "HONEYTRACE_", "PYTEST")
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    done = subprocess.run([sys.executable, "-c", DIES], cwd=tmp_path, env=environ, check=False)
+    done = subprocess.run([sys.executable, "-c", DIES], cwd=tmp_path, env=environ(), check=False)
     assert done.returncode == 9
     assert len(os.listdir(".honeytrace/journal")) == 1
 
@@ -182,10 +177,8 @@ def test_hostile_files_set_aside_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("left")
 def test_a_short_program_recovers_before_it_ends(tmp_path: Path) -> None:
     """The end waits for a recovery under way, within its deadline."""
-    ours = ("HH_", "HONEYTRACE_", "PYTEST")
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     program = "import honeytrace\nwith honeytrace.session('short'): pass"
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=True)
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ(), check=True)
     honeytrace.configure(store=".honeytrace/sessions.db")
     found = {s.session_name for s in honeytrace.list_sessions()}
     assert found == {"left", "running", "short"}
@@ -200,9 +193,7 @@ honeytrace.configure(flush_interval=1000)
 honeytrace.update_session("s", feedback={"rating": 5})
 os._exit(9)
 """
-    ours = ("HH_", "HONEYTRACE_", "PYTEST")
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=False)
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ(), check=False)
     honeytrace.configure(sink=(sink := Scripted()))
     assert _runtime.runtime().recover().records == 1
     assert [item.event_id for item in sink.items] == ["s"]

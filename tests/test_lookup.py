@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,14 +13,13 @@ import pytest
 
 import honeytrace
 import honeytrace.testing
-from delivery import PATIENCE, Gate, Scripted, isolated
+from delivery import PATIENCE, Gate, Scripted, call
 from honeytrace import (
     ConfigurationError,
     SessionNotFound,
     StoreError,
     _runtime,
     session,
-    trace_session,
 )
 from honeytrace._record import Record, Update, from_start_session
 from honeytrace._recorded import duration_text, printable
@@ -30,16 +28,7 @@ from honeytrace.store import Query
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.overlay import Overlay
 
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    with isolated(monkeypatch, tmp_path):
-        yield
-
-
-@trace_session
-def call(x: int = 0) -> int:
-    return x
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def record(event_id: str, **fields: Any) -> Record:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 
 import honeytrace
 import honeytrace.testing
-from delivery import isolated
 from honeytrace import RecordedSession, session, trace_session
 from honeytrace._notebook import MOST_SESSIONS, list_html
 from honeytrace._record import Record, from_start_session
@@ -27,10 +25,7 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\u2066\x9b\0\"'><img src=x one
 VOID = {"img", "br", "hr", "input", "meta", "link"}
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    with isolated(monkeypatch, tmp_path):
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 class Page(HTMLParser):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,12 @@ from typing import Any
 import pytest
 
 import honeytrace
-from delivery import PATIENCE, Gate, Scripted, isolated
-from honeytrace import ConfigurationError, FlushResult, Stats, _runtime, session, trace_session
+from delivery import PATIENCE, Gate, Scripted, call
+from honeytrace import ConfigurationError, FlushResult, Stats, _runtime, session
 from honeytrace._context import hot
 from honeytrace.store.sqlite import SQLiteStore
 
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    with isolated(monkeypatch, tmp_path):
-        yield
-
-
-@trace_session
-def call(x: int = 0) -> int:
-    return x
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def stored(path: str | Path) -> int:

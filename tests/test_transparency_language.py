@@ -35,9 +35,7 @@ import pytest
 
 import spawned
 from honeytrace import current_session, session, trace_session
-
-pytest.register_assert_rewrite("twins")
-from twins import (  # noqa: E402 - after its asserts are made to explain themselves
+from twins import (
     KINDS,
     SHARED,
     Trace,

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "ends")]  # their helpers serve here, too
-
-pytest.register_assert_rewrite("aftermath")
-from ending import Place  # noqa: E402 - found by the line above
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="hundreds of kills, a million journals")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    place.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ending import PATIENCE, Place, ok
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no journal on Windows")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aftermath import Told, check, kill, listen, stored
+
 from ending import NEXT, PATIENCE, Place
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no journal on Windows")

@@ -16,11 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
-from honeytrace._record import Record, from_start_session
+from answered import answered
+from honeytrace._record import Record
 from honeytrace.store.sqlite import SQLiteStore
 
 COMMAND = [sys.executable, "-m", "honeytrace"]
-START = 1_700_000_000_000.5
 
 
 @dataclass
@@ -45,19 +45,7 @@ def record(session_id: str, **fields: Any) -> Record:
     """A finished session with this id; `fields` are those of a startSession payload, or columns of
     a record."""
     columns = {name: fields.pop(name) for name in list(fields) if name in Record._fields[2:5]}
-    session = {
-        "session_id": session_id,
-        "session_name": "answer",
-        "project": "support",
-        "source": "test",
-        "start_time": START,
-        "end_time": START + 1.5,
-        "duration": 1.5,
-        "inputs": {"question": "why?"},
-        "outputs": {"result": "because"},
-        **fields,
-    }
-    return from_start_session(session, str)._replace(**columns)
+    return answered(session_id, **fields)._replace(**columns)
 
 
 def stored(path: Path, *records: Record) -> Path:

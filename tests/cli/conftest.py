@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +8,15 @@ import pytest
 from cli_running import Api, Cli, Ran, serving
 
 from honeytrace.__main__ import main
+from surroundings import clear
 
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the person's own: no keys, no journals, an empty working directory."""
-    for name in list(os.environ):
-        if name.startswith(("HH_", "HONEYTRACE_")) or name in ("NO_COLOR", "FORCE_COLOR"):
-            monkeypatch.delenv(name)
+    clear(monkeypatch)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

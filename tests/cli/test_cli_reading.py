@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_running import COMMAND, START, Api, Cli, record, stored
+from cli_running import COMMAND, Api, Cli, record, stored
 
+from answered import START
 from honeytrace.store.sqlite import SQLiteStore
 
 ROOT = "01900000-0000-7000-8000-000000000001"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from ending import PATIENCE, Place, ok, running
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no journal on Windows")

@@ -7,6 +7,7 @@ import signal
 import sys
 
 import pytest
+
 from ending import PATIENCE, Place, ok, running
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX")

@@ -13,6 +13,7 @@ from http.client import HTTPConnection
 from importlib.util import find_spec
 
 import pytest
+
 from ending import PATIENCE, Place, ok
 
 pytestmark = [

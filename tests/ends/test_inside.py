@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from ending import NEXT, PATIENCE, Place, ok
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits, signals and mounts")

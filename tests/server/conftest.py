@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -9,13 +8,6 @@ from server_running import running
 
 from honeytrace.server import create_app
 from honeytrace.store.sqlite import SQLiteStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(tmp_path / "sessions.db")
-    yield store
-    store.close()
 
 
 @pytest.fixture

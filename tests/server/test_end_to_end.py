@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 import pytest
 from serving import served
 
+from surroundings import environ
+
 PIPELINE = Path(__file__).with_name("traced_pipeline.py")
 
 
@@ -18,13 +19,12 @@ PIPELINE = Path(__file__).with_name("traced_pipeline.py")
 def test_a_traced_pipeline_is_read_back_whole(layout: str, tmp_path: Path) -> None:
     """The process that recorded and another that only knows the root's id see the same tree."""
     with served(tmp_path / "sessions.db") as url:
-        environ = {name: v for name, v in os.environ.items() if not name.startswith("PYTEST")}
-        environ |= {"HH_API_KEY": "key", "HH_API_URL": url, "HONEYTRACE_LAYOUT": layout}
+        env = environ(HH_API_KEY="key", HH_API_URL=url, HONEYTRACE_LAYOUT=layout)
 
         def run(*arguments: str) -> list[str]:
             command = [sys.executable, str(PIPELINE), *arguments]
             ran = subprocess.run(
-                command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=120
+                command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120
             )
             assert ran.returncode == 0, ran.stderr
             assert ran.stderr == ""

@@ -16,6 +16,7 @@ from serving import served, start
 from honeytrace.errors import ConfigurationError
 from honeytrace.server import serve
 from honeytrace.store.sqlite import SQLiteStore
+from surroundings import environ
 
 
 def test_it_serves_the_store_until_it_is_told_to_stop(tmp_path: Path) -> None:
@@ -39,10 +40,8 @@ with honeytrace.session("killed", session_id="k"):
 os._exit(9)
 """
     store = tmp_path / ".honeytrace" / "sessions.db"
-    ours = ("HH_", "HONEYTRACE_", "PYTEST")
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    environ["HONEYTRACE_FLUSH_INTERVAL"] = "1000"
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=False)
+    env = environ(HONEYTRACE_FLUSH_INTERVAL="1000")
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=env, check=False)
     assert not store.exists()
     with served(store) as url:
         assert httpx.get(f"{url}/session/k").json()["event_name"] == "killed"
@@ -69,9 +68,9 @@ def test_beyond_loopback_it_wants_a_key(host: str, tmp_path: Path) -> None:
 
 def test_with_a_key_it_listens_to_the_world(tmp_path: Path) -> None:
     """Keys come from the environment, where no process list shows them."""
-    environ = {**os.environ, "HONEYTRACE_SERVER_KEYS": "one, two"}
+    env = {**os.environ, "HONEYTRACE_SERVER_KEYS": "one, two"}
     store = str(tmp_path / "sessions.db")
-    with start("--host", "0.0.0.0", "--store", store, env=environ) as process:
+    with start("--host", "0.0.0.0", "--store", store, env=env) as process:
         assert process.stderr is not None
         port = process.stderr.readline().rpartition(":")[2].strip()
         url = f"http://127.0.0.1:{port}/v1/events"

@@ -1,20 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from viewer_site import serving
 
 from honeytrace.store.sqlite import SQLiteStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(tmp_path / "sessions.db")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from viewer_site import HOSTILE, call, looked_up, many, pipeline, serving, wide
 
 from honeytrace.store.sqlite import SQLiteStore
+from surroundings import environ
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -95,10 +95,9 @@ def test_sessions_appear_while_a_pipeline_runs(page: Any, store: SQLiteStore) ->
     store.insert([call("old", project="")])
     page.goto("/?name=step")
     page.wait_for_selector("body[data-live='on']", state="attached")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("HH_")}
-    environ["HONEYTRACE_STORE"] = str(store.path)
+    env = environ(HONEYTRACE_STORE=str(store.path))
     with subprocess.Popen(
-        [sys.executable, str(PIPELINE)], stdin=subprocess.PIPE, env=environ, text=True
+        [sys.executable, str(PIPELINE)], stdin=subprocess.PIPE, env=env, text=True
     ) as running:
         assert running.stdin is not None
         for n, said in enumerate(("one", "two", "three"), start=1):

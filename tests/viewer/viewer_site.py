@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,10 +13,12 @@ from typing import Any
 
 import orjson
 
-from honeytrace._record import RESERVED, Record, from_start_session
+from answered import answered
+from honeytrace._record import RESERVED, Record
 from honeytrace.server import Limits, create_app
 from honeytrace.server.run import _bind, _Server
 from honeytrace.store import Store
+from surroundings import environ
 
 START = 1_700_000_000_000.0
 
@@ -50,20 +51,10 @@ def call(
     own = fields.pop("own", {})
     if parent is not None:
         own = {**own, "parent_id": parent, "root_id": root or parent}
-    session = {
-        "session_id": session_id,
-        "session_name": "answer",
-        "project": "support",
-        "source": "test",
-        "start_time": START,
-        "duration": 2.5,
-        "inputs": {"question": "why?"},
-        "outputs": {"result": "because"},
-        **fields,
-    }
+    session = {"start_time": START, "duration": 2.5, **fields}
     session["end_time"] = session["start_time"] + session["duration"]
     session["metadata"] = {**fields.get("metadata", {}), RESERVED: own}
-    return from_start_session(session, str)
+    return answered(session_id, **session)
 
 
 def pipeline() -> list[Record]:
@@ -120,10 +111,9 @@ def looked_up(store: Path, session_id: str) -> dict[str, Any]:
     code = (
         "import json, sys, honeytrace as h; print(json.dumps(h.get_session(sys.argv[1]).to_dict()))"
     )
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("HH_")}
     ran = subprocess.run(
         [sys.executable, "-c", code, session_id],
-        env={**environ, "HONEYTRACE_STORE": str(store)},
+        env=environ(HONEYTRACE_STORE=str(store)),
         capture_output=True,
         check=True,
         timeout=60,

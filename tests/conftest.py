@@ -1,0 +1,35 @@
+"""Fixtures that several rooms of the tests share; what helps them is in the modules beside this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("aftermath", "delivery", "ending", "twins")
+from delivery import isolated  # noqa: E402 - after its asserts are made to explain themselves
+from ending import Place  # noqa: E402
+from honeytrace.store.sqlite import SQLiteStore  # noqa: E402
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An unconfigured runtime in an empty directory and environment."""
+    with isolated(monkeypatch, tmp_path):
+        yield
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SQLiteStore]:
+    store = SQLiteStore(tmp_path / "sessions.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place to end in."""
+    place = Place(tmp_path)
+    yield place
+    place.close()
