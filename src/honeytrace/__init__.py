@@ -8,7 +8,7 @@
 #   _context   the ContextVar, ids, and `hot`, through which capture reaches the rest
 #   _threads   carries the current session into threads
 #   _snapshot  a Python value to JSON, now: at once where it is plain, through _exact where not;
-#              _fallback for what JSON has no word for; _redact masks
+#              _fallback for what JSON has no word for; _redact masks; _interrupt: what is let out
 #   _failure   an exception, told in JSON
 #   _session   a session while it runs
 #   _sampling  which trees are recorded

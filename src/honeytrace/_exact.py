@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from ._fallback import bounded_repr, plain_object, simplifier, type_name
+from ._interrupt import interrupts
 from ._redact import Said, unused
 from ._snapshot import Limits, dumps, room_for
 
@@ -51,7 +52,9 @@ class Walk:
         self._active.add(id(value))
         try:
             return self._compound(value, kind, depth)
-        except Exception as error:  # noqa: BLE001 - the value's own code failed, not the program
+        except BaseException as error:  # the value's own code failed, not the program
+            if interrupts(error):
+                raise
             return f"<{type_name(kind)}: {type_name(type(error))} when recorded>"
         finally:
             self._active.discard(id(value))

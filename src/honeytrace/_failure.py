@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from ._context import paused
+from ._interrupt import interrupts
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FRAMES = 40
@@ -38,7 +39,9 @@ def error_text(exc: BaseException) -> str:
     name = type(exc).__qualname__
     try:
         message = str(exc)
-    except Exception:  # noqa: BLE001 - the user's __str__ may do anything
+    except BaseException as error:  # the user's __str__ may do anything
+        if interrupts(error):
+            raise
         message = "<its __str__ raised>"
     return _cut(f"{name}: {message}" if message else name, _TEXT)
 
@@ -64,7 +67,9 @@ def describe(
         error = clean(error_text(exc))
         try:
             return status, error, _details(exc, clean, raised_in)
-        except Exception:  # noqa: BLE001 - the user's __getattribute__ may do anything
+        except BaseException as raised:  # the user's __getattribute__ may do anything
+            if interrupts(raised):
+                raise
             return status, error, {}
 
 
@@ -119,7 +124,9 @@ def _text(frames: list[tuple[FrameType, int]]) -> str:
     try:
         summary = traceback.StackSummary.extract(iter(frames[-_FRAMES:]))
         text = "".join(traceback.format_list(summary))
-    except Exception:  # noqa: BLE001 - a loader's get_source may do anything
+    except BaseException as error:  # a loader's get_source may do anything
+        if interrupts(error):
+            raise
         return ""
     return "Traceback (most recent call last):\n" + text[-_TEXT:]
 

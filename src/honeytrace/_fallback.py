@@ -24,6 +24,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
+from ._interrupt import interrupts
 from ._redact import Said
 
 TEXT_LIMIT: Final = 2_000  # characters of a repr, a message or a preview
@@ -105,7 +106,9 @@ def _attrs(value: Any) -> Any:
 def _pydantic(value: Any) -> Any:
     try:
         return value.model_dump(mode="json", warnings=False)
-    except Exception:  # noqa: BLE001 - a field without a JSON form; the others still count
+    except BaseException as error:  # a field without a JSON form; the others still count
+        if interrupts(error):
+            raise
         return _public(value)
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from ._interrupt import interrupts
 from .errors import ConfigurationError
 
 MASK: Final = "[redacted]"
@@ -251,7 +252,9 @@ class _Pass:
             if replaced is value:
                 return value
             replaced = orjson.loads(orjson.dumps(replaced))
-        except Exception:  # noqa: BLE001 - fail closed
+        except BaseException as error:  # fail closed
+            if interrupts(error):
+                raise
             _note(self._receipt, f"{path} (redaction failed)")
             return FAILED
         if replaced != value:

@@ -13,6 +13,7 @@ import orjson
 
 from ._context import current, format_id, hot
 from ._failure import describe, error_text
+from ._interrupt import interrupts
 from ._record import MERGED, OBJECTS, RESERVED, Record, as_object, merge_objects
 
 _new_record: Callable[[type[Record], tuple[Any, ...]], Record] = tuple.__new__
@@ -406,7 +407,9 @@ def as_text(value: Any) -> str:
     """A name or an id as text that UTF-8 has bytes for: lone surrogates are written out."""
     try:
         return str(value).encode("utf-8", "backslashreplace").decode()
-    except Exception:  # noqa: BLE001 - the value's own __str__ may do anything
+    except BaseException as error:  # the value's own __str__ may do anything
+        if interrupts(error):
+            raise
         return f"<{type(value).__name__}: its __str__ raised>"
 
 
@@ -414,7 +417,9 @@ def as_mapping(value: Any) -> dict[Any, Any]:
     """A mapping field takes a mapping; anything else is kept under `"value"`, as HoneyHive asks."""
     try:
         return dict(value) if isinstance(value, Mapping) else {"value": value}
-    except Exception:  # noqa: BLE001 - the mapping's own code may do anything
+    except BaseException as error:  # the mapping's own code may do anything
+        if interrupts(error):
+            raise
         return {"value": value}
 
 
@@ -422,7 +427,9 @@ def as_ids(value: Any) -> list[str]:
     """`children_ids` takes ids; one alone is a list of one."""
     try:
         return [as_text(value)] if isinstance(value, str) else [as_text(child) for child in value]
-    except Exception:  # noqa: BLE001 - no iterable, or one whose own code failed
+    except BaseException as error:  # no iterable, or one whose own code failed
+        if interrupts(error):
+            raise
         return [as_text(value)]
 
 

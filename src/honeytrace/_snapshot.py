@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from ._context import paused
+from ._interrupt import interrupts
 from ._redact import DEFAULT, Redactor
 from .errors import ConfigurationError
 
@@ -95,7 +96,7 @@ class Snapshotter:
         self._deep = max(limits.max_depth - _SHALLOW, 0)
 
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
-        """JSON of `value`, at most `max_bytes` long. Never raises; a KeyboardInterrupt passes.
+        """JSON of `value`, at most `max_bytes` long. Never raises; an interrupt passes.
 
         `receipt` gains the paths of what was masked, each beginning with `path`: `inputs.api_key`.
         """
@@ -110,8 +111,9 @@ class Snapshotter:
                 out = dumps(value)
                 if len(out) <= self._limits.max_bytes:
                     return b"%b" % out if len(out) < _BUFFER else out
-        except Exception:  # noqa: BLE001 - orjson refuses (surrogates, huge ints): the exact route knows
-            pass
+        except BaseException as error:  # orjson refuses (surrogates, huge ints), or a key's hash
+            if interrupts(error):
+                raise
         with paused():  # what a value runs to show itself is not the program's call
             try:
                 return self._exact(value, receipt, path)
