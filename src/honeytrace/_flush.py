@@ -204,7 +204,7 @@ class Flusher:
             self._untaken(part)
             return False
         if waits:
-            self._failed("the destination is busy", fate.retry_after)
+            self._failed(fate.why or "the destination is busy", fate.retry_after)
             if len(fate.retry) == len(part) and not fate.retry_after:
                 self._untaken(part)
             return False

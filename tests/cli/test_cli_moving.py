@@ -247,7 +247,7 @@ def test_a_wrong_key_ends_it_at_once(cli: Cli, store: str, api: Api) -> None:
     api.answer = lambda session_id: 401
     ran = cli("push", "--store", store)
     assert ran.status == 1
-    assert "401 Unauthorized: set HH_API_KEY" in ran.err
+    assert "401 Unauthorized: check the API key (HH_API_KEY" in ran.err
     assert ran.err.count("\n") == 1
     assert logging.getLogger("honeytrace").handlers == handlers
 

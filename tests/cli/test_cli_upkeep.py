@@ -114,7 +114,7 @@ def test_recover_with_a_wrong_key_keeps_the_journal(cli: Cli, died: Path, api: A
     api.answer = lambda session_id: 401
     ran = cli("recover")
     assert ran.status == 1
-    assert "401 Unauthorized: set HH_API_KEY" in ran.err
+    assert "401 Unauthorized: check the API key (HH_API_KEY" in ran.err
     assert ran.err.count("\n") == 1
     api.answer = lambda session_id: 200
     assert cli("recover").status == 0

@@ -17,8 +17,12 @@ import httpx
 from openapi_core import OpenAPI
 from openapi_core.datatypes import RequestParameters
 
+from honeytrace.sinks import Delivery
+
 DOCUMENT = Path(__file__).parents[1] / "api" / "data" / "honeyhive-openapi-1.0.21.yaml"
 BATCH = "/session/start/batch"
+TAKEN = Delivery([], [])
+"""What the sink says of a batch that was accepted whole."""
 
 
 @dataclass(frozen=True)

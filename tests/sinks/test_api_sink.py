@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,12 +15,14 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from honeyhive_server import BATCH, HoneyHiveServer, Reply, Request
+from honeyhive_server import BATCH, TAKEN, HoneyHiveServer, Reply, Request
 
 import honeytrace
-from honeytrace._config import Config
+from honeytrace._config import NO_JOURNAL, Config
+from honeytrace._flush import Flusher
 from honeytrace._record import Item, Record, Update, from_start_session
 from honeytrace.errors import HoneytraceError
+from honeytrace.sinks import Delivery
 from honeytrace.sinks.api import BATCH_HEADER, ApiSink
 from honeytrace.testing import capture
 
@@ -98,7 +101,7 @@ def test_requests_in_flight(server: HoneyHiveServer, make_sink: MakeSink) -> Non
             count -= 1
 
     server.answer = answer
-    assert make_sink(concurrency=4).deliver(records(13), timeout=30) == ([], [], None)
+    assert make_sink(concurrency=4).deliver(records(13), timeout=30) == TAKEN
     assert max(under_way) == 4
     assert server.connections == 4
 
@@ -109,7 +112,7 @@ def test_a_refused_record_does_not_cost_its_batch(
     """A 4xx for one session refuses that one, with the status as the reason."""
     server.answer = refuse('"s3"')
     sent = records(8)
-    assert make_sink().deliver(sent, timeout=30) == ([], [(sent[3], "400 Bad Request")], None)
+    assert make_sink().deliver(sent, timeout=30) == Delivery([], [(sent[3], "400 Bad Request")])
     assert sorted(server.sessions) == [f"s{n}" for n in range(8) if n != 3]
 
 
@@ -120,24 +123,52 @@ def test_a_refused_record_does_not_cost_its_batch(
 def test_what_somebody_must_cure(
     server: HoneyHiveServer,
     make_sink: MakeSink,
-    caplog: pytest.LogCaptureFixture,
     status: int,
     cure: str,
 ) -> None:
-    """A wrong key or URL is told once, with its cure; one request is made, and all is kept."""
+    """A wrong key or URL stops the batch at once; all is kept, and the delivery names the cure."""
     server.answer = lambda request: Reply(status)
-    sent, sink = records(40), make_sink()
-    for _ in range(3):
-        assert sink.deliver(sent, timeout=30) == (sent, [], None)
-    assert [r.getMessage().count(cure) for r in caplog.records if r.levelname == "WARNING"] == [1]
-    assert len(server.requests) == 3
+    sent = records(40)
+    delivery = make_sink().deliver(sent, timeout=30)
+    assert delivery[:3] == (sent, [], None)
+    assert f"{server.url}/session/start answers {status} " in str(delivery.why)
+    assert cure in str(delivery.why)
+    assert len(server.requests) == 1
+
+
+def test_a_wrong_key_is_told_once(
+    server: HoneyHiveServer, make_sink: MakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often delivery is tried, one line names status and cure, and one says it is over."""
+    tries, wrong, cured = 0, threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Reply | None:
+        nonlocal tries
+        tries += 1
+        if tries == 4:
+            wrong.set()
+            cured.wait(timeout=30)
+        return None if cured.is_set() else Reply(401)
+
+    server.answer = answer
+    caplog.set_level(logging.INFO, "honeytrace")
+    flusher = Flusher(Config(journal=NO_JOURNAL, flush_interval=1e-6), lambda damage: make_sink())
+    for each in records(3):
+        flusher.queue.add(each)
+    assert wrong.wait(timeout=30)
+    cured.set()
+    assert flusher.stop(timeout=30)
+    trouble, end = (r.getMessage() for r in caplog.records)
+    assert re.fullmatch(r"honeytrace cannot deliver.*: http\S+ answers 401 .*HH_API_KEY.*", trouble)
+    assert end == "honeytrace delivers again"
 
 
 def test_retry_after(server: HoneyHiveServer, make_sink: MakeSink) -> None:
     """A server that asks for a pause gets one: the rest of the batch is not begun."""
     server.answer = lambda request: Reply(429, headers=(("Retry-After", "7"),))
     sent = records(40)
-    assert make_sink().deliver(sent, timeout=30) == (sent, [], 7.0)
+    why = f"{server.url} answers 429 Too Many Requests"
+    assert make_sink().deliver(sent, timeout=30) == (sent, [], 7.0, why)
     assert len(server.requests) == 1
 
 
@@ -168,7 +199,7 @@ def test_an_update_of_the_same_batch_travels_inside(
         update("a", feedback={"rating": 2}, children_ids=["c"]),
         record("b"),
     ]
-    assert make_sink().deliver(batch, timeout=30) == ([], [], None)
+    assert make_sink().deliver(batch, timeout=30) == TAKEN
     assert server.paths() == ["POST /session/start"] * 2
     a, b = server.sessions["a"], server.sessions["b"]
     assert (a["feedback"], a["error"]) == ({"by": "x", "rating": 2}, "late")
@@ -184,7 +215,7 @@ def test_a_later_update(server: HoneyHiveServer, make_sink: MakeSink) -> None:
         update("a", feedback={"by": "x"}, inputs={"q": 2}, children_ids=["c"]),
         update("a", children_ids=["d"]),
     ]
-    assert sink.deliver(batch, timeout=30) == ([], [], None)
+    assert sink.deliver(batch, timeout=30) == TAKEN
     assert server.paths() == ["POST /session/start", "PUT /events"]
     assert server.updates == [
         {
@@ -203,14 +234,14 @@ def test_an_update_of_nothing(server: HoneyHiveServer, make_sink: MakeSink) -> N
     """An update the server knows no session for is refused, not tried for ever."""
     server.answer = lambda request: Reply(404) if request.method == "PUT" else None
     late = update("gone", feedback={"rating": 1})
-    assert make_sink().deliver([late], timeout=30) == ([], [(late, "404 Not Found")], None)
+    assert make_sink().deliver([late], timeout=30) == Delivery([], [(late, "404 Not Found")])
 
 
 def test_the_batch_route(server: HoneyHiveServer, make_sink: MakeSink) -> None:
     """A server that announces its batch route gets the rest, updates too, in one request."""
     server.headers = ANNOUNCED
     batch = [*records(50), update("old", feedback={"rating": 1}, inputs={"q": 1})]
-    assert make_sink().deliver(batch, timeout=30) == ([], [], None)
+    assert make_sink().deliver(batch, timeout=30) == TAKEN
     assert server.paths() == ["POST /session/start", f"POST {BATCH}"]
     assert len(server.sessions) == 50
     assert server.updates == [
@@ -243,7 +274,7 @@ def test_the_batch_route_goes_away(server: HoneyHiveServer, make_sink: MakeSink)
     sink.deliver(records(2), timeout=30)
     server.headers = ()
     server.answer = lambda request: Reply(404) if request.path == BATCH else None
-    assert sink.deliver([record("a"), record("b")], timeout=30) == ([], [], None)
+    assert sink.deliver([record("a"), record("b")], timeout=30) == TAKEN
     assert {"a", "b"} <= set(server.sessions)
 
 
@@ -278,7 +309,7 @@ def test_delivery_is_not_recorded(server: HoneyHiveServer, make_sink: MakeSink) 
     sink = make_sink()
     with capture() as sessions:
         sink.core.send_json = honeytrace.trace_session(sink.core.send_json)  # type: ignore[method-assign]
-        assert sink.deliver(records(3), timeout=30) == ([], [], None)
+        assert sink.deliver(records(3), timeout=30) == TAKEN
         with honeytrace.session("after"):
             pass
     assert [session.session_name for session in sessions] == ["after"]
@@ -291,7 +322,7 @@ def test_no_more_threads(
 
     sink = make_sink()
     monkeypatch.setattr("honeytrace.sinks.api.threading", SimpleNamespace(Thread=_Unstartable))
-    assert sink.deliver(records(3), timeout=30) == ([], [], None)
+    assert sink.deliver(records(3), timeout=30) == TAKEN
     assert len(server.sessions) == 3
 
 
@@ -311,7 +342,7 @@ def test_a_forked_child_has_connections_of_its_own(
     child = os.fork()
     if child == 0:
         delivered = sink.deliver([record("child")], timeout=30)
-        os._exit(0 if delivered == ([], [], None) else 1)
-    assert sink.deliver([record("parent")], timeout=30) == ([], [], None)
+        os._exit(0 if delivered == TAKEN else 1)
+    assert sink.deliver([record("parent")], timeout=30) == TAKEN
     assert os.waitpid(child, 0)[1] == 0
     assert {"child", "parent"} <= set(server.sessions)

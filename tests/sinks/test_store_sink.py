@@ -11,6 +11,7 @@ import pytest
 
 from honeytrace._record import Item, Record, Update, from_start_session
 from honeytrace.errors import StoreError
+from honeytrace.sinks import Delivery
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -44,7 +45,7 @@ def test_records_and_updates_of_one_batch(sink: StoreSink) -> None:
     batch: list[Item] = []
     for number in range(10):
         batch += [record(f"s{number}"), rating(f"s{number}", number)]
-    assert sink.deliver(batch, timeout=1) == ((), [], None)
+    assert sink.deliver(batch, timeout=1) == Delivery(refused=[])
     assert ratings(sink, *(f"s{number}" for number in range(10))) == list(range(10))
 
 
@@ -137,7 +138,7 @@ def test_trouble_of_the_whole_store_is_raised(sink: StoreSink) -> None:
 
 def test_an_empty_batch_is_nothing(sink: StoreSink) -> None:
     """No items, no transaction, nothing said."""
-    assert sink.deliver([], timeout=1) == ((), [], None)
+    assert sink.deliver([], timeout=1) == Delivery(refused=[])
 
 
 def test_closing_closes_the_store(sink: StoreSink) -> None:

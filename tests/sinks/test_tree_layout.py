@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-from honeyhive_server import HoneyHiveServer, Reply, Request
+from honeyhive_server import TAKEN, HoneyHiveServer, Reply, Request
 
 from honeytrace._config import Config
 from honeytrace._record import Record, Update, from_start_session
@@ -55,7 +55,7 @@ def sink(server: HoneyHiveServer) -> Iterator[ApiSink]:
 def test_a_tree_is_two_requests(server: HoneyHiveServer, sink: ApiSink) -> None:
     """The session is started first, though it ends last, and its events follow in one request."""
     tree = [nested("leaf", "mid", {"q": 1}), nested("mid"), root()]
-    assert sink.deliver(tree, timeout=30) == ([], [], None)
+    assert sink.deliver(tree, timeout=30) == TAKEN
     assert server.paths() == ["POST /session/start", "POST /events/batch"]
     assert server.sessions["root"]["session_name"] == "answer"
     assert server.events["leaf"] == {
@@ -77,8 +77,8 @@ def test_a_tree_is_two_requests(server: HoneyHiveServer, sink: ApiSink) -> None:
 
 def test_events_do_not_wait_for_their_session(server: HoneyHiveServer, sink: ApiSink) -> None:
     """Events of a session that still runs are sent: ids tie them together whenever it ends."""
-    assert sink.deliver([nested("leaf")], timeout=30) == ([], [], None)
-    assert sink.deliver([root()], timeout=30) == ([], [], None)
+    assert sink.deliver([nested("leaf")], timeout=30) == TAKEN
+    assert sink.deliver([root()], timeout=30) == TAKEN
     assert server.paths() == ["POST /events/batch", "POST /session/start"]
 
 
@@ -105,11 +105,11 @@ def test_a_batch_stored_in_part(server: HoneyHiveServer, sink: ApiSink) -> None:
 def test_batches_stay_below_the_limit(server: HoneyHiveServer, sink: ApiSink) -> None:
     """Events are divided into requests of less than 5 MB and at most 500 events."""
     large = [nested(f"large{n}", inputs={"q": "x" * 2_000_000}) for n in range(3)]
-    assert sink.deliver(large, timeout=30) == ([], [], None)
+    assert sink.deliver(large, timeout=30) == TAKEN
     assert sorted(len(request.json["events"]) for request in server.requests) == [1, 2]
     assert max(len(request.body) for request in server.requests) < 5_000_000
     server.requests.clear()
-    assert sink.deliver([nested(f"e{n}") for n in range(501)], timeout=30) == ([], [], None)
+    assert sink.deliver([nested(f"e{n}") for n in range(501)], timeout=30) == TAKEN
     assert sorted(len(request.json["events"]) for request in server.requests) == [1, 500]
 
 

@@ -55,15 +55,16 @@ class Courier:
         waiting, failures = batch, 0
         while True:
             trouble, wait = "the destination is busy", _FIRST_WAIT * 2**failures
-            before, said = len(waiting), len(self._said.texts)
+            before = len(waiting)
             try:
                 fate = self._sink.deliver(waiting, timeout=_TIMEOUT)
                 waiting, wait = fate.retry, fate.retry_after or wait
                 self.refused += fate.refused
             except HoneytraceError as error:
                 trouble = str(error)
-            if self._said.texts[said:]:
-                raise HoneytraceError(self._said.texts.pop())
+            else:
+                if fate.why and not fate.retry_after and len(waiting) == before:
+                    raise HoneytraceError(fate.why)  # waiting is no cure for a wrong key
             if not waiting:
                 return
             failures = failures + 1 if len(waiting) == before else 0

@@ -19,6 +19,8 @@ class Delivery(NamedTuple):
     """Never to be accepted, each with its reason."""
     retry_after: float | None = None
     """Seconds the other side asked to wait."""
+    why: str | None = None
+    """Why `retry` is not delivered, for the log, with the cure where somebody has to bring it."""
 
 
 class Sink(Protocol):

@@ -29,14 +29,17 @@ from ._requests import EVENTS, Parcel, Request, is_update, parcels, requests
 
 __all__ = ["ApiSink"]
 
-logger = logging.getLogger("honeytrace")
-
 BATCH_HEADER = "honeytrace-batch"
 """The header in which a server names its route for many sessions at once."""
 
 _DELIVERING = Off("delivering")
 _AGAIN = (408, 425, 429)
 _NO_ROUTE = (404, 405, 410)
+_CURES = {
+    401: "check the API key (HH_API_KEY, HONEYTRACE_API_KEY or configure(api_key=…))",
+    403: "use an API key (HH_API_KEY, HONEYTRACE_API_KEY) that may write to this project",
+}
+_ELSE = "check HH_API_URL, HONEYTRACE_SERVER_URL or configure(server_url=…)"
 _ENOUGH = 3
 """So many requests in a row without a reply, and the rest of the batch is not begun."""
 
@@ -58,13 +61,13 @@ class ApiSink:
         self.batch_path: str | None = None
         self.proven: set[str] = set()
         """Routes that have answered with success."""
-        self._said: set[str] = set()
         logging.getLogger("httpx").addFilter(_is_not_ours)
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
         """Send the batch, each request once, within `timeout` seconds.
 
-        Raises HoneytraceError when nothing of it could be delivered; the message says why.
+        Raises HoneytraceError when nothing of it could be delivered and waiting may help; the
+        message says why.
         """
         return _Shipment(self, timeout).deliver(parcels(batch))
 
@@ -77,12 +80,6 @@ class ApiSink:
         path = reply.headers.get(BATCH_HEADER, "")
         if path.startswith("/"):
             self.batch_path = path
-
-    def say(self, trouble: str) -> None:
-        """Log a trouble that somebody has to cure, once."""
-        if trouble not in self._said:
-            self._said.add(trouble)
-            logger.warning("honeytrace: %s", trouble)
 
 
 class _Shipment:
@@ -98,6 +95,8 @@ class _Shipment:
         self._unanswered = 0
         self._stopped = False
         self._trouble: str | None = None
+        self._cure: str | None = None
+        """What is wrong with the key or the URL, and what to do about it."""
         self._retry_after: float | None = None
 
     def deliver(self, waiting: Sequence[Parcel]) -> Delivery:
@@ -209,15 +208,9 @@ class _Shipment:
 
     def _stop(self, request: Request, status: int) -> None:
         """What is wrong concerns the whole batch, and has a cure."""
-        cure = {
-            401: "set HH_API_KEY or configure(api_key=…) to a valid key",
-            403: "use an API key that may write to this project",
-        }.get(status, "set HH_API_URL or configure(server_url=…) to a HoneyHive server")
         self._stopped = True
-        self._sink.say(
-            f"{self._url} answers {request.method} {request.path} with {_named(status)}: {cure}; "
-            "sessions are kept meanwhile"
-        )
+        cure = _CURES.get(status, _ELSE)
+        self._cure = f"{self._url}{request.path} answers {_named(status)}: {cure}"
 
     def _settle(self, settled: Iterable[Parcel], reason: str | None = None) -> None:
         self._settled.update(dict.fromkeys(settled, reason))
@@ -226,7 +219,7 @@ class _Shipment:
         settled = self._settled.copy()  # a thread left behind may still write to it
         if time.monotonic() >= self._deadline:
             self._trouble = self._trouble or f"{self._url} gave no reply in time"
-        if self._trouble and not settled and not self._retry_after:
+        if self._trouble and not settled and not self._retry_after and not self._cure:
             raise HoneytraceError(self._trouble)
         retry = [parcel for parcel in waiting if parcel not in settled]
         refused = [(parcel, reason) for parcel, reason in settled.items() if reason]
@@ -234,6 +227,7 @@ class _Shipment:
             [item for parcel in retry for item in parcel.items],
             [(item, reason) for parcel, reason in refused for item in parcel.items],
             self._retry_after,
+            self._cure or self._trouble if retry else None,
         )
 
 
