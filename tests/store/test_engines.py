@@ -86,6 +86,7 @@ queries = st.builds(
 def answers(store: Store, batches: list[list[Item]], query: Query) -> list[object]:
     """What the store says after it was given the batches, about everything and to the query."""
     sink = StoreSink(store)
+    unchanged = store.changed(None).last
     for batch in batches:
         assert not sink.deliver(batch, timeout=1).refused
     found = [
@@ -100,6 +101,9 @@ def answers(store: Store, batches: list[list[Item]], query: Query) -> list[objec
     found += [store.values(field) for field in FIELDS]
     start = store.arrived(0, 2)
     found += [start, store.arrived(start.last), store.arrived(None)]
+    first = store.changed(unchanged, 2)
+    rest = store.changed(first.last)
+    found += [first.records, rest.records, store.changed(rest.last).records]
     found += [store.delete(before=START + 3), store.list(query), store.values("session_name")]
     sink.close()
     return found

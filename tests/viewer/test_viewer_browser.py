@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from viewer_site import HOSTILE, call, looked_up, many, pipeline, serving, wide
+from viewer_site import HOSTILE, START, call, looked_up, many, pipeline, serving, wide
 
+from honeytrace._record import Update
 from honeytrace.store.sqlite import SQLiteStore
 from surroundings import environ
 
@@ -107,6 +108,41 @@ def test_sessions_appear_while_a_pipeline_runs(page: Any, store: SQLiteStore) ->
             expect(page.locator(".row").first).to_contain_text(f"done: {said}")
         running.stdin.close()
         assert running.wait(60) == 0
+
+
+def test_rows_change_while_they_are_looked_at(page: Any, store: SQLiteStore) -> None:
+    """Feedback from elsewhere and the end of a call show in their rows, which keep their places,
+    their choice and the focus; what leaves the conditions leaves the list."""
+    running = call("late", start_time=START + 9)._replace(status="running", duration=None)
+    store.insert([call("early"), running])
+    page.goto("/?since=2000-01-01")
+    rows = page.locator(".row")
+    expect(rows).to_have_count(2)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    store.update([Update("late", {"status": b'"ok"', "duration": b"7000"})])
+    expect(rows.first).to_contain_text("7.00 s")
+    expect(rows.first).to_have_class(re.compile("chosen"))
+    expect(rows.first.get_by_role("link")).to_be_focused()
+    store.update([Update("early", {"feedback": b'{"rating": 4}'})])
+    expect(rows.last.locator(".rating")).to_have_text("★ 4")
+    expect(rows).to_have_count(2)
+    page.goto("/?status=ok")
+    expect(rows).to_have_count(2)
+    store.update([Update("early", {"status": b'"cancelled"'})])
+    expect(rows).to_have_count(1)
+
+
+def test_what_is_older_than_the_page_does_not_join_it(page: Any, store: SQLiteStore) -> None:
+    """A run that started long ago and ends now belongs to an older page, where there is one."""
+    store.insert(many(60))
+    page.goto("/")
+    expect(page.locator(".row")).to_have_count(50)
+    store.insert([call("old", start_time=START - 1)])
+    store.insert([call("new", start_time=START + 1e6)])
+    expect(page.locator(".row")).to_have_count(51)
+    expect(page.locator(".row").first).to_have_attribute("data-id", "new")
+    assert page.locator("[data-id=old]").count() == 0
 
 
 def test_a_run_grows_while_it_is_looked_at(page: Any, store: SQLiteStore) -> None:

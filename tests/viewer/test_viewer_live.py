@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import orjson
 import pytest
 from viewer_site import call, many, serving
 
+from honeytrace._record import Update
 from honeytrace.errors import StoreError
 from honeytrace.server import Limits
 from honeytrace.server.viewer import _live
@@ -103,15 +105,58 @@ def test_a_page_that_comes_back_misses_nothing(http: httpx.Client, store: SQLite
         assert arrivals(next(stream)) == ["meanwhile"]
 
 
+def test_what_changes_is_told(http: httpx.Client, store: SQLiteStore) -> None:
+    """Feedback, and the end of a call that was running: the row as it is now, by any writer."""
+    store.insert([call("s"), call("t", source="elsewhere"), call("u")._replace(status="running")])
+    with following(http, "/live?source=test") as stream:
+        begin(stream)
+        with closing(SQLiteStore(store.path)) as other:
+            feedback = b'{"rating":2,"comment":"slow"}'
+            other.update([Update(name, {"feedback": feedback}) for name in "ts"])
+        gone, row = orjson.loads(next(stream)["data"])
+        assert (gone["id"], gone["html"]) == ("t", "")
+        assert 'title="Feedback: rating: 2 comment: slow">★ 2<' in row["html"]
+        store.update([Update("u", {"status": b'"ok"'})])
+        (row,) = orjson.loads(next(stream)["data"])
+        assert (row["id"], "status ok" in row["html"]) == ("u", True)
+
+
+def test_what_meets_the_conditions_no_more_is_told(http: httpx.Client, store: SQLiteStore) -> None:
+    """So that a list of what is running loses what has ended."""
+    store.insert([call("s")._replace(status="running")])
+    with following(http, "/live?status=running") as stream:
+        begin(stream)
+        store.update([Update("s", {"status": b'"ok"'})])
+        (row,) = orjson.loads(next(stream)["data"])
+        assert (row["id"], row["html"]) == ("s", "")
+
+
+def test_a_page_misses_nothing_while_it_is_made(http: httpx.Client, store: SQLiteStore) -> None:
+    """Its stream begins where the page was, however late the browser opens it."""
+    store.insert([call("s"), call("first", "run", "run")])
+    for page in ("/?scope=calls&project=support", "/sessions/first"):
+        address = re.search(r'data-live="([^"]+)"', http.get(page).text)
+        assert address is not None
+        store.insert([call(f"after {page}", "run", "run")])
+        store.update([Update("first", {"feedback": orjson.dumps({"on": page})})])
+        with following(http, address[1].replace("&amp;", "&")) as stream:
+            next(stream)
+            told = orjson.loads(next(stream)["data"])
+        if page.startswith("/?"):
+            assert {each["id"] for each in told} == {f"after {page}", "first"}
+        else:
+            assert told == {"arrived": 1, "changed": 1}
+
+
 def test_a_run_that_has_not_ended_is_told_of(http: httpx.Client, store: SQLiteStore) -> None:
     """How many of its calls arrived; others do not count, and an ended run is not followed."""
     store.insert([call("first", "a/b", "a/b")])
     page = http.get("/sessions/first").text
-    assert 'data-live="/live/a%2Fb"' in page
+    assert 'data-live="/live/a%2Fb?after=1-0"' in page
     with following(http, "/live/a%2Fb") as stream:
         begin(stream)
         store.insert([call("other"), call("second", "a/b", "a/b"), call("a/b")])
-        assert next(stream)["data"] == "2"
+        assert orjson.loads(next(stream)["data"]) == {"arrived": 2, "changed": 0}
     assert "data-live" not in http.get("/sessions/first").text
 
 

@@ -110,7 +110,7 @@ class Outline(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """What arrived, in that order, and where to go on from."""
+    """What arrived or was changed, in that order, and where to go on from."""
 
     records: Sequence[Record]
     last: int
@@ -187,7 +187,13 @@ class Store(Reader, Protocol):
         """The next sessions to have arrived `after` this place; None asks for the present one.
 
         A session arrives when it ends, so this, and not `start_time`, is the order to follow.
-        Changes to a session that is there do not show.
+        """
+
+    def changed(self, after: int | None, limit: int = 100) -> Arrivals:
+        """The next sessions to have been changed `after` this place, as they are now, each once;
+        None asks for the present one. A place of `arrived` is none of these.
+
+        What was changed before anybody asked is not known.
         """
 
     def values(self, field: Field) -> Sequence[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from .._record import OBJECTS, Record
-from . import NEWEST, Arrivals, Field, Outline, Query, facets, search
+from . import NEWEST, Arrivals, Field, Outline, Query, changes, facets, search
 from ._figures import Figure
 
 __all__ = [
     "JSON",
     "arrived",
+    "changed",
     "count",
     "figures",
     "find_ids",
@@ -110,9 +111,28 @@ def arrived(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals
     (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
     if after is None or after > last:  # the newest were deleted, and their numbers come again
         return Arrivals([], last)
-    sql = f"{_SELECT.replace('SELECT', 'SELECT id,', 1)} WHERE id > ? ORDER BY id LIMIT ?"
-    rows = conn.execute(sql, (after, limit)).fetchall()
-    return Arrivals([Record._make(row[1:]) for row in rows], rows[-1][0] if rows else after)
+    sql = f"SELECT id, {_SELECTED} FROM events WHERE id > ? ORDER BY id LIMIT ?"
+    return _placed(conn.execute(sql, (after, limit)), after)
+
+
+def changed(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals:
+    """The rows that were changed after this place, in that order; None asks for the present one."""
+    if changes.is_behind(conn):  # read-only, or busy: nothing is known
+        return Arrivals([], after or 0)
+    last = changes.last(conn)
+    if after is None or after > last:  # another store has taken the place of the one followed
+        return Arrivals([], last)
+    sql = (
+        f"SELECT number, {_SELECTED} FROM changes CROSS JOIN events USING (id)"
+        " WHERE number > ? ORDER BY number LIMIT ?"
+    )
+    return _placed(conn.execute(sql, (after, limit)), after)
+
+
+def _placed(rows: Iterable[tuple[Any, ...]], after: int) -> Arrivals:
+    """Rows that begin with their place."""
+    found = list(rows)
+    return Arrivals([Record._make(row[1:]) for row in found], found[-1][0] if found else after)
 
 
 _VALUES: dict[Field, str] = {

@@ -27,19 +27,21 @@ class MemoryStore:
         self._records: dict[str, Record] = {}
         self._numbers: dict[str, int] = {}
         """In which place each session arrived."""
-        self._next = count(1).__next__
+        self._changes: dict[str, int] = {}
+        """In which place each one was last changed, of those that were, in that order."""
+        self._next, self._next_change = count(1).__next__, count(1).__next__
         self._waiting: dict[str, list[Update]] = {}
 
     def insert(self, records: Sequence[Record]) -> None:
         with self._lock:
             for record in records:
-                old = self._records.get(record.event_id)
-                record = record if old is None else merge(old, record)
-                if old is None:
+                if record.event_id not in self._records:
                     self._numbers[record.event_id] = self._next()
+                    self._records[record.event_id] = record
+                else:
+                    self._change(merge(self._records[record.event_id], record))
                 for update in self._waiting.pop(record.event_id, ()):
-                    record = apply(record, update)
-                self._records[record.event_id] = record
+                    self._change(apply(self._records[record.event_id], update))
             while len(self._records) > self._limit:
                 self._forget(next(iter(self._records)))
 
@@ -50,7 +52,7 @@ class MemoryStore:
                 if old is None:
                     self._waiting.setdefault(update.event_id, []).append(update)
                 else:
-                    self._records[update.event_id] = apply(old, update)
+                    self._change(apply(old, update))
 
     def get(self, session_id: str) -> Record | None:
         with self._lock:
@@ -71,12 +73,10 @@ class MemoryStore:
         return [outline_of(record) for record in reversed(self._found(Query(root_id=root_id)))]
 
     def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
-        with self._lock:
-            if after is None:
-                return Arrivals([], max(self._numbers.values(), default=0))
-            ids = [found for found, number in self._numbers.items() if number > after][:limit]
-            last = self._numbers[ids[-1]] if ids else after
-            return Arrivals([self._records[found] for found in ids], last)
+        return self._after(self._numbers, after, limit)
+
+    def changed(self, after: int | None, limit: int = 100) -> Arrivals:
+        return self._after(self._changes, after, limit)
 
     def values(self, field: Field) -> Sequence[str]:
         name = "event_name" if field == "session_name" else field
@@ -118,8 +118,24 @@ class MemoryStore:
         found = self._found(replace(query, before=None))[:newest]
         return [(r.event_name, r.start_time, r.duration, r.status, r.event_id) for r in found]
 
+    def _after(self, places: dict[str, int], after: int | None, limit: int) -> Arrivals:
+        with self._lock:
+            if after is None:
+                return Arrivals([], max(places.values(), default=0))
+            ids = [found for found, number in places.items() if number > after][:limit]
+            last = places[ids[-1]] if ids else after
+            return Arrivals([self._records[found] for found in ids], last)
+
+    def _change(self, record: Record) -> None:
+        """Replace what is known by this id; what changes nothing is no change."""
+        if record != self._records[record.event_id]:
+            self._records[record.event_id] = record
+            self._changes.pop(record.event_id, None)  # to the end
+            self._changes[record.event_id] = self._next_change()
+
     def _forget(self, event_id: str) -> None:
         del self._records[event_id], self._numbers[event_id]
+        self._changes.pop(event_id, None)
 
 
 def outline_of(r: Record) -> Outline:

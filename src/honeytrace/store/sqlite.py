@@ -30,6 +30,7 @@ from . import (
     _figures,
     _reading,
     _writing,
+    changes,
     facets,
     search,
 )
@@ -136,6 +137,11 @@ class SQLiteStore:
     def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
         with self._connection(self._reader) as conn:
             return _reading.arrived(conn, after, limit)
+
+    def changed(self, after: int | None, limit: int = 100) -> Arrivals:
+        self._catch_up(changes)
+        with self._connection(self._reader) as conn:
+            return _reading.changed(conn, after, limit)
 
     def values(self, field: Field) -> Sequence[str]:
         with self._connection(self._reader) as conn:

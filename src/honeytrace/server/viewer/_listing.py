@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from ...store.memory import MemoryStore
 from .._http import RefusedError
 from ._filters import PAGE, Filters
 from ._gist import gist
-from ._live import Live
+from ._live import Live, here
 from ._site import Page, Site
 
 __all__ = ["ListPage", "Row", "follow_list", "show_list"]
@@ -39,6 +39,9 @@ class Row:
     error: str
     calls: int
     """How many ran directly inside."""
+    rating: str
+    said: str
+    """The feedback given: its rating, and all of it in a line; empty where there is none."""
 
     @classmethod
     def of(cls, record: Record) -> Row:
@@ -55,6 +58,8 @@ class Row:
             answered=gist(record.outputs),
             error=(record.error or "")[:300],
             calls=len(orjson.loads(record.children_ids)),
+            rating=_rating(record),
+            said=gist(record.feedback),
         )
 
 
@@ -68,6 +73,8 @@ class ListPage(Page):
     rows: Sequence[Row]
     older: str
     """The address of the next page; empty at the end."""
+    live: str
+    """Where to be told of more; empty on older pages."""
     problem: str
     """What is wrong with the conditions; empty when nothing is."""
     projects: Sequence[str]
@@ -88,6 +95,7 @@ class RowPart(Page):
 def show_list(site: Site, request: Request) -> Response:
     """`GET /`."""
     filters = Filters.read(request.query_params)
+    live = "" if filters.before else filters.url("/live", after=here(site.store))
     found, problem = [], ""
     try:
         found = list(site.store.list(filters.query(time.time())))
@@ -101,6 +109,7 @@ def show_list(site: Site, request: Request) -> Response:
         filters=filters,
         rows=[Row.of(record) for record in shown],
         older=older,
+        live=live,
         problem=problem,
         projects=site.choices("project"),
         sources=site.choices("source"),
@@ -111,22 +120,31 @@ def show_list(site: Site, request: Request) -> Response:
 
 
 def follow_list(site: Site, live: Live, request: Request) -> Response:
-    """`GET /live`, with the parameters of the list: rows of what arrives and meets them."""
+    """`GET /live`, with the parameters of the list: rows of what arrives or is changed and meets
+    them; without HTML, what was changed and does not meet them any more."""
     filters = Filters.read(request.query_params)
     filters.query(time.time())  # refused now rather than in the stream
 
-    def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+    def rows(arrived: Sequence[Record], changed: Sequence[Record]) -> list[dict[str, Any]]:
         # the engine in memory knows every condition; `since` moves on with the time
-        arrived = MemoryStore()
-        arrived.insert(records)
-        matching = arrived.list(filters.query(time.time()))
-        return [_arrival(site, record) for record in reversed(matching)]
+        told = MemoryStore()
+        told.insert(arrived)
+        told.insert(changed)
+        meeting = told.list(replace(filters.query(time.time()), limit=len(arrived) + len(changed)))
+        there = {record.event_id for record in meeting}
+        gone = [record for record in changed if record.event_id not in there]
+        return [
+            *(_told(record, "") for record in gone),
+            *(
+                _told(record, site.text(RowPart(record.event_name, Row.of(record))))
+                for record in reversed(meeting)
+            ),
+        ]
 
     return live.follow(request, rows)
 
 
-def _arrival(site: Site, record: Record) -> dict[str, Any]:
-    html = site.text(RowPart(record.event_name, Row.of(record)))
+def _told(record: Record, html: str) -> dict[str, Any]:
     return {"id": record.event_id, "start": record.start_time, "html": html}
 
 
@@ -137,3 +155,8 @@ def _user(record: Record) -> str:
     properties = orjson.loads(record.user_properties)
     names = ("name", "email", "user_id", "id", "user")
     return next((str(properties[name]) for name in names if properties.get(name)), "")[:60]
+
+
+def _rating(record: Record) -> str:
+    rating = orjson.loads(record.feedback or b"{}").get("rating")
+    return f"{rating:g}" if type(rating) in (int, float) else ""

@@ -12,11 +12,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..._record import OBJECTS
+from ..._record import OBJECTS, Record
 from ..._recorded import RecordedSession
 from ...lookup import StoreFamily
 from .._http import RefusedError, bad_request
-from ._live import Live
+from ._live import Live, here
 from ._site import INVISIBLE, Page, Site
 from ._tree import Tree, lay_out
 from ._values import Node, Shown, Text, nodes, shown
@@ -60,27 +60,35 @@ class SessionPage(Detail):
     top: RecordedSession
     """What the page is about; the selected session is inside it, or is it."""
     tree: Tree
-    running: bool
-    """Whether the run has not ended, so that more of it may arrive."""
+    live: str
+    """Where to be told of more, while the run has not ended; then empty."""
     ticks: Sequence[float]
     """Milliseconds at the quarters of the timeline."""
 
 
 def show_session(site: Site, request: Request) -> Response:
     """`GET /sessions/{session_id}`."""
+    place = here(site.store)
     session = find(site, request)
     top, tree = lay_out(StoreFamily(site.store), session)
     ticks = [tree.span * quarter / 4 for quarter in range(5)]
     detail = vars(_detail(site, session))
     root = site.store.get(session.root_id)
     running = root is None or root.end_time is None
-    return site.stream(SessionPage(**detail, top=top, tree=tree, running=running, ticks=ticks))
+    live = f"/live/{quote(session.root_id, safe='')}?after={place}" if running else ""
+    return site.stream(SessionPage(**detail, top=top, tree=tree, live=live, ticks=ticks))
 
 
 def follow_run(live: Live, request: Request) -> Response:
-    """`GET /live/{root_id}`: how many calls of this run have arrived."""
+    """`GET /live/{root_id}`: how many calls of this run have arrived, and whether some of it was
+    changed, as a run is that was there before it ended."""
     root_id = request.path_params["root_id"]
-    return live.follow(request, lambda found: sum(each.root_id == root_id for each in found))
+
+    def counts(*told: Sequence[Record]) -> dict[str, int] | None:
+        arrived, changed = (sum(each.root_id == root_id for each in records) for records in told)
+        return {"arrived": arrived, "changed": changed} if arrived or changed else None
+
+    return live.follow(request, counts)
 
 
 def show_detail(site: Site, request: Request) -> Response:

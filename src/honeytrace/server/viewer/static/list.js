@@ -1,17 +1,27 @@
-// The list: rows that arrive while it is looked at, the keyboard, choosing two to compare.
+// The list: rows that arrive or change while it is looked at, the keyboard, choosing two to compare.
 import { localTimes, parse, say } from "./common.js";
 import { follow } from "./live.js";
 
 const KEPT = 500; // rows; what scrolls off a list that is left open must not fill the memory
 
-/** A row at its place by start, newest first; one that is there already is replaced. */
-function place(rows, arrival) {
-  const known = [...rows.children].find((row) => row.dataset.id === arrival.id);
-  const row = parse(`<table><tbody>${arrival.html}</tbody></table>`).querySelector("tr");
+/** A row at its place by start, newest first; one that is there already is replaced, or goes where
+ * it does not meet the conditions any more. */
+function place(rows, told) {
+  const known = [...rows.children].find((row) => row.dataset.id === told.id);
+  if (!told.html) return known?.remove();
+  const row = parse(`<table><tbody>${told.html}</tbody></table>`).querySelector("tr");
   localTimes(row);
   row.classList.add("new");
-  if (known) return known.replaceWith(row);
-  const after = [...rows.children].find((each) => Number(each.dataset.start) <= arrival.start);
+  if (known) {
+    const focused = known.contains(document.activeElement);
+    row.classList.toggle("chosen", known.classList.contains("chosen"));
+    known.replaceWith(row);
+    if (focused) row.querySelector("a").focus({ preventScroll: true });
+    return;
+  }
+  const after = [...rows.children].find((each) => Number(each.dataset.start) <= told.start);
+  // what started before all of this page is on an older one
+  if (!after && document.querySelector("[rel=next]")) return;
   rows.insertBefore(row, after ?? null);
   while (rows.children.length > KEPT) rows.lastElementChild.remove();
   document.querySelector(".nothing")?.remove();
@@ -24,7 +34,7 @@ export function bindList() {
     const notice = document.querySelector("#live");
     notice.addEventListener("click", () => location.reload());
     follow(rows.dataset.live, {
-      arrived: (rowsThere) => rowsThere.forEach((each) => place(rows, each)),
+      told: (all) => all.forEach((each) => place(rows, each)),
       flooded: () => { notice.hidden = false; },
     });
   }

@@ -3,9 +3,9 @@
 const PATIENCE = 10_000; // milliseconds until a stream that was refused is tried again
 
 /** Opens the stream at `path`. Only while the page is in sight: a browser has six connections to a
- * server, which all its tabs share. `arrived` gets what is told; `flooded` is called when it was
+ * server, which all its tabs share. `told` gets what is told; `flooded` is called when it was
  * too much to be told. */
-export function follow(path, { arrived, flooded }) {
+export function follow(path, { told, flooded }) {
   let stream, reached = "";
   const note = (event) => { reached = event.lastEventId; };
   const open = () => {
@@ -16,7 +16,7 @@ export function follow(path, { arrived, flooded }) {
     stream.addEventListener("place", note);
     stream.addEventListener("message", (event) => {
       note(event);
-      arrived(JSON.parse(event.data));
+      told(JSON.parse(event.data));
     });
     stream.addEventListener("gap", (event) => {
       note(event);

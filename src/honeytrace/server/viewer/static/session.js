@@ -81,9 +81,9 @@ function watch() {
   let count = 0;
   notice.addEventListener("click", () => location.reload());
   followArrivals(notice.dataset.live, {
-    arrived: (calls) => {
-      count += calls;
-      notice.textContent = `${count} more ${count === 1 ? "call" : "calls"}: show`;
+    told: ({ arrived }) => {
+      count += arrived;
+      notice.textContent = count ? `${count} more ${count === 1 ? "call" : "calls"}: show` : "It changed: show";
       notice.hidden = false;
     },
     flooded: () => { notice.hidden = false; },

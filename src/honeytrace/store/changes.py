@@ -1,0 +1,44 @@
+"""Which sessions were changed after they arrived, in that order, for who follows them.
+
+Like the other indexes, the table is made by the first who asks; from then on a trigger notes each
+changed row once, at its latest place. Inserts never pay for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+__all__ = ["catch_up", "is_behind", "last"]
+
+_CREATE = (
+    # never the same number again, or a follower would miss what comes after the newest are deleted
+    "CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL UNIQUE)",
+    """
+    CREATE TRIGGER changes_update AFTER UPDATE ON events
+    BEGIN INSERT OR REPLACE INTO changes (id) VALUES (new.id); END
+    """,
+    """
+    CREATE TRIGGER changes_delete AFTER DELETE ON events
+    BEGIN DELETE FROM changes WHERE id = old.id; END
+    """,
+)
+
+
+def is_behind(conn: sqlite3.Connection) -> bool:
+    """Whether nobody has followed changes yet."""
+    names = "('changes', 'changes_update', 'changes_delete')"
+    (count,) = conn.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {names}").fetchone()
+    return bool(count < 3)
+
+
+def catch_up(conn: sqlite3.Connection) -> None:
+    """Note changes from now on; within a transaction."""
+    if is_behind(conn):
+        for statement in _CREATE:
+            conn.execute(statement)
+
+
+def last(conn: sqlite3.Connection) -> int:
+    """The place of the latest change."""
+    found = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+    return 0 if found is None else int(found[0])
