@@ -36,13 +36,17 @@ class Recorder:
             self.journal.closed(s, place)
         self.records[s.session_id] = s._to_record("p", "src")
 
+    def take(self, s: Session) -> None:
+        """Journal a call that has begun, where there is room."""
+        place = self.journal.opened(s)
+        if place is not None:
+            self.places[s.session_id] = place
+
     @contextmanager
     def call(self, name: str = "call", **fields: Any) -> Iterator[Session]:
         """A traced block; what is set in it is known only at its end."""
         with honeytrace.session(name, **fields) as s:
-            place = self.journal.opened(s)
-            if place is not None:
-                self.places[s.session_id] = place
+            self.take(s)
             yield s
 
 
@@ -120,19 +124,37 @@ def cancelled(recorder: Recorder) -> None:
         raise KeyboardInterrupt
 
 
+def bare(recorder: Recorder) -> None:
+    """A spec that is known, and nothing given."""
+    spec = Spec("bare")
+    for _ in range(2):
+        s = begin(spec, None, None)
+        recorder.take(s)
+        done(s, None, None)
+
+
 def decorated(recorder: Recorder) -> None:
     """A spec that fixes fields, one of them masked, with an addition to each."""
     spec = Spec("fixed", fixed={"metadata": {"model": "s", "password": "p"}, "metrics": {"a": 1}})
     for added in ({}, {"late": True}):
         s = begin(spec, None, {"x": 1})
-        place = recorder.journal.opened(s)
-        assert place is not None
-        recorder.places[s.session_id] = place
+        recorder.take(s)
         s.update(metadata=added)
         done(s, {"secret": "x"}, None)
 
 
-recorded_kinds = [plain, empty, large, nested, enriched, emptied, failed, cancelled, decorated]
+recorded_kinds = [
+    plain,
+    empty,
+    large,
+    nested,
+    enriched,
+    emptied,
+    failed,
+    cancelled,
+    bare,
+    decorated,
+]
 
 
 def child(directory: str) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 import threading
+from collections import deque
 from pathlib import Path
 
 import pytest
 
 import honeytrace
 from honeytrace import _journal
+from honeytrace._capture import begin, done
 from honeytrace._journal import Journal, candidates, open_journal
 from honeytrace._record import Update
+from honeytrace._session import Spec
 from journalled import SIZE, die, recorded_kinds, recording, recovered
 
 
@@ -99,6 +103,110 @@ def test_outputs_without_room_leave_the_call_open(tmp_path: Path) -> None:
     assert [item.status for item in recovered(tmp_path)[0]] == ["interrupted"]
 
 
+def test_a_full_journal_asks_for_room(tmp_path: Path) -> None:
+    """For the entry of a call, for its end and for an update; with the room made, each is kept."""
+    with recording(tmp_path, _journal.SMALLEST) as recorder:
+        journal, places = recorder.journal, recorder.places
+        needed: list[str] = []
+        unprotected = 0
+
+        def fill(inputs: dict[str, str]) -> None:
+            """Until nothing of this size finds room any more."""
+            nonlocal unprotected
+            journal.relieve = bool
+            while journal.unprotected == unprotected:
+                with recorder.call("waits", inputs=inputs):
+                    pass
+            unprotected = journal.unprotected
+            journal.relieve = relieve
+
+        def relieve() -> bool:
+            """What a move to disk does: the places of all that has ended are free."""
+            ended = places.keys() - needed
+            for each in ended:
+                journal.release(places.pop(each))
+            return bool(ended)
+
+        with recorder.call("first") as first:
+            needed.append(first.session_id)
+            fill({})
+            with recorder.call("second") as second:
+                needed.append(second.session_id)
+            fill({"pad": "x" * 5_000})
+            first.outputs = "y" * 9_000
+        fill({})
+        small = Update("small", {"feedback": b'{"rating":5}'})
+        assert journal.noted(small) is not None
+        fill({"pad": "x" * 5_000})
+        large = Update("large", {"inputs": b'{"x":"%b"}' % (b"y" * 9_000)})
+        assert journal.noted(large) is not None
+        assert journal.unprotected == unprotected
+        die(journal)
+    items = recovered(tmp_path)[0]
+    assert [item for item in items if isinstance(item, Update)] == [small, large]
+    kept = {item.event_id: item for item in items}
+    assert [kept[each] for each in needed] == [recorder.records[each] for each in needed]
+
+
+def test_the_last_free_slot_is_the_calls(tmp_path: Path) -> None:
+    """Its spec, new and without a slot of its own, goes along with it."""
+    with recording(tmp_path, _journal.SMALLEST) as recorder:
+        while not recorder.journal.unprotected:
+            with recorder.call("waits"):
+                pass
+        recorder.journal.release(recorder.places.popitem()[1])
+        with recorder.call("another", metadata={"n": 1}) as s:
+            pass
+        die(recorder.journal)
+    assert recorder.records[s.session_id] in recovered(tmp_path)[0]
+
+
+def test_a_spec_larger_than_the_journal_costs_its_call_alone(tmp_path: Path) -> None:
+    """It is counted, the next is kept, and no place is lost with it."""
+    fixed = {f"m{n}": "x" * 10_000 for n in range(10)}
+    with recording(tmp_path, _journal.SMALLEST) as recorder:
+        s = begin(Spec("large", fixed={"metadata": fixed}), None, None)
+        recorder.take(s)
+        done(s, None, None)
+        assert recorder.journal.unprotected == 1
+        with recorder.call("next") as following:
+            pass
+        assert list(recorder.places) == [following.session_id]
+        recorder.journal.retire()
+        recorder.journal.release(recorder.places.pop(following.session_id))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_block_in_a_loop_brings_one_spec(tmp_path: Path, monkeypatch) -> None:
+    """Each time round it is another object that says the same: the file has it once."""
+    monkeypatch.setattr(_journal, "MAX_SPECS", 3)
+    with recording(tmp_path, _journal.SMALLEST) as recorder:
+        for _ in range(1_000):
+            with recorder.call("round") as s:
+                pass
+            if len(recorder.places) > 10:
+                recorder.journal.release(recorder.places.pop(s.session_id))
+        assert recorder.journal.unprotected == 0
+        die(recorder.journal)
+    assert [item.event_name for item in recovered(tmp_path)[0]] == ["round"] * 10
+
+
+def test_a_block_that_another_thread_took_is_done_without(tmp_path: Path) -> None:
+    """Between the look at the free blocks and the grasp for one, the last may go."""
+
+    class Contended(deque):
+        def pop(self):
+            self.clear()
+            return super().pop()
+
+    with recording(tmp_path) as recorder:
+        recorder.journal._blocks = Contended(recorder.journal._blocks)
+        with recorder.call("call", inputs={"pad": "x" * 3_000}) as s:
+            pass
+        die(recorder.journal)
+    assert recovered(tmp_path)[0] == [recorder.records[s.session_id]]
+
+
 def test_more_specs_than_numbers_go_along_with_their_calls(tmp_path: Path, monkeypatch) -> None:
     """Names without end do not fill the journal."""
     monkeypatch.setattr(_journal, "MAX_SPECS", 3)
@@ -139,6 +247,25 @@ def test_retired_journal_waits_for_what_runs(tmp_path: Path) -> None:
         recorder.journal.release(recorder.places.pop(s.session_id))
         assert not os.path.exists(recorder.journal.path)
         assert recorder.journal.opened(s) is None
+
+
+def test_a_slot_taken_while_the_journal_retires_keeps_the_file(tmp_path: Path) -> None:
+    """A thread that takes one after they were counted has its call in a file that is there."""
+    taken: list[int] = []
+
+    class Contended(deque):
+        def __len__(self):
+            found = super().__len__()
+            if not taken:
+                taken.append(self.pop())
+            return found
+
+    journal = Journal.create(str(tmp_path), SIZE)
+    journal._free = Contended(journal._free)
+    journal.retire()
+    assert os.path.exists(journal.path)
+    journal.release((journal, taken[0], b"", 0, None))
+    assert not os.path.exists(journal.path)
 
 
 def test_forked_child_leaves_the_journal_to_its_parent(tmp_path: Path) -> None:
@@ -210,6 +337,50 @@ def test_disk_without_room_gives_no_journal(tmp_path: Path, monkeypatch) -> None
     monkeypatch.setattr("honeytrace._journal.LARGEST", 1 << 60)
     with pytest.raises(OSError, match=r"."):
         Journal.create(str(tmp_path), 1 << 60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_a_recovery_came_across_is_made_anew(tmp_path: Path, monkeypatch) -> None:
+    """Before it is locked it looks like that of a dead process: it may be gone, or in use."""
+    rival = _journal.lock
+    seen: list[Path] = []
+
+    def late(fd: int) -> bool:
+        (path,) = set(tmp_path.iterdir()) - set(seen)
+        seen.append(path)
+        if len(seen) == 1:
+            path.unlink()
+        elif len(seen) == 2:
+            held.append(os.open(path, os.O_RDWR))
+            assert rival(held[0])
+        return rival(fd)
+
+    held: list[int] = []
+    monkeypatch.setattr(_journal, "lock", late)
+    journal = Journal.create(str(tmp_path), SIZE)
+    assert [Path(journal.path)] == seen[2:]
+    held.append(os.open(journal.path, os.O_RDWR))
+    assert not rival(held[1])
+    for fd in held:
+        os.close(fd)
+    journal.retire()
+
+
+def test_space_is_reserved_without_fallocate(tmp_path: Path, monkeypatch) -> None:
+    """Where the system has no call for it, all of the file is written once."""
+    monkeypatch.delattr(os, "posix_fallocate")
+    journal = Journal.create(str(tmp_path), 3 << 20)
+    found = os.stat(journal.path)
+    assert found.st_blocks * 512 >= found.st_size > 2 << 20
+    journal.retire()
+
+
+def test_windows_is_told_what_it_goes_without(tmp_path: Path, monkeypatch) -> None:
+    """There is no `flock`: no journal, and a warning that says what that means."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    journal, warning = open_journal(str(tmp_path), SIZE)
+    assert journal is None
+    assert "does not survive a kill" in warning
     assert list(tmp_path.iterdir()) == []
 
 
