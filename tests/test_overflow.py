@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,52 @@ def test_a_damaged_segment_costs_what_cannot_be_read(tmp_path: Path) -> None:
     assert spill.waiting == 0
     spill.settle()
     assert (tmp_path / "damaged" / path.name).read_bytes() == data
+
+
+def test_items_larger_than_what_is_read_at_once(tmp_path: Path) -> None:
+    """Whole, and so are those around them."""
+    spill = Spill(str(tmp_path), 10**9)
+    items = [record("before"), record("large", 3 * _spill._PIECE), record("after", 10)]
+    spill.append(items)
+    assert spill.take(10, 10**9) == (items, 0)
+    spill.settle()
+
+
+def test_a_disk_that_cannot_be_read_costs_one_segment(tmp_path: Path, monkeypatch: Any) -> None:
+    """What is in it is counted as lost, the next segment is delivered, and the file is kept."""
+    monkeypatch.setattr(_spill, "SEGMENT", 100)
+    spill = Spill(str(tmp_path), 10**9)
+    for name in ("first", "second"):
+        spill.append([record(name), record(name)])
+    first, _ = sorted(tmp_path.iterdir())
+    read = os.pread
+
+    def failing(fd: int, size: int, at: int) -> bytes:
+        if os.path.samestat(os.fstat(fd), first.stat()):
+            raise OSError(errno.EIO, "input/output error")
+        return read(fd, size, at)
+
+    monkeypatch.setattr(_spill.os, "pread", failing)
+    assert spill.take(100, 10**9) == ([], 2)
+    assert ids(spill.take(100, 10**9)[0]) == ["second", "second"]
+    assert spill.waiting == 0
+    spill.settle()
+    assert [path.name for path in tmp_path.rglob("*.spill")] == [first.name]
+
+
+def test_a_segment_that_a_recovery_came_across_takes_nothing(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Before it is locked it looks like one of the dead; the next attempt has a file of its own."""
+    monkeypatch.setattr(_spill, "lock", lambda fd: False)
+    spill = Spill(str(tmp_path), 10**9)
+    with pytest.raises(OSError, match="a recovery was faster"):
+        spill.append([record("r")])
+    assert (spill.waiting, spill.bytes, list(tmp_path.iterdir())) == (0, 0, [])
+    monkeypatch.undo()
+    spill.append([record("r")])
+    assert ids(spill.take(1, 10**9)[0]) == ["r"]
+    spill.settle()
 
 
 def test_recovery_delivers_what_the_dead_have_spilled(tmp_path: Path) -> None:
@@ -332,6 +380,88 @@ def test_a_disk_that_is_full_costs_what_is_counted(make: Make, monkeypatch: Any)
     away.there.set()
     f.flush(PATIENCE)
     assert len(set(ids(away.items))) == f.stats().delivered == 10_000 - stats.dropped["queue full"]
+
+
+def test_a_disk_that_takes_nothing_is_told_of_once(
+    make: Make, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is tried again."""
+    monkeypatch.setattr("honeytrace._overflow._AGAIN", 0.0)
+    tries = 0
+
+    def full(fd: int, data: bytes, at: int) -> int:
+        nonlocal tries
+        tries += 1
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(_spill.os, "pwrite", full)
+    f = make(Away(), queue_bytes=50_000)
+    for _ in range(1_000):
+        f.queue.put(ended())
+    assert tries > 1
+    assert balanced(f.stats())
+    assert len([r for r in caplog.records if "cannot put on disk" in r.getMessage()]) == 1
+    monkeypatch.undo()
+
+
+def test_an_interrupt_while_records_move_to_disk_loses_none(make: Make, monkeypatch: Any) -> None:
+    """It reaches the program; what was on its way to the disk is still there, once, in order."""
+    away = Away()
+    f = make(away, queue_bytes=100_000)
+    strikes = iter([KeyboardInterrupt])
+
+    def struck(spill: Spill, items: Any) -> None:
+        for strike in strikes:
+            raise strike
+        append(spill, items)
+
+    append = Spill.append
+    monkeypatch.setattr(Spill, "append", struck)
+    items = (ended(b'{"n":%d}' % n) for n in range(1_000))
+    with pytest.raises(KeyboardInterrupt):
+        deque(map(f.queue.put, items), 0)
+    deque(map(f.queue.put, items), 0)
+    assert balanced(f.stats())
+    away.batches.clear()
+    away.there.set()
+    assert f.flush(PATIENCE)
+    found = [orjson.loads(item.inputs)["n"] for item in away.items]
+    assert list(dict.fromkeys(found)) == list(range(1_000))
+    assert f.stats().dropped == {}
+
+
+def test_a_session_that_cannot_be_encoded_costs_itself(make: Make, monkeypatch: Any) -> None:
+    """On its way to disk as on that to a sink: it is counted, and the others arrive."""
+    away = Away()
+    f = make(away, queue_bytes=100_000)
+    f.queue.put(ended())
+    away.wait_batches(1)  # and from now on it holds that batch
+    bad = ended()
+    bad_id = bad.session_id
+    del bad._start
+    f.queue.put(bad)
+    for _ in range(1_000):
+        f.queue.put(ended())
+    assert balanced(f.stats())
+    away.batches.clear()
+    away.there.set()
+    f.flush(PATIENCE)
+    assert bad_id not in ids(away.items)
+    assert f.stats().delivered == 1_001
+    assert f.stats().dropped == {"not encodable": 1}
+
+
+def test_what_cannot_be_set_aside_is_said_and_counted(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the directory is a file, a refused record is lost, and delivery goes on."""
+    (tmp_path / "file").write_text("in the way")
+    sink = Scripted(lambda batch: Delivery(refused=[(batch[0], "odd")]))
+    f = make(sink, journal=str(tmp_path / "file"))
+    f.queue.put(ended())
+    assert f.flush(PATIENCE).refused == 1
+    assert f.stats().refused == {"odd": 1}
+    assert "cannot set a refused record aside" in caplog.text
 
 
 def test_poison_is_isolated_and_set_aside(make: Make, monkeypatch: Any) -> None:

@@ -1427,6 +1427,29 @@ def test_pickles_by_name(target: Any, protocol: int) -> None:
     assert copy.deepcopy(target) is target
 
 
+@pytest.mark.parametrize(
+    "duplicate",
+    [lambda f: pickle.loads(pickle.dumps(f)), copy.copy, copy.deepcopy],
+    ids=["pickle", "copy", "deep copy"],
+)
+def test_what_is_no_function_pickles_and_copies(duplicate: Any, sessions: Any) -> None:
+    """Another of its kind comes of it, recorded with the same options."""
+    less = trace_session(functools.partial(operator.sub, 44), session_name="less")
+    twin = duplicate(less)
+    assert twin is not less
+    assert (twin(2), twin.func, twin.args) == (42, operator.sub, (44,))
+    assert [s.session_name for s in sessions] == ["less"]
+
+
+def test_a_copy_is_as_deep_as_undecorated(sessions: Any) -> None:
+    """A copy of a traced callable shares what it holds, a deep copy does not."""
+    held = [1]
+    traced = trace_session(functools.partial(list, held))
+    assert copy.copy(traced).args[0] is held
+    assert copy.deepcopy(traced).args[0] is not held
+    assert copy.deepcopy(traced)() == held
+
+
 def test_bound_methods_and_instances_pickle(sessions: Any) -> None:
     """Bound methods, class methods and instances of a decorated class go through pickle and
     back."""
