@@ -8,13 +8,15 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import honeytrace
-from honeytrace import ConfigurationError, current_session, trace_session
+from honeytrace import ConfigurationError, Session, current_session, trace_session
 from honeytrace._context import current, hot
+from honeytrace._journal import Journal
 from honeytrace.testing import capture
 
 
@@ -236,46 +238,59 @@ def test_a_defect_of_ours_is_said_once(
     assert "the call is not affected" in caplog.text
 
 
+def strike_at(count: int, call: Callable[[int], object]) -> str | None:
+    """Call, and raise in the handler of a signal that comes with the count-th line of ours; the
+    function that was struck."""
+    lines, struck = 0, None
+
+    def trace(frame: Any, event: str, arg: Any) -> Any:
+        nonlocal lines, struck
+        if frame.f_code.co_filename.endswith("_capture.py"):
+            lines += event == "line"
+            if lines == count and event == "line":
+                struck = frame.f_code.co_name
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    before = sys.gettrace()  # a coverage measurement
+    sys.settrace(trace)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            call(count)
+            assert struck is None
+    finally:
+        sys.settrace(before)
+    return struck
+
+
 def test_an_interrupt_leaves_everything_in_order() -> None:
     """Wherever in our code an interrupt strikes, it is raised, the caller's session is current
     again, and the children listed are those recorded."""
-
-    @trace_session
-    def call(n: int) -> int:
-        return n
-
+    call = trace_session(lambda n: n)
     struck = set()
-
-    def strike_at(count: int) -> None:
-        """Raise in the handler of a signal that comes with the count-th line of ours."""
-        lines = 0
-
-        def trace(frame: Any, event: str, arg: Any) -> Any:
-            nonlocal lines
-            if frame.f_code.co_filename.endswith("_capture.py"):
-                lines += event == "line"
-                if lines == count and event == "line":
-                    struck.add(frame.f_code.co_name)
-                    sys.settrace(None)
-                    signal.raise_signal(signal.SIGINT)
-            return trace
-
-        before = sys.gettrace()  # a coverage measurement
-        sys.settrace(trace)
-        try:
-            call(count)
-        finally:
-            sys.settrace(before)
-
     for count in range(1, 60):
         with capture() as sessions, honeytrace.session("outer") as outer:
-            try:
-                strike_at(count)
-            except KeyboardInterrupt:
-                pass
+            struck.add(strike_at(count, call))
             assert current_session() is outer
         assert sessions[-1].children_ids == list(dict.fromkeys(s.session_id for s in sessions[:-1]))
-    assert {"begin", "done"} <= struck
+    assert {"begin", "done", None} <= struck
+
+
+def test_an_interrupt_leaves_no_place_in_the_journal(tmp_path: Path) -> None:
+    """A call that does not happen gives its place back; one that does has it until delivered."""
+    call = trace_session(lambda n: n)
+    journal = Journal.create(str(tmp_path), 1 << 20)
+    for count in range(1, 60):
+        kept: dict[str, Session] = {}
+        with capture(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hot, "opened", journal.opened)
+            patch.setattr(hot, "submit", lambda s, kept=kept: kept.setdefault(s.session_id, s))
+            strike_at(count, call)
+        for s in kept.values():
+            journal.release(s._slot)
+    journal.retire()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_recursion_limit() -> None:
