@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
 
 import httpx
 import pytest
-from cli_running import COMMAND, Api, Cli, Terminal, ids, record, stored
+from cli_running import COMMAND, Api, Cli, Terminal, ids, record, serving, stored
 
 DAY = 86_400_000
 
@@ -180,6 +181,94 @@ def test_doctor_asks_the_api(cli: Cli, api: Api) -> None:
     ran = cli("doctor")
     assert ran.status == 1
     assert f"{api.url} refuses the key (401)" in ran.out
+
+
+def answering(status: int, body: bytes, kind: str) -> Answers:
+    """A web server that answers everything so."""
+
+    class Same(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the base class's names
+
+    return Same
+
+
+Answers = type[SimpleHTTPRequestHandler]
+
+
+@pytest.mark.parametrize(
+    ("answers", "how"),
+    [
+        (SimpleHTTPRequestHandler, "501 "),  # files: 404 to each GET, 501 to a POST
+        (answering(404, b'{"detail": "Not Found"}', "application/json"), "404 application/json"),
+        (answering(200, b"<html>" * 999, "text/html"), "200 text/html"),
+        (answering(200, b'{"status": "ok"}', "application/json"), "200 to whatever"),
+    ],
+)
+def test_doctor_believes_no_other_web_server(
+    answers: Answers, how: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something answers there, and it is not the API."""
+    monkeypatch.setattr(answers, "log_message", lambda *_: None)
+    monkeypatch.setenv("HH_API_KEY", "k" * 20)
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), answers)) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("HH_API_URL", url)
+        ran = cli("doctor")
+    assert ran.status == 1
+    (said,) = (line for line in ran.out.splitlines() if "✗" in line)
+    assert said.startswith(f"✗ api       something answers at {url}, but not as HoneyHive does (")
+    assert how in said
+    assert said.endswith("): check HH_API_URL")
+
+
+def test_doctor_believes_a_server_that_only_lists(cli: Cli, api: Api) -> None:
+    """An API whose routes for one session are gone is known by the one that lists events."""
+    api.lookup = False
+    ran = cli("doctor")
+    assert f"✓ api       {api.url} answers, and takes the key" in ran.out
+
+
+@posix
+def test_doctor_knows_our_own_server(cli: Cli, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`honeytrace serve` answers, and takes one of its keys alone."""
+    monkeypatch.setenv("HH_API_KEY", "right-key-0123456789")
+    environ = {**os.environ, "HONEYTRACE_SERVER_KEYS": "right-key-0123456789"}
+    command = [*COMMAND, "serve", "--port", "0", "--store", store]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environ, text=True) as process:
+        assert process.stderr is not None
+        url = next(word for word in process.stderr.readline().split() if "://" in word)
+        monkeypatch.setenv("HH_API_URL", url)
+        assert f"✓ api       {url} answers, and takes the key" in cli("doctor").out
+        monkeypatch.setenv("HH_API_KEY", "wrong-key-0123456789")
+        assert f"✗ api       {url} refuses the key (401)" in cli("doctor").out
+        process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("HH_API_KEY", "two words"), ("HH_API_URL", "http://:99999/")]
+)
+def test_doctor_finds_a_key_or_url_that_cannot_be(
+    variable: str, value: str, cli: Cli, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a finding among the others, and not the end of the command."""
+    monkeypatch.setenv(variable, value)
+    ran = cli("doctor")
+    assert ran.status == 1
+    assert ": check HH_API_KEY and HH_API_URL" in ran.out
+    assert "store" in ran.out
+
+
+def test_doctor_tells_a_server_in_trouble_from_a_wrong_one(cli: Cli, api: Api) -> None:
+    """Nothing is wrong with the settings then."""
+    api.answer = lambda path: 503
+    assert f"✗ api       {api.url} answers 503 Service Unavailable: try" in cli("doctor").out
 
 
 def test_doctor_finds_what_is_wrong(

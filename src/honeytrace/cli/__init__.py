@@ -12,7 +12,7 @@ _push       push
 _upkeep     prune, recover
 _courier    delivery with patience, for push and recover
 _serve      serve, ui
-_doctor     doctor
+_doctor     doctor; _reach asks the API
 """
 
 from __future__ import annotations

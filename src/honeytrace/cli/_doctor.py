@@ -9,7 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,6 @@ _VALUE = 40
 """Columns of values, which a longer one may exceed."""
 
 _REQUIRED = ("httpx", "orjson", "wrapt")
-
-_PATIENCE = 5.0
-"""Seconds that the API has to answer."""
-
-_NOBODY = "00000000-0000-7000-8000-000000000000"
-"""An id that no session has: asking for it tells whether the API answers, and to this key."""
 
 
 @dataclass
@@ -106,21 +100,11 @@ def _destination(settings: Config) -> Iterator[Finding]:
     if not settings.api_key:
         yield Finding("api", None, "not asked: without an API key sessions go to the store")
         return
-    from .._remote import Remote
-    from ..api import APIError
+    from ._reach import trouble  # httpx
 
     url = _masked("server_url", settings.server_url)
-    asked = replace(settings, request_timeout=min(settings.request_timeout, _PATIENCE))
-    try:
-        Remote(asked).record(_NOBODY)
-    except APIError as error:
-        status = getattr(error, "status_code", None)
-        if status in (401, 403):
-            yield Finding("api", False, f"{url} refuses the key ({status}): set HH_API_KEY anew")
-        else:
-            yield Finding("api", False, f"{url}: {error}; check HH_API_URL and the network")
-    else:
-        yield Finding("api", True, f"{url} answers, and takes the key")
+    found = trouble(settings, url)
+    yield Finding("api", found is None, found or f"{url} answers, and takes the key")
 
 
 def _store(settings: Config) -> Finding:

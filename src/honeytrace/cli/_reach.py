@@ -1,0 +1,73 @@
+"""Whether the API is where the settings say, and takes the key: for `doctor`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from .._config import Config
+from ..api import (
+    APIError,
+    EventFilter,
+    HoneyHiveCore,
+    SDKError,
+    SessionNotFoundError,
+    ValidationError,
+    operations,
+)
+
+__all__ = ["trouble"]
+
+_PATIENCE = 5.0
+"""Seconds that it has to answer."""
+
+_NOBODY = "00000000-0000-7000-8000-000000000000"
+"""An id that no session has."""
+
+_LATER = (408, 425, 429, 500, 502, 503, 504)
+
+
+def trouble(settings: Config, url: str) -> str | None:
+    """What stands between here and the API, with the cure; None where it answers as it should.
+
+    It is asked for a session that cannot be, which changes nothing there. `url` is its address as
+    it may be shown.
+    """
+    timeout = min(settings.request_timeout, _PATIENCE)
+    try:
+        with HoneyHiveCore(
+            settings.api_key, server_url=settings.server_url, timeout=timeout
+        ) as core:
+            return _asked(core, settings.project, url)
+    except ValidationError as error:
+        return f"{error}: check HH_API_KEY and HH_API_URL"
+
+
+def _asked(core: HoneyHiveCore, project: str, url: str) -> str | None:
+    found = core.call(operations.get_session(_NOBODY))
+    if found.ok:
+        return _other(url, "200 to whatever it is asked")
+    if not isinstance(found.error, SessionNotFoundError):
+        return _said(found.error, url)
+    if found.error.conclusive:
+        return None
+    # no route for one session: HoneyHive has had, in all its versions, one that lists events
+    wanted = [EventFilter(field="session_id", value=_NOBODY)]
+    listed = core.call(operations.get_events(project=project, filters=wanted, limit=1))
+    return None if listed.ok else _said(listed.error, url)
+
+
+def _said(error: APIError, url: str) -> str:
+    if isinstance(error, ValidationError) and error.raw_response is not None:
+        return _other(url, str(error))
+    if not isinstance(error, SDKError):
+        return f"{url}: {error}; check HH_API_URL and the network"
+    status = error.status_code
+    if status in (401, 403):
+        return f"{url} refuses the key ({status}): set HH_API_KEY anew"
+    if status in _LATER:
+        return f"{url} answers {status} {HTTPStatus(status).phrase}: try again later"
+    return _other(url, f"{status} {error.content_type}")
+
+
+def _other(url: str, how: str) -> str:
+    return f"something answers at {url}, but not as HoneyHive does ({how}): check HH_API_URL"
