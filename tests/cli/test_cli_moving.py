@@ -12,6 +12,7 @@ import pytest
 from cli_running import Api, Cli, ids, piped, record, stored
 from pyarrow import parquet
 
+from honeytrace._record import Record
 from honeytrace.cli import _courier, _push
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
@@ -29,7 +30,7 @@ def store(tmp_path: Path) -> str:
     return str(stored(tmp_path / "sessions.db", *RECORDS))
 
 
-def contents(path: str | Path) -> set[object]:
+def contents(path: str | Path) -> set[Record]:
     store = SQLiteStore(path, readonly=True)
     try:
         return set(store.list(Query(limit=100)))
@@ -74,6 +75,22 @@ def test_csv_has_a_column_for_each_field(cli: Cli, store: str) -> None:
     assert rows["event"]["end_time"] == rows["event"]["error"] == ""
 
 
+def test_csv_holds_no_formula(cli: Cli, tmp_path: Path) -> None:
+    """Text that a spreadsheet would run begins with a quote; numbers, and other text, stay."""
+    formulas = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+    records = [
+        record(f"s{n}", session_name=text, start_time=-5.5, duration=-2.0)
+        for n, text in enumerate([*formulas, "a=1", "'=1"])
+    ]
+    path = stored(tmp_path / "s.db", *records)
+    cli("export", "--store", str(path), "-o", "all.csv")
+    with open("all.csv", newline="", encoding="utf-8") as file:
+        rows = {row["session_id"]: row for row in csv.DictReader(file)}
+    names = [rows[f"s{n}"]["session_name"] for n in range(8)]
+    assert names == [*(f"'{text}" for text in formulas), "a=1", "'=1"]
+    assert (rows["s0"]["start_time"], rows["s0"]["duration"]) == ("-5.5", "-2.0")
+
+
 def test_parquet_has_types(cli: Cli, store: str) -> None:
     """Times are timestamps to the microsecond, durations milliseconds, objects JSON text."""
     assert cli("export", "--store", store, "-o", "all.parquet").status == 0
@@ -113,7 +130,7 @@ def test_start_session_payloads_are_imported(cli: Cli, tmp_path: Path) -> None:
     """Wrapped as they are sent or bare; one without an id gets the same one each time."""
     lines = [
         {"session": {"session_id": "wrapped", "session_name": "a", "start_time": 1.5}},
-        {"session_id": "bare", "inputs": {"q": 1}},
+        {"session_id": "bare", "start_time": 7.5, "inputs": {"q": 1}},
         {"session_name": "nameless", "start_time": 12},
     ]
     (tmp_path / "in.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
@@ -125,13 +142,44 @@ def test_start_session_payloads_are_imported(cli: Cli, tmp_path: Path) -> None:
     assert {"wrapped", "bare"} < ids(tmp_path / "s.db")
 
 
+def test_a_session_without_start_time_started_its_duration_before_its_end(
+    cli: Cli, tmp_path: Path
+) -> None:
+    """Where nothing tells when it was, it is refused with the cure: nothing becomes of 1970."""
+    lines = [
+        {"session_id": "ended", "end_time": 1_748_779_200_000, "duration": 500.5},
+        {"session_id": "at-once", "end_time": 1_748_779_200_000},
+        {"session_id": "null", "start_time": None, "duration": 5},
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    ran = cli("import", "in.jsonl", "--store", "s.db")
+    assert ran.status == 1
+    assert ran.err.splitlines() == [
+        "in.jsonl:3: it has no start_time: add one, in milliseconds since 1970",
+        "2 sessions imported",
+    ]
+    found = {each.event_id: each.start_time for each in contents("s.db")}
+    assert found == {"ended": 1_748_779_199_499.5, "at-once": 1_748_779_200_000}
+
+
+def test_what_windows_writes_is_imported(cli: Cli, tmp_path: Path) -> None:
+    """UTF-8 with its mark, and CR LF; the error about UTF-16, as of PowerShell, names the cure."""
+    text = '{"session_id": "ä", "start_time": 1}\n{"session_id": "ö", "start_time": 1}\n'
+    (tmp_path / "in.jsonl").write_text(text, encoding="utf-8-sig", newline="\r\n")
+    assert cli("import", "in.jsonl", "--store", "s.db").err == "2 sessions imported\n"
+    assert ids(tmp_path / "s.db") == {"ä", "ö"}
+    (tmp_path / "wide.jsonl").write_text(text, encoding="utf-16")
+    ran = cli("import", "wide.jsonl", "--store", "s.db")
+    assert (ran.status, ran.err) == (1, "honeytrace: wide.jsonl is UTF-16: write it in UTF-8\n")
+
+
 def test_lines_that_are_no_sessions_are_told_and_left_out(cli: Cli, tmp_path: Path) -> None:
     """Each with its place; the others are imported, and the exit status is 1."""
     wrong = [
         "nonsense",
         "[1]",
         "{}",
-        '{"session_id": 7}',
+        '{"session_id": 7, "start_time": 1}',
         '{"session_id": "x", "inputs": [1]}',
         '{"session_id": "x", "children_ids": [1]}',
         '{"session_id": "x", "end_time": 1e400}',
@@ -139,7 +187,8 @@ def test_lines_that_are_no_sessions_are_told_and_left_out(cli: Cli, tmp_path: Pa
         '{"session_id": "x", "metadata": {"honeytrace": {"parent_id": 3}}}',
         '{"session_id": "x", "inputs": {"a": "\\ud800"}}',
     ]
-    lines = ['{"session_id": "first"}', *wrong, '{"session_id": "last"}']
+    first, last = (json.dumps({"session_id": name, "end_time": 1}) for name in ("first", "last"))
+    lines = [first, *(each.replace('"x",', '"x", "start_time": 1,') for each in wrong), last]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     ran = cli("import", "in.jsonl", "--store", "s.db")
     assert ran.status == 1
@@ -159,6 +208,15 @@ def test_many_wrong_lines_are_told_of_in_short(cli: Cli, tmp_path: Path) -> None
     assert "… and 40 more lines like these" in ran.err
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_dash_is_standard_output(store: str, tmp_path: Path, form: str) -> None:
+    """As for `import`, where it is standard input; no file of that name is made."""
+    ran = piped("export", "--store", store, "-f", form, "-o", "-")
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ran.stdout == piped("export", "--store", store, "-f", form).stdout != b""
+    assert not (tmp_path / "-").exists()
+
+
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout")
 def test_an_export_goes_to_what_is_no_file(store: str) -> None:
     """It is written to, not replaced."""
@@ -168,7 +226,7 @@ def test_an_export_goes_to_what_is_no_file(store: str) -> None:
 
 def test_a_missing_file_is_told_before_anything_is_done(cli: Cli, tmp_path: Path) -> None:
     """Of several files none is imported then."""
-    (tmp_path / "in.jsonl").write_text('{"session_id": "s"}')
+    (tmp_path / "in.jsonl").write_text('{"session_id": "s", "start_time": 1}')
     ran = cli("import", "in.jsonl", "gone.jsonl", "--store", "s.db")
     assert (ran.status, ran.err) == (1, "honeytrace: there is no file gone.jsonl\n")
     assert not (tmp_path / "s.db").exists()

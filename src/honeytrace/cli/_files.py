@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import sys
@@ -26,6 +27,9 @@ from ._terminal import binary_output, counted, emit, progress, say
 _SAID = 10
 """So many lines that were refused are told of one by one."""
 
+_STANDARD = Path("-")
+"""In place of a file: standard output or input."""
+
 _BATCH, _BATCH_BYTES = 1000, 4_000_000
 
 
@@ -34,7 +38,12 @@ def export(
     query: Query,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not standard output."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to FILE, by default -, standard output.",
+        ),
     ] = None,
     form: Annotated[
         Literal["jsonl", "csv", "parquet"] | None,
@@ -49,6 +58,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write sessions, nested calls too, as JSON Lines, CSV or Parquet, newest first."""
+    output = None if output == _STANDARD else output
     form = form or _form_of(output)
     if output is None and as_json:
         raise typer.BadParameter("--json is about the file: it goes with --output FILE")
@@ -125,9 +135,9 @@ def import_(
     the exit status is then 1.
     """
     for path in files:
-        if str(path) != "-" and not path.is_file():
+        if path != _STANDARD and not path.is_file():
             raise HoneytraceError(f"there is no file {path}")
-    total = None if Path("-") in files else sum(path.stat().st_size for path in files)
+    total = None if _STANDARD in files else sum(path.stat().st_size for path in files)
     with opened(store, create=True) as target, progress("import", total, in_bytes=True) as done:
         sink, refused = StoreSink(target), Refusals()
         sessions = 0
@@ -172,11 +182,15 @@ def _records(
     path: Path, refused: Refusals, done: Callable[[float], None]
 ) -> Iterator[tuple[str, Record, int]]:
     """The sessions of a file, each with where it stands and its size."""
-    name = "standard input" if str(path) == "-" else str(path)
+    name = "standard input" if path == _STANDARD else str(path)
     with contextlib.ExitStack() as stack:
-        file = sys.stdin.buffer if str(path) == "-" else stack.enter_context(path.open("rb"))
+        file = sys.stdin.buffer if path == _STANDARD else stack.enter_context(path.open("rb"))
         for number, line in enumerate(file, start=1):
             done(len(line))
+            if number == 1:
+                if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise HoneytraceError(f"{name} is UTF-16: write it in UTF-8")
+                line = line.removeprefix(codecs.BOM_UTF8)
             if not line.strip():
                 continue
             try:
@@ -212,8 +226,9 @@ def read_session(line: bytes) -> Record:
     """The record of a line: what `session_json` wrote, or a startSession payload, in its
     `{"session": …}` or bare.
 
-    One without an id gets one made of its bytes, so that it is the same each time. Raises
-    ValueError, which says what is wrong with it.
+    One without an id gets one made of its bytes, so that it is the same each time; one without
+    start_time has started its duration before its end. Raises ValueError, which says what is wrong
+    with it.
     """
     session = orjson.loads(line)
     if isinstance(session, dict) and isinstance(session.get("session"), dict):
@@ -225,8 +240,10 @@ def read_session(line: bytes) -> Record:
             raise ValueError(f"{name} is of the wrong type")
     if not all(isinstance(child, str) for child in session.get("children_ids") or ()):
         raise ValueError("children_ids is of the wrong type")
-    if not session.keys() & {"session_id", "session_name", "start_time"}:
-        raise ValueError("it has neither session_id nor session_name nor start_time")
+    if session.get("start_time") is None:
+        if session.get("end_time") is None:
+            raise ValueError("it has no start_time: add one, in milliseconds since 1970")
+        session["start_time"] = session["end_time"] - (session.get("duration") or 0)
     own = (session.get("metadata") or {}).get(RESERVED)
     if isinstance(own, dict) and not all(type(own.get(n)) in _TEXT for n in _APART):
         raise ValueError(f"metadata.{RESERVED} is not as honeytrace writes it")

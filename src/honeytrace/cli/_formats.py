@@ -23,6 +23,9 @@ COLUMNS = (
 )
 """Of CSV and Parquet, where objects and lists are JSON text."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How what spreadsheets run begins (OWASP, "CSV Injection")."""
+
 _ROW_GROUP = 10_000
 
 
@@ -33,12 +36,15 @@ def json_lines(records: Iterable[Record], file: IO[bytes]) -> None:
 
 
 def csv_rows(records: Iterable[Record], file: IO[bytes]) -> None:
-    """RFC 4180, UTF-8, with a header; what is absent is empty."""
+    """RFC 4180, UTF-8, with a header; what is absent is empty.
+
+    Text that a spreadsheet would take for a formula, and run, gets a single quote before it.
+    """
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
     for record in records:
-        rows.writerow([_cell(value) for value in _values(record)])
+        rows.writerow([_harmless(_cell(value)) for value in _values(record)])
     text.detach()
 
 
@@ -75,6 +81,10 @@ def _values(record: Record) -> Sequence[Any]:
 
 def _cell(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _typed(record: Record) -> list[Any]:
