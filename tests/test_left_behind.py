@@ -15,11 +15,14 @@ import pytest
 
 import honeytrace
 from delivery import PATIENCE, Scripted
-from honeytrace import _aside, _runtime, session
+from honeytrace import _aside, _keeping, _runtime, session
 from honeytrace._context import hot
+from honeytrace._passage import Passage
 from honeytrace._record import from_start_session
-from honeytrace._recovery import through
+from honeytrace._recovery import AwayError, Recovered, recover_all, retry_refused
+from honeytrace._spill import Spill
 from honeytrace.sinks import Delivery
+from journalled import die, plain, recording
 from surroundings import environ
 
 DIES = """
@@ -70,7 +73,7 @@ def test_the_next_process_that_records_delivers_it() -> None:
         None,
     )
     honeytrace.flush()
-    own = _runtime.runtime().journal
+    own = _runtime.runtime().keeper.journal
     assert own is not None
     assert os.listdir(".honeytrace/journal") == [os.path.basename(own.path)]
 
@@ -80,7 +83,7 @@ def test_recovery_waits_for_the_destination(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While it is away it is tried again, which is said once; then everything arrives once."""
-    monkeypatch.setattr(_runtime, "_FIRST_TRY", 1e-4)
+    monkeypatch.setattr(_keeping, "_FIRST_TRY", 1e-4)
     tries = iter(range(5))
     sink = Scripted(
         lambda batch: ConnectionError("away") if next(tries, None) is not None else None
@@ -97,7 +100,7 @@ def test_recovery_waits_for_the_destination(
 @pytest.mark.usefixtures("left")
 def test_recovery_gives_way_to_another_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that waits for its destination ends when that is no longer ours."""
-    monkeypatch.setattr(_runtime, "_FIRST_TRY", 1e6)
+    monkeypatch.setattr(_keeping, "_FIRST_TRY", 1e6)
     honeytrace.configure(sink=Scripted(lambda batch: ConnectionError("away")), exit_timeout=0)
     with session("next"):
         pass
@@ -109,14 +112,13 @@ def test_what_is_refused_is_set_aside_and_can_be_retried(left: None) -> None:
     """By recovery as by delivery."""
     odd = Scripted(lambda batch: Delivery(refused=[(i, "odd") for i in batch]))
     honeytrace.configure(sink=odd)
-    found = _runtime.runtime().recover()
-    assert (found.records, found.interrupted) == (2, 1)
+    found = _runtime.runtime().keeper.recover()
+    assert (found.records, found.refused, found.interrupted) == (0, 2, 1)
     directory = _runtime.runtime().config.journal
     assert [each.reason for each in _aside.refused(directory)] == ["odd", "odd"]
-    assert _runtime.runtime().retry_refused() == (0, 2)
+    assert retry_refused(directory, Passage(lambda: odd).deliver).refused == 2
     good = Scripted()
-    honeytrace.configure(sink=good)
-    assert _runtime.runtime().retry_refused() == (2, 0)
+    assert retry_refused(directory, Passage(lambda: good).deliver).records == 2
     assert sorted(item.event_id for item in good.items) == ["left", "running"]
     assert list(_aside.refused(directory)) == []
 
@@ -195,14 +197,14 @@ os._exit(9)
 """
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ(), check=False)
     honeytrace.configure(sink=(sink := Scripted()))
-    assert _runtime.runtime().recover().records == 1
+    assert _runtime.runtime().keeper.recover().records == 1
     assert [item.event_id for item in sink.items] == ["s"]
 
 
 @pytest.mark.usefixtures("left")
 def test_one_that_stops_recovery_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails every batch it is in costs neither the others nor later files."""
-    monkeypatch.setattr("honeytrace._recovery.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("honeytrace._passage.PAUSES", (0.0, 0.0))
     taken: list[str] = []
 
     def answer(batch: list[Any]) -> Any:
@@ -213,7 +215,7 @@ def test_one_that_stops_recovery_is_set_aside(monkeypatch: pytest.MonkeyPatch) -
         return None
 
     honeytrace.configure(sink=Scripted(answer))
-    _runtime.runtime().recover()
+    _runtime.runtime().keeper.recover()
     assert set(taken) == {"running"}
     (found,) = _aside.refused(_runtime.runtime().config.journal)
     assert (found.item.event_id, found.reason) == ("left", "never taken, while others are")
@@ -223,11 +225,105 @@ def test_a_destination_that_limits_its_rate_costs_nothing() -> None:
     """Recovery leaves what is not taken now for its next attempt; nobody is suspected of it."""
     items: list[Any] = [record(str(n)) for n in range(100)]
     few = Scripted(lambda batch: Delivery(batch[5:] if len(few.batches) < 4 else batch))
-    with pytest.raises(ConnectionError, match="takes only some"):
-        through(few)(items)
-    busy = Scripted(lambda batch: Delivery(batch[5:], retry_after=9.0))
-    with pytest.raises(ConnectionError, match="asks to wait 9 s"):
-        through(busy)(items)
+    assert Passage(lambda: few).deliver(items) == Delivery(items[15:], [])
+    busy = Scripted(lambda batch: Delivery(batch[5:], retry_after=9.0, why="busy"))
+    assert Passage(lambda: busy).deliver(items) == Delivery(items[5:], [], 9.0, "busy")
+
+
+def test_recovery_gets_on_with_a_destination_that_limits_its_rate(tmp_path: Path) -> None:
+    """What it took of a batch is not sent again, from a journal nor from what was spilled."""
+    directory = tmp_path / "j"
+    spill = Spill(str(directory), 10**9)
+    spill.append([record(f"s{n}") for n in range(10)])
+    spill.forget()
+    with recording(directory) as recorder:
+        for _ in range(10):
+            plain(recorder)
+        die(recorder.journal)
+    busy = Scripted(lambda batch: Delivery(batch[3:], retry_after=9.0 if batch[3:] else None))
+    found = Recovered()
+    for _ in range(6):  # three at a time
+        with pytest.raises(AwayError) as caught:
+            recover_all(str(directory), Passage(lambda: busy).deliver, found)
+        assert caught.value.retry_after == 9.0
+    recover_all(str(directory), Passage(lambda: busy).deliver, found)
+    assert (found.records, found.refused) == (20, 0)
+    taken = [item.event_id for batch in busy.batches for item in batch[:3]]
+    assert len(set(taken)) == len(taken) == 20
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["0.spill", "9.spill"])
+def test_one_that_is_alone_in_its_file_is_isolated(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails by itself is set aside as soon as anything else is taken, and kept until then."""
+    monkeypatch.setattr("honeytrace._passage.PAUSES", (0.0, 0.0))
+
+    def left(name: str, *items: Any) -> None:
+        spill = Spill(str(tmp_path / "made"), 10**9)
+        spill.append(items)
+        spill.forget()
+        (file,) = (tmp_path / "made").iterdir()
+        (tmp_path / "j").mkdir(exist_ok=True)
+        file.rename(tmp_path / "j" / name)
+
+    def answer(batch: list[Any]) -> Any:
+        return RuntimeError("500") if "bad" in {item.event_id for item in batch} else None
+
+    def recover() -> Recovered:
+        return recover_all(str(tmp_path / "j"), Passage(lambda: Scripted(answer)).deliver)
+
+    left(name, record("bad"))
+    with pytest.raises(AwayError, match="500"):
+        recover()
+    left("5.spill", *[record(str(n)) for n in range(3)])
+    found = recover()
+    assert (found.records, found.refused) == (3, 1)
+    assert [each.item.event_id for each in _aside.refused(str(tmp_path / "j"))] == ["bad"]
+
+
+def test_a_refusal_that_cannot_be_kept_stays_in_the_journal(tmp_path: Path) -> None:
+    """Nothing is given up before it is safe elsewhere."""
+    directory = tmp_path / "j"
+    with recording(directory) as recorder:
+        plain(recorder)
+        die(recorder.journal)
+    (directory / "refused").write_text("in the way")
+    odd = Scripted(lambda batch: Delivery(refused=[(i, "odd") for i in batch]))
+    with pytest.raises(OSError, match="refused"):
+        recover_all(str(directory), Passage(lambda: odd).deliver)
+    (directory / "refused").unlink()
+    good = Scripted()
+    assert recover_all(str(directory), Passage(lambda: good).deliver).records == 1
+
+
+def test_refused_records_of_somebody_else_are_not_believed(tmp_path: Path) -> None:
+    """Those behind a symlink, or where others may write, are neither listed nor retried."""
+    _aside.set_aside(str(tmp_path / "theirs"), record("forged"), "because")
+    (tmp_path / "j").mkdir()
+    (tmp_path / "j" / "refused").symlink_to(tmp_path / "theirs" / "refused")
+    assert list(_aside.refused(str(tmp_path / "j"))) == []
+    (tmp_path / "theirs").chmod(0o777)
+    assert list(_aside.refused(str(tmp_path / "theirs"))) == []
+
+
+@pytest.mark.parametrize("bounds", [{"MOST_FILES": 3}, {"MOST_BYTES": 3 * 8192}])
+def test_damaged_files_are_bounded(
+    bounds: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest are kept, in number and in bytes; the last one however large it is."""
+    for name, most in bounds.items():
+        monkeypatch.setattr(_aside, name, most)
+    for n in range(6):
+        (tmp_path / f"{n}.journal").write_bytes(b"x" * 8192)
+        _aside.set_file_aside(str(tmp_path / f"{n}.journal"), "damaged")
+    place = tmp_path / "damaged"
+    assert sorted(path.name for path in place.iterdir()) == [f"{n}.journal" for n in (3, 4, 5)]
+    (tmp_path / "large.journal").write_bytes(b"x" * 8192 * 9)
+    _aside.set_file_aside(str(tmp_path / "large.journal"), "damaged")
+    assert "large.journal" in [path.name for path in place.iterdir()]
+    assert len(list(place.iterdir())) == (3 if "MOST_FILES" in bounds else 1)
 
 
 def test_everything_is_beside_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,10 +339,11 @@ def test_everything_is_beside_the_journal(tmp_path: Path, monkeypatch: pytest.Mo
     stats = honeytrace.stats()
     assert (stats.dropped, stats.unprotected) == ({}, 0)
     assert stats.refused == {"odd": 1_000}
-    journal = _runtime.runtime().journal
+    journal = _runtime.runtime().keeper.journal
     assert journal is not None
     assert len(list(_aside.refused(os.path.dirname(journal.path)))) == 1_000
-    assert _runtime.runtime().retry_refused() == (0, 1_000)
+    asked = _runtime.runtime().config.journal
+    assert retry_refused(asked, Passage(lambda: sink).deliver).refused == 1_000
 
 
 def test_names_and_ids_of_any_kind(monkeypatch: pytest.MonkeyPatch) -> None:

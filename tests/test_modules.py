@@ -21,9 +21,10 @@ STAGES = [
     {"_snapshot", "_session"},
     {"_capture", "_config", "_threads"},
     {"_wrap", "_queue", "_journal"},
-    {"_trace", "_sampling", "_batch", "_spill", "_aside", "sinks", "store", "api"},
-    {"_overflow", "_recovery"},
+    {"_trace", "_sampling", "_batch", "_aside", "_spill", "_reader", "sinks", "store", "api"},
+    {"_overflow", "_passage", "_recovery"},
     {"_flush"},
+    {"_keeping"},
     {"_runtime"},
 ]
 
@@ -37,7 +38,7 @@ NEVER = {
     "store": {"_session", "_capture", "_queue", "_flush", "_runtime", "sinks", "api", "server"},
     "api": {"_session", "_capture", "_queue", "_flush", "_runtime", "store", "sinks", "server"},
     "sinks": {"_capture", "_trace", "_flush", "_runtime", "lookup", "server"},
-    "lookup": {"_capture", "_trace", "_wrap", "server", "testing"},
+    "lookup": {"_capture", "_trace", "_wrap", "server", "testing", "cli"},
 }
 
 

@@ -20,7 +20,7 @@ from honeytrace._config import Config
 from honeytrace._flush import Flusher, Stats
 from honeytrace._journal import Journal
 from honeytrace._record import Item, Record, Update, from_start_session
-from honeytrace._recovery import recover
+from honeytrace._recovery import recover, retry_refused
 from honeytrace._spill import Spill, SpillFullError
 from honeytrace.sinks import Delivery
 from test_queue import ended
@@ -249,8 +249,11 @@ def test_refused_records_are_kept_and_can_be_retried(make: Make, tmp_path: Path)
     assert not f.flush(PATIENCE)
     (found,) = _aside.refused(f.config.journal)
     assert (found.reason, found.item.event_id) == ("too odd", odd)
-    assert _aside.retry(f.config.journal, lambda item: False) == (0, 1)
-    assert _aside.retry(f.config.journal, lambda item: True) == (1, 0)
+    again = retry_refused(f.config.journal, lambda items: Delivery(refused=[(items[0], "odd")]))
+    assert (again.records, again.refused) == (0, 1)
+    assert [each.reason for each in _aside.refused(f.config.journal)] == ["too odd"]
+    again = retry_refused(f.config.journal, lambda items: None)
+    assert (again.records, again.refused) == (1, 0)
     assert list(_aside.refused(f.config.journal)) == []
 
 

@@ -14,10 +14,11 @@
 #   _sampling  which trees are recorded
 #   _record    the finished session: wire names, milliseconds, merging
 #   _queue     on the way to the flush thread, bounded in bytes
-#   _journal   what is recorded and not delivered, in a file that outlives the process;
-#              _recovery delivers what the dead have left
+#   _journal   what is recorded and not delivered, in a file that outlives the process
 #   _flush     the flush thread: batches, retries, the books; _batch finds what stops a batch
 #   _overflow  where records go that memory has no room for: _spill, and _aside for the refused
+#   _recovery  delivers what the dead have left: _reader reads their journals, _passage divides
+#              what a sink does not take; _keeping has it run, and opens our own journal
 #   sinks/     where batches go; store/ where sessions live; api/ the HoneyHive client
 #   _config    every setting; _runtime puts all of it to work, the one mutable global
 #   lookup     finds sessions again; _recorded is a session read back, _tree its place among others;

@@ -1,23 +1,30 @@
-"""Records that no destination takes, kept with their reason until somebody looks at them.
+"""What cannot be delivered, kept beside the journals until somebody looks at it.
 
-One private file for each, in `refused/` beside the journals; beyond `MOST` they are counted only.
+A record that no destination takes has a private file in `refused/`, with its reason; beyond `MOST`
+they are counted only. A file of which not everything can be read goes to `damaged/`; beyond
+`MOST_FILES` or `MOST_BYTES` the oldest there are deleted.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
 import orjson
 
-from ._journal import DamagedError, private
+from ._journal import DamagedError, owned, private
 from ._record import Item, pack, unpack
+
+logger = logging.getLogger("honeytrace")
 
 MOST = 1_000
 DIRECTORY = "refused"
+MOST_FILES, MOST_BYTES = 100, 256 * 1024 * 1024
+DAMAGED = "damaged"
 
 
 class Refused(NamedTuple):
@@ -51,28 +58,13 @@ def refused(directory: str) -> Iterator[Refused]:
     """What is set aside in `refused/` of this directory, oldest first, as far as it is readable."""
     place = os.path.join(directory, DIRECTORY)
     try:
-        names = sorted(os.listdir(place))
+        owned(directory)
+        names = sorted(os.listdir(owned(place)))
     except OSError:
         return
     for name in names:
         with suppress(OSError, ValueError, KeyError, TypeError):
             yield _read(os.path.join(place, name))
-
-
-def retry(directory: str, deliver: Callable[[Item], bool]) -> tuple[int, int]:
-    """Deliver what is set aside once more: how many were taken, how many refused again.
-
-    `deliver` says whether one was taken; what it raises ends the retry.
-    """
-    taken = again = 0
-    for found in list(refused(directory)):
-        if not deliver(found.item):
-            again += 1
-        else:
-            with suppress(FileNotFoundError):
-                os.unlink(found.path)
-            taken += 1
-    return taken, again
 
 
 def _read(path: str) -> Refused:
@@ -84,3 +76,38 @@ def _read(path: str) -> Refused:
         return Refused(path, str(told["reason"]), float(told["since"]), unpack(data))
     except Exception as error:  # hostile bytes may be of any wrong kind
         raise DamagedError(f"{path} is no record") from error
+
+
+def set_file_aside(path: str, reason: str) -> None:
+    """Keep this file in `damaged/` of its directory, in place of the oldest there if need be.
+
+    Raises OSError.
+    """
+    directory, name = os.path.split(path)
+    place = private(os.path.join(directory, DAMAGED))
+    os.replace(path, os.path.join(place, name))
+    logger.warning("honeytrace set a journal aside in %s: %s: %s", place, name, reason)
+    gone = 0
+    for each in _beyond(place):
+        with suppress(OSError):  # another process was faster, or it is a directory
+            os.unlink(each)
+            gone += 1
+    if gone:
+        logger.warning("honeytrace deleted the oldest %d files in %s", gone, place)
+
+
+def _beyond(place: str) -> Iterator[str]:
+    """What the bounds leave no room for; the newest stays, however large it is."""
+    found: list[tuple[int, int, str]] = []
+    for name in os.listdir(place):
+        path = os.path.join(place, name)
+        with suppress(FileNotFoundError):
+            status = os.lstat(path)
+            # the move sets its ctime; a sparse file takes less than its size
+            found.append((status.st_ctime_ns, status.st_blocks * 512, path))
+    found.sort(reverse=True)
+    room = MOST_BYTES
+    for number, (_, size, path) in enumerate(found):
+        room -= size
+        if number and (number >= MOST_FILES or room < 0):
+            yield path

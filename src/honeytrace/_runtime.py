@@ -14,16 +14,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from . import _config
-from ._aside import retry, set_aside
 from ._config import Config, Settings
-from ._context import PAUSED, OwnThread, current, discard, hot
+from ._context import current, discard, hot
 from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
-from ._journal import Journal, Slot, candidates, forget_all, open_journal
+from ._journal import forget_all
+from ._keeping import Keeper
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
@@ -37,7 +37,6 @@ from .store.memory import MemoryStore
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._recovery import Recovered
     from ._remote import Remote
 
 logger = logging.getLogger("honeytrace")
@@ -63,21 +62,17 @@ class Runtime:
         self.flusher: Flusher = (
             before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
         )
-        self.journal: Journal | None = None
-        self._unprotected = 0 if before is None else before.unprotected
-        self._opening = False
-        self._recovering: threading.Thread | None = None
-        self.ended = threading.Event()
-        """Another configuration is in force, or the process ends."""
+        self.keeper: Keeper = Keeper(
+            config,
+            self.flusher,
+            lambda: self.make_sink(None),
+            _lock,
+            None if before is None else before.keeper,
+        )
         # shared, since sessions that were found before read on in theirs
         self._readers: dict[str, Store] = before._readers if before else {}
         self._reader_lock: Any = before._reader_lock if before else threading.RLock()
         self._file: tuple[int, int] | None = None
-
-    @property
-    def unprotected(self) -> int:
-        """What found no room in this journal and those before it."""
-        return self._unprotected + (0 if self.journal is None else self.journal.unprotected)
 
     @property
     def sampled_out(self) -> int:
@@ -116,125 +111,13 @@ class Runtime:
             logger.warning("honeytrace: %s", warning)
         return store
 
-    def _first_opened(self, s: Session) -> Slot | None:
-        """`hot.opened` until there is a journal: open it, or do without."""
-        journal = self._ensure_journal()
-        if s._parent is None:  # nobody knows it yet: the opening is not part of its duration
-            s._start = hot.clock_ns()
-        return None if journal is None else journal.opened(s)
-
-    def _ensure_journal(self) -> Journal | None:
-        with _lock:
-            if self._opening:  # what opening it records
-                return None
-            if hot.opened == self._first_opened:
-                self._opening = True
-                try:
-                    self._open_journal()
-                finally:
-                    self._opening = False
-        return self.journal
-
-    def _open_journal(self) -> None:
-        config = self.config
-        self.journal, warning = open_journal(
-            config.journal, config.journal_bytes, config.project, config.source
-        )
-        if warning:
-            logger.warning("honeytrace: %s", warning)
-        hot.opened = discard
-        if self.journal is not None:
-            self.journal.relieve = self.flusher.relieve
-            self.flusher.keep_in(os.path.dirname(self.journal.path))
-            self.flusher.sync = self.journal.sync if config.journal_sync else bool
-            hot.opened = self.journal.opened
-        if not self.ended.is_set():
-            self._start_recovery()
-
-    def _start_recovery(self) -> None:
-        thread = OwnThread(target=self._recovery, name="honeytrace-recovery", daemon=True)
-        with suppress(RuntimeError):  # no thread to be had: the next process recovers
-            thread.start()
-            self._recovering = thread
-
     def finish(self) -> None:
         """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left."""
         deadline = time.monotonic() + self.config.exit_timeout
-        self.ended.set()
+        self.keeper.end()
         self.flusher.finish(self.config.exit_timeout)
-        if self._recovering is not None:
-            self._recovering.join(max(0.0, deadline - time.monotonic()))
+        self.keeper.join(deadline - time.monotonic())
         self.close_readers()
-
-    def _recovery(self) -> None:
-        """The thread that delivers what processes that died have left, once that is possible."""
-        current.set(PAUSED)
-        wait = _FIRST_TRY
-        while True:
-            try:
-                self.recover()
-            except Exception as error:  # noqa: BLE001 - a sink may raise anything
-                logger.log(
-                    logging.WARNING if wait == _FIRST_TRY else logging.DEBUG,
-                    "honeytrace cannot deliver what dead processes left, and keeps trying: %s",
-                    error,
-                )
-            else:
-                return
-            if self.ended.wait(wait):
-                return
-            wait = min(wait * 2, _LONGEST_TRY)
-
-    def recover(self) -> Recovered:
-        """Deliver what processes that died have left. Raises what the destination does."""
-        with self.flusher.importing:
-            from ._recovery import Recovered, recover, through
-
-        found = Recovered()
-        sinks: list[Sink] = []
-
-        def deliver(batch: list[Item]) -> None:
-            if not sinks:
-                with self.flusher.importing:
-                    sinks.append(self.make_sink(None))
-            # a sink of the program's own is never called twice at once
-            turn = self.flusher.turn if self.config.sink else nullcontext
-            for item, reason in through(sinks[0], turn=turn)(batch):
-                self._set_aside(item, reason)
-
-        try:
-            for directory in candidates(self.config.journal):
-                recover(directory, deliver, found)
-        finally:
-            for sink in sinks:
-                if sink is not self.config.sink:
-                    sink.close()
-        return found
-
-    def _set_aside(self, item: Item, reason: str) -> None:
-        where = self.config.journal if self.journal is None else os.path.dirname(self.journal.path)
-        try:
-            set_aside(where, item, reason)
-        except OSError as error:
-            logger.warning("honeytrace cannot set a refused record aside: %s", error)
-
-    def retry_refused(self) -> tuple[int, int]:
-        """Deliver what was set aside once more: how many were taken, how many refused again.
-
-        Raises what the destination does.
-        """
-        from ._recovery import through
-
-        sink = self.make_sink(None)
-        try:
-            done = [
-                retry(directory, lambda item: not through(sink)([item]))
-                for directory in candidates(self.config.journal)
-            ]
-            return sum(taken for taken, _ in done), sum(again for _, again in done)
-        finally:
-            if sink is not self.config.sink:
-                sink.close()
 
     def redact(self, text: str) -> str:
         return text if self.redactor is None else self.redactor.text(text)
@@ -282,12 +165,10 @@ class Runtime:
         hot.session_name = self.config.session_name
         hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
         hot.on = self.config.enabled
-        journals = (
-            self.memory is None
-            and self.capture is None
-            and self.config.journal != _config.NO_JOURNAL
-        )
-        hot.opened = self._first_opened if journals else discard
+        if self.memory is None and self.capture is None:
+            self.keeper.wire()
+        else:
+            hot.opened = discard
         from . import _threads  # 4 ms of concurrent.futures
 
         if self.config.propagate_threads:
@@ -296,8 +177,6 @@ class Runtime:
             _threads.uninstall()
 
 
-_FIRST_TRY, _LONGEST_TRY = 1.0, 60.0
-"""Seconds between attempts to deliver what dead processes left."""
 _IMPORTS = 5.0
 """Seconds that a fork waits for the flush thread to have its modules."""
 
@@ -326,9 +205,8 @@ def configure(**settings: Unpack[Settings]) -> None:
         new.flusher.serve(config, new.make_sink)
         new.wire()
         if old is not None:
-            old.ended.set()
-            if old.journal is not None:
-                old.journal.retire()
+            old.keeper.end()
+            old.keeper.retire()
 
 
 def _in_memory(arguments: Mapping[str, Any]) -> bool:
@@ -364,7 +242,7 @@ def _update(session_id: str, fields: Mapping[str, Any]) -> None:
     rt = runtime()
     try:
         update = Update(session_id, {name: _encoded(rt, name, fields[name]) for name in fields})
-        journal = rt._ensure_journal()
+        journal = rt.keeper.ensure()
         slot = None if journal is None else journal.noted(update)
         if slot is not None:
             rt.flusher.slots[id(update)] = slot
@@ -436,7 +314,7 @@ def stats() -> Stats:
     counted = _runtime.flusher.stats()
     counted.sampled_out = _runtime.sampled_out
     counted.cut = _runtime.sampler.cut
-    counted.unprotected = _runtime.unprotected
+    counted.unprotected = _runtime.keeper.unprotected
     return counted
 
 
@@ -520,9 +398,9 @@ def _after_fork_in_child() -> None:
 def _at_exit() -> None:
     if _runtime is not None:
         _runtime.finish()
-        if _runtime.journal is not None:
-            _runtime.journal.retire()
-            hot.opened = _runtime._first_opened  # what still comes has a journal of its own
+        if _runtime.keeper.journal is not None:
+            _runtime.keeper.retire()
+            _runtime.keeper.wire()  # what still comes has a journal of its own
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):
         # CPython forgets at the next `exec` of a text, such as a namedtuple's in what delivery
         # imports, that Ctrl-C ended the program: the exit status would be 1, not -SIGINT

@@ -18,6 +18,7 @@ from contextlib import suppress
 from struct import Struct
 from zlib import crc32
 
+from ._aside import set_file_aside
 from ._journal import DamagedError, lock, private
 from ._record import Item, pack, unpack
 
@@ -28,8 +29,6 @@ FRAME = Struct("<II")
 """Length and CRC-32 of the item that follows."""
 SEGMENT = 8 * 1024 * 1024
 SUFFIX = ".spill"
-DAMAGED = "damaged"
-"""Where files are kept of which not everything can be read."""
 _PIECE = 1 << 20
 
 
@@ -72,8 +71,7 @@ class Segment:
     def remove(self) -> None:
         with suppress(OSError):
             if self.damaged:
-                directory, name = os.path.split(self.path)
-                os.replace(self.path, os.path.join(private(os.path.join(directory, DAMAGED)), name))
+                set_file_aside(self.path, "not everything in it can be read")
             else:
                 os.unlink(self.path)
         os.close(self.fd)

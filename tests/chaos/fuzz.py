@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import orjson
 
-from honeytrace import _recovery
+from honeytrace import _reader
 from honeytrace._journal import COMMIT, DONE, HEAD, HEADER, KIN, OPEN, SLOT, STATIC, UPDATE
+from honeytrace._reader import DamagedError, Reader
 from honeytrace._record import Item
-from honeytrace._recovery import DamagedError, Reader
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store.sqlite import SQLiteStore
 from journalled import die, recorded_kinds, recording
@@ -79,7 +79,7 @@ def header(data: bytearray, chance: random.Random) -> None:
     """Another size and border, with a checksum that says they are right."""
     numbers = [0, 1, SLOT, len(data), len(data) - SLOT, 2**40, 2**64 - 1]
     head = data[:24] + b"".join(chance.choice(numbers).to_bytes(8, "little") for _ in "sb")
-    data[: HEADER.size] = bytes(head) + _recovery.crc32(bytes(head)).to_bytes(4, "little")
+    data[: HEADER.size] = bytes(head) + _reader.crc32(bytes(head)).to_bytes(4, "little")
 
 
 def lengths(data: bytearray, chance: random.Random) -> None:
@@ -116,10 +116,10 @@ def forge(data: bytearray, fd: int) -> None:
 
     def overhear(*arguments: Any) -> int:
         nonlocal wanted
-        wanted = crc32(*arguments)
+        wanted = adler32(*arguments)
         return wanted
 
-    crc32, _recovery.crc32 = _recovery.crc32, overhear
+    adler32, _reader.adler32 = _reader.adler32, overhear
     try:
         reader = object.__new__(Reader)
         reader._fd, reader._size, reader._border = fd, len(data), len(data) // 2
@@ -132,7 +132,7 @@ def forge(data: bytearray, fd: int) -> None:
                 except DamagedError:
                     data[at : at + 8] = (wanted << 8 | state).to_bytes(8, "little")
     finally:
-        _recovery.crc32 = crc32
+        _reader.adler32 = adler32
 
 
 MUTATIONS = [flip, flip, noise, swap, cut, header, lengths, lengths, content, content]

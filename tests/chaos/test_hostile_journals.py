@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ending import PATIENCE, Place, ok
+from ending import NEXT, PATIENCE, Place, ok
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no journal on Windows")
 
@@ -37,7 +37,7 @@ def test_hostile_file_costs_the_others_nothing(place: Place) -> None:
     data = bytearray(good.read_bytes())
     data[16:32] = b"\xff" * 16
     (journals / "1-bad.journal").write_bytes(data)
-    recovery = place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()")
+    recovery = place.start("-c", NEXT)
     _, complained = recovery.communicate(timeout=PATIENCE)
     (line,) = [each for each in complained.splitlines() if "1-bad.journal" in each]
     assert "set a journal aside" in line
@@ -68,6 +68,6 @@ def test_symlinks_are_not_followed(place: Place) -> None:
     (place.path / ".honeytrace" / "journal").unlink()
     (place.path / ".honeytrace" / "journal").mkdir(mode=0o700)
     (place.path / ".honeytrace" / "journal" / "1-link.journal").symlink_to(secret)
-    place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()").communicate()
+    place.start("-c", NEXT).communicate()
     assert secret.read_text() == "mine"
     assert place.stored() == ok(1)

@@ -1,4 +1,4 @@
-"""`prune`, `recover`, `doctor`, `serve` and `ui`."""
+"""`prune`, `recover`, `refused`, `doctor`, `serve` and `ui`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 from cli_running import COMMAND, Api, Cli, Terminal, ids, record, serving, stored
+
+from honeytrace import _aside
+from honeytrace._record import Update
 
 DAY = 86_400_000
 
@@ -120,6 +123,47 @@ def test_recover_with_a_wrong_key_keeps_the_journal(cli: Cli, died: Path, api: A
     api.answer = lambda session_id: 200
     assert cli("recover").status == 0
     assert sorted(api.taken) == ["finished", "running"]
+
+
+@posix
+def test_what_recovery_sees_refused_can_be_listed_and_retried(
+    cli: Cli, died: Path, api: Api
+) -> None:
+    """With the reason; what is taken at last is listed no more."""
+    api.answer = lambda session_id: 400 if session_id == "finished" else 200
+    ran = cli("recover")
+    assert (ran.status, api.taken) == (1, ["running"])
+    assert "refused: finished: 400 Bad Request" in ran.err
+    listed = cli("refused")
+    assert (listed.status, listed.out.count("\n")) == (0, 1)
+    assert listed.out.endswith("finished  finished  400 Bad Request\n")
+    (said,) = cli("refused", "--json").documents
+    assert (said["session_id"], said["reason"]) == ("finished", "400 Bad Request")
+    assert Path(said["path"]).parent == died / "refused"
+    again = cli("refused", "--retry", "--json")
+    assert (again.status, again.documents) == (1, [{"delivered": 0, "refused": 1}])
+    api.answer = lambda session_id: 200
+    assert cli("refused", "--retry").err == "1 record delivered, 0 refused again\n"
+    assert sorted(api.taken) == ["finished", "running"]
+    assert cli("refused").err == "no record is set aside\n"
+
+
+@posix
+def test_a_retry_that_reaches_nobody_keeps_what_is_set_aside(
+    cli: Cli, tmp_path: Path, api: Api
+) -> None:
+    """And says on one line what is wrong; what is odd in a record obeys no terminal."""
+    journal = str(tmp_path / ".honeytrace" / "journal")
+    _aside.set_aside(journal, record("odd", session_name="a\x1b[2Jb"), "too\nodd")
+    _aside.set_aside(journal, Update("s", {"feedback": b'{"rating":5}'}), "no such session")
+    api.answer = lambda session_id: 401
+    ran = cli("refused", "--retry")
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert "401 Unauthorized" in ran.err
+    listed = cli("refused").out
+    assert "\x1b" not in listed
+    assert "(an update)" in listed
+    assert listed.count("\n") == 2
 
 
 @posix

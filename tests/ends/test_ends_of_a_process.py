@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ending import PATIENCE, Place, ok, running
+from ending import NEXT, PATIENCE, Place, ok, running
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no journal on Windows")
 
@@ -191,13 +191,13 @@ def test_exit_hooks_after_a_clean_end(place: Place) -> None:
 def test_first_calls_of_two_threads(place: Place) -> None:
     """A call that begins while another thread's first call makes the journal is in it, too."""
     place.run("""
-from honeytrace import _runtime
-make = _runtime.open_journal
+from honeytrace import _keeping
+make = _keeping.open_journal
 def slowly(*arguments):
     other.start()
     other.join(0.2)  # it cannot go on before we have a journal
     return make(*arguments)
-_runtime.open_journal = slowly
+_keeping.open_journal = slowly
 other = threading.Thread(target=call, args=(2,))
 call(1)
 other.join()
@@ -299,7 +299,7 @@ def test_frozen_process_that_never_thaws(place: Place) -> None:
     frozen(process)
     process.send_signal(signal.SIGCONT)
     frozen(process)
-    place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()").communicate()
+    place.start("-c", NEXT).communicate()
     assert place.stored() == ok(1)
     process.kill()
     process.communicate(timeout=PATIENCE)

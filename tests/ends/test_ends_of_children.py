@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ending import PATIENCE, Place, ok, running
+from ending import NEXT, PATIENCE, Place, ok, running
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX")
 
@@ -192,7 +192,7 @@ os.read(0, 1)
     running(process)
     process.kill()
     os.waitpid(process.pid, 0)
-    recovery = place.start("-c", "from honeytrace import _runtime as r; r.runtime().recover()")
+    recovery = place.start("-c", NEXT)
     recovery.communicate(timeout=PATIENCE)
     assert place.stored() == ok(1)
     store = [path.name for path in (place.path / ".honeytrace" / "journal").iterdir()]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 from serving import served, start
 
+from honeytrace import _aside
 from honeytrace.errors import ConfigurationError
 from honeytrace.server import serve
 from honeytrace.store.sqlite import SQLiteStore
@@ -46,6 +49,35 @@ os._exit(9)
     with served(store) as url:
         assert httpx.get(f"{url}/session/k").json()["event_name"] == "killed"
     assert list((tmp_path / ".honeytrace" / "journal").iterdir()) == []
+
+
+def test_what_the_store_refuses_of_them_is_set_aside(tmp_path: Path) -> None:
+    """It is said, and kept for `honeytrace refused --retry`; the others are taken in."""
+    program = """
+import os, honeytrace
+for name in ("bad", "good"):
+    with honeytrace.session(name, session_id=name):
+        pass
+os._exit(9)
+"""
+    store = tmp_path / ".honeytrace" / "sessions.db"
+    SQLiteStore(store).close()
+    with closing(sqlite3.connect(store)) as conn:
+        conn.execute(
+            "CREATE TRIGGER picky BEFORE INSERT ON events WHEN NEW.event_id = 'bad'"
+            " BEGIN SELECT RAISE(ABORT, 'no bad ones'); END"
+        )
+    env = environ(HONEYTRACE_FLUSH_INTERVAL="1000")
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=env, check=False)
+    with start("--store", str(store)) as process:
+        assert process.stderr is not None
+        assert "1 refused: `honeytrace refused` says why" in process.stderr.readline()
+        url = process.stderr.readline().rpartition(" ")[2].strip()
+        assert httpx.get(f"{url}/session/good").status_code == 200
+        process.terminate()
+        assert process.wait(30) == 0
+    (kept,) = _aside.refused(str(tmp_path / ".honeytrace" / "journal"))
+    assert (kept.item.event_id, "no bad ones" in kept.reason) == ("bad", True)
 
 
 def test_an_interrupt_ends_it_as_well(tmp_path: Path) -> None:

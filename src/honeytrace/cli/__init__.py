@@ -9,8 +9,8 @@ _diff       diff
 _stats      stats
 _files      export and import; _formats writes CSV and Parquet
 _push       push
-_upkeep     prune, recover
-_courier    delivery with patience, for push and recover
+_upkeep     recover, refused, prune
+_courier    delivery with patience, for push, recover and refused
 _serve      serve, ui
 _doctor     doctor; _reach asks the API
 """
@@ -102,6 +102,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "import": _files.import_,
     "push": _push.push,
     "recover": _upkeep.recover,
+    "refused": _upkeep.refused,
     "prune": _upkeep.prune,
     "serve": _serve.serve,
     "ui": _serve.ui,

@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .._passage import Passage
 from .._record import Item
-from ..errors import HoneytraceError
+from ..sinks import Delivery
 from ._terminal import say
 
 if TYPE_CHECKING:
@@ -29,12 +30,15 @@ _SAID = 10
 class Courier:
     """Delivers through a sink, which it closes.
 
-    What that logs, such as a wrong key, is an error here; what else is logged meanwhile is kept for
-    `tell`. `refused` are the items that were refused, each with its reason.
+    What is logged meanwhile is kept for `tell`, as are the first of the refused, which are counted
+    in `refused`.
     """
 
     def __init__(self, sink: Sink) -> None:
-        self.refused: list[tuple[Item, str]] = []
+        self.refused = 0
+        self._passage = Passage(lambda: sink)
+        self._examples: list[str] = []
+        self._gave_up: str | None = None
         self._sink = sink
         self._said = _Said()
         self._logger = logging.getLogger("honeytrace")
@@ -47,39 +51,37 @@ class Courier:
         self._logger.removeHandler(self._said)
         self._sink.close()
 
-    def deliver(self, batch: Sequence[Item]) -> None:
-        """See a batch delivered or refused.
+    def deliver(self, batch: Sequence[Item]) -> Delivery:
+        """See a batch delivered or refused, as far as that can be for now.
 
-        Raises HoneytraceError when nothing more of it can be delivered for now.
+        Once something of one had to be left, nothing more is tried.
         """
         waiting, failures = batch, 0
-        while True:
-            trouble, wait = "the destination is busy", _FIRST_WAIT * 2**failures
+        refused: list[tuple[Item, str]] = []
+        while self._gave_up is None and waiting:
             before = len(waiting)
-            try:
-                fate = self._sink.deliver(waiting, timeout=_TIMEOUT)
-                waiting, wait = fate.retry, fate.retry_after or wait
-                self.refused += fate.refused
-            except HoneytraceError as error:
-                trouble = str(error)
-            else:
-                if fate.why and not fate.retry_after and len(waiting) == before:
-                    raise HoneytraceError(fate.why)  # waiting is no cure for a wrong key
-            if not waiting:
-                return
+            fate = self._passage.deliver(waiting, timeout=_TIMEOUT)
+            waiting = fate.retry
+            refused += fate.refused
             failures = failures + 1 if len(waiting) == before else 0
-            if failures == _TRIES:
-                raise HoneytraceError(f"{trouble}; run it again later, it goes on from here")
-            time.sleep(wait)
+            why = fate.why or "the destination is busy"
+            if self._passage.hopeless:
+                self._gave_up = why
+            elif failures == _TRIES:
+                self._gave_up = f"{why}; run it again later, it goes on from here"
+            elif waiting:
+                time.sleep(fate.retry_after or _FIRST_WAIT * 2 ** max(0, failures - 1))
+        self.refused += len(refused)
+        for item, reason in refused[: _SAID - len(self._examples)]:
+            self._examples.append(f"refused: {item.event_id}: {reason}")
+        return Delivery(waiting, refused, why=self._gave_up)
 
     def tell(self) -> None:
         """Say what was refused, and what else was logged."""
-        for text in self._said.texts:
+        for text in (*self._said.texts, *self._examples):
             say(text)
-        for item, reason in self.refused[:_SAID]:
-            say(f"refused: {item.event_id}: {reason}")
-        if len(self.refused) > _SAID:
-            say(f"… and {len(self.refused) - _SAID:,} more")
+        if self.refused > _SAID:
+            say(f"… and {self.refused - _SAID:,} more")
 
 
 class _Said(logging.Handler):

@@ -59,12 +59,13 @@ def push(
         batches = _trees(reader, wanted, settings) if wanted else _arrivals(reader, start)
         with progress("push", None if wanted else _left(reader, start)) as done:
             for records, place in batches:
-                courier.deliver(records)
+                if (fate := courier.deliver(records)).retry:
+                    raise HoneytraceError(str(fate.why))
                 sent += len(records)
                 done(len(records))
                 if place is not None:
                     mark.set(place, records[-1].event_id)
-    refused = len(courier.refused)
+    refused = courier.refused
     if as_json:
         emit({"pushed": sent - refused, "refused": refused, "server_url": settings.server_url})
     else:

@@ -1,25 +1,29 @@
-"""`prune`: old sessions go. `recover`: what dead processes left behind comes in."""
+"""`recover`: what the dead left comes in. `refused`: what nobody took. `prune`: the old go."""
 
 from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict, astuple
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from .._record import Item
+from .._record import Item, Update
 from ..errors import HoneytraceError
+from ..sinks import Delivery, Sink
 from ..sinks.store import StoreSink
 from ..store import Query
 from ._courier import Courier
 from ._find import config, open_store, opened
 from ._options import AsJson, StorePath, duration
-from ._terminal import clock, counted, emit, progress, say
+from ._terminal import clock, counted, emit, one_line, progress, say, write
 
 if TYPE_CHECKING:
-    from ..sinks import Sink
+    from .._aside import Refused
+    from .._recovery import Deliver, Recovered
 
 
 def recover(store: StorePath = None, as_json: AsJson = False) -> None:
@@ -27,31 +31,83 @@ def recover(store: StorePath = None, as_json: AsJson = False) -> None:
 
     Every traced process does so when it starts. It goes where sessions go: to the API with a key
     and without --store, else into the store. The exit status is 1 when a journal was damaged, which
-    is then kept in `damaged/` beside it, or a record was refused.
+    is then kept in `damaged/` beside it, or a record was refused: `honeytrace refused` shows it.
     """
-    from .._journal import candidates
-    from .._recovery import Recovered, recover
+    from .._recovery import recover_all
 
-    total = Recovered()
-    with Courier(_destination(store)) as courier, progress("recover", None) as done:
-
-        def deliver(batch: list[Item]) -> None:
-            courier.deliver(batch)
-            done(len(batch))
-
-        for directory in candidates(config(store).journal):
-            found = recover(directory, deliver)
-            total = Recovered(*map(sum, zip(astuple(total), astuple(found), strict=True)))
+    found = _delivered(store, "recover", recover_all)
     if as_json:
-        emit(asdict(total) | {"refused": len(courier.refused)})
+        emit(asdict(found))
     else:
         say(
-            f"{counted(total.records, 'record')} recovered from"
-            f" {counted(total.journals, 'journal')}; {total.interrupted:,} of them were running"
+            f"{counted(found.records, 'record')} recovered from"
+            f" {counted(found.journals, 'journal')}; {found.interrupted:,} of them were running"
         )
-    courier.tell()
-    if total.damaged or courier.refused:
+    if found.damaged or found.refused:
         raise typer.Exit(1)
+
+
+def refused(
+    retry: Annotated[bool, typer.Option("--retry", help="Deliver them once more.")] = False,
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """List records that no destination took, or deliver them once more.
+
+    They are set aside in `refused/` beside the journal, each with the reason. The exit status is 1
+    when any was refused again.
+    """
+    if retry:
+        _retry(store, as_json)
+        return
+    from .._aside import refused
+    from .._journal import candidates
+
+    nothing = True
+    for directory in candidates(config(store).journal):
+        for each in refused(directory):
+            nothing = False
+            _show(each, as_json)
+    if nothing and not as_json:
+        say("no record is set aside")
+
+
+def _retry(store: StorePath, as_json: bool) -> None:
+    from .._recovery import retry_refused
+
+    found = _delivered(store, "retry", retry_refused)
+    if as_json:
+        emit({"delivered": found.records, "refused": found.refused})
+    else:
+        say(f"{counted(found.records, 'record')} delivered, {found.refused:,} refused again")
+    if found.refused:
+        raise typer.Exit(1)
+
+
+def _show(each: Refused, as_json: bool) -> None:
+    item = each.item
+    name = None if isinstance(item, Update) else item.event_name
+    if as_json:
+        told = {"session_id": item.event_id, "session_name": name}
+        emit(told | {"reason": each.reason, "since": each.since, "path": each.path})
+        return
+    called = "(an update)" if name is None else one_line(name, 40)
+    line = Text.assemble((f"{clock(each.since)}  ", "dim"), one_line(item.event_id, 60))
+    write(line.append(f"  {called}  ").append(one_line(each.reason, 500), "red"))
+
+
+def _delivered(store: StorePath, doing: str, act: Callable[[str, Deliver], Recovered]) -> Recovered:
+    """What `act` finds beside the journals; it is delivered where sessions go."""
+    with Courier(_destination(store)) as courier, progress(doing, None) as done:
+
+        def deliver(batch: list[Item]) -> Delivery:
+            fate = courier.deliver(batch)
+            done(len(batch) - len(fate.retry))
+            return fate
+
+        found = act(config(store).journal, deliver)
+    courier.tell()
+    return found
 
 
 def _destination(store: StorePath) -> Sink:

@@ -15,8 +15,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from .. import _config
-from .._journal import candidates
-from .._recovery import recover, through
+from .._passage import Passage
+from .._recovery import recover_all
 from ..errors import ConfigurationError
 from ..sinks.store import StoreSink
 from ..store.sqlite import SQLiteStore
@@ -129,8 +129,7 @@ def _recover(store: SQLiteStore) -> None:
             return  # they were on their way to the API: `honeytrace recover` sends them
         own = str(store.path) == config.store
         journal = config.journal if own else str(store.path.parent / "journal")
-        for directory in candidates(journal):
-            recover(directory, through(StoreSink(store)))
+        recover_all(journal, Passage(lambda: StoreSink(store)).deliver)
     except Exception as error:  # noqa: BLE001 - the store or the directory may fail in any way
         _say(f"cannot take in what dead processes left: {error}")
 
