@@ -208,6 +208,45 @@ def test_show_asks_the_api_for_what_the_store_has_not(cli: Cli, store: str, api:
     assert cli("list", "--store", "none.db").status == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["list"], ["search", "why"], ["stats"], ["export"], ["show"], ["show", "@last~1"], ["diff"]],
+)
+def test_with_a_key_it_is_said_that_the_store_is_read(
+    command: list[str], cli: Cli, store: str, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, since what was recorded went to the API; whoever names a store knows."""
+    monkeypatch.setenv("HONEYTRACE_STORE", store)
+    ran = cli(*command)
+    assert ran.status == 0
+    assert ran.err == (
+        f"HH_API_KEY is set, so sessions go to {api.url}; this is the store {store} alone\n"
+    )
+    named = cli(*command, "--store", store)
+    assert (named.out, named.err) == (ran.out, "")
+
+
+def test_with_a_key_an_id_is_found_wherever_it_is(
+    cli: Cli, store: str, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So nothing is to be said then."""
+    monkeypatch.setenv("HONEYTRACE_STORE", store)
+    assert cli("show", OTHER).err == ""
+
+
+@pytest.mark.parametrize("command", [["list"], ["stats"], ["show"], ["show", "@last-error"]])
+def test_with_a_key_and_no_store_it_is_said_where_sessions_are(
+    command: list[str], cli: Cli, api: Api
+) -> None:
+    """There is nothing to record first: it has gone to the API."""
+    ran = cli(*command)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("honeytrace: there is no store at ")
+    assert ran.err.endswith(
+        f": HH_API_KEY is set, so sessions go to {api.url}, where `honeytrace show ID` finds them\n"
+    )
+
+
 def test_values_nested_beyond_measure(cli: Cli, tmp_path: Path) -> None:
     """What a JSON library cannot write back is said, not a traceback."""
     deep = b"[" * 400 + b"]" * 400

@@ -108,6 +108,33 @@ def test_a_terminal_gets_colour_within_its_width(command: list[str], store: str)
         assert max(map(len, lines)) <= columns, lines
 
 
+def lines_of(*command: str, columns: int) -> list[str]:
+    _, shown = in_terminal(*command, columns=columns)
+    return [line.rstrip() for line in COLOUR.sub("", shown).split("\r\n")]
+
+
+def test_a_narrow_terminal_gets_less_and_nothing_mangled(tmp_path: Path) -> None:
+    """Of lists the id, the status and the name; of figures whole ones; an id on one line."""
+    one = "01972b5e-4d90-7000-8000-000000000001"
+    path = str(stored(tmp_path / "s.db", record(one, session_name="build_prompt")))
+    (line, *_) = lines_of("list", "--store", path, columns=40)
+    assert line == "01972b5e-4d90-7000  ✓  build_prompt  wh…"
+    head, row, *_ = lines_of("stats", "--store", path, columns=40)
+    assert head.split() == ["name", "calls", "errors", "p50"]
+    assert row.split() == ["build_prompt", "1", "0", "1.5", "ms"]
+    assert f"id {one}" in lines_of("show", "--store", path, columns=40)
+    assert f"     id  {one}" in lines_of("show", "--store", path, columns=45)
+    wide = lines_of("stats", "--store", path, columns=80)[0].split()
+    assert wide == ["name", "calls", "errors", "p50", "p95", "p99", "max", "slowest"]
+
+
+def test_a_terminal_gets_no_blanks_at_line_ends(store: str) -> None:
+    """They would be copied along."""
+    _, shown = in_terminal("show", "child", "--store", store)
+    assert "ValueError: no" in shown
+    assert not re.search(r" (\x1b\[0m)?\r\n", shown)
+
+
 def test_no_color_is_respected(store: str) -> None:
     """By its convention: no colours; weight may remain."""
     _, shown = in_terminal("list", "--store", store, NO_COLOR="1")

@@ -45,7 +45,7 @@ def diff(
 
     ~ changed, + only in AFTER, - only in BEFORE. Beside each call stand both durations.
     """
-    with known(store) as reader:
+    with known(store, before, after) as reader:
         settings = config(store)
         pair = find(reader, before, settings), find(reader, after, settings)
         found = compare(*pair)

@@ -23,7 +23,7 @@ from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
 from ._find import config
 from ._options import AsJson, StorePath
-from ._terminal import clock, counted, emit, one_line, write
+from ._terminal import clock, counted, emit, one_line, out, write
 
 _ALWAYS = ("project", "source", "api_key", "server_url", "store", "journal")
 """Settings that are shown even where they are the default; of the others, those that are not."""
@@ -220,7 +220,10 @@ def _print(settings: list[dict[str, Any]], findings: list[Finding]) -> None:
     ]
     width = min(max((len(value) for _, value, _ in shown), default=0), _VALUE)
     for name, value, where in shown:
-        write(Text.assemble(f"{name:12}  {value:{width}}", (f"  {where}", "dim")))
+        line = Text.assemble(f"{name:12}  {value:{width}}", (f"  {where}", "dim"))
+        if line.cell_len > out().width:
+            line = Text.assemble(name, (f"  {where}", "dim"), f"\n  {value}")
+        write(line)
     if shown:
         write()
     marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}

@@ -19,7 +19,7 @@ from .._record import OBJECTS, RESERVED, Record, from_start_session
 from ..errors import HoneytraceError, StoreError
 from ..sinks.store import StoreSink
 from ..store import Query
-from ._find import opened, pages
+from ._find import opened, pages, told
 from ._formats import FORMATS
 from ._options import AsJson, StorePath, filtered
 from ._terminal import binary_output, counted, emit, progress, say
@@ -66,7 +66,7 @@ def export(
         raise typer.BadParameter("Parquet is nothing for a terminal: add --output FILE")
     # a bar on the same terminal would mix with the sessions
     shown = output is not None or not sys.stdout.isatty()
-    with opened(store) as reader:
+    with told(store) as reader:
         total = reader.size().sessions if query == Query() else None
         with progress("export", total, shown=shown) as done, _destination(output) as file:
             written = Counted(pages(reader, query), done)

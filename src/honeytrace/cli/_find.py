@@ -18,14 +18,25 @@ from ..errors import SessionNotFound, StoreError
 from ..lookup import StoreFamily
 from ..store import Query, Reader
 from ..store.memory import MemoryStore
-from ._terminal import one_line
+from ._terminal import one_line, say
 
 if TYPE_CHECKING:
     from .._config import Config
     from .._recorded import RecordedSession
     from ..store.sqlite import SQLiteStore
 
-__all__ = ["SHORT", "config", "find", "known", "open_store", "opened", "pages", "session_json"]
+__all__ = [
+    "SHORT",
+    "config",
+    "find",
+    "known",
+    "open_store",
+    "opened",
+    "pages",
+    "say_elsewhere",
+    "session_json",
+    "told",
+]
 
 SHORT = 18
 """Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
@@ -39,6 +50,24 @@ def config(path: Path | None) -> Config:
     return _config.load({"store": path})
 
 
+def elsewhere(path: Path | None) -> str | None:
+    """Where sessions go instead of into the store, in words; None where that is the store.
+
+    Listing and searching stay with the store: what the API documents for that knows neither runs
+    nor metrics nor words.
+    """
+    settings = config(path)
+    if path is not None or not settings.api_key:
+        return None
+    return f"{_config.origins({})['api_key']} is set, so sessions go to {settings.server_url}"
+
+
+def say_elsewhere(path: Path | None) -> None:
+    """A line for those who wonder where their sessions are."""
+    if away := elsewhere(path):
+        say(f"{away}; this is the store {config(path).store} alone")
+
+
 def open_store(path: Path | None, *, create: bool = False) -> SQLiteStore:
     """The store of `--store`, the environment or the default.
 
@@ -50,9 +79,11 @@ def open_store(path: Path | None, *, create: bool = False) -> SQLiteStore:
     if name == ":memory:":
         raise StoreError("HONEYTRACE_STORE=:memory: is in no file: name one with --store PATH")
     if not create and not os.path.exists(name):
-        raise StoreError(
-            f"there is no store at {name}: record something first, or name one with --store PATH"
-        )
+        away = elsewhere(path)
+        cure = "record something first, or name one with --store PATH"
+        if away:
+            cure = f"{away}, where `honeytrace show ID` finds them"
+        raise StoreError(f"there is no store at {name}: {cure}")
     return SQLiteStore(name, readonly=os.path.exists(name) and not os.access(name, os.W_OK))
 
 
@@ -67,10 +98,21 @@ def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
 
 
 @contextmanager
-def known(path: Path | None) -> Iterator[Reader]:
-    """What `find` reads: as `opened`, but with an API key there need not be a store."""
+def told(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
+    """`opened`, having said so where what was recorded is elsewhere."""
+    with opened(path, create=create) as store:
+        say_elsewhere(path)
+        yield store
+
+
+@contextmanager
+def known(path: Path | None, *wanted: str) -> Iterator[Reader]:
+    """What `find` reads for these: a store, unless all are ids and the API is there to be asked."""
     settings = config(path)
-    if settings.api_key and not os.path.exists(settings.store):
+    if any(map(_RECENT.match, wanted)):
+        with told(path) as store:
+            yield store
+    elif settings.api_key and not os.path.exists(settings.store):
         yield MemoryStore()
     else:
         with opened(path) as store:

@@ -16,16 +16,18 @@ from .._record import Record
 from .._recorded import duration_text
 from ..store import Query
 from ..store.memory import MemoryStore
-from ._find import SHORT, opened, session_json
+from ._find import SHORT, session_json, told
 from ._options import AsJson, StorePath, filtered
-from ._terminal import MARKS, clock, emit, one_line, patience, say, write
+from ._terminal import MARKS, clock, emit, one_line, out, patience, say, write
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")]
 
 _POLL = 0.3
 """Seconds between two looks at the store; a process delivers every half second at the earliest."""
 
-_NAME = 32
+_NAME, _NARROWEST = 32, 16
+"""Columns of a name, and of what a narrow terminal shows of it before the time goes."""
+
 _PARSED = 20_000
 """Bytes of inputs that are parsed for the sake of one line."""
 
@@ -39,7 +41,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs, newest first."""
-    with opened(store) as reader:
+    with told(store) as reader:
         with patience("looking"):
             found = reader.list(replace(query, limit=limit, roots_only=not nested))
         Lines(as_json).print(found)
@@ -60,7 +62,7 @@ def search(
 
     The last word may be the beginning of one.
     """
-    with opened(store) as reader:
+    with told(store) as reader:
         text = " ".join(words)
         with patience("searching"):  # the first search of a large store makes the text index
             found = reader.list(replace(query, text=text, limit=limit, roots_only=roots))
@@ -82,7 +84,7 @@ def tail(
     """Follow sessions as they end, until Ctrl-C."""
     query = replace(query, roots_only=not nested)
     # the program to be followed may be what makes the store
-    with opened(store, create=True) as reader:
+    with told(store, create=True) as reader:
         place = reader.arrived(None).last
         shown = reader.list(replace(query, limit=lines))[::-1] if lines else []
         printed = Lines(as_json)
@@ -130,11 +132,13 @@ class Lines:
     def _line(self, record: Record, moment: str, took: str, name: str) -> Text:
         mark, style = MARKS.get(record.status, MARKS[""])
         time_width, took_width, name_width = self._widths
+        free = out().width - SHORT - len("  ✓  ") - min(name_width, _NARROWEST)
         line = Text.assemble(
             (set_cell_size(one_line(record.event_id[:SHORT]), SHORT), "cyan"),
-            (f"  {moment:{time_width}}", "dim"),
+            (f"  {moment:{time_width}}" if free >= time_width + took_width + 3 else "", "dim"),
             (f"  {mark}", style),
-            f" {took:>{took_width}}  ",
+            f" {took:>{took_width}}" if free > took_width else "",
+            "  ",
             (set_cell_size(name, name_width), "bold"),
             (f"  {_gist(record)}", "red" if record.status == "error" else "dim"),
         )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from ..errors import StoreError
-from ._find import config, find, opened
+from ._find import config, find, opened, say_elsewhere
 from ._options import StorePath
 from ._terminal import say
 
@@ -38,6 +38,7 @@ def ui(
     """Open the viewer in the browser; Ctrl-C ends it."""
     from ..server import run
 
+    say_elsewhere(store)
     page = "/"
     if wanted:
         with opened(store) as reader:

@@ -10,9 +10,12 @@ from rich.text import Text
 from .._recorded import RecordedSession, duration_text
 from ._find import config, find, known
 from ._options import AsJson, StorePath
-from ._terminal import MARKS, clock, emit, one_line, write
+from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._timeline import nodes, timeline
 from ._values import FULL, USUAL, Bounds, block, title, values
+
+_ID = 36
+"""Characters of an id of ours."""
 
 _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "config", "metadata")
 
@@ -32,7 +35,7 @@ def show(
 
     ID:N is the call with the number N in the tree of ID.
     """
-    with known(store) as reader:
+    with known(store, wanted) as reader:
         session = find(reader, wanted, config(store))
         if as_json:
             emit(_document(session))
@@ -74,10 +77,11 @@ def _head(session: RecordedSession) -> None:
         "source": session.source,
         "inside": session.parent_id,
     }
-    # a line each: an id that a terminal wraps cannot be copied
+    # a line each, from the margin where it is narrow: an id that a terminal wraps cannot be copied
+    wide = out().width >= len("started  ") + _ID
     for name, fact in facts.items():
         if fact:
-            write(Text.assemble((f"{name:>7}  ", "dim"), one_line(fact)))
+            write(Text.assemble((f"{name:>7}  " if wide else f"{name} ", "dim"), one_line(fact)))
 
 
 def _payload(session: RecordedSession, bounds: Bounds) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from .._recorded import duration_text
 from ..store import NameSummary, Query
-from ._find import SHORT, opened
+from ._find import SHORT, told
 from ._options import AsJson, StorePath, filtered
 from ._terminal import columns, emit, one_line, out, patience, say, table
 
@@ -25,7 +25,7 @@ def stats(
     as_json: AsJson = False,
 ) -> None:
     """Show calls, errors and durations per name; percentiles are nearest-rank."""
-    with opened(store) as reader, patience("counting"):
+    with told(store) as reader, patience("counting"):
         found = reader.summary(query, newest)
     if as_json:
         for each in found:
@@ -40,19 +40,28 @@ def stats(
 
 
 _HEADERS = ("name", "calls", "errors", "p50", "p95", "p99", "max", "slowest")
+_FIRST_TO_GO = ("slowest", "max", "p99", "p95", "p50")
+"""What a narrow terminal is not shown, until names have room."""
 _NARROWEST = 16
 
 
 def _table(rows: list[list[Text]]) -> Table:
-    """A narrow terminal gets long names cut, and before that no ids."""
-    widths = [max(row[n].cell_len for row in rows) for n in range(len(_HEADERS))]
-    others = [max(width, len(head)) + 2 for width, head in zip(widths, _HEADERS, strict=True)][1:]
-    shown = _HEADERS if out().width - sum(others) >= min(widths[0], _NARROWEST) else _HEADERS[:-1]
-    found = columns(*shown, right=_HEADERS[1:-1])
-    free = max(out().width - sum(others[: len(shown) - 1]), _NARROWEST)
-    for name, *figures in rows:
-        name.truncate(free, overflow="ellipsis")
-        found.add_row(name, *figures[: len(shown) - 1])
+    """A narrow terminal gets fewer columns, and long names cut, but figures are whole."""
+    widths = {
+        head: max(len(head), *(row[n].cell_len for row in rows)) + 2
+        for n, head in enumerate(_HEADERS)
+    }
+    names = widths.pop("name")
+    for head in _FIRST_TO_GO:
+        if out().width - sum(widths.values()) >= min(names - 2, _NARROWEST):
+            break
+        del widths[head]
+    free = max(out().width - sum(widths.values()), _NARROWEST)
+    found = columns("name", *widths, right=_HEADERS[1:-1])
+    for row in rows:
+        row[0].truncate(free, overflow="ellipsis")
+        cells = dict(zip(_HEADERS, row, strict=True))
+        found.add_row(*(cells[head] for head in ("name", *widths)))
     return found
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from rich.padding import Padding
 from rich.text import Text
 
 from .._shapes import Part, parts
@@ -50,10 +49,12 @@ def block(text: str, bounds: Bounds, style: str = "", indent: int = 4) -> None:
     """Text over several lines, indented, also where a terminal wraps it."""
     console = out()
     for line in bounded(text, lines=bounds.lines, chars=bounds.characters):
-        if console.is_terminal:
-            console.print(Padding(Text(line, style), (0, 0, 0, indent)))
-        else:
-            write(f"{' ' * indent}{line}".rstrip())
+        width = max(console.width - indent, 1)
+        rows = Text(line, style).wrap(console, width) if console.is_terminal else [Text(line)]
+        for row in rows or [Text()]:
+            row.pad_left(indent)
+            row.rstrip()
+            write(row)
 
 
 def _text(part: Part, bounds: Bounds) -> None:
