@@ -111,6 +111,7 @@ def test_second_process_prints_the_same_tree(run: Run) -> None:
     """The printed command, pasted in the same directory, finds and draws the same sessions."""
     again = python(run.directory, *printed_lookup(run.stdout))
     assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("rag-demo")
     assert again.stdout.strip() in run.stdout
 
 

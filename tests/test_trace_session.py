@@ -238,6 +238,21 @@ def test_a_defect_of_ours_is_said_once(
     assert "the call is not affected" in caplog.text
 
 
+@pytest.mark.parametrize("more", ["JSON's own", Path("shown")], ids=["plain", "shown"])
+def test_values_are_recorded_as_they_were(more: object) -> None:
+    """Inputs at entry and outputs at exit: what is changed in them afterwards stays out."""
+
+    @trace_session
+    def add(items: list[Any]) -> list[Any]:
+        items.append("late")
+        return items
+
+    with capture() as sessions:
+        add(["early", more]).append("too late")
+    assert sessions[0].inputs == {"items": ["early", str(more)]}
+    assert sessions[0].outputs == {"result": ["early", str(more), "late"]}
+
+
 def strike_at(count: int, call: Callable[[int], object]) -> str | None:
     """Call, and raise in the handler of a signal that comes with the count-th line of ours; the
     function that was struck."""
