@@ -71,6 +71,9 @@ class Batch:
         They are in the batch no more.
         """
         part = self._parts[0]
+        if not left and not self._strikes:  # as nearly always
+            self._parts.popleft()
+            return []
         poison = self._struck(left) if len(left) * _FEW <= len(part) else []
         leaving = set(map(id, part)) - set(map(id, left)) | set(map(id, poison))
         for gone in leaving & self._strikes.keys():

@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from functools import wraps
 from inspect import iscoroutinefunction
 from itertools import count
+from struct import Struct
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -113,15 +114,14 @@ class Hot:
 hot = Hot()
 
 _LOW = (1 << 62) - 1
+_pack_id = Struct(">QQ").pack
 
 
 def format_id(wall_ns: int, tick: int) -> str:
     """The UUIDv7 of a pair, as text."""
     ms, fraction = divmod(wall_ns, 1_000_000)
-    h = "%016x%016x" % (  # noqa: UP031 - twice as fast as an f-string with two specs
-        (ms & 0xFFFFFFFFFFFF) << 16 | 0x7000 | fraction * 4096 // 1_000_000,
-        1 << 63 | tick & _LOW,
-    )
+    high = (ms & 0xFFFFFFFFFFFF) << 16 | 0x7000 | fraction * 4096 // 1_000_000
+    h = _pack_id(high, 1 << 63 | tick & _LOW).hex()
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from ._batch import Batch
 from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
 from ._journal import Slot
-from ._overflow import Overflow, move_slot
+from ._overflow import Overflow
 from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue, size_of
 from ._record import Item
 from ._session import Session
@@ -90,7 +90,7 @@ class Flusher:
         self.queue = Queue(config.queue_bytes, self._attend, self._release)
         self.slots: dict[int, Slot] = {}
         """Places in the journal of records in the batch and of updates, by identity."""
-        self._overflow = Overflow(config, self.queue, self._encoded, self.slots, self._release)
+        self._overflow = Overflow(config, self.queue, self._encode, self._release)
         self.queue.shed = self._shed
         self.sync: Callable[[], object] = bool
         """Writes the journal through to the disk."""
@@ -231,18 +231,25 @@ class Flusher:
             self._books.notify_all()
 
     def _take(self, room: int, size: int) -> None:
-        taken = self.queue.take(room, size)
-        self._taken += len(taken)
+        waiting = deque(self.queue.take(room, size))
+        self._taken += len(waiting)
         records: list[Item] = []
-        for item in taken:
+        self._encode(waiting, records)
+        self._batch.add(records, self._delivered)
+
+    def _encode(self, waiting: deque[Pending], records: list[Item]) -> None:
+        """Make records of all that waits, one by one, so that an interrupt loses none."""
+        while waiting:
+            item = waiting[0]
             record = self._encoded(item)
             if record is None:
                 self._release(item)
                 self._dropped["not encodable"] += 1
             else:
-                move_slot(item, record, self.slots)
+                if isinstance(item, Session) and item._slot is not None:
+                    self.slots[id(record)], item._slot = item._slot, None
                 records.append(record)
-        self._batch.add(records, self._delivered)
+            waiting.popleft()
 
     def _encoded(self, item: Pending) -> Item | None:
         if not isinstance(item, Session):
@@ -283,10 +290,11 @@ class Flusher:
         ):
             self._refused[reason] += 1
             self._overflow.set_aside(item, reason)
-        kept = set(map(id, retry)) - set(map(id, poison))
-        for item in part:
-            if id(item) not in kept:
-                self._release(item)
+        if self.slots:
+            kept = set(map(id, retry)) - set(map(id, poison))
+            for item in part:
+                if id(item) not in kept:
+                    self._release(item)
         if not self._batch:
             self._overflow.settle()
         self._books.notify_all()
@@ -430,7 +438,6 @@ class Flusher:
                     "queue full": self.queue.dropped,
                     "disk full": self._overflow.dropped,
                     "unreadable": self._overflow.unreadable,
-                    "not encodable": self._overflow.unencodable,
                 }
             )
             settled = self._delivered + self._refused.total() + dropped.total()

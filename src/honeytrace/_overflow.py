@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 
 from ._aside import set_aside
 from ._config import NO_JOURNAL, Config
-from ._journal import Slot
 from ._queue import Pending, Queue
 from ._record import Item
-from ._session import Session
 from ._spill import Spill, SpillFullError
 
 logger = logging.getLogger("honeytrace")
@@ -29,19 +27,18 @@ _AGAIN = 5.0
 class Overflow:
     """The disk's side of the queue. Everything here runs under the queue's lock.
 
-    `encode` makes a record of what is queued, or None; `slots` has the journal's places of records,
-    by identity, and `release` gives one up.
+    `encode` makes records of what is queued: it moves all from its first argument to its second,
+    but for what it has to drop. `release` gives up the journal's place of a record.
     """
 
     def __init__(
         self,
         config: Config,
         queue: Queue,
-        encode: Callable[[Pending], Item | None],
-        slots: dict[int, Slot],
-        release: Callable[[Pending], None],
+        encode: Callable[[deque[Pending], list[Item]], None],
+        release: Callable[[Item], None],
     ) -> None:
-        self._queue, self._encode, self._slots, self._release = queue, encode, slots, release
+        self._queue, self._encode, self._release = queue, encode, release
         self.dropped = self.unreadable = self.unencodable = 0
         self._spill: Spill | None = None
         self._directory: str | None = None
@@ -94,9 +91,12 @@ class Overflow:
             return False
         waiting = deque(self._queue.take(_ITEMS, _CHUNK))
         records: list[Item] = []
+        count = len(waiting)
         try:
-            while waiting:
-                self._encode_next(waiting, records)
+            try:
+                self._encode(waiting, records)
+            finally:
+                self.unencodable += count - len(records) - len(waiting)
             while not self._append(spill, records):
                 if not oldest or not spill.bytes or time.monotonic() < self._blocked_until:
                     self._queue.put_back(records)
@@ -108,17 +108,6 @@ class Overflow:
         for record in records:
             self._release(record)
         return True
-
-    def _encode_next(self, waiting: deque[Pending], records: list[Item]) -> None:
-        item = waiting[0]
-        record = self._encode(item)
-        if record is None:
-            self._release(item)
-            self.unencodable += 1
-        else:
-            move_slot(item, record, self._slots)
-            records.append(record)
-        waiting.popleft()
 
     def _append(self, spill: Spill, records: list[Item]) -> bool:
         """False where they find no room; a disk that is full is left alone for a while."""
@@ -172,9 +161,3 @@ class Overflow:
         """Let go of the files, in a forked child."""
         if self._spill is not None:
             self._spill.forget()
-
-
-def move_slot(item: Pending, record: Item, slots: dict[int, Slot]) -> None:
-    """The journal's place of a session is that of its record from now on."""
-    if isinstance(item, Session) and item._slot is not None:
-        slots[id(record)], item._slot = item._slot, None

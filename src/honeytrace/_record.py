@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
+from orjson import Fragment
 
 RESERVED = "honeytrace"
 """The key in `metadata` that carries parent, root, status, traceback and redaction receipt."""
@@ -196,11 +197,20 @@ def apply(record: Record, update: Update) -> Record:
     return record._replace(**changes)
 
 
-_JSON_KEYS = tuple((name, f',"{name}":'.encode()) for name in OBJECTS)
-
-
 def start_session_body(record: Record) -> bytes:
-    """The body of `POST /session/start`: `{"session": {…}}`, spliced from the encoded parts.
+    """The body of `POST /session/start`: `{"session": {…}}`, spliced from the encoded parts."""
+    encoded = pieces(record)
+    inside = encoded if isinstance(encoded, bytes) else b"".join(encoded)
+    return b'{"session":' + inside + b"}"
+
+
+_SPLICED = 1_000
+"""Bytes of inputs and outputs that are handed on as they are rather than copied."""
+
+
+def pieces(record: Record) -> bytes | tuple[bytes, ...]:
+    """The object under `"session"` in a startSession payload, in pieces
+    for a join where it is long.
 
     Source: HoneyHive OpenAPI 1.0.21, SessionStartRequest: `error` is absent rather than null,
     `end_time` is an integer, the objects are never null.
@@ -212,19 +222,56 @@ def start_session_body(record: Record) -> bytes:
         "session_id": record.event_id,
         "start_time": record.start_time,
     }
-    if record.end_time is not None:
-        head["end_time"] = record.end_time
     if record.duration is not None:
         head["duration"] = record.duration
-    if record.error is not None:
-        head["error"] = record.error
-    parts = [b'{"session":', orjson.dumps(head)[:-1], b',"children_ids":', record.children_ids]
-    for name, key in _JSON_KEYS:
-        data = getattr(record, name)
-        if data is not None:
-            parts += (key, data)
-    parts.append(b"}}")
-    return b"".join(parts)
+    return _spliced(head, record)
+
+
+def event_pieces(record: Record) -> bytes | tuple[bytes, ...]:
+    """A nested record as a `CreateEventRequest`, which wants `config`, `inputs` and `duration`."""
+    head: dict[str, Any] = {
+        "project": record.project,
+        "source": record.source,
+        "event_name": record.event_name,
+        "event_type": record.event_type,
+        "event_id": record.event_id,
+        "session_id": record.root_id,
+        "parent_id": record.parent_id,
+        "start_time": record.start_time,
+        "duration": record.duration or 0,
+    }
+    if record.config is None:
+        head["config"] = {}
+    if record.inputs is None:
+        head["inputs"] = {}
+    return _spliced(head, record)
+
+
+def _spliced(head: dict[str, Any], record: Record) -> bytes | tuple[bytes, ...]:
+    """`head` and what both layouts say alike: encoded parts go in as they are, uncopied if long."""
+    _, error, children, config, inputs, outputs, metrics, feedback, metadata, user = record[11:]
+    if record.end_time is not None:
+        head["end_time"] = record.end_time
+    if error is not None:
+        head["error"] = error
+    head["children_ids"] = [] if children == b"[]" else Fragment(children)
+    if config is not None:
+        head["config"] = Fragment(config)
+    if metadata is not None:
+        head["metadata"] = Fragment(metadata)
+    if metrics or feedback or user:
+        for name in ("metrics", "feedback", "user_properties"):
+            if data := getattr(record, name):
+                head[name] = Fragment(data)
+    large: list[bytes] = []
+    for name, data in (("inputs", inputs), ("outputs", outputs)):
+        if data is not None and len(data) > _SPLICED:
+            large += (b',"%s":' % name.encode(), data)
+        elif data is not None:
+            head[name] = Fragment(data)
+    if large:
+        return (orjson.dumps(head)[:-1], *large, b"}")
+    return b"%b" % orjson.dumps(head)  # a copy: orjson's results keep a kilobyte, however short
 
 
 def from_start_session(session: Mapping[str, Any], new_id: Callable[[], str]) -> Record:

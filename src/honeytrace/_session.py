@@ -17,6 +17,7 @@ from ._interrupt import interrupts
 from ._record import MERGED, OBJECTS, RESERVED, Record, as_object, merge_objects
 
 _new_record: Callable[[type[Record], tuple[Any, ...]], Record] = tuple.__new__
+_BRACE = ord("{")
 _OK: tuple[str, str | None, dict[str, Any]] = ("ok", None, {})
 
 
@@ -313,13 +314,16 @@ class Session:
     def _to_record(self, project: str, source: str) -> Record:
         """The record of this ended session. Children that start later are told as updates."""
         self._sealed = True
-        spec, extras = self._spec, self._extras or {}
+        spec, extras, parent, root = self._spec, self._extras or {}, self._parent, self._root
         more = extras or spec.fixed
-        session_id, parent, root = self.session_id, self._parent, self._root
-        parent_id = None if parent is None else parent.session_id
-        root_id = session_id if root is None else root.session_id
+        session_id = self._id or self.session_id
+        parent_id = None if parent is None else parent._id or parent.session_id
+        root_id = session_id if root is None else root._id or root.session_id
         status, error, _ = self._failure or _OK
-        start, end = self._start, self._end
+        start, end, inputs = self._start, self._end, self._inputs
+        if inputs is not None and inputs[0] != _BRACE:
+            inputs = as_object(inputs)
+        details = more or parent_id or self._failure or self._masked
         return _new_record(
             Record,
             (  # positional, in the order of its fields: by name it takes a microsecond more
@@ -338,11 +342,11 @@ class Session:
                 error,
                 orjson.dumps(self.children_ids) if self._children else b"[]",
                 self._object("config") if more else None,
-                as_object(self._inputs),
+                inputs,
                 as_object(self._outputs),
                 self._object("metrics") if more else None,
                 self._object("feedback") if more else None,
-                self._metadata(parent_id, root_id),
+                self._metadata(parent_id, root_id) if details else None,
                 self._object("user_properties") if more else None,
             ),
         )

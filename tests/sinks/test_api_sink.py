@@ -262,8 +262,8 @@ def test_the_batch_route_refuses_by_index(server: HoneyHiveServer, make_sink: Ma
     late, b = update("z", error="x"), record("b")
     batch: list[Item] = [*records(2), late, b, record("c")]
     assert make_sink().deliver(batch, timeout=30).refused == [
-        (b, "no name"),
         (late, "no such session"),
+        (b, "no name"),
     ]
 
 

@@ -15,6 +15,7 @@ client       HoneyHive: the methods, which raise
 """
 
 from honeytrace.api import operations
+from honeytrace.api._call import Streamed
 from honeytrace.api._options import HttpOptions, RequestOptions
 from honeytrace.api._reply import Reply
 from honeytrace.api.client import HoneyHive
@@ -91,6 +92,7 @@ __all__ = [
     "SessionNotFoundError",
     "SessionStartRequest",
     "StartSessionResponse",
+    "Streamed",
     "UnexpectedClientError",
     "UpdateEventRequest",
     "ValidationError",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import httpx
 
@@ -33,6 +33,13 @@ BearerAuth: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 _log = logging.getLogger("honeytrace.api")
 _USER_AGENT = f"honeytrace/{__version__}"
 _SECRET = ("auth", "cookie", "key", "token", "secret")  # in the names of headers not to be logged
+
+
+class Streamed(NamedTuple):
+    """A body that comes in chunks, of so many bytes together; it may be asked for them again."""
+
+    chunks: Iterable[bytes]
+    size: int
 
 
 class Call:
@@ -94,7 +101,7 @@ class Call:
             yield self._driver.sleep(delay)
             attempt += 1
 
-    def attempt(self, exchange: Exchange, content: bytes | None) -> Steps[Reply]:
+    def attempt(self, exchange: Exchange, content: bytes | Streamed | None) -> Steps[Reply]:
         """One request and its reply, whatever its status; raises APIError when there is none."""
         try:
             token: Any = self._bearer
@@ -113,13 +120,15 @@ class Call:
         return Reply(_unless_rewritten(request, response))
 
     def _request(
-        self, exchange: Exchange, content: bytes | None, bearer: str | None
+        self, exchange: Exchange, content: bytes | Streamed | None, bearer: str | None
     ) -> tuple[httpx.Request, dict[str, Any]]:
         """The request, and the options httpx takes on sending it."""
         how: dict[str, Any] = {"follow_redirects": True, **self._settings.http_options}
         headers = httpx.Headers({"accept": "application/json"})
         if content is not None:
             headers["content-type"] = "application/json"
+        if isinstance(content, Streamed):  # httpx then sends no `transfer-encoding: chunked`
+            headers["content-length"] = str(content.size)
         if bearer is not None:
             headers["authorization"] = bearer
         headers.update(how.pop("headers", None))
@@ -128,7 +137,7 @@ class Call:
         request = client.build_request(
             exchange.method,
             self._settings.server_url + exchange.path,
-            content=content,
+            content=content.chunks if isinstance(content, Streamed) else content,
             headers=headers,
             timeout=_capped(client.timeout, self._remaining()),
             **{name: how.pop(name) for name in ("params", "cookies", "extensions") if name in how},

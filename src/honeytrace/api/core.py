@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import httpx
 
-from honeytrace.api._call import BearerAuth, Call, as_api_error, authorization
+from honeytrace.api._call import BearerAuth, Call, Streamed, as_api_error, authorization
 from honeytrace.api._options import HttpOptions, RequestOptions, Settings
 from honeytrace.api._reply import Reply
 from honeytrace.api._transport import (
@@ -100,7 +100,7 @@ class HoneyHiveCore:
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | Streamed | None = None,
         *,
         options: RequestOptions | None = None,
     ) -> Reply:
@@ -165,7 +165,7 @@ class HoneyHiveCore:
     def _reply(
         self,
         exchange: Exchange,
-        body: bytes | None,
+        body: bytes | Streamed | None,
         options: RequestOptions | None,
         driver: Driver,
     ) -> Steps[Reply]:

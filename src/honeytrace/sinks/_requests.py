@@ -7,6 +7,7 @@ route of `honeytrace serve` is docs/delivery.md's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import orjson
@@ -19,11 +20,13 @@ from .._record import (
     Update,
     apply,
     as_object,
+    event_pieces,
     merge,
     merge_ids,
     merge_objects,
-    start_session_body,
+    pieces,
 )
+from ..api._call import Streamed
 
 LATE = "honeytrace_update"
 """The key in `metadata` for what `PUT /events` has no field for, such as late inputs."""
@@ -31,7 +34,7 @@ LATE = "honeytrace_update"
 BODY_LIMIT = 4_800_000
 """Bytes of one request: HoneyHive takes 5 MB, and proxies count differently."""
 
-MOST = 500
+MOST = 1_000
 """Parts of one request, so that a refusal concerns few and is soon told apart."""
 
 START, EVENTS, EVENT_BATCH = "/session/start", "/events", "/events/batch"
@@ -39,53 +42,100 @@ START, EVENTS, EVENT_BATCH = "/session/start", "/events", "/events/batch"
 _PUT_FIELDS = ("config", "outputs", "metrics", "feedback", "user_properties")
 
 
-class Parcel:
-    """What a batch says of one session, folded into one record or one update."""
+CHUNK = 65_536
+"""Bytes of a body that are joined at once: a whole body would be new memory each time, whose pages
+cost the kernel more than the request costs otherwise."""
 
-    __slots__ = ("content", "items")
-
-    def __init__(self, item: Item) -> None:
-        self.content = item
-        self.items = [item]
-
-    def add(self, item: Item) -> None:
-        """Fold in what came later."""
-        self.content = _folded(self.content, item)
-        self.items.append(item)
+Encoded = bytes | tuple[bytes, ...]
+"""A JSON object, in one piece or several."""
+Lists = list[tuple[bytes, Sequence[Encoded]]]
+"""What a body is made of: bytes, and the objects that follow them, with commas in between."""
 
 
 class Request(NamedTuple):
-    """One HTTP request; `parts` are what it carries, encoded."""
+    """One HTTP request: what it carries, and the same encoded, of `size` bytes together."""
 
     method: str
     path: str
-    parts: Sequence[tuple[Parcel, bytes]]
-    join: Callable[[Sequence[tuple[Parcel, bytes]]], bytes]
-
-    @property
-    def body(self) -> bytes:
-        return self.join(self.parts)
+    items: Sequence[Item]
+    encoded: Sequence[Encoded]
+    size: int
+    lists: Callable[[Sequence[Item], Sequence[Encoded]], Lists]
+    end: bytes
+    """The last bytes of the body."""
 
     def halves(self) -> tuple[Request, Request]:
-        """Two requests for the parts of this one, which has more than one."""
-        half = len(self.parts) // 2
-        return self._replace(parts=self.parts[:half]), self._replace(parts=self.parts[half:])
+        """Two requests for the items of this one, which has more than one."""
+        half = len(self.items) // 2
+        return self._part(0, half), self._part(half, len(self.items))
+
+    def _part(self, start: int, stop: int) -> Request:
+        encoded = self.encoded[start:stop]
+        size = sum(map(size_of, encoded))
+        return self._replace(items=self.items[start:stop], encoded=encoded, size=size)
+
+    @property
+    def body(self) -> bytes | Streamed:
+        """Its bytes, in chunks where there are many."""
+        lists = self.lists(self.items, self.encoded)
+        size = self.size + len(self.end)
+        size += sum(len(lead) + max(len(encoded) - 1, 0) for lead, encoded in lists)
+        chunks = _Chunks(lists, self.end)
+        return Streamed(chunks, size) if size > CHUNK else b"".join(chunks)
 
 
-def parcels(batch: Iterable[Item]) -> list[Parcel]:
-    """The batch by session, in order of first mention.
+class _Chunks:
+    """A body in chunks of about `CHUNK` bytes, any number of times."""
+
+    def __init__(self, lists: Lists, end: bytes) -> None:
+        self._lists, self._end = lists, end
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunk: list[bytes] = []
+        size = 0
+        for lead, objects in self._lists:
+            before = lead
+            for encoded in objects:
+                chunk.append(before)
+                before = b","
+                for piece in (encoded,) if isinstance(encoded, bytes) else encoded:
+                    if len(piece) < CHUNK:
+                        chunk.append(piece)
+                        size += len(piece)
+                    else:  # not copied whole
+                        yield b"".join(chunk)
+                        yield from (piece[at : at + CHUNK] for at in range(0, len(piece), CHUNK))
+                        chunk, size = [], 0
+                if size >= CHUNK:
+                    yield b"".join(chunk)
+                    chunk, size = [], 0
+            if not objects:
+                chunk.append(lead)
+        yield b"".join((*chunk, self._end))
+
+
+def size_of(encoded: Encoded) -> int:
+    return len(encoded) if isinstance(encoded, bytes) else sum(map(len, encoded))
+
+
+def fold(batch: Sequence[Item]) -> tuple[Sequence[Item], dict[int, list[Item]]]:
+    """The batch with one item a session, in order of first mention; what was folded, by identity.
 
     An update whose session is in the same batch travels inside it, and of several updates one is
     made, so that nothing here can overtake anything.
     """
-    found: dict[str, Parcel] = {}
+    if len({item.event_id for item in batch}) == len(batch):
+        return batch, {}
+    found: dict[str, list[Item]] = {}
     for item in batch:
-        parcel = found.get(item.event_id)
-        if parcel is None:
-            found[item.event_id] = Parcel(item)
-        else:
-            parcel.add(item)
-    return list(found.values())
+        found.setdefault(item.event_id, []).append(item)
+    folded: list[Item] = []
+    origins: dict[int, list[Item]] = {}
+    for items in found.values():
+        item = reduce(_folded, items)
+        folded.append(item)
+        origins[id(item)] = items
+    return folded, origins
 
 
 def _folded(old: Item, new: Item) -> Item:
@@ -107,99 +157,72 @@ def _both(old: Update, new: Update) -> Update:
 
 
 def requests(
-    parcels: Iterable[Parcel], layout: str, batch_path: str | None
+    items: Iterable[Item], layout: str, batch_path: str | None
 ) -> tuple[list[Request], list[Request]]:
     """The requests for these, in two steps: sessions are started before anything refers to them.
 
     `batch_path` is the batch route, where the server announced one.
     """
-    starts: list[tuple[Parcel, bytes]] = []
-    events: list[tuple[Parcel, bytes]] = []
-    updates: list[tuple[Parcel, bytes]] = []
-    for parcel in parcels:
-        content = parcel.content
-        if isinstance(content, Update):
-            updates.append((parcel, full_update(content) if batch_path else put_body(content)))
-        elif layout == "tree" and content.parent_id is not None:
-            events.append((parcel, event(content)))
+    starts: list[Record] = []
+    events: list[Record] = []
+    updates: list[Update] = []
+    for item in items:
+        if isinstance(item, Update):
+            updates.append(item)
+        elif layout == "tree" and item.parent_id is not None:
+            events.append(item)
         else:
-            starts.append((parcel, start_session_body(content)))
-    batches = list(_split("POST", EVENT_BATCH, events, _join_events))
+            starts.append(item)
+    started: list[Encoded] = list(map(pieces, starts))
+    batches = list(_split(EVENT_BATCH, events, list(map(event_pieces, events)), _events, MOST))
     if batch_path:
-        return [*_split("POST", batch_path, starts + updates, _join_batch)], batches
-    singles = [Request("POST", START, [part], _alone) for part in starts]
-    puts = [Request("PUT", EVENTS, [part], _alone) for part in updates]
+        both: list[Item] = [*starts, *updates]
+        return [*_split(batch_path, both, [*started, *map(full_update, updates)], _kinds)], batches
+    singles = [
+        Request("POST", START, (item,), (encoded,), size_of(encoded), _start, b"}")
+        for item, encoded in zip(starts, started, strict=True)
+    ]
+    puts = [
+        Request("PUT", EVENTS, (update,), (encoded,), len(encoded), _bare, b"")
+        for update, encoded in zip(updates, map(put_body, updates), strict=True)
+    ]
     return singles, batches + puts
 
 
 def _split(
-    method: str,
     path: str,
-    parts: list[tuple[Parcel, bytes]],
-    join: Callable[[Sequence[tuple[Parcel, bytes]]], bytes],
+    items: Sequence[Item],
+    encoded: Sequence[Encoded],
+    lists: Callable[[Sequence[Item], Sequence[Encoded]], Lists],
+    most: int = 1 << 31,
 ) -> Iterator[Request]:
-    """Requests of at most `MOST` parts and about `BODY_LIMIT` bytes."""
-    taken: list[tuple[Parcel, bytes]] = []
-    size = 0
-    for part in parts:
-        size += len(part[1]) + 1
-        if taken and (size > BODY_LIMIT or len(taken) == MOST):
-            yield Request(method, path, taken, join)
-            taken, size = [], len(part[1]) + 1
-        taken.append(part)
-    if taken:
-        yield Request(method, path, taken, join)
+    """Requests of at most `most` items and about `BODY_LIMIT` bytes."""
+    start = size = 0
+    for at, length in enumerate(map(size_of, encoded)):
+        if at > start and (size + length > BODY_LIMIT or at - start == most):
+            yield Request("POST", path, items[start:at], encoded[start:at], size, lists, b"]}")
+            start, size = at, 0
+        size += length
+    if items:
+        yield Request("POST", path, items[start:], encoded[start:], size, lists, b"]}")
 
 
-def _alone(parts: Sequence[tuple[Parcel, bytes]]) -> bytes:
-    return parts[0][1]
+def _bare(items: Sequence[Item], encoded: Sequence[Encoded]) -> Lists:
+    return [(b"", encoded)]
 
 
-def _join_events(parts: Sequence[tuple[Parcel, bytes]]) -> bytes:
-    return b'{"events":[' + b",".join(data for _, data in parts) + b"]}"
+def _start(items: Sequence[Item], encoded: Sequence[Encoded]) -> Lists:
+    return [(b'{"session":', encoded)]
 
 
-def is_update(part: tuple[Parcel, bytes]) -> bool:
-    """Whether this part goes under `updates` in a request to the batch route."""
-    return isinstance(part[0].content, Update)
+def _events(items: Sequence[Item], encoded: Sequence[Encoded]) -> Lists:
+    return [(b'{"events":[', encoded)]
 
 
-def _join_batch(parts: Sequence[tuple[Parcel, bytes]]) -> bytes:
-    shell = len(b'{"session":')
-    sessions = b",".join(part[1][shell:-1] for part in parts if not is_update(part))
-    updates = b",".join(part[1] for part in parts if is_update(part))
-    return b'{"sessions":[' + sessions + b'],"updates":[' + updates + b"]}"
-
-
-_EVENT_KEYS = tuple((name, f',"{name}":'.encode()) for name in OBJECTS)
-
-
-def event(record: Record) -> bytes:
-    """A nested record as a `CreateEventRequest`, which wants `config`, `inputs` and `duration`."""
-    head = {
-        "project": record.project,
-        "source": record.source,
-        "event_name": record.event_name,
-        "event_type": record.event_type,
-        "event_id": record.event_id,
-        "session_id": record.root_id,
-        "parent_id": record.parent_id,
-        "start_time": record.start_time,
-        "duration": record.duration or 0,
-    }
-    if record.end_time is not None:
-        head["end_time"] = record.end_time
-    if record.error is not None:
-        head["error"] = record.error
-    parts = [orjson.dumps(head)[:-1], b',"children_ids":', record.children_ids]
-    for name, key in _EVENT_KEYS:
-        data = getattr(record, name)
-        if data is None and name in ("config", "inputs"):
-            data = b"{}"
-        if data is not None:
-            parts += (key, data)
-    parts.append(b"}")
-    return b"".join(parts)
+def _kinds(items: Sequence[Item], encoded: Sequence[Encoded]) -> Lists:
+    """Sessions first, then updates, as they are in the items."""
+    sessions = sum(isinstance(item, Record) for item in items)
+    return [(b'{"sessions":[', encoded[:sessions]), (b'],"updates":[', encoded[sessions:])]
 
 
 def full_update(update: Update) -> bytes:

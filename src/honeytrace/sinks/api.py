@@ -20,12 +20,12 @@ from http import HTTPStatus
 
 from .._config import Config
 from .._context import Off, current
-from .._record import Item
+from .._record import Item, Update
 from ..api import HoneyHiveCore, PartialBatchError
 from ..api._reply import Reply
 from ..errors import HoneytraceError
 from . import Delivery
-from ._requests import EVENTS, Parcel, Request, is_update, parcels, requests
+from ._requests import EVENTS, Request, fold, requests
 
 __all__ = ["ApiSink"]
 
@@ -69,7 +69,7 @@ class ApiSink:
         Raises HoneytraceError when nothing of it could be delivered and waiting may help; the
         message says why.
         """
-        return _Shipment(self, timeout).deliver(parcels(batch))
+        return _Shipment(self, timeout).deliver(*fold(batch))
 
     def close(self) -> None:
         """Close the connections."""
@@ -90,8 +90,9 @@ class _Shipment:
         self._url = sink.config.server_url
         self._deadline = time.monotonic() + timeout
         self._queue: deque[Request] = deque()
-        self._settled: dict[Parcel, str | None] = {}
-        """Accepted with None, refused with a reason; what is missing is to be tried again."""
+        self._settled: dict[int, str | None] = {}
+        """By identity, accepted with None, refused with a reason; what is missing is to be tried
+        again."""
         self._unanswered = 0
         self._stopped = False
         self._trouble: str | None = None
@@ -99,13 +100,13 @@ class _Shipment:
         """What is wrong with the key or the URL, and what to do about it."""
         self._retry_after: float | None = None
 
-    def deliver(self, waiting: Sequence[Parcel]) -> Delivery:
+    def deliver(self, waiting: Sequence[Item], origins: dict[int, list[Item]]) -> Delivery:
         alone = 0 if self._sink.proven else 1
         self._send_all(waiting[:alone])
         self._send_all(waiting[alone:])
-        return self._delivery(waiting)
+        return self._delivery(waiting, origins)
 
-    def _send_all(self, waiting: Sequence[Parcel]) -> None:
+    def _send_all(self, waiting: Sequence[Item]) -> None:
         if self._stopped:
             return
         for step in self._requests(waiting):
@@ -116,7 +117,7 @@ class _Shipment:
             if not workers:
                 self._work()
 
-    def _requests(self, waiting: Sequence[Parcel]) -> tuple[list[Request], list[Request]]:
+    def _requests(self, waiting: Sequence[Item]) -> tuple[list[Request], list[Request]]:
         return requests(waiting, self._sink.config.layout, self._sink.batch_path)
 
     def _workers(self, count: int) -> list[threading.Thread]:
@@ -166,19 +167,19 @@ class _Shipment:
             self._accepted(request, reply)
         elif isinstance(error, PartialBatchError):
             stored = error.event_ids
-            self._settle(p for p, _ in request.parts if p.content.event_id in stored)
+            self._settle(item for item in request.items if item.event_id in stored)
         elif status >= 500 or status in _AGAIN:
             self._later(reply)
         elif status in _NO_ROUTE and request.path == self._sink.batch_path:
             self._sink.batch_path = None
-            for step in self._requests([parcel for parcel, _ in request.parts]):
+            for step in self._requests(request.items):
                 self._queue.extend(step)
         elif status < 400 or status in (401, 403) or self._is_astray(request, status):
             self._stop(request, status)
-        elif len(request.parts) > 1:
+        elif len(request.items) > 1:
             self._queue.extendleft(request.halves())
         else:
-            self._settle([request.parts[0][0]], "too large" if status == 413 else _named(status))
+            self._settle(request.items, "too large" if status == 413 else _named(status))
 
     def _is_astray(self, request: Request, status: int) -> bool:
         """Whether the route is missing, rather than the event that a `PUT` is about."""
@@ -193,11 +194,13 @@ class _Shipment:
         if request.path == self._sink.batch_path:
             for each in reply.json()["refused"]:
                 refused[each["kind"], each["index"]] = each["reason"]
-        seen = {"session": 0, "update": 0}
-        for part in request.parts:
-            kind = "update" if is_update(part) else "session"
-            self._settled[part[0]] = refused.get((kind, seen[kind]))
-            seen[kind] += 1
+        self._settle(request.items)
+        if refused:
+            seen = {"session": 0, "update": 0}
+            for item in request.items:
+                kind = "update" if isinstance(item, Update) else "session"
+                self._settled[id(item)] = refused.get((kind, seen[kind]))
+                seen[kind] += 1
 
     def _later(self, reply: Reply) -> None:
         """The server is busy; where it says so of itself, the rest of the batch is not begun."""
@@ -212,23 +215,25 @@ class _Shipment:
         cure = _CURES.get(status, _ELSE)
         self._cure = f"{self._url}{request.path} answers {_named(status)}: {cure}"
 
-    def _settle(self, settled: Iterable[Parcel], reason: str | None = None) -> None:
-        self._settled.update(dict.fromkeys(settled, reason))
+    def _settle(self, settled: Iterable[Item], reason: str | None = None) -> None:
+        self._settled.update(dict.fromkeys(map(id, settled), reason))
 
-    def _delivery(self, waiting: Sequence[Parcel]) -> Delivery:
+    def _delivery(self, waiting: Sequence[Item], origins: dict[int, list[Item]]) -> Delivery:
         settled = self._settled.copy()  # a thread left behind may still write to it
         if time.monotonic() >= self._deadline:
             self._trouble = self._trouble or f"{self._url} gave no reply in time"
         if self._trouble and not settled and not self._retry_after and not self._cure:
             raise HoneytraceError(self._trouble)
-        retry = [parcel for parcel in waiting if parcel not in settled]
-        refused = [(parcel, reason) for parcel, reason in settled.items() if reason]
-        return Delivery(
-            [item for parcel in retry for item in parcel.items],
-            [(item, reason) for parcel, reason in refused for item in parcel.items],
-            self._retry_after,
-            self._cure or self._trouble if retry else None,
-        )
+        retry: list[Item] = []
+        refused: list[tuple[Item, str]] = []
+        for item in waiting:
+            reason = settled.get(id(item), "")
+            if reason is not None:
+                sent = origins.get(id(item), (item,))
+                retry += () if reason else sent
+                refused += ((one, reason) for one in sent if reason)
+        why = self._cure or self._trouble if retry else None
+        return Delivery(retry, refused, self._retry_after, why)
 
 
 def _named(status: int) -> str:
