@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
@@ -12,7 +14,8 @@ from typing import Any
 import pytest
 
 import honeytrace
-from honeytrace import session, trace_session
+from delivery import PATIENCE, Gate
+from honeytrace import _runtime, session, trace_session
 from honeytrace.testing import capture
 
 
@@ -144,3 +147,70 @@ def test_what_a_signal_handler_raises_while_a_value_is_shown(
         assert not honeytrace.current_session()
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def timed_out(number: int, frame: FrameType | None) -> None:
+    raise TimeoutError("too long")
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[[], None]]:
+    """Raises SIGALRM, whose handler raises TimeoutError."""
+    before = signal.signal(signal.SIGALRM, timed_out)
+    yield lambda: signal.raise_signal(signal.SIGALRM)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_timeout_while_a_value_is_shown(alarm: Callable[[], None]) -> None:
+    """What the program's handler raises to end what takes too long ends it; the record says so."""
+    with capture() as sessions:
+        with pytest.raises(TimeoutError):
+            trace_session(lambda given: given)(Shown(alarm))
+        with pytest.raises(TimeoutError), session("block", inputs={"q": 1}) as s:
+            s.outputs = Shown(alarm)
+        assert not honeytrace.current_session()
+    assert [(s.session_name, s.error) for s in sessions] == [("block", "TimeoutError: too long")]
+
+
+def calls() -> Iterator[Any]:
+    """Every way to record, each of them again and again."""
+
+    @trace_session
+    def plain(x: bytes) -> bytes:
+        return x
+
+    @trace_session
+    def stream(x: bytes) -> Iterator[bytes]:
+        yield x
+
+    def block(x: bytes) -> None:
+        with session("block", inputs={"x": x.decode()}):
+            pass
+
+    yield plain
+    yield lambda x: list(stream(x))
+    yield block
+    yield lambda x: honeytrace.update_session("s", feedback={"x": x.decode()})
+
+
+@pytest.mark.parametrize("call", list(calls()), ids=["call", "generator", "block", "update"])
+def test_a_timeout_ends_the_wait_for_room(
+    call: Callable[[bytes], object], alarm: Callable[[], None], alone: None, monkeypatch: Any
+) -> None:
+    """With `overflow="block"` and a destination that is away; what waits arrives, once."""
+    gate = Gate()
+    honeytrace.configure(sink=gate, overflow="block", queue_bytes=50_000, disk_bytes=1)
+    flusher = _runtime.runtime().flusher
+    monkeypatch.setattr(flusher._books, "wait", lambda timeout: alarm())
+    numbers = itertools.count(1)
+    with pytest.raises(TimeoutError):
+        deque((call(b"%0999d" % n) for n in numbers), 0)
+    recorded = next(numbers) - 1
+    assert recorded > 10
+    assert not honeytrace.current_session()
+    monkeypatch.undo()
+    stats = honeytrace.stats()
+    assert (stats.recorded, stats.dropped) == (recorded, {})
+    gate.open.set()
+    assert honeytrace.flush(PATIENCE)
+    assert honeytrace.stats().delivered == len(gate.items) == recorded

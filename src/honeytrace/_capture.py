@@ -15,6 +15,7 @@ import orjson
 
 from ._context import SAMPLED_OUT, Off, current, discard, hot
 from ._failure import describe, error_text
+from ._interrupt import interrupts
 from ._session import Session, Spec
 
 logger = logging.getLogger("honeytrace")
@@ -66,10 +67,11 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
         s._slot = hot.opened(s) if s._submit is None else None  # a held tree stays in memory
         _set(s)
         return s
-    except Exception as exc:  # noqa: BLE001 - recording never raises into the user's code
-        _internal_error(exc)
-        return MUTE
-    except BaseException:  # an interrupt: the call does not happen
+    except BaseException as exc:
+        if isinstance(exc, Exception) and (type(exc) is RecursionError or not interrupts(exc)):
+            _internal_error(exc)  # recording never raises into the user's code
+            return MUTE
+        # an interrupt: the call does not happen
         if s._slot is not None:
             s._slot[0].release(s._slot)
         _set(parent)
@@ -99,7 +101,9 @@ def done(s: Session, out: Any, outer: Session | Off | None) -> None:
         if s._slot is not None:
             s._slot[0].closed(s, s._slot)
         (s._submit or hot.submit)(s)
-    except Exception as exc:  # noqa: BLE001
+    except Exception as exc:
+        if type(exc) is not RecursionError and interrupts(exc):
+            raise
         s._extras = None  # sealed or not
         if s._submit is not discard:
             hot.keep(s)  # in C: at the recursion limit nothing else can be called
@@ -126,10 +130,12 @@ def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
         if s._slot is not None:
             s._slot[0].closed(s, s._slot)
         (s._submit or hot.submit)(s)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         s._extras = None
         if s._submit is not discard:
             hot.keep(s)
+        if type(error) is not RecursionError and interrupts(error):
+            raise
         _internal_error(error)
 
 
@@ -165,7 +171,9 @@ def _sample(rate: float | None) -> Callable[[Session], None] | None:
     """How to submit the tree of a root that has this rate of its own."""
     try:
         submit = hot.sample(rate)
-    except Exception as exc:  # noqa: BLE001 - the first call configures
+    except Exception as exc:  # the first call configures
+        if interrupts(exc):
+            raise
         _internal_error(exc)
         return discard
     return submit if hot.on else discard
@@ -220,7 +228,9 @@ class Stream:
                 data = _output(self.s, item)
                 self.size += len(data)
                 self.items.append(data)
-        except Exception as exc:  # noqa: BLE001
+        except Exception as exc:
+            if interrupts(exc):
+                raise
             _internal_error(exc)
 
     def resume(self) -> None:
@@ -228,8 +238,12 @@ class Stream:
         _set(self.here)
 
     def done(self, value: Any) -> None:
-        self._fold(value)
-        done(self.s, None, self.outer)
+        try:
+            self._fold(value)
+            done(self.s, None, self.outer)
+        except BaseException as exc:  # an interrupt
+            fail(self.s, exc, self.outer)
+            raise
 
     def fail(self, exc: BaseException) -> None:
         self._fold(None)
@@ -249,7 +263,9 @@ class Stream:
                 self.count,
                 end,
             )
-        except Exception as exc:  # noqa: BLE001 - the user's `reduce` may do anything
+        except Exception as exc:  # the user's `reduce` may do anything
+            if interrupts(exc):
+                raise
             text = hot.redact(error_text(exc))
             self.s._outputs = hot.encode({"reduce_error": text}, [], "outputs")
 

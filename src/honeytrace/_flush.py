@@ -19,6 +19,7 @@ from typing import NamedTuple
 from ._batch import Batch
 from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
+from ._interrupt import interrupts
 from ._journal import Slot
 from ._overflow import Overflow
 from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue, size_of
@@ -195,7 +196,7 @@ class Flusher:
             if len(fate.retry) < len(part):
                 self._settle(part, fate)
         except BaseException as exc:
-            if not isinstance(exc, Exception) and not self._is_mine():
+            if not self._is_mine() and (not isinstance(exc, Exception) or interrupts(exc)):
                 raise  # an interrupt of the program's
             if isinstance(exc, StoreDamagedError) and self._damage is None:
                 self._damage, self._stale = exc, True

@@ -22,6 +22,7 @@ from ._config import Config, Settings
 from ._context import current, discard, hot
 from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
+from ._interrupt import interrupts
 from ._journal import forget_all
 from ._keeping import Keeper
 from ._record import MERGED, Item, Update
@@ -247,7 +248,9 @@ def _update(session_id: str, fields: Mapping[str, Any]) -> None:
         if slot is not None:
             rt.flusher.slots[id(update)] = slot
         (rt.capture or rt.flusher.queue.add)(update)
-    except Exception:
+    except Exception as error:
+        if interrupts(error):
+            raise
         logger.warning("honeytrace could not record an update", exc_info=True)
 
 

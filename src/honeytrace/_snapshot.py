@@ -117,7 +117,9 @@ class Snapshotter:
         with paused():  # what a value runs to show itself is not the program's call
             try:
                 return self._exact(value, receipt, path)
-            except Exception as error:  # noqa: BLE001 - recording never raises into the program
+            except Exception as error:  # recording never raises into the program
+                if interrupts(error):
+                    raise
                 return dumps(f"<not recorded: {type(error).__name__:.40}>")
 
     def _is_plain(self, value: Any, depth: int) -> bool:

@@ -222,7 +222,11 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
             return
         if exc is None:
             leave(s, outer)
-            done(s, None, current.get())
+            try:
+                done(s, None, current.get())
+            except BaseException as interrupt:
+                fail(s, interrupt, outer)
+                raise
         else:
             fail(s, exc, outer)
 
