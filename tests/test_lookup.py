@@ -19,6 +19,7 @@ from honeytrace import (
     SessionNotFound,
     StoreError,
     _runtime,
+    _spill,
     session,
 )
 from honeytrace._record import Record, Update, from_start_session
@@ -79,6 +80,60 @@ def test_pending_session_is_found_while_the_destination_hangs() -> None:
     assert [e.session_name for e in honeytrace.list_sessions()] == ["inner", "outer", "call"]
     assert [e.session_id for e in honeytrace.search_sessions("needl")] == [t.session_id]
     gate.open.set()
+
+
+def test_a_session_that_waits_on_disk_is_found() -> None:
+    """What memory had no room for during an outage, with relatives and updates, once; and as it
+    arrived afterwards."""
+    away = Scripted(lambda batch: ConnectionError("away"))
+    honeytrace.configure(sink=away, queue_bytes=20_000, batch_size=1, flush_interval=1e-6)
+    call()
+    away.wait_batches(1)
+    with session("outer", inputs={"q": 1}) as s, session("inner") as t, session("innermost") as u:
+        pass
+    honeytrace.update_session(t.session_id, feedback={"rating": 5})
+    for _ in range(500):
+        with session("more"):
+            pass
+    flusher = _runtime.runtime().flusher
+    assert s.session_id not in {item.event_id for item in flusher.pending()}
+    stats = honeytrace.stats()
+    assert stats.journalled > 400
+    found = honeytrace.get_session(s.session_id)
+    assert (found.inputs, found.status) == ({"q": 1}, "ok")
+    assert [each.session_name for each, _ in found.walk()] == ["outer", "inner", "innermost"]
+    inner = honeytrace.get_session(t.session_id)
+    assert inner.feedback == {"rating": 5}
+    assert inner.parent == found
+    assert [each.session_id for each in inner.children] == [u.session_id]
+    assert honeytrace.stats() == stats
+    with pytest.raises(SessionNotFound):
+        honeytrace.get_session("nobody")
+    away.answer = lambda batch: None
+    assert honeytrace.flush(PATIENCE)
+    assert {item.event_id for item in away.items} > {s.session_id, t.session_id, u.session_id}
+
+
+def test_of_a_large_tree_on_disk_part_is_found(tmp_path: Path) -> None:
+    """In bounded memory: what was asked for itself, and of its relatives as many as have room."""
+    spill = _spill.Spill(str(tmp_path), 10**9)
+    tree = {"parent_id": "root", "root_id": "root"}
+    records = [
+        from_start_session({"session_id": f"{n}", "inputs": {"pad": "x" * 1_000}}, str)
+        for n in range(100)
+    ]
+    spill.append([each._replace(**tree) for each in records])
+    spill.append([from_start_session({"session_id": "root"}, str)])
+    spill.take(10, 10**9)
+    found = _spill.tree_of("root", spill.places(), 20_000)
+    assert [each.event_id for each in found[-2:]] == [str(8 + len(found)), "root"]
+    assert 10 < len(found) < 20
+    places = spill.places()
+    spill.append([from_start_session({"session_id": "root", "session_name": "later"}, str)])
+    assert _spill.tree_of("root", places, 20_000) == found
+    while spill.bytes:
+        spill.drop_oldest()
+    assert _spill.tree_of("root", places) == []
 
 
 def test_stored_session_is_found(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from ._overflow import Overflow
 from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue, size_of
 from ._record import Item
 from ._session import Session
+from ._spill import tree_of
 from .sinks import Delivery, Sink
 from .store.errors import StoreDamagedError
 
@@ -451,11 +452,14 @@ class Flusher:
                 dropped=dict(dropped),
             )
 
-    def pending(self) -> list[Item]:
-        """Copies of what is not delivered yet, oldest first."""
+    def pending(self, session_id: str | None = None) -> list[Item]:
+        """Copies of what is not delivered yet, oldest first. Of what is on disk alone there is only
+        what is in the tree of this session."""
         with self.queue.lock:
             waiting = [self._encoded(item) for item in self.queue.items.copy()]
-            return [*self._batch, *(item for item in waiting if item is not None)]
+            batch, places = list(self._batch), self._overflow.places()
+        on_disk = () if session_id is None else tree_of(session_id, places)
+        return [*batch, *on_disk, *(item for item in waiting if item is not None)]
 
     def stop(self, timeout: float) -> FlushResult:
         """Flush, end the thread and close the sink; the next item starts them anew."""

@@ -11,7 +11,7 @@ from ._aside import set_aside
 from ._config import NO_JOURNAL, Config
 from ._queue import Pending, Queue
 from ._record import Item
-from ._spill import Spill, SpillFullError
+from ._spill import Place, Spill, SpillFullError
 
 logger = logging.getLogger("honeytrace")
 
@@ -131,6 +131,10 @@ class Overflow:
         self.unreadable += lost
         self.out.update(map(id, taken))
         return taken
+
+    def places(self) -> list[Place]:
+        """Where on disk the rest is."""
+        return self._spill.places() if self._spill else []
 
     def settle(self) -> None:
         """What was taken is delivered."""

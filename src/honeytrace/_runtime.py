@@ -321,8 +321,11 @@ def stats() -> Stats:
     return counted
 
 
-def pending() -> list[Item]:
-    """What this process has recorded and not delivered: what runs around here, then what waits."""
+def pending(session_id: str | None = None) -> list[Item]:
+    """What this process has recorded and not delivered: what runs around here, then what waits.
+
+    Of what memory had no room for, only what is in the tree of this session.
+    """
     rt = runtime()
     found: list[Item] = []
     running: Any = current.get()
@@ -330,7 +333,7 @@ def pending() -> list[Item]:
         if not running._end:
             found.insert(0, running._so_far(rt.config.project, rt.config.source))
         running = running._parent
-    return found + rt.flusher.pending()
+    return found + rt.flusher.pending(session_id)
 
 
 @contextmanager

@@ -16,11 +16,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from struct import Struct
+from typing import NamedTuple
 from zlib import crc32
+
+import orjson
 
 from ._aside import set_file_aside
 from ._journal import DamagedError, lock, private
-from ._record import Item, pack, unpack
+from ._queue import size_of
+from ._record import Item, Record, pack, unpack
 
 MAGIC = b"honeytrace spill 1\n\0\0\0\0\0"
 HEADER = Struct("<24sQ")
@@ -75,6 +79,14 @@ class Segment:
             else:
                 os.unlink(self.path)
         os.close(self.fd)
+
+
+class Place(NamedTuple):
+    """A part of a file with items in it."""
+
+    path: str
+    begin: int
+    end: int
 
 
 class Spill:
@@ -156,6 +168,10 @@ class Spill:
         self.waiting -= lost
         return lost
 
+    def places(self) -> list[Place]:
+        """Where everything is that `take` has not handed out."""
+        return [Place(segment.path, segment.at, segment.size) for segment in self._segments]
+
     def forget(self) -> None:
         """Let go of the files: in a forked child they are the parent's."""
         for segment in self._segments:
@@ -164,9 +180,41 @@ class Spill:
         self.waiting = 0
 
 
-def frames(fd: int, at: int) -> Iterator[tuple[Item | None, int]]:
+def tree_of(session_id: str, places: Sequence[Place], room: int = 16_000_000) -> list[Item]:
+    """What is in these places of this session, and of those in its tree up to `room` bytes.
+
+    For whoever does not own the files: one that is gone is delivered.
+    """
+    found = list(_mentioning(places, [session_id], room))
+    for item in found:
+        if isinstance(item, Record) and item.event_id == session_id != item.root_id:
+            return list(_mentioning(places, [session_id, item.root_id], room))
+    return found
+
+
+def _mentioning(places: Sequence[Place], ids: Sequence[str], room: int) -> Iterator[Item]:
+    """What has one of these ids in it; what is of the first of them needs no room."""
+    words = [orjson.dumps(each)[1:-1] for each in ids]
+    for place in places:
+        try:
+            fd = os.open(place.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            for item, end in frames(fd, place.begin, words):
+                if end > place.end:
+                    break
+                if item is not None and item.event_id != ids[0]:
+                    room -= size_of(item)
+                if item is not None and (item.event_id == ids[0] or room > 0):
+                    yield item
+        finally:
+            os.close(fd)
+
+
+def frames(fd: int, at: int, words: Sequence[bytes] = ()) -> Iterator[tuple[Item | None, int]]:
     """The items from this offset on, None for one that cannot be read, each with the offset of its
-    end.
+    end; with `words` those alone that have one of them.
 
     Half an item at the end is left out: its writer died. Reads in large pieces, since every read
     lets go of the GIL, which takes milliseconds to come by again beside a busy thread.
@@ -184,6 +232,8 @@ def frames(fd: int, at: int) -> Iterator[tuple[Item | None, int]]:
             held, start = os.pread(fd, max(_PIECE, end - at), at), at
         data = held[at + FRAME.size - start : end - start]
         at = end
+        if words and not any(word in data for word in words):
+            continue
         item: Item | None = None
         with suppress(Exception):  # hostile bytes may be of any wrong kind
             item = unpack(data) if crc32(data) == crc else None

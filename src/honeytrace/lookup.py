@@ -1,7 +1,7 @@
 """Finding sessions again: by id, by condition, by text. Lookup reads and never writes.
 
 Everything here first delivers what this process has pending, so it reads its own writes; what
-cannot be delivered in time is found where it waits.
+cannot be delivered in time is found where it waits (by id alone where that is the disk).
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
     Raises SessionNotFound, which names where it was looked for, StoreError, and
     `honeytrace.api.APIError` when the API was asked (an API key is configured) and failed.
     """
-    reader = _reader(timeout)
+    reader = _reader(timeout, session_id)
     record = reader.get(session_id)
     if record is not None:
         return StoreFamily(reader).load(record)
@@ -143,17 +143,18 @@ def _at_the_api(session_id: str) -> RecordedSession | None:
     record = None if remote is None else remote.record(session_id)
     if remote is None or record is None:
         return None
-    for item in _runtime.pending():
+    for item in _runtime.pending(session_id):
         if isinstance(item, Update) and item.event_id == session_id:
             record = apply(record, item)
     return remote.load(record)
 
 
-def _reader(timeout: float) -> Reader:
-    """The store, with what this process could not deliver to it laid over."""
+def _reader(timeout: float, session_id: str | None = None) -> Reader:
+    """The store, with what this process could not deliver to it laid over; of what waits on disk
+    that which is in the tree of this session."""
     rt = _runtime.runtime()
     rt.flusher.flush(timeout, patient=False)
-    store, pending = rt.reader(), _runtime.pending()
+    store, pending = rt.reader(), _runtime.pending(session_id)
     return store if store is not None and not pending else Overlay(store, pending)
 
 
