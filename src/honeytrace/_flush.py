@@ -8,6 +8,8 @@ there is nothing to do, and is started anew in a forked child and after `stop`.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -34,6 +36,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0
 """Seconds in which a second outage is not told of: a flapping server must not fill the log."""
 _DELIVERY_TIMEOUT = 60.0
+_PAUSE = 0.1
+"""Seconds that a fork waits at most for an idle thread to end."""
 
 
 @dataclass
@@ -472,6 +476,29 @@ class Flusher:
             thread.join(timeout=0.5 if result else 0.0)
         self._close_sink()
         return result
+
+    def pause(self) -> None:
+        """Before a fork: end the thread where it has nothing to do, until there is something.
+
+        Python 3.12 and later warn of forks beside threads.
+        """
+        thread = self._thread
+        if thread is None or self._is_mine() or self._waiting():
+            return
+        self._thread = None
+        self.queue.expect(ANY)
+        self.queue.wake()
+        thread.join(_PAUSE)
+        if sys.version_info < (3, 13):  # where `join` returns a moment before the system's thread
+            end = time.monotonic() + _PAUSE
+            while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < end:
+                time.sleep(0)
+        if self._waiting():  # it came meanwhile
+            self._attend()
+
+    def _waiting(self) -> bool:
+        """Whether there is anything to deliver; without a lock, for a fork may come anywhere."""
+        return bool(self.queue.items or self._batch or self._overflow.waiting)
 
     def finish(self, timeout: float) -> None:
         """`stop` for the end of the process; what is left then is for the next one to deliver."""

@@ -368,6 +368,7 @@ def captured(
 
 def _before_fork() -> None:
     if _runtime is not None:
+        _runtime.flusher.pause()
         _runtime.flusher.importing.acquire(timeout=_IMPORTS)
         # what was imported meanwhile has no hook in this fork
         store: Any = sys.modules.get("honeytrace.store._connection")

@@ -133,6 +133,66 @@ for thread in threads: thread.join()
     assert numbers == [*range(children), *of_threads]
 
 
+ALONE = """
+import os, threading
+threads = []
+# hooks run in reverse: this one, being the first, comes last before the fork
+os.register_at_fork(before=lambda: threads.append([t.name for t in threading.enumerate()]))
+import honeytrace
+call = honeytrace.trace_session(lambda x: None)
+call(0)
+for n in range(1, 20):
+    assert honeytrace.flush(60)
+    for thread in threading.enumerate():
+        if thread.name == "honeytrace-recovery": thread.join()
+    pid = os.fork()
+    if pid == 0:
+        call(100 + n)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    call(n)
+assert threads == [["MainThread"]] * 19, threads
+assert honeytrace.stats().recorded == 20
+"""
+
+
+def test_a_fork_finds_no_idle_thread(place: Place) -> None:
+    """Python 3.12 and later warn of forks beside threads: where all is delivered, ours ends before,
+    and is there again for the next call."""
+    process = place.start("-W", "error", "-c", ALONE)
+    said, complained = process.communicate(timeout=PATIENCE)
+    assert (said, complained, process.returncode) == ("", "", 0)
+    assert place.after() == ok(*range(20), *range(101, 120))
+
+
+def test_a_fork_does_not_stop_delivery(place: Place) -> None:
+    """What waits when a program forks is delivered without another call, and what comes after."""
+    place.run("""
+from honeytrace.sinks import Delivery
+delivered = threading.Event()
+class Sink:
+    def deliver(self, batch, *, timeout):
+        delivered.set()
+        return Delivery()
+    def close(self): pass
+call(1)
+honeytrace.configure(sink=Sink(), flush_interval=0.001)
+delivered.clear()
+call(2)
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+assert delivered.wait(60)
+assert honeytrace.flush(60)
+delivered.clear()
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+call(3)
+assert delivered.wait(60)
+""")
+
+
 def test_fork_in_the_middle_of_everything(place: Place) -> None:
     """The flush thread holds turn, books and import lock at the fork; the child is killed after."""
     place.run("""
