@@ -10,6 +10,7 @@ from ._record import OBJECTS, RESERVED
 from ._tree import Place, walk
 
 if TYPE_CHECKING:
+    from ._compare import Comparison
     from ._frame import DataFrame
 
 
@@ -112,6 +113,15 @@ class RecordedSession:
             if place.depth:
                 indents.append((indent + ("   " if place.last else "│  "))[-_WIDEST:])
         return "\n".join(lines)
+
+    def compare(self, after: RecordedSession) -> Comparison:
+        """What changed from this run to that one: in structure, inputs, outputs and the like.
+
+        Both with everything inside them, call by call; times are no change.
+        """
+        from ._compare import compare
+
+        return compare(self, after)
 
     def to_pandas(self) -> DataFrame:
         """This session and everything inside it, as `walk` goes, as a `pandas.DataFrame`.
