@@ -109,6 +109,14 @@ def test_nothing_found_is_said_and_no_failure(cli: Cli, store: str) -> None:
         assert ran.err.startswith("no session")
 
 
+@pytest.mark.parametrize("command", [["list"], ["stats"], ["search", "x"], ["show"], ["diff"]])
+def test_an_empty_store_is_said_to_be_empty(command: list[str], cli: Cli, tmp_path: Path) -> None:
+    """Rather than that what was asked for is not in it."""
+    ran = cli(*command, "--store", str(stored(tmp_path / "empty.db")))
+    assert ran.err.removeprefix("honeytrace: ") == f"nothing is recorded in {tmp_path}/empty.db\n"
+    assert ran.status == (1 if command[0] in ("show", "diff") else 0)
+
+
 def test_a_missing_store_is_told_with_the_cure(cli: Cli, tmp_path: Path) -> None:
     """One line, exit status 1, and no store is made."""
     ran = cli("list", "--store", str(tmp_path / "no.db"))

@@ -35,7 +35,7 @@ except ImportError as _missing:
 from .._version import __version__
 from ..errors import HoneytraceError
 from . import _diff, _doctor, _files, _list, _push, _serve, _show, _stats, _upkeep
-from ._terminal import say
+from ._terminal import say, tolerate
 
 __all__ = ["app"]
 
@@ -47,9 +47,7 @@ class _Commands(TyperGroup):
     """How commands end: with one line that names the cure; silently for Ctrl-C and `| head`."""
 
     def invoke(self, ctx: Any) -> Any:
-        if hasattr(sys.stdout, "reconfigure"):
-            # an ASCII terminal gets question marks rather than a traceback
-            sys.stdout.reconfigure(errors="replace")
+        tolerate()
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

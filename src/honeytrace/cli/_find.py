@@ -30,6 +30,7 @@ __all__ = [
     "config",
     "find",
     "known",
+    "missed",
     "open_store",
     "opened",
     "pages",
@@ -143,11 +144,17 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
         record = remote.record(wanted)
         if record is not None:
             return remote.load(record)
-    also = f" or at {settings.server_url}" if settings.api_key and not recent else ""
-    raise SessionNotFound(
-        f"no session {one_line(wanted, 60)!r} in {settings.store}{also}:"
-        " `honeytrace list --all` shows the ids there are"
-    )
+    listed = "list --all" if not recent else "list --all --errors" if recent[1] else "list"
+    cure = f": `honeytrace {listed}` shows what there is"
+    said = f"no session {one_line(wanted, 60)!r} in {settings.store}"
+    if settings.api_key and not recent:
+        raise SessionNotFound(f"{said} or at {settings.server_url}{cure}")
+    raise SessionNotFound(missed(store, settings.store, said + cure))
+
+
+def missed(store: Reader, path: str | Path, otherwise: str) -> str:
+    """What to say of a store in which nothing was found: that it is empty, or `otherwise`."""
+    return otherwise if store.list(Query(limit=1)) else f"nothing is recorded in {path}"
 
 
 def _numbered(session: RecordedSession, number: int) -> RecordedSession:

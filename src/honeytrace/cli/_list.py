@@ -16,7 +16,7 @@ from .._record import Record
 from .._recorded import duration_text
 from ..store import Query
 from ..store.memory import MemoryStore
-from ._find import SHORT, session_json, told
+from ._find import SHORT, missed, session_json, told
 from ._options import AsJson, StorePath, filtered
 from ._terminal import MARKS, clock, emit, one_line, out, patience, say, write
 
@@ -45,8 +45,8 @@ def list_(
         with patience("looking"):
             found = reader.list(replace(query, limit=limit, roots_only=not nested))
         Lines(as_json).print(found)
-    if not found:
-        say("nothing is recorded" if query == Query() else "no session meets these conditions")
+        if not found:
+            say(missed(reader, reader.path, "no session meets these conditions"))
 
 
 @filtered
@@ -67,8 +67,8 @@ def search(
         with patience("searching"):  # the first search of a large store makes the text index
             found = reader.list(replace(query, text=text, limit=limit, roots_only=roots))
         Lines(as_json).print(found)
-    if not found:
-        say(f"no session has {one_line(text, 60)!r}")
+        if not found:
+            say(missed(reader, reader.path, f"no session has {one_line(text, 60)!r}"))
 
 
 @filtered

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from .._recorded import duration_text
 from ..store import NameSummary, Query
-from ._find import SHORT, told
+from ._find import SHORT, missed, told
 from ._options import AsJson, StorePath, filtered
 from ._terminal import columns, emit, one_line, out, patience, say, table
 
@@ -27,12 +27,13 @@ def stats(
     """Show calls, errors and durations per name; percentiles are nearest-rank."""
     with told(store) as reader, patience("counting"):
         found = reader.summary(query, newest)
+        none = "" if found else missed(reader, reader.path, "no session meets these conditions")
     if as_json:
         for each in found:
             emit(each._asdict())
         return
     if not found:
-        say("no session meets these conditions")
+        say(none)
         return
     table(_table([_row(each) for each in found]))
     if sum(each.calls for each in found) == newest:

@@ -5,6 +5,7 @@ Results go to standard output; progress, hints and errors to standard error.
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import sys
@@ -37,6 +38,7 @@ __all__ = [
     "progress",
     "say",
     "table",
+    "tolerate",
     "write",
 ]
 
@@ -51,6 +53,25 @@ _LONG = 1.0
 
 # what a terminal may obey, or a reader be deceived by; JSON can say all of it in escapes
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+_ASCII = dict(zip("✓✗├└│─━╸╺…→µ·", "+x|`|-===.>u.", strict=True))
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """A codec's error handler: what we draw with as the ASCII that is most like it, as wide."""
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end]
+    return "".join(_ASCII.get(each, "?") for each in lost), error.end
+
+
+codecs.register_error("honeytrace", _in_ascii)
+
+
+def tolerate() -> None:
+    """Have standard output take any text: a terminal or file may have no bytes for some of it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="honeytrace")
 
 
 class _Console(Console):
