@@ -103,6 +103,23 @@ def test_outputs_without_room_leave_the_call_open(tmp_path: Path) -> None:
     assert [item.status for item in recovered(tmp_path)[0]] == ["interrupted"]
 
 
+@pytest.mark.parametrize("torn", [False, True])
+def test_outputs_share_the_block_of_their_inputs(torn: bool, tmp_path: Path) -> None:
+    """A call of some kilobytes takes one block, and a byte of it that is wrong is noticed."""
+    with recording(tmp_path) as recorder:
+        blocks = len(recorder.journal._blocks)
+        with recorder.call("call", inputs={"x": "x" * 4_000}) as s:
+            s.outputs = "yes" * 300
+        assert len(recorder.journal._blocks) == blocks - 1
+        path = Path(recorder.journal.path)
+        die(recorder.journal)
+    if torn:
+        path.write_bytes(path.read_bytes().replace(b"yesyes", b"yesno?", 1))
+    items, found = recovered(tmp_path)
+    assert found.damaged == torn
+    assert items == ([] if torn else list(recorder.records.values()))
+
+
 def test_a_full_journal_asks_for_room(tmp_path: Path) -> None:
     """For the entry of a call, for its end and for an update; with the room made, each is kept."""
     with recording(tmp_path, _journal.SMALLEST) as recorder:

@@ -51,7 +51,10 @@ extra, bytes of inputs; wall ns and tick of the call."""
 KIN = Struct("<qQqQ")
 """Follows the head: wall ns and tick of the parent and of the root."""
 TAIL = Struct("<IIIxxxxq")
-"""Follows inputs: offset of the chain, bytes of outputs and of `more`, wall ns of the end."""
+"""Follows inputs: offset of the chain (or `BEHIND`), bytes of outputs and of `more`, wall ns of
+the end."""
+BEHIND = 1
+"""In place of the offset of a chain: what follows stands right behind the inputs in their block."""
 
 SLOT, BLOCK = 512, 5120
 """A block is what `crc32` takes at once without letting go of the GIL, which costs milliseconds
@@ -70,9 +73,9 @@ FRESH = 1
 Of a small call Adler-32 costs a quarter of the CRC-32, of a large one CRC-32 is the cheaper."""
 _NO_KIN = bytes(KIN.size)
 
-Slot = tuple["Journal", int, bytes, int, "bytes | None"]
+Slot = tuple["Journal", int, bytes, int, "bytes | None", int]
 """A place in a journal: the journal, the offset, what the slot says so far, the checksum of what is
-chained to it, the inputs written."""
+chained to it, the inputs written, and where in their one block there is room behind them, or 0."""
 
 
 class DamagedError(ValueError):
@@ -153,7 +156,7 @@ class Journal:
             at = slot + 8
             self._map[at : at + len(data)] = data
             self._map[slot] = OPEN
-            return self, slot, data, FRESH, inputs
+            return self, slot, data, FRESH, inputs, 0
         if not number:
             number = self._tell(s._spec)
         named = s._id or s._masked or not number or not kin
@@ -171,7 +174,7 @@ class Journal:
 
         Where a full journal has no room for that, the slot stays as it was opened.
         """
-        _, slot, data, crc, inputs = place
+        _, slot, data, crc, inputs, behind = place
         outputs, more = s._outputs or b"", b""
         if s._extras is not None or s._children or s._failure or s._masked:
             self._map[slot] = OPEN  # an interrupt may have it closed again
@@ -181,6 +184,10 @@ class Journal:
         at = slot + 8 + len(data)
         if at + TAIL.size + len(rest) <= slot + SLOT:
             tail = _pack_tail(0, size, len(more), end) + rest
+        elif behind and len(rest) <= (self._border - behind) % BLOCK:
+            self._map[behind : behind + len(rest)] = rest
+            crc = crc32(rest, crc)
+            tail = _pack_tail(BEHIND, size, len(more), end)
         else:
             chained = self._chain(slot, rest, crc)
             if chained is None:
@@ -232,20 +239,22 @@ class Journal:
         inputs: bytes | None = None,
     ) -> Slot | None:
         """Fill a slot of any size and commit it; where there are too few blocks, give it back."""
-        body, chain, crc = extra + (inputs or b""), 0, FRESH
+        body, chain, crc, behind = extra + (inputs or b""), 0, FRESH, 0
         if len(body) > _INLINE:
             chained = self._chain(slot, body, FRESH)
             if chained is None:
                 self._free.append(slot)
                 return None
             chain, crc = chained
+            if chain >= self._border and len(body) <= BLOCK - 8:
+                behind = chain + 8 + len(body)
         data = _pack_head(number, chain, len(extra), len(body) - len(extra), *own) + kin
         if not chain:
             data += body
         at = slot + 8
         self._map[at : at + len(data)] = data
         self._words[slot >> 3] = state if state == OPEN else adler32(data, crc) << 8 | state
-        return self, slot, data, crc, inputs
+        return self, slot, data, crc, inputs, behind
 
     # what only some calls need
 

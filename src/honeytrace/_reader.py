@@ -16,6 +16,7 @@ import orjson
 
 from ._context import format_id
 from ._journal import (
+    BEHIND,
     BLOCK,
     COMMIT,
     DONE,
@@ -202,7 +203,10 @@ class Reader:
         if state == DONE:
             tail = self._inside(at, TAIL.size, end_of_slot)
             chain, outputs, more, end = TAIL.unpack(tail)
-            if chain:
+            if chain == BEHIND:
+                rest = self._follow(head[1], len(body) + outputs + more, offset)[len(body) :]
+                crc = crc32(rest, crc)
+            elif chain:
                 rest = self._follow(chain, outputs + more, offset)
                 crc = crc32(rest, crc)
             else:
