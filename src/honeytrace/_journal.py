@@ -97,7 +97,7 @@ class Journal:
         self._map = mmap.mmap(fd, size)
         self._words = memoryview(self._map).cast("Q")
         self._defaults = project, source
-        slots = (size // 2) // SLOT
+        slots = size // 3 // SLOT
         self._border = border = slots * SLOT
         # popped at the end: what was used last is warm
         self._free = deque(range(border - SLOT, 0, -SLOT))
