@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
-from inspect import iscoroutinefunction
 from itertools import count
 from struct import Struct
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -156,6 +155,8 @@ def propagate(fn: Callable[P, R]) -> Callable[P, R]:
     For callables that reach another thread by a way of their own (a C library's callback, a job
     queue, a signal). `threading.Thread` and `ThreadPoolExecutor` need nothing.
     """
+    from inspect import iscoroutinefunction  # takes long to import
+
     outer = current.get()
     if iscoroutinefunction(fn):
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from inspect import CO_OPTIMIZED, CO_VARARGS
 from itertools import pairwise
 from types import FrameType
+
+CO_OPTIMIZED, CO_VARARGS = 0x1, 0x4
+"""Of `inspect`, which takes long to import."""
 
 # what an exception or a value says of itself is its own code
 _traceback = BaseException.__dict__["__traceback__"].__get__

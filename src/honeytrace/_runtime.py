@@ -7,7 +7,6 @@ was called before. Capture knows this module only through the functions it leave
 from __future__ import annotations
 
 import atexit
-import inspect
 import logging
 import os
 import sys
@@ -441,7 +440,7 @@ def update_session(session_id: str, **fields: Any) -> None:
         _update(as_text(session_id), given)
 
 
-_UPDATABLE = tuple(inspect.signature(Session.update).parameters)[1:]
+_UPDATABLE = Session.update.__code__.co_varnames[1 : 1 + Session.update.__code__.co_kwonlyargcount]
 
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
