@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from .errors import ConfigurationError
@@ -40,12 +39,30 @@ _SINK: Check = (
 )
 
 
+class Setting:
+    """One of `Config`'s: its default, the variables that give it beside `HONEYTRACE_*`, its check.
+
+    `kind` is its type, by its annotation; None where it may be anything.
+    """
+
+    def __init__(self, default: Any, names: tuple[str, ...], check: Check | None) -> None:
+        self.default, self.names, self.check = default, names, check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.kind: Any = _KINDS.get(owner.__annotations__[name].partition(" ")[0])
+        SETTINGS[name] = self
+
+
+SETTINGS: dict[str, Setting] = {}
+"""All of them, by name."""
+
+
 def _setting(default: Any, *names: str, check: Check | None = None) -> Any:
-    return field(default=default, metadata={"names": names, "check": check})
+    return Setting(default, names, check)
 
 
-@dataclass(frozen=True)
-class Config:
+class Config:  # no dataclass, whose making would be a tenth of the import
     """What `configure` can set. Durations are seconds, sizes are bytes."""
 
     project: str = _setting("default", "HH_PROJECT")
@@ -99,6 +116,15 @@ class Config:
     sink: Any = _setting(None, check=_SINK)
     """A destination of your own (`honeytrace.sinks.Sink`), in place of store and API."""
 
+    def __init__(self, **settings: Any) -> None:
+        defaults = {name: setting.default for name, setting in SETTINGS.items()}
+        self.__dict__.update(defaults, **settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 class Settings(TypedDict, total=False):
     """The keyword arguments of `configure`: those of `Config`; None stands for not given."""
@@ -136,25 +162,25 @@ class Settings(TypedDict, total=False):
 
 def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of these arguments over this environment. Raises ConfigurationError."""
-    known = {f.name: f for f in fields(Config)}
-    unknown = sorted(set(arguments) - set(known))
+    unknown = sorted(set(arguments) - set(SETTINGS))
     if unknown:
-        raise ConfigurationError(f"configure() has no setting {unknown}; it has {sorted(known)}")
+        raise ConfigurationError(f"configure() has no setting {unknown}; it has {sorted(SETTINGS)}")
     values = {
-        name: _checked(known[name], name, value)
+        name: _checked(SETTINGS[name], name, value)
         for name, value in arguments.items()
         if value is not None
     }
-    for f in known.values():
-        if f.name not in values:
-            values.update(_from_environ(f, environ))
+    for name, setting in SETTINGS.items():
+        if name not in values:
+            values.update(_from_environ(setting, environ))
     config = Config(**values)
-    return replace(config, store=_absolute(config.store), journal=_absolute(config.journal))
+    paths = {name: _absolute(getattr(config, name)) for name in ("store", "journal")}
+    return Config(**{**values, **paths})
 
 
-def variables(f: Any) -> list[str]:
+def variables(f: Setting) -> list[str]:
     """The environment variables of a setting, the first that is set counting."""
-    return [f"HONEYTRACE_{f.name.upper()}", *f.metadata["names"]]
+    return [f"HONEYTRACE_{f.name.upper()}", *f.names]
 
 
 def origins(
@@ -163,12 +189,12 @@ def origins(
     """Where `load` has each setting from: `"argument"`, a variable's name, or `"default"`."""
     given = {name for name, value in arguments.items() if value is not None}
     return {
-        f.name: "argument" if f.name in given else _variable(f, environ) or "default"
-        for f in fields(Config)
+        name: "argument" if name in given else _variable(setting, environ) or "default"
+        for name, setting in SETTINGS.items()
     }
 
 
-def _variable(f: Any, environ: Mapping[str, str]) -> str | None:
+def _variable(f: Setting, environ: Mapping[str, str]) -> str | None:
     """The environment variable that decides a setting."""
     if f.name == "enabled" and environ.get("HONEYTRACE_DISABLED", "").strip().lower() not in _FALSE:
         return "HONEYTRACE_DISABLED"
@@ -176,7 +202,7 @@ def _variable(f: Any, environ: Mapping[str, str]) -> str | None:
     return next((name for name in readable if environ.get(name, "").strip()), None)
 
 
-def _from_environ(f: Any, environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+def _from_environ(f: Setting, environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     variable = _variable(f, environ)
     if variable == "HONEYTRACE_DISABLED":
         yield f.name, False
@@ -184,13 +210,8 @@ def _from_environ(f: Any, environ: Mapping[str, str]) -> Iterator[tuple[str, Any
         yield f.name, _checked(f, variable, _parse(f, variable, environ[variable].strip()))
 
 
-def _kind(f: Any) -> Any:
-    """The type of a setting, by its annotation; None where it may be anything."""
-    return _KINDS.get(f.type.partition(" ")[0])
-
-
-def _parse(f: Any, name: str, text: str) -> Any:
-    kind = bool if f.name == "redact" else _kind(f)
+def _parse(f: Setting, name: str, text: str) -> Any:
+    kind = bool if f.name == "redact" else f.kind
     try:
         if kind is bool:
             return {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}[text.lower()]
@@ -207,8 +228,8 @@ _WORDS = {
 }
 
 
-def _checked(f: Any, name: str, value: Any) -> Any:
-    kind, check = _kind(f), f.metadata["check"]
+def _checked(f: Setting, name: str, value: Any) -> Any:
+    kind, check = f.kind, f.check
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if isinstance(value, str) and f.name in ("project", "source", "session_name"):

@@ -13,9 +13,9 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ._batch import Batch
@@ -40,8 +40,10 @@ _PAUSE = 0.1
 """Seconds that a fork waits at most for an idle thread to end."""
 
 
-@dataclass
-class Stats:
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
+class Stats(NamedTuple):
     """What became of every record: recorded = delivered + pending + journalled + refused + dropped.
 
     Updates count like sessions. `refused` and `dropped` map a reason to a number.
@@ -53,8 +55,8 @@ class Stats:
     """In memory; the journal has a copy of each, but for the `unprotected`."""
     journalled: int = 0
     """On disk alone: memory had no room for them while the destination was away."""
-    refused: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = _NONE
+    dropped: Mapping[str, int] = _NONE
     sampled_out: int = 0
     """Trees that sampling left out; they are not among the recorded."""
     cut: int = 0

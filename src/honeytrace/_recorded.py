@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._record import OBJECTS, RESERVED
@@ -22,8 +21,7 @@ class Family(Protocol):
     def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]: ...
 
 
-@dataclass(eq=False, repr=False)
-class RecordedSession:
+class RecordedSession:  # no dataclass, whose making would slow the import
     """A session read back. Times and durations are milliseconds, as on the wire.
 
     Equality is that of `session_id`. `children`, `parent` and `tree()` read on demand. In a
@@ -51,10 +49,13 @@ class RecordedSession:
     parent_id: str | None = None
     root_id: str = ""
     event_type: str = "session"
-    details: dict[str, Any] = field(default_factory=dict, repr=False)
+    details: dict[str, Any]
     """What honeytrace noted: `traceback`, `causes`, `masked`, …; empty when there is nothing."""
 
-    _family: Family | None = field(default=None, repr=False)
+    def __init__(self, fields: Mapping[str, Any], family: Family | None = None) -> None:
+        self.details = {}
+        self.__dict__.update(fields)
+        self._family = family
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RecordedSession) and other.session_id == self.session_id

@@ -32,7 +32,7 @@ class Remote:
         return found[0] if found else None
 
     def load(self, record: Record) -> RecordedSession:
-        return RecordedSession(**decode(record), _family=self)
+        return RecordedSession(decode(record), self)
 
     def get(self, session_id: str) -> RecordedSession | None:
         record = self.record(session_id)

@@ -32,7 +32,6 @@ from ._snapshot import Limits, Snapshotter
 from .errors import ConfigurationError
 from .sinks import Sink
 from .store import Store
-from .store.memory import MemoryStore
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -51,6 +50,8 @@ class Runtime:
         self.config = config
         self.memory = None
         if memory or config.store == ":memory:":
+            from .store.memory import MemoryStore
+
             self.memory = (before and before.memory) or MemoryStore()
         self.redactor = redactor(config.redact)
         limits = Limits(config.max_bytes, config.max_depth, config.max_items)
@@ -312,12 +313,12 @@ def shutdown(timeout: float | None = None) -> FlushResult:
 def stats() -> Stats:
     """The books: recorded = delivered + pending + journalled + refused + dropped, at any moment."""
     if _runtime is None:
-        return Stats()
-    counted = _runtime.flusher.stats()
-    counted.sampled_out = _runtime.sampled_out
-    counted.cut = _runtime.sampler.cut
-    counted.unprotected = _runtime.keeper.unprotected
-    return counted
+        return Stats(refused={}, dropped={})
+    return _runtime.flusher.stats()._replace(
+        sampled_out=_runtime.sampled_out,
+        cut=_runtime.sampler.cut,
+        unprotected=_runtime.keeper.unprotected,
+    )
 
 
 def pending(session_id: str | None = None) -> list[Item]:

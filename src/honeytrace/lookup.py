@@ -7,7 +7,6 @@ cannot be delivered in time is found where it waits (by id alone where that is t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -73,7 +72,7 @@ class StoreFamily:
         return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))
 
     def load(self, record: Record) -> RecordedSession:
-        return RecordedSession(**decode(record), _family=self)
+        return RecordedSession(decode(record), self)
 
 
 def _age(record: Record) -> tuple[float, str]:
@@ -90,7 +89,7 @@ class SessionList(list[RecordedSession]):
     def next_page(self) -> SessionList:
         if len(self) < self._query.limit:
             return SessionList([], self._query)
-        return _page(replace(self._query, before=(self[-1].start_time, self[-1].session_id)))
+        return _page(self._query._replace(before=(self[-1].start_time, self[-1].session_id)))
 
     def pages(self) -> Iterator[SessionList]:
         """This page and all that follow."""

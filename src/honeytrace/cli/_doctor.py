@@ -9,7 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,9 @@ def _settings(settings: Config, store: Path | None) -> list[dict[str, Any]]:
     """Every setting with its value, as JSON has it, and where that comes from."""
     origins = _config.origins({"store": store})
     return [
-        {"name": f.name, "value": _masked(f.name, getattr(settings, f.name)), "from": where}
-        for f in fields(Config)
-        for where in [origins[f.name].replace("argument", "--store")]
+        {"name": name, "value": _masked(name, getattr(settings, name)), "from": where}
+        for name, given in origins.items()
+        for where in [given.replace("argument", "--store")]
     ]
 
 

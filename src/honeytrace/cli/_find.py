@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,9 +185,9 @@ def _beginning(store: Reader, prefix: str) -> Record | None:
 
 def pages(store: Reader, query: Query) -> Iterator[Record]:
     """Every session that meets the conditions, newest first, read a page at a time."""
-    while found := store.list(replace(query, limit=_PAGE)):
+    while found := store.list(query._replace(limit=_PAGE)):
         yield from found
-        query = replace(query, before=(found[-1].start_time, found[-1].event_id))
+        query = query._replace(before=(found[-1].start_time, found[-1].event_id))
 
 
 _APART = ("status", "parent_id", "root_id", "event_type")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import orjson
@@ -43,7 +42,7 @@ def list_(
     """List the newest runs, newest first."""
     with told(store) as reader:
         with patience("looking"):
-            found = reader.list(replace(query, limit=limit, roots_only=not nested))
+            found = reader.list(query._replace(limit=limit, roots_only=not nested))
         Lines(as_json).print(found)
         if not found:
             say(missed(reader, reader.path, "no session meets these conditions"))
@@ -65,7 +64,7 @@ def search(
     with told(store) as reader:
         text = " ".join(words)
         with patience("searching"):  # the first search of a large store makes the text index
-            found = reader.list(replace(query, text=text, limit=limit, roots_only=roots))
+            found = reader.list(query._replace(text=text, limit=limit, roots_only=roots))
         Lines(as_json).print(found)
         if not found:
             say(missed(reader, reader.path, f"no session has {one_line(text, 60)!r}"))
@@ -82,11 +81,11 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Follow sessions as they end, until Ctrl-C."""
-    query = replace(query, roots_only=not nested)
+    query = query._replace(roots_only=not nested)
     # the program to be followed may be what makes the store
     with told(store, create=True) as reader:
         place = reader.arrived(None).last
-        shown = reader.list(replace(query, limit=lines))[::-1] if lines else []
+        shown = reader.list(query._replace(limit=lines))[::-1] if lines else []
         printed = Lines(as_json)
         printed.print(shown)
         if not shown:
@@ -104,7 +103,7 @@ def _meeting(query: Query, records: Sequence[Record]) -> list[Record]:
     """Those that meet the conditions, in their order."""
     held = MemoryStore()
     held.insert(records)
-    met = {record.event_id for record in held.list(replace(query, limit=len(records)))}
+    met = {record.event_id for record in held.list(query._replace(limit=len(records)))}
     return [record for record in records if record.event_id in met]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -108,14 +107,14 @@ def _matches(store: Store, query: Query, checks: list[Check]) -> Iterator[Record
     if query.root_id is not None:
         # one session out of a tree of sessions: the tree is known by its root
         session = store.get(query.root_id)
-        query = query if session is None else replace(query, root_id=session.root_id)
+        query = query if session is None else query._replace(root_id=session.root_id)
     while chunk := store.list(query):
         for record in chunk:
             if all(check(record) for check in checks):
                 yield record
         if len(chunk) < query.limit:
             return
-        query = replace(query, before=(chunk[-1].start_time, chunk[-1].event_id))
+        query = query._replace(before=(chunk[-1].start_time, chunk[-1].event_id))
 
 
 def _check(item: Any) -> Check:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from .._record import Record, Update
@@ -33,14 +32,24 @@ Field = Literal["project", "session_name", "source", "status"]
 """A field whose distinct values `Store.values` lists."""
 
 
-class Metric(NamedTuple):
-    """A condition on one metric, a number under this name in `metrics`; true counts as 1."""
-
+class _Metric(NamedTuple):
     name: str
     operator: str
-    """`>`, `>=`, `<`, `<=` or `=`."""
-
     value: float
+
+
+class Metric(_Metric):
+    """A condition on one metric, a number under this name in `metrics`; true counts as 1.
+
+    `operator` is `>`, `>=`, `<`, `<=` or `=`; any other raises ConfigurationError.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str, operator: str, value: float) -> Metric:
+        if operator not in (">", ">=", "<", "<=", "="):
+            raise ConfigurationError(f"a metric is compared by > >= < <= =, not {operator!r}")
+        return super().__new__(cls, name, operator, value)
 
     @classmethod
     def parse(cls, text: str) -> Metric:
@@ -55,8 +64,7 @@ class Metric(NamedTuple):
             ) from None
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """Which sessions to list: every given condition must hold. Times are epoch milliseconds.
 
     Results come newest first (by `start_time`, then id). `before` is the `(start_time, id)` of the
@@ -86,10 +94,6 @@ class Query:
     the beginning of a word."""
     limit: int = 100
     before: tuple[float, str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.metric is not None and self.metric[1] not in (">", ">=", "<", "<=", "="):
-            raise ConfigurationError(f"a metric is compared by > >= < <= =, not {self.metric[1]!r}")
 
 
 class Outline(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -69,7 +68,7 @@ def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]:
     """Of the newest that meet every condition, each with its row as key, newest first."""
-    condition, values = _where(conn, replace(query, before=None))
+    condition, values = _where(conn, query._replace(before=None))
     # by time alone, and of nothing but what is in its index: that spares fetching every row
     sql = (
         "SELECT event_name, start_time, duration, status, id FROM events"
@@ -80,7 +79,7 @@ def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]
 
 def count(conn: sqlite3.Connection, query: Query) -> int:
     """How many meet every condition."""
-    condition, values = _where(conn, replace(query, before=None))
+    condition, values = _where(conn, query._replace(before=None))
     (found,) = conn.execute(f"SELECT count(*) FROM events WHERE {condition}", values).fetchone()
     return int(found)
 

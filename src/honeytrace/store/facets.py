@@ -106,7 +106,7 @@ def user(conn: sqlite3.Connection, value: str, *, few_rows: bool = False) -> Con
 
 def metric(conn: sqlite3.Connection, wanted: Metric, *, few_rows: bool = False) -> Condition:
     """The rows whose metric of this name compares so; `few_rows`: only few are in question."""
-    name, operator, value = wanted
+    name, operator, value = Metric(*wanted)  # which checks what goes into the SQL
     json = (
         "EXISTS (SELECT 1 FROM json_each(metrics)"
         f" WHERE key = ? AND {_IS_NUMBER} AND value {operator} ?)"

@@ -6,7 +6,6 @@ import operator
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import count
 
 import orjson
@@ -84,7 +83,7 @@ class MemoryStore:
             return sorted({str(getattr(record, name)) for record in self._records.values()})
 
     def count(self, query: Query) -> int:
-        return len(self._found(replace(query, before=None)))
+        return len(self._found(query._replace(before=None)))
 
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         return summarised(self._figures(query, newest), str)
@@ -115,7 +114,7 @@ class MemoryStore:
         return sorted(found, key=lambda r: (r.start_time, r.event_id), reverse=True)
 
     def _figures(self, query: Query, newest: int) -> Sequence[Figure]:
-        found = self._found(replace(query, before=None))[:newest]
+        found = self._found(query._replace(before=None))[:newest]
         return [(r.event_name, r.start_time, r.duration, r.status, r.event_id) for r in found]
 
     def _after(self, places: dict[str, int], after: int | None, limit: int) -> Arrivals:
@@ -187,8 +186,9 @@ _COMPARED = {
 
 
 def _measures(r: Record, metric: Metric) -> bool:
-    value = orjson.loads(r.metrics or b"{}").get(metric[0])
-    return isinstance(value, (int, float)) and _COMPARED[metric[1]](value, metric[2])
+    name, operator, wanted = metric
+    value = orjson.loads(r.metrics or b"{}").get(name)
+    return isinstance(value, (int, float)) and _COMPARED[operator](value, wanted)
 
 
 def _mentions(r: Record, text: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from .._record import Item, Record, Update
 from . import Outline, Query, Reader
@@ -37,7 +36,7 @@ class Overlay:
 
     def list(self, query: Query) -> Sequence[Record]:
         # as many more as may be covered: a page that is short would end the paging
-        below = replace(query, limit=query.limit + self._top.size().sessions)
+        below = query._replace(limit=query.limit + self._top.size().sessions)
         stored = [] if self._store is None else self._store.list(below)
         merged = [record for record in stored if self._top.get(record.event_id) is None]
         merged += self._top.list(query)

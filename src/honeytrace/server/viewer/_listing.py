@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -130,7 +130,7 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
         told = MemoryStore()
         told.insert(arrived)
         told.insert(changed)
-        meeting = told.list(replace(filters.query(time.time()), limit=len(arrived) + len(changed)))
+        meeting = told.list(filters.query(time.time())._replace(limit=len(arrived) + len(changed)))
         there = {record.event_id for record in meeting}
         gone = [record for record in changed if record.event_id not in there]
         return [

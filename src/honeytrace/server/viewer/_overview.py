@@ -62,7 +62,7 @@ def show_overview(site: Site, request: Request) -> Response:
     except RefusedError as refusal:
         problem = str(refusal)
         query = Filters(scope="calls").query(time.time())
-    everything = dataclasses.replace(query, session_name=None)
+    everything = query._replace(session_name=None)
     names = site.store.summary(everything, _NEWEST)
     buckets = site.store.overview(query, _BUCKETS, _NEWEST)
     looked_at = sum(each.calls for each in names)
