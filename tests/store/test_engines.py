@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,7 @@ from store_records import START, record
 from honeytrace._record import Item
 from honeytrace._record import Update as Change
 from honeytrace.sinks.store import StoreSink
-from honeytrace.store import Field, Metric, Query, Store, _reading, facets, search, sqlite
+from honeytrace.store import Field, Metric, Query, Store, _reading, facets, search, sqlite, zones
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -83,12 +84,19 @@ queries = st.builds(
 )
 
 
-def answers(store: Store, batches: list[list[Item]], query: Query) -> list[object]:
-    """What the store says after it was given the batches, about everything and to the query."""
+def answers(
+    store: Store, batches: list[list[Item]], query: Query, index: Callable[[int], None]
+) -> list[object]:
+    """What the store says after it was given the batches, about everything and to the query.
+
+    `index` is called before each batch, with its number, and after the last one.
+    """
     sink = StoreSink(store)
     unchanged = store.changed(None).last
-    for batch in batches:
+    for number, batch in enumerate(batches):
+        index(number)
         assert not sink.deliver(batch, timeout=1).refused
+    index(3)
     found = [
         store.list(Query()),
         store.list(query),
@@ -105,6 +113,9 @@ def answers(store: Store, batches: list[list[Item]], query: Query) -> list[objec
     rest = store.changed(first.last)
     found += [first.records, rest.records, store.changed(rest.last).records]
     found += [store.delete(before=START + 3), store.list(query), store.values("session_name")]
+    # the numbers of deleted rows come again
+    assert not sink.deliver([record("g"), record("a", event_name="z")], timeout=1).refused
+    found += [store.list(query), store.list(Query(session_name="z")), store.count(query)]
     sink.close()
     return found
 
@@ -112,30 +123,51 @@ def answers(store: Store, batches: list[list[Item]], query: Query) -> list[objec
 def figures(store: Store, query: Query) -> list[object]:
     """Per name and over time; the slowest by how long it took, for there may be several."""
     summary = store.summary(query)
+    buckets, names = store.overview(query, 4)
+    assert names == summary
     for each in summary:
         slowest = None if each.slowest_id is None else store.get(each.slowest_id)
         assert each.max == (None if slowest is None else slowest.duration)
-    return [[each._replace(slowest_id=None) for each in summary], store.overview(query, 4)]
+    return [[each._replace(slowest_id=None) for each in summary], buckets]
 
 
 @pytest.mark.parametrize("large", [False, True])
 @settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.lists(items(), max_size=6), max_size=3), queries)
-def test_engines_agree(large: bool, batches: list[list[Item]], query: Query) -> None:
+@given(st.lists(st.lists(items(), max_size=6), max_size=3), queries, st.sets(st.integers(0, 3)))
+def test_engines_agree(
+    large: bool, batches: list[list[Item]], query: Query, indexed: set[int]
+) -> None:
     """Whatever comes in, in whatever order, both stores hold and find the same; also by the ways
-    that only large stores take."""
+    that only large stores take, whenever their indexes were brought up to date."""
     with pytest.MonkeyPatch.context() as patched:
         for module, name in LIMITS if large else ():
             patched.setattr(module, name, 1)
         patched.setattr(sqlite, "_TURN", 0.0)
-        agree(batches, query)
+        agree(batches, query, indexed)
 
 
 #: How many rows make a store large.
-LIMITS = [(_reading, "WINDOW"), (facets, "RARE"), (facets, "CATCH_UP"), (search, "RARE")]
+LIMITS = [
+    (_reading, "WINDOW"),
+    (facets, "RARE"),
+    (facets, "CATCH_UP"),
+    (search, "RARE"),
+    (zones, "ZONE"),
+    (zones, "MOST"),
+    (zones, "CATCH_UP"),
+]
 
 
-def agree(batches: list[list[Item]], query: Query) -> None:
+def agree(batches: list[list[Item]], query: Query, indexed: set[int]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = SQLiteStore(Path(directory) / "x.db")
-        assert answers(file, batches, query) == answers(MemoryStore(), batches, query)
+
+        def index(number: int) -> None:
+            if number in indexed and number < 3:
+                file.index()
+            elif number in indexed:
+                # another thread is at it, and queries take what there is
+                file._indexing.acquire()
+
+        said = answers(file, batches, query, index)
+        assert said == answers(MemoryStore(), batches, query, lambda number: None)

@@ -113,6 +113,29 @@ def test_numbers_of_deleted_rows_come_again(store: SQLiteStore) -> None:
     assert held == (2,)  # the id and the plan of one
 
 
+def test_rows_in_the_place_of_ones_it_knew(store: SQLiteStore) -> None:
+    """Where the newest rows that are deleted were not known yet, those before them come again."""
+    store.insert([by("a", "u")])
+    assert found(store, "u") == "a"
+    store.insert([by("b", "u")])
+    store.delete(before=1e15)
+    store.insert([by("c", "v")])
+    assert found(store, "v") == "c"
+
+
+def test_a_query_takes_the_indexes_as_they_are(store: SQLiteStore) -> None:
+    """While another thread makes them: it waits for none, and finds what they do not hold yet."""
+    store.insert([by("a", "u", n=1), by("b", "u", n=2)])
+    assert found(store, "u", "n>1") == "b"
+    store.insert([by("c", "u", n=3), by("d", "v", n=3)])
+    with store._indexing:
+        assert found(store, "u") == "cba"
+        assert found(store, "u", "n>1") == "cb"
+        assert found(store, metric="n>=3") == "dc"
+        assert [each.event_id for each in store.list(Query(text="why", user="v"))] == ["d"]
+        assert facets.is_behind(store._reader.get())
+
+
 def test_a_long_property_is_found_too(store: SQLiteStore) -> None:
     """What is too long to be held is looked for in the rows."""
     store.insert([by("a", "u" * 5_000)])

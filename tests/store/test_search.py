@@ -92,6 +92,15 @@ def test_no_word_is_no_condition(store: SQLiteStore, text: str) -> None:
     assert found(store, text) == "a"
 
 
+def test_one_letter_is_a_word_by_itself(tmp_path: Path) -> None:
+    """Two may be the beginning of one."""
+    store = SQLiteStore(tmp_path / "x.db")
+    store.insert([record("s", inputs=b'{"text":"plan b works"}')])
+    found = [bool(store.list(Query(text=text))) for text in ("plan b", "plan w", "plan wo")]
+    assert found == [True, False, True]
+    store.close()
+
+
 def test_search_follows_changes(store: SQLiteStore) -> None:
     """Updates, merges, deletes and later inserts show in the next search."""
     store.insert([saying("a", "old"), saying("b", "old")])

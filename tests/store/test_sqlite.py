@@ -478,10 +478,11 @@ def test_figures_of_the_newest(store: SQLiteStore) -> None:
     store.insert(numbered(10))
     (summary,) = store.summary(Query(limit=1), newest=4)
     assert summary.calls == 4
-    buckets = store.overview(Query(since=START), buckets=2, newest=4)
+    buckets, names = store.overview(Query(since=START), buckets=2, newest=4)
+    assert names == [summary]
     assert [bucket.calls for bucket in buckets] == [2, 2]
     assert buckets[0].start == START + 6_000
-    whole = store.overview(Query(since=START - 10_000, until=START + 10_000), buckets=4)
+    whole, _ = store.overview(Query(since=START - 10_000, until=START + 10_000), buckets=4)
     assert [(bucket.start - START, bucket.calls) for bucket in whole] == [
         (-10_000, 0),
         (-5_000, 0),
@@ -489,7 +490,7 @@ def test_figures_of_the_newest(store: SQLiteStore) -> None:
         (5_000, 5),
     ]
     assert whole[0].p50 is None
-    assert store.overview(Query(project="nobody")) == []
+    assert store.overview(Query(project="nobody")) == ([], [])
 
 
 def test_an_outline_has_no_payloads(store: SQLiteStore) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from honeytrace.server import viewer
 from honeytrace.server._keys import TICKET_SECONDS
+from honeytrace.server.viewer import _overview
 from honeytrace.server.viewer._filters import Filters
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -45,5 +46,6 @@ def test_the_pictures_are_there_and_small() -> None:
 
 
 def test_the_figures_are_those_of_the_code() -> None:
-    """How long a login lasts."""
+    """How long a login lasts, how many sessions are counted."""
+    assert f"Of more than {_overview._NEWEST:,} sessions the newest" in PAGE
     assert f"for {TICKET_SECONDS // 86400} days" in PAGE

@@ -72,9 +72,10 @@ def create_app(
     limits = limits or Limits()
     ring = Keys(keys)
     live = viewer.Live(store, limits.streams)
+    site = viewer.Site(store, ring, limits)
     app = Starlette(
         routes=[
-            *viewer.routes(viewer.Site(store, ring, limits), live),
+            *viewer.routes(site, live),
             *(
                 Route(path, _endpoint(handlers, store, limits), methods=list(handlers))
                 for path, handlers in _by_path().items()
@@ -90,6 +91,8 @@ def create_app(
     )
     # streams of the viewer would hold up a graceful shutdown: whoever serves the app ends them
     app.state.live = live
+    # a thread: whoever serves the app starts and stops it
+    app.state.ahead = viewer.Ahead(site)
     return app
 
 

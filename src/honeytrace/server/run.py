@@ -50,18 +50,21 @@ class _Server(uvicorn.Server):
             )
         )
         self._live = app.state.live
+        self._ahead = app.state.ahead
         self._greeting = greeting
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Says so once requests and signals are heard."""
         await super().startup(sockets)
+        self._ahead.start()
         _say(self._greeting)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends first what would never end by itself."""
         self._live.stop()
+        self._ahead.stop()
         await super().shutdown(sockets)
 
     @contextmanager

@@ -19,6 +19,7 @@ __all__ = [
     "Metric",
     "NameSummary",
     "Outline",
+    "Overview",
     "Query",
     "Reader",
     "Store",
@@ -91,7 +92,7 @@ class Query(NamedTuple):
     metric: Metric | None = None
     text: str | None = None
     """Full text over name, inputs, outputs and error: every word must occur; the last one may be
-    the beginning of a word."""
+    the beginning of a word, of two letters or more."""
     limit: int = 100
     before: tuple[float, str] | None = None
 
@@ -146,6 +147,13 @@ class Bucket(NamedTuple):
     errors: int
     p50: float | None
     p95: float | None
+
+
+class Overview(NamedTuple):
+    """The same sessions over time and by name."""
+
+    buckets: Sequence[Bucket]
+    names: Sequence[NameSummary]
 
 
 class StoreSize(NamedTuple):
@@ -213,12 +221,18 @@ class Store(Reader, Protocol):
         ones were left out.
         """
 
-    def overview(self, query: Query, buckets: int = 60, newest: int = NEWEST) -> Sequence[Bucket]:
-        """Figures over time, in equal steps, of the `newest` sessions that meet the conditions.
+    def overview(
+        self, query: Query, buckets: int = 60, newest: int = NEWEST, *, names: bool = True
+    ) -> Overview:
+        """Figures over time, in equal steps, and per name as `summary` gives them where `names` are
+        wanted, of the `newest` sessions that meet the conditions.
 
         From `since`, or the oldest of them, to `until`, or the newest; where older ones were left
         out, from the oldest that was not. Nothing when there are none.
         """
+
+    def index(self) -> None:
+        """Do ahead what queries would do or go without: they find the same, sooner."""
 
     def delete(self, *, before: float) -> int:
         """Delete what started before this time (epoch milliseconds); returns how many."""

@@ -24,7 +24,7 @@ def summarised(figures: Sequence[Figure], id_of: Callable[[Any], str | None]) ->
     summaries = []
     for name, group in groups.items():
         durations = _durations(group)
-        slowest = max(group, key=_duration)[4] if durations else None
+        slowest = next(each[4] for each in group if each[2] == durations[-1]) if durations else None
         summaries.append(
             NameSummary(
                 session_name=name,
@@ -49,9 +49,10 @@ def bucketed(figures: Sequence[Figure], query: Query, count: int, *, cut: bool) 
     # the end is outside: one more millisecond, so that the newest is in the last step
     end = newest + 1.0 if query.until is None else query.until
     step = (end - start) / count
-    groups: list[list[Figure]] = [[] for _ in range(count)]
+    groups: list[list[Figure]] = [[] for _ in range(count + 1)]
     for figure in figures:
-        groups[min(int((figure[1] - start) / step), count - 1)].append(figure)
+        groups[int((figure[1] - start) / step)].append(figure)
+    groups[count - 1] += groups.pop()  # by rounding alone
     return [
         Bucket(
             start + number * step,
@@ -67,11 +68,7 @@ def bucketed(figures: Sequence[Figure], query: Query, count: int, *, cut: bool) 
 
 
 def _errors(group: list[Figure]) -> int:
-    return sum(status == "error" for _, _, _, status, _ in group)
-
-
-def _duration(figure: Figure) -> float:
-    return -1.0 if figure[2] is None else figure[2]
+    return [status for _, _, _, status, _ in group].count("error")
 
 
 def _durations(group: list[Figure]) -> list[float]:

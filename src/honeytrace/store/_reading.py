@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .._record import OBJECTS, Record
-from . import NEWEST, Arrivals, Field, Outline, Query, changes, facets, search
+from . import NEWEST, Arrivals, Field, Outline, Query, changes, facets, search, zones
 from ._figures import Figure
 
 __all__ = [
@@ -57,6 +57,15 @@ def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
 def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
     """The newest that meet every condition."""
     rows: list[Record] = []
+    for part in _parts(conn, query):
+        rows += _listed(conn, part._replace(limit=query.limit - len(rows)))
+        if len(rows) == query.limit:
+            break
+    return rows
+
+
+def _listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
+    rows: list[Record] = []
     for window in (*_window(conn, query), None):
         condition, values = _where(conn, query, window)
         sql = f"{_SELECT} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
@@ -68,20 +77,38 @@ def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]:
     """Of the newest that meet every condition, each with its row as key, newest first."""
-    condition, values = _where(conn, query._replace(before=None))
-    # by time alone, and of nothing but what is in its index: that spares fetching every row
-    sql = (
-        "SELECT event_name, start_time, duration, status, id FROM events"
-        f" WHERE {condition} ORDER BY start_time DESC LIMIT ?"
-    )
-    return conn.execute(sql, (*values, newest)).fetchall()
+    found: list[Figure] = []
+    for part in _parts(conn, query._replace(before=None)):
+        condition, values = _where(conn, part)
+        # by time alone, and of nothing but what is in its index: that spares fetching every row
+        sql = (
+            "SELECT event_name, start_time, duration, status, id FROM events"
+            f" WHERE {condition} ORDER BY start_time DESC LIMIT ?"
+        )
+        found += conn.execute(sql, (*values, newest - len(found)))
+        if len(found) == newest:
+            break
+    return found
 
 
 def count(conn: sqlite3.Connection, query: Query) -> int:
     """How many meet every condition."""
-    condition, values = _where(conn, query._replace(before=None))
-    (found,) = conn.execute(f"SELECT count(*) FROM events WHERE {condition}", values).fetchone()
-    return int(found)
+    found = 0
+    for part in _parts(conn, query._replace(before=None)):
+        condition, values = _where(conn, part)
+        found += conn.execute(f"SELECT count(*) FROM events WHERE {condition}", values).fetchone()[
+            0
+        ]
+    return found
+
+
+def _parts(conn: sqlite3.Connection, query: Query) -> Iterable[Query]:
+    """The query, divided into the stretches of time in which something may meet it."""
+    parts = zones.narrowed(conn, query)
+    if not _is_derived(query):
+        return parts
+    # what is in the JSON has an index of its own, which is not to be asked again and again
+    return () if next(iter(parts), None) is None else (query,)
 
 
 def id_of(conn: sqlite3.Connection, row: int) -> str | None:
@@ -202,9 +229,14 @@ def _derived(
         yield search.condition(conn, query.text, window and window[1:])
 
 
+def _is_derived(query: Query) -> bool:
+    """Whether it asks for what is in the JSON."""
+    return query.user is not None or query.metric is not None or query.text is not None
+
+
 def _window(conn: sqlite3.Connection, query: Query) -> Iterator[_Window]:
     """The newest rows of the time asked for, where looking among them first is worth the while."""
-    if query.user is None and query.metric is None and query.text is None:
+    if not _is_derived(query):
         return
     timed = Query(since=query.since, until=query.until, before=query.before)
     conditions, values = _plain(timed)

@@ -64,7 +64,7 @@ _CREATE = (
     """,
     # the numbers of the newest rows come again once they are deleted
     f"""
-    CREATE TRIGGER facets_delete AFTER DELETE ON events WHEN {_HELD}
+    CREATE TRIGGER facets_delete AFTER DELETE ON events
     BEGIN
         {_REMOVE};
         UPDATE facets_held SET upto = {_LAST} WHERE upto > {_LAST};
@@ -99,9 +99,10 @@ def user(conn: sqlite3.Connection, value: str, *, few_rows: bool = False) -> Con
         "EXISTS (SELECT 1 FROM json_each(user_properties)"
         f" WHERE {_IS_USER} AND CAST(value AS TEXT) = ?)"
     )
+    looked_into: Condition = (json, [value])
     if len(value) > _LONGEST:
-        return json, [value]
-    return _held(conn, "=", ["user", value], few_rows) or (json, [value])
+        return looked_into
+    return _held(conn, "=", ["user", value], few_rows, looked_into)
 
 
 def metric(conn: sqlite3.Connection, wanted: Metric, *, few_rows: bool = False) -> Condition:
@@ -111,22 +112,33 @@ def metric(conn: sqlite3.Connection, wanted: Metric, *, few_rows: bool = False) 
         "EXISTS (SELECT 1 FROM json_each(metrics)"
         f" WHERE key = ? AND {_IS_NUMBER} AND value {operator} ?)"
     )
-    return _held(conn, operator, [f"metric {name}", value], few_rows) or (json, [name, value])
+    return _held(conn, operator, [f"metric {name}", value], few_rows, (json, [name, value]))
 
 
 def _held(
-    conn: sqlite3.Connection, operator: str, values: list[object], few_rows: bool
-) -> Condition | None:
-    """The rows by number; None when the JSON of few rows is sooner read than many numbers, or the
-    table does not know all rows."""
-    if is_behind(conn):
-        return None
+    conn: sqlite3.Connection,
+    operator: str,
+    wanted: list[object],
+    few_rows: bool,
+    looked_into: Condition,
+) -> Condition:
+    """The rows by number, and those that the table does not know yet by looking into them; all by
+    looking where the JSON of few rows is sooner read than many numbers."""
+    if not _exists(conn):
+        return looked_into
     numbers = f"SELECT id FROM facets WHERE name = ? AND value {operator} ?"
-    found = [str(row) for (row,) in conn.execute(f"{numbers} LIMIT ?", (*values, RARE + 1))]
+    found = [str(row) for (row,) in conn.execute(f"{numbers} LIMIT ?", (*wanted, RARE + 1))]
     if len(found) <= RARE:
-        return f"id IN ({', '.join(found)})", []
-    # the plus keeps SQLite from fetching and sorting every match: it walks the time index instead
-    return None if few_rows else (f"+id IN ({numbers})", values)
+        condition, values = f"id IN ({', '.join(found)})", list[object]()
+    elif few_rows:
+        return looked_into
+    else:
+        # the plus keeps SQLite from fetching and sorting every match: it walks the time index
+        condition, values = f"+id IN ({numbers})", wanted
+    if not is_behind(conn):
+        return condition, values
+    json, more = looked_into
+    return f"({condition} OR id > (SELECT upto FROM facets_held) AND {json})", [*values, *more]
 
 
 def _exists(conn: sqlite3.Connection) -> bool:

@@ -11,7 +11,7 @@ from itertools import count
 import orjson
 
 from .._record import Record, Update, apply, merge
-from . import NEWEST, Arrivals, Bucket, Field, Metric, NameSummary, Outline, Query, StoreSize
+from . import NEWEST, Arrivals, Field, Metric, NameSummary, Outline, Overview, Query, StoreSize
 from ._figures import Figure, bucketed, summarised
 
 __all__ = ["MemoryStore"]
@@ -88,9 +88,15 @@ class MemoryStore:
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         return summarised(self._figures(query, newest), str)
 
-    def overview(self, query: Query, buckets: int = 60, newest: int = NEWEST) -> Sequence[Bucket]:
-        figures = self._figures(query, newest)
-        return bucketed(figures, query, buckets, cut=len(figures) == newest)
+    def overview(
+        self, query: Query, buckets: int = 60, newest: int = NEWEST, *, names: bool = True
+    ) -> Overview:
+        found = self._figures(query, newest)
+        over_time = bucketed(found, query, buckets, cut=len(found) == newest)
+        return Overview(over_time, summarised(found, str) if names else [])
+
+    def index(self) -> None:
+        """Nothing is indexed."""
 
     def delete(self, *, before: float) -> int:
         with self._lock:
@@ -195,4 +201,6 @@ def _mentions(r: Record, text: str) -> bool:
     parts = (r.event_name.encode(), r.inputs or b"", r.outputs or b"", (r.error or "").encode())
     have = re.findall(r"\w+", b" ".join(parts).decode().lower())
     *whole, last = re.findall(r"\w+", text.lower()) or [""]
+    if len(last) == 1:
+        whole.append(last)
     return set(whole) <= set(have) and any(word.startswith(last) for word in have)

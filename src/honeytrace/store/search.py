@@ -96,7 +96,8 @@ def catch_up(conn: sqlite3.Connection) -> None:
 def condition(
     conn: sqlite3.Connection, text: str, between: tuple[int, int] | None = None
 ) -> Condition:
-    """The rows that hold every word of `text`; its last word may be the beginning of one.
+    """The rows that hold every word of `text`; its last word, where it has two letters or more, may
+    be the beginning of one.
 
     `between`: the lowest and the highest id in question, which spares looking up all others.
     """
@@ -106,7 +107,8 @@ def condition(
     if _UNSPACED.search(text) or not has_fts5(conn) or not _exists(conn):
         return _like(words)
     phrases = ['"' + word.replace('"', '""') + '"' for word in words]
-    match = " ".join(phrases) + "*"
+    # one letter begins too many words to be of use
+    match = " ".join(phrases) + ("*" if len(words[-1]) > 1 else "")
     if is_behind(conn):
         like, values = _like(words)
         return f"({_MATCHING} OR id > {_INDEXED} AND {like})", [match, *values]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,10 +22,10 @@ from ..errors import StoreError
 from . import (
     NEWEST,
     Arrivals,
-    Bucket,
     Field,
     NameSummary,
     Outline,
+    Overview,
     Query,
     StoreSize,
     _figures,
@@ -33,6 +34,7 @@ from . import (
     changes,
     facets,
     search,
+    zones,
 )
 from ._connection import Connection, identity, open_readonly, open_writable, set_aside, store_error
 from .errors import StoreBusyError, StoreDamagedError
@@ -71,6 +73,7 @@ class SQLiteStore:
         self.readonly = readonly
         self._busy_timeout = busy_timeout
         self._closed = False
+        self._indexing = threading.Lock()
         self._writer, self._reader = (Connection(self.path, self._open) for _ in range(2))
         with self._connection(self._writer):
             pass
@@ -148,28 +151,28 @@ class SQLiteStore:
             return _reading.values(conn, field)
 
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
-        with self._reading(query) as conn:
-            figures = _reading.figures(conn, query, newest)
-        # others may read while this is counted
-        return _figures.summarised(figures, self._id_of)
+        return _figures.summarised(self._figures(query, newest), self._id_of)
 
-    def overview(self, query: Query, buckets: int = 60, newest: int = NEWEST) -> Sequence[Bucket]:
-        with self._reading(query) as conn:
-            figures = _reading.figures(conn, query, newest)
-        return _figures.bucketed(figures, query, buckets, cut=len(figures) == newest)
+    def overview(
+        self, query: Query, buckets: int = 60, newest: int = NEWEST, *, names: bool = True
+    ) -> Overview:
+        found = self._figures(query, newest)
+        over_time = _figures.bucketed(found, query, buckets, cut=len(found) == newest)
+        return Overview(over_time, _figures.summarised(found, self._id_of) if names else [])
 
     def count(self, query: Query) -> int:
         with self._reading(query) as conn:
             return _reading.count(conn, query)
 
     def index(self) -> None:
-        """Bring what finds texts, users and metrics up to date: 20 s for the first million rows.
+        """Bring what finds sessions up to date: half a minute for the first million rows.
 
-        Every query does so with what it needs; a viewer may do it ahead, in a thread. Others write
-        in between.
+        A query does so with what finds texts, users and metrics; a server does it all ahead, in a
+        thread. Others write in between, and queries take the indexes as they are.
         """
-        self._catch_up(search)
-        self._catch_up(facets)
+        with self._indexing:
+            for index in (zones, facets, search):
+                self._catch_up(index)
 
     def delete(self, *, before: float) -> int:
         """Delete what started before this time (epoch milliseconds); returns how many.
@@ -217,6 +220,11 @@ class SQLiteStore:
         with self._connection(self._reader) as conn:
             return index.is_behind(conn)
 
+    def _figures(self, query: Query, newest: int) -> Sequence[_figures.Figure]:
+        # others may read while these are counted
+        with self._reading(query) as conn:
+            return _reading.figures(conn, query, newest)
+
     def _id_of(self, row: int) -> str | None:
         with self._connection(self._reader) as conn:
             return _reading.id_of(conn, row)
@@ -239,10 +247,16 @@ class SQLiteStore:
     @contextmanager
     def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:
         """A connection to answer a query with, after what it needs was brought up to date."""
-        if query.text is not None:
-            self._catch_up(search)
+        wanted: list[Index] = [search] if query.text is not None else []
         if query.user is not None or query.metric is not None:
-            self._catch_up(facets)
+            wanted.append(facets)
+        # what another thread is at is not waited for
+        if wanted and self._indexing.acquire(blocking=False):
+            try:
+                for index in wanted:
+                    self._catch_up(index)
+            finally:
+                self._indexing.release()
         with self._connection(self._reader) as conn:
             yield conn
 

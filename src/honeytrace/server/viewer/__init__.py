@@ -4,6 +4,7 @@ Pages are made on the server, with a little JavaScript of our own on top; nothin
 elsewhere, and nothing is built. Everything but the live list works without JavaScript.
 
 _site       what every page shares: a page is a dataclass in, HTML out
+_ahead      does beforehand what pages would wait for
 _assets     scripts and styles, at addresses that change with their content
 _filters    the state of the list, as its URL has it, and the query it means
 _listing    the list; _gist says a session in one line; _live streams what arrives
@@ -25,6 +26,7 @@ from starlette.routing import Route
 
 from ...errors import StoreError
 from .._http import RefusedError
+from ._ahead import Ahead
 from ._assets import serve_asset
 from ._comparison import show_comparison
 from ._feedback import give_feedback
@@ -35,7 +37,7 @@ from ._overview import show_overview
 from ._session import follow_run, show_detail, show_raw, show_session
 from ._site import Problem, Site
 
-__all__ = ["Live", "Site", "routes"]
+__all__ = ["Ahead", "Live", "Site", "routes"]
 
 log = logging.getLogger("honeytrace.server")
 
@@ -46,6 +48,7 @@ def routes(site: Site, live: Live) -> list[Route]:
     def page(path: str, view: Callable[[Site, Request], Response], method: str = "GET") -> Route:
         # not async, hence run in a worker thread: stores block
         def endpoint(request: Request) -> Response:
+            site.asked.set()
             try:
                 return view(site, request)
             except (RefusedError, StoreError) as error:

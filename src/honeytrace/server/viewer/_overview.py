@@ -18,7 +18,7 @@ from ._site import Page, Site
 
 __all__ = ["OverviewPage", "show_overview"]
 
-_NEWEST = 100_000
+_NEWEST = 40_000
 """Sessions that are looked at, so that a store of millions answers at once."""
 
 _BUCKETS = 60
@@ -62,9 +62,10 @@ def show_overview(site: Site, request: Request) -> Response:
     except RefusedError as refusal:
         problem = str(refusal)
         query = Filters(scope="calls").query(time.time())
-    everything = query._replace(session_name=None)
-    names = site.store.summary(everything, _NEWEST)
-    buckets = site.store.overview(query, _BUCKETS, _NEWEST)
+    alone = query.session_name is not None
+    buckets, names = site.store.overview(query, _BUCKETS, _NEWEST, names=not alone)
+    if alone:  # the other names are still to be chosen from
+        names = site.store.summary(query._replace(session_name=None), _NEWEST)
     looked_at = sum(each.calls for each in names)
     page = OverviewPage(
         title="Overview",

@@ -1,0 +1,179 @@
+"""Where in time there may be sessions that meet a condition, so that what few or none meet is not
+looked for everywhere; inserts never pay for it.
+
+Of each zone, some thousand rows in their order of arrival, the table holds which combinations of
+the small columns occur in it, when they started and how long they took. It may promise too much and
+never too little: triggers add what updates bring. It is made ahead, by `SQLiteStore.index`; the
+rows of no zone yet are looked at in any case.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator
+
+from . import Query
+
+__all__ = ["catch_up", "is_behind", "narrowed"]
+
+ZONE = 5_000
+"""Rows."""
+
+CATCH_UP = 8
+"""Zones that one transaction adds: a tenth of a second."""
+
+BEHIND = 20_000
+"""Rows of no zone yet; to look at more of them costs more than the zones spare."""
+
+MOST = 500
+"""Combinations of one zone. One that has more is held as if it had any name, or anything."""
+
+_COLUMNS = ("event_name", "project", "source", "status")
+
+
+def _combination(row: str) -> str:
+    """What is held of a row (`events`, `old`, `new`)."""
+    columns = ", ".join(f"{row}.{name}" for name in _COLUMNS)
+    return f"{columns}, {row}.error IS NOT NULL, {row}.parent_id IS NULL"
+
+
+_HELD = _combination("events").split(", ")
+
+_OLD, _NEW = (f"{_combination(row)}, {row}.start_time, {row}.duration" for row in ("old", "new"))
+_LAST = "(SELECT coalesce(max(id), 0) FROM events)"
+_UPTO = "(SELECT upto FROM zones_held)"
+_LEFT = f"SELECT {_LAST} - upto FROM zones_held"
+_FIGURES = "min(start_time), max(start_time), min(duration), max(duration)"
+_INSERT = f"INSERT INTO zones VALUES ({', '.join(['?'] * (len(_HELD) + 4))})"
+_CREATE = (
+    f"""
+    CREATE TABLE zones ({", ".join(_COLUMNS)}, failed, top,
+        since REAL NOT NULL, until REAL NOT NULL, shortest REAL, longest REAL)
+    """,
+    "CREATE INDEX zones_by_time ON zones (until)",
+    "CREATE TABLE zones_held (upto INTEGER NOT NULL)",
+    "INSERT INTO zones_held VALUES (0)",
+    f"""
+    CREATE TRIGGER zones_update AFTER UPDATE ON events
+    WHEN ({_OLD}) IS NOT ({_NEW}) AND old.id <= {_UPTO}
+    BEGIN
+        INSERT INTO zones VALUES ({_combination("new")},
+            new.start_time, new.start_time, new.duration, new.duration);
+    END
+    """,
+    # the numbers of the newest rows come again once they are deleted
+    f"""
+    CREATE TRIGGER zones_delete AFTER DELETE ON events
+    BEGIN UPDATE zones_held SET upto = {_LAST} WHERE upto > {_LAST}; END
+    """,
+)
+
+
+def is_behind(conn: sqlite3.Connection) -> bool:
+    """Whether `catch_up` would find something to do."""
+    return not _exists(conn) or _number(conn, _LEFT) >= ZONE
+
+
+def catch_up(conn: sqlite3.Connection) -> None:
+    """Make the table when there is none, and add the next zones to it; within a transaction."""
+    if not _exists(conn):
+        for statement in _CREATE:
+            conn.execute(statement)
+    # what was deleted needs no zone
+    conn.execute("DELETE FROM zones WHERE until < (SELECT min(start_time) FROM events)")
+    upto, left = _number(conn, f"SELECT {_UPTO}"), _number(conn, _LEFT)
+    if _number(conn, "SELECT count(*) FROM zones") > MOST * (1 + upto // ZONE):
+        # more came by updates than the rows can need
+        conn.execute("DELETE FROM zones")
+        left, upto = left + upto, 0
+    for first in range(upto, upto + min(left // ZONE, CATCH_UP) * ZONE, ZONE):
+        upto = first + ZONE
+        _add(conn, (first, upto))
+    conn.execute("UPDATE zones_held SET upto = ?", (upto,))
+
+
+def _add(conn: sqlite3.Connection, rows: tuple[int, int]) -> None:
+    for left_out in (0, 1, len(_HELD)):
+        held = ", ".join(["NULL"] * left_out + _HELD[left_out:])
+        every = ", ".join(str(n + 1) for n in range(len(_HELD)))
+        found = conn.execute(
+            f"SELECT {held}, {_FIGURES} FROM events WHERE id > ? AND id <= ? GROUP BY {every}", rows
+        ).fetchall()
+        if len(found) <= MOST:
+            break
+    conn.executemany(_INSERT, found)
+
+
+def narrowed(conn: sqlite3.Connection, query: Query) -> Iterator[Query]:
+    """The query for each stretch of time in which something may meet it, newest first."""
+    conditions, values = _conditions(query)
+    if not conditions or not _exists(conn) or _number(conn, _LEFT) > BEHIND:
+        yield query
+        return
+    timed, times = _times(query)
+    # what is of no zone yet counts as one that may hold anything
+    spans = (
+        f"SELECT since, until FROM zones WHERE {' AND '.join(conditions + timed)}"
+        f" UNION ALL SELECT min(start_time), max(start_time) FROM events WHERE id > {_UPTO}"
+        " HAVING count(*) ORDER BY until DESC"
+    )
+    for since, until in _merged(conn.execute(spans, values + times)):
+        end = math.nextafter(until, math.inf)  # `until` itself is included
+        yield query._replace(
+            since=since if query.since is None else max(since, query.since),
+            until=end if query.until is None else min(end, query.until),
+        )
+
+
+def _merged(spans: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Spans by their end, the latest first, as ones that have nothing in common."""
+    since, until = next(spans, (0.0, -1.0))
+    if until < since:
+        return
+    for earlier, end in spans:
+        if end < since:
+            yield since, until
+            since, until = earlier, end
+        since = min(since, earlier)
+    yield since, until
+
+
+def _conditions(query: Query) -> tuple[list[str], list[object]]:
+    """What a zone must have that may hold a match; nothing where looking everywhere is as good."""
+    wanted: tuple[tuple[str, object], ...] = (
+        ("(project = ? OR project IS NULL)", query.project),
+        ("(event_name = ? OR event_name IS NULL)", query.session_name),
+        ("(source = ? OR source IS NULL)", query.source),
+        ("(status = ? OR status IS NULL)", query.status),
+        ("(failed = ? OR failed IS NULL)", query.error),
+        ("(top = ? OR top IS NULL)", query.roots_only or None),
+        ("longest >= ?", query.min_duration),
+        ("shortest <= ?", query.max_duration),
+    )
+    if query.root_id is not None or query.parent_id is not None:  # these have an index
+        return [], []
+    given = [(sql, value) for sql, value in wanted if value is not None]
+    return [sql for sql, _ in given], [value for _, value in given]
+
+
+def _times(query: Query) -> tuple[list[str], list[object]]:
+    """What spares stretches that are not asked for."""
+    conditions: list[str] = []
+    values: list[object] = []
+    until = query.until if query.before is None else query.before[0]
+    if query.since is not None:
+        conditions, values = ["until >= ?"], [query.since]
+    if until is not None:
+        conditions, values = [*conditions, "since <= ?"], [*values, until]
+    return conditions, values
+
+
+def _number(conn: sqlite3.Connection, sql: str) -> int:
+    (found,) = conn.execute(sql).fetchone()
+    return int(found)
+
+
+def _exists(conn: sqlite3.Connection) -> bool:
+    names = "('zones', 'zones_held', 'zones_update', 'zones_delete')"
+    return _number(conn, f"SELECT count(*) FROM sqlite_master WHERE name IN {names}") == 4
