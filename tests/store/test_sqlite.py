@@ -160,7 +160,7 @@ def test_delete_by_age(store: SQLiteStore) -> None:
 
 def test_delete_gives_the_space_back(store: SQLiteStore, path: Path) -> None:
     """After a delete the file is smaller by what was deleted, its text index too."""
-    store.insert(numbered(3_000))
+    store.insert(numbered(10_000))
     assert store.list(Query(text="because", limit=1))
     store.close()
     full = path.stat().st_size

@@ -148,7 +148,9 @@ def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
             os.chmod(path, 0o600)
         # first of all, lest another program's database is switched to WAL
         if version(conn) == 0:
-            # lets `delete` give space back; can be said of an empty file only
+            # both can be said of an empty file only: a page holds some calls with their passages,
+            # which else go on in pages of their own, and `delete` gives space back
+            conn.execute("PRAGMA page_size = 16384")
             conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_wal(conn, busy_timeout)
         conn.execute("PRAGMA synchronous = NORMAL")
