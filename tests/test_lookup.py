@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 from contextlib import closing
@@ -132,8 +131,8 @@ def test_of_a_large_tree_on_disk_part_is_found(tmp_path: Path) -> None:
     places = spill.places()
     spill.append([from_start_session({"session_id": "root", "session_name": "later"}, str)])
     assert _spill.tree_of("root", places, 20_000) == found
-    while spill.bytes:
-        spill.drop_oldest()
+    spill.take(1_000, 10**9)
+    spill.settle()
     assert _spill.tree_of("root", places) == []
 
 
@@ -198,9 +197,7 @@ def test_since_and_until_take_moments() -> None:
         assert [s.inputs["x"] for s in later] == [4, 3, 2, 1]
         early = honeytrace.list_sessions(until=1_700_000_002.0)
         assert [s.inputs["x"] for s in early] == [0]
-        for find in (honeytrace.list_sessions, functools.partial(honeytrace.search_sessions, "c")):
-            assert len(find(min_duration=1.0, max_duration=1.0)) == 5
-            assert find(min_duration=1.1) == find(max_duration=0.9) == []
+        assert len(honeytrace.list_sessions(min_duration=1.0, max_duration=1.0)) == 5
         assert honeytrace.list_sessions(min_duration=1.1) == []
     with pytest.raises(ConfigurationError, match="a datetime or epoch seconds"):
         honeytrace.list_sessions(since="2024-01-01")  # type: ignore[arg-type] # on purpose

@@ -13,9 +13,8 @@ import pytest
 
 import honeytrace
 from delivery import PATIENCE, Gate, Scripted, call
-from honeytrace import ConfigurationError, FlushResult, Stats, _runtime, session, trace_session
+from honeytrace import ConfigurationError, FlushResult, Stats, _runtime, session
 from honeytrace._context import hot
-from honeytrace._record import Record
 from honeytrace.store.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -216,27 +215,6 @@ def test_update_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     assert honeytrace.stats().recorded == 0
 
 
-def test_a_defect_of_ours_at_the_end_costs_the_values_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The call is delivered, without what could not be encoded and what waited to be."""
-
-    def defective(*args: Any) -> bytes:
-        raise RuntimeError("a defect of ours")
-
-    @trace_session
-    def fails_in_us() -> None:
-        honeytrace.current_session().update(metrics={"a": 1})
-        monkeypatch.setattr(hot, "encode", defective)
-
-    honeytrace.configure(sink=(sink := Scripted()))
-    fails_in_us()
-    assert honeytrace.flush()
-    (item,) = sink.items
-    assert isinstance(item, Record)
-    assert (item.status, item.outputs, item.metrics) == ("ok", None, None)
-
-
 def test_updates_are_redacted_before_anything_was_recorded() -> None:
     """The first thing a process does may be an update with a secret in it."""
     sink = Scripted()
@@ -400,3 +378,22 @@ def test_stats_while_a_sink_hangs() -> None:
     assert honeytrace.stats() == Stats(recorded=2, pending=2)
     gate.open.set()
     assert honeytrace.flush()
+
+
+def test_a_signal_while_the_first_call_configures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its handler records then is in the same books, and arrives at the same destination."""
+    make = _runtime.redactor
+    strikes = iter(["handler"])
+
+    def struck(rules: Any) -> Any:
+        for name in strikes:
+            with session(name):
+                pass
+        return make(rules)
+
+    monkeypatch.setattr(_runtime, "redactor", struck)
+    with session("first"):
+        pass
+    assert honeytrace.flush()
+    assert honeytrace.stats().delivered == 2
+    assert {s.session_name for s in honeytrace.list_sessions()} == {"first", "handler"}

@@ -49,6 +49,8 @@ class Keeper:
         self._lock = lock
         self._unprotected = 0 if before is None else before.unprotected
         self._opening = False
+        self._meanwhile: list[Session] = []
+        """What a signal handler or a log handler recorded while the journal was being opened."""
         self._recovering: threading.Thread | None = None
         self._ended = threading.Event()
         """Another configuration is in force, or the process ends."""
@@ -59,20 +61,26 @@ class Keeper:
         return self._unprotected + (0 if self.journal is None else self.journal.unprotected)
 
     def wire(self) -> None:
-        """Have the next session open the journal."""
-        hot.opened = discard if self._config.journal == NO_JOURNAL else self._first_opened
+        """Have the journal hear of what begins; the next session opens it."""
+        if self._config.journal == NO_JOURNAL:
+            hot.opened = discard
+        else:
+            hot.opened = self._first_opened if self.journal is None else self.journal.opened
 
     def _first_opened(self, s: Session) -> Slot | None:
         """`hot.opened` until there is a journal: open it, or do without."""
-        journal = self.ensure()
+        journal = self.ensure(s)
         if s._parent is None:  # nobody knows it yet: the opening is not part of its duration
             s._start = hot.clock_ns()
         return None if journal is None else journal.opened(s)
 
-    def ensure(self) -> Journal | None:
-        """The journal; None where there is none, or it is just being opened."""
-        with self._lock:
-            if self._opening:  # what opening it records
+    def ensure(self, s: Session | None = None) -> Journal | None:
+        """The journal; None where there is none, or it is just being opened, for `s` to follow."""
+        # without the queue's lock nothing recorded meanwhile is taken from there
+        with self._lock, self._flusher.queue.lock:
+            if self._opening:
+                if s is not None:
+                    self._meanwhile.append(s)
                 return None
             if hot.opened == self._first_opened:
                 self._opening = True
@@ -80,7 +88,17 @@ class Keeper:
                     self._open()
                 finally:
                     self._opening = False
+                    self._follow()
         return self.journal
+
+    def _follow(self) -> None:
+        """Have those in the journal, too, that were recorded meanwhile."""
+        while self._meanwhile:
+            s = self._meanwhile.pop()
+            if self.journal is not None and not s._sealed:  # else the handler itself has flushed
+                s._slot = self.journal.opened(s)
+                if s._end and s._slot is not None:
+                    self.journal.closed(s, s._slot)
 
     def _open(self) -> None:
         config = self._config
@@ -108,9 +126,12 @@ class Keeper:
             self._recovering.join(max(0.0, timeout))
 
     def retire(self) -> None:
-        """Remove the journal as soon as nothing in it is needed any more."""
-        if self.journal is not None:
-            self.journal.retire()
+        """Remove the journal as soon as nothing in it is needed; what still comes has another."""
+        journal = self.journal
+        if journal is not None:
+            self._unprotected += journal.unprotected
+            self.journal = None
+            journal.retire()
 
     # the dead
 

@@ -98,10 +98,13 @@ class Overflow:
             finally:
                 self.unencodable += count - len(records) - len(waiting)
             while not self._append(spill, records):
-                if not oldest or not spill.bytes or time.monotonic() < self._blocked_until:
+                lost = 0
+                if oldest and time.monotonic() >= self._blocked_until:
+                    lost = spill.drop_oldest()
+                if not lost:
                     self._queue.put_back(records)
                     return False
-                self.dropped += spill.drop_oldest()
+                self.dropped += lost
         except BaseException:  # an interrupt: nothing of it was written
             self._queue.put_back([*records, *waiting])
             raise

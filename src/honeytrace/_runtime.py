@@ -22,7 +22,7 @@ from ._context import current, discard, hot
 from ._failure import error_text
 from ._flush import Flusher, FlushResult, Stats
 from ._interrupt import interrupts
-from ._journal import forget_all
+from ._journal import Slot, forget_all
 from ._keeping import Keeper
 from ._record import MERGED, Item, Update
 from ._redact import redactor
@@ -166,16 +166,20 @@ class Runtime:
         hot.session_name = self.config.session_name
         hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
         hot.on = self.config.enabled
-        if self.memory is None and self.capture is None:
-            self.keeper.wire()
-        else:
-            hot.opened = discard
+        self.wire_journal()
         from . import _threads  # 4 ms of concurrent.futures
 
         if self.config.propagate_threads:
             _threads.install()
         else:
             _threads.uninstall()
+
+    def wire_journal(self) -> None:
+        """Have the journal hear of what begins."""
+        if self.memory is None and self.capture is None:
+            self.keeper.wire()
+        else:
+            hot.opened = discard
 
 
 _IMPORTS = 5.0
@@ -197,10 +201,13 @@ def configure(**settings: Unpack[Settings]) -> None:
     with _lock:
         arguments = {**_arguments, **settings}
         config = _config.load(arguments)
-        new = Runtime(config, memory=_in_memory(arguments), before=_runtime)
-        old = _runtime
-        if _runtime is not None:
-            _runtime.flusher.flush(_runtime.config.exit_timeout, patient=False)
+        while True:
+            old = _runtime
+            new = Runtime(config, memory=_in_memory(arguments), before=old)
+            if _runtime is old:  # else a signal handler has recorded meanwhile
+                break
+        if old is not None:
+            old.flusher.flush(old.config.exit_timeout, patient=False)
         _arguments.update(settings)
         _runtime = new
         new.flusher.serve(config, new.make_sink)
@@ -239,6 +246,12 @@ def _first_sample(rate: float | None) -> Callable[[Session], None] | None:
     return sampler(rate) if hot.on else discard
 
 
+def _first_opened(s: Session) -> Slot | None:
+    runtime().wire_journal()
+    slot: Slot | None = hot.opened(s)
+    return slot
+
+
 def _update(session_id: str, fields: Mapping[str, Any]) -> None:
     rt = runtime()
     try:
@@ -272,6 +285,7 @@ def unconfigured() -> None:
     _arguments.clear()
     hot.on, hot.rate = True, -1.0
     hot.sample, hot.update = _first_sample, _update
+    hot.opened = _first_opened
     hot.submit = hot.keep = lambda session: runtime().flusher.queue.put(session)
     hot.encode = lambda value, masked, name: runtime().snapshotter.encode(value, masked, name)
     hot.redact = lambda text: runtime().redact(text)
@@ -407,7 +421,7 @@ def _at_exit() -> None:
         _runtime.finish()
         if _runtime.keeper.journal is not None:
             _runtime.keeper.retire()
-            _runtime.keeper.wire()  # what still comes has a journal of its own
+            _runtime.wire_journal()  # what still comes has a journal of its own
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):
         # CPython forgets at the next `exec` of a text, such as a namedtuple's in what delivery
         # imports, that Ctrl-C ended the program: the exit status would be 1, not -SIGINT

@@ -34,6 +34,7 @@ FRAME = Struct("<II")
 SEGMENT = 8 * 1024 * 1024
 SUFFIX = ".spill"
 _PIECE = 1 << 20
+_TRIES = 10
 
 
 class SpillFullError(OSError):
@@ -67,6 +68,11 @@ class Segment:
             raise OSError(errno.ENOSPC, "no space left on the disk", self.path)
         self.size += written
         self.count += count
+
+    def cut(self) -> None:
+        """Give up what was not read."""
+        os.ftruncate(self.fd, self.at)
+        self.count, self.size = self.read, self.at
 
     def mark(self) -> None:
         """Note how far everything is delivered."""
@@ -113,11 +119,19 @@ class Spill:
         if self.bytes + len(data) > self.limit:
             raise SpillFullError(f"{self.bytes} bytes wait in {self.directory}")
         if not self._segments or self._segments[-1].size >= SEGMENT:
-            self._made += 1
-            name = f"{self._name}-{self._made:08}{SUFFIX}"
-            self._segments.append(Segment(os.path.join(private(self.directory), name)))
+            self._segments.append(self._new_segment(_TRIES))
         self._segments[-1].write(data, len(items))
         self.waiting += len(items)
+
+    def _new_segment(self, tries: int) -> Segment:
+        self._made += 1
+        name = f"{self._name}-{self._made:08}{SUFFIX}"
+        try:
+            return Segment(os.path.join(private(self.directory), name))
+        except BlockingIOError:  # a recovery was faster, which looks at no other name now
+            if tries == 1:
+                raise
+            return self._new_segment(tries - 1)
 
     def take(self, count: int, room: int) -> tuple[list[Item], int]:
         """The next items in order, up to `count` and about `room` bytes; how many are unreadable.
@@ -159,14 +173,20 @@ class Spill:
             self._segments.popleft().remove()
 
     def drop_oldest(self) -> int:
-        """Give up the oldest segment; how many items were lost with it that nobody has taken."""
-        if not self._segments:
-            return 0
-        segment = self._segments.popleft()
-        segment.remove()
-        lost = segment.count - segment.read
-        self.waiting -= lost
-        return lost
+        """Give up the oldest items that nobody has taken, a segment's; how many they were.
+
+        What was taken stays: nothing else has it but memory.
+        """
+        for segment in self._segments:
+            lost = segment.count - segment.read
+            if lost:
+                self.waiting -= lost
+                segment.cut()
+                if not segment.count:
+                    self._segments.remove(segment)
+                    segment.remove()
+                return lost
+        return 0
 
     def places(self) -> list[Place]:
         """Where everything is that `take` has not handed out."""
@@ -224,6 +244,8 @@ def frames(fd: int, at: int, words: Sequence[bytes] = ()) -> Iterator[tuple[Item
     while at + FRAME.size <= size:
         if at + FRAME.size > start + len(held):
             held, start = os.pread(fd, _PIECE, at), at
+            if len(held) < FRAME.size:
+                return  # it was cut meanwhile
         length, crc = FRAME.unpack_from(held, at - start)
         if length > size - at - FRAME.size:
             return

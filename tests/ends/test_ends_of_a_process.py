@@ -188,6 +188,24 @@ def test_exit_hooks_after_a_clean_end(place: Place) -> None:
     assert place.after() == [(1, "ok"), (2, "interrupted")]
 
 
+def test_a_signal_while_the_first_call_makes_the_journal(place: Place) -> None:
+    """What its handler records then is in the journal as well, with what is around the call."""
+    place.run("""
+from honeytrace import _keeping
+signal.signal(signal.SIGUSR1, lambda number, frame: call(call(2)))
+make = _keeping.open_journal
+def struck(*arguments):
+    signal.raise_signal(signal.SIGUSR1)
+    made = make(*arguments)
+    signal.raise_signal(signal.SIGUSR1)
+    return made
+_keeping.open_journal = struck
+with honeytrace.session("around", inputs={"x": 1}):
+    os._exit(0)
+""")
+    assert sorted(place.after()) == [(1, "interrupted"), *[(2, "ok")] * 4]
+
+
 def test_first_calls_of_two_threads(place: Place) -> None:
     """A call that begins while another thread's first call makes the journal is in it, too."""
     place.run("""
