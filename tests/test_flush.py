@@ -528,6 +528,54 @@ def test_damage_that_does_not_go_away_is_a_failure(
     assert len(caplog.records) == 1
 
 
+def test_damage_that_comes_again_is_mended_again() -> None:
+    """After a delivery the next damage is the first one once more."""
+    told: list[Exception | None] = []
+    damage = StoreDamagedError("page 7")
+    fates = iter([damage, None, damage, None])
+
+    def make(why: Exception | None) -> Scripted:
+        told.append(why)
+        return Scripted(lambda batch: next(fates))
+
+    f = Flusher(Config(journal=NO_JOURNAL), make)
+    for n in (1, 2):
+        f.queue.put(ended())
+        assert f.flush(PATIENCE) == (True, n, 0, 0, 0)
+    assert told == [None, damage, damage]
+    assert f.stop(PATIENCE)
+
+
+def test_a_destination_that_takes_nothing_has_failed(
+    flusher: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though it raises nothing: it is waited for, and said."""
+    f = flusher(Scripted(lambda batch: Delivery(retry=batch)))
+    f.queue.put(ended())
+    assert f.flush(PATIENCE, patient=False).pending == 1
+    assert "the destination is busy" in caplog.text
+
+
+def test_delivery_in_the_callers_thread_is_nobodys_session(
+    flusher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no thread, a flush inside a session does not make the sink's calls part of
+    it."""
+
+    def refuse(self: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    inside: list[Any] = []
+    f = flusher(Scripted(lambda batch: inside.append(honeytrace.current_session())))
+    with capture() as sessions, honeytrace.session("outer") as outer:
+        f.queue.put(ended())
+        assert f.flush(PATIENCE)
+        assert honeytrace.current_session() is outer
+    assert (len(inside), any(inside)) == (1, False)
+    assert sessions[0].children_ids == []
+
+
 def test_flush_thread_is_nobodys_session(flusher: Make) -> None:
     """What the sink itself calls is not recorded: an exporter that is traced would never end."""
     inside: list[Any] = []

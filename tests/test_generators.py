@@ -115,6 +115,26 @@ def test_yields_are_bounded_in_bytes() -> None:
     assert (len(sessions[0].outputs["yields"]), sessions[0].outputs["count"]) == (4, 20)
 
 
+@pytest.mark.parametrize("function", [letters, letters_later])
+def test_a_traced_reduce_is_not_inside(function: Callable[..., Any]) -> None:
+    """What it records belongs to whoever exhausts the generator."""
+
+    @trace_session
+    def joined(items: list[str]) -> str:
+        return "".join(items)
+
+    async def exhaust(generator: Any) -> None:
+        async for _ in generator:
+            pass
+
+    with capture() as sessions, session("consumer") as consumer:
+        generator = trace_session(reduce=joined)(function)()
+        list(generator) if function is letters else asyncio.run(exhaust(generator))
+    assert [s.session_name for s in sessions] == ["joined", function.__name__, "consumer"]
+    assert sessions[0].parent_id == consumer.session_id
+    assert sessions[1].outputs == {"result": "ab"}
+
+
 @both
 @pytest.mark.parametrize("reduce", [None, "".join])
 def test_a_partial_result_is_kept(function: Callable[..., Any], reduce: Any) -> None:

@@ -225,14 +225,33 @@ def test_a_block_that_another_thread_took_is_done_without(tmp_path: Path) -> Non
 
 
 def test_more_specs_than_numbers_go_along_with_their_calls(tmp_path: Path, monkeypatch) -> None:
-    """Names without end do not fill the journal."""
+    """Names without end do not fill the journal: there is room for calls all the while."""
     monkeypatch.setattr(_journal, "MAX_SPECS", 3)
-    with recording(tmp_path) as recorder:
-        for n in range(10):
-            with recorder.call(f"case-{n}"):
+    with recording(tmp_path, _journal.SMALLEST) as recorder:
+        for n in range(1_000):
+            with recorder.call(f"case-{n}") as s:
                 pass
+            if n < 980:
+                recorder.journal.release(recorder.places.pop(s.session_id))
+        assert recorder.journal.unprotected == 0
         die(recorder.journal)
-    assert [item.event_name for item in recovered(tmp_path)[0]] == [f"case-{n}" for n in range(10)]
+    names = [item.event_name for item in recovered(tmp_path)[0]]
+    assert names == [f"case-{n}" for n in range(980, 1_000)]
+
+
+def test_parents_that_take_turns(tmp_path: Path) -> None:
+    """Each call is recovered under its own parent, whoever's child was journalled before."""
+    spec = Spec("call")
+    with recording(tmp_path) as recorder:
+        roots = [begin(spec, None, None) for _ in range(2)]
+        children = [begin(spec, roots[n % 2], None) for n in range(4)]
+        for s in (*roots, *children):  # nobody has asked for an id: they are numbers yet
+            assert recorder.journal.opened(s) is not None
+        die(recorder.journal)
+        for s in (*children, *roots):
+            done(s, None, None)
+    found = {item.event_id: item.parent_id for item in recovered(tmp_path)[0]}
+    assert found == {s.session_id: s.parent_id for s in (*roots, *children)}
 
 
 def test_threads_write_at_once(tmp_path: Path) -> None:
@@ -264,6 +283,18 @@ def test_retired_journal_waits_for_what_runs(tmp_path: Path) -> None:
         recorder.journal.release(recorder.places.pop(s.session_id))
         assert not os.path.exists(recorder.journal.path)
         assert recorder.journal.opened(s) is None
+
+
+def test_a_large_spec_does_not_keep_the_file(tmp_path: Path) -> None:
+    """What a spec takes is not waited for: it is of no use without calls."""
+    spec = Spec("large", fixed={"metadata": {"pad": "x" * 20_000}})
+    with recording(tmp_path) as recorder:
+        s = begin(spec, None, None)
+        recorder.take(s)
+        done(s, None, None)
+        recorder.journal.release(recorder.places.pop(s.session_id))
+        recorder.journal.retire()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_slot_taken_while_the_journal_retires_keeps_the_file(tmp_path: Path) -> None:
@@ -305,6 +336,7 @@ def test_private_to_the_user(tmp_path: Path) -> None:
     directory = tmp_path / "a" / "journal"
     with recording(directory) as recorder:
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+        assert stat.S_IMODE(directory.parent.stat().st_mode) == 0o700  # nobody can replace it
         assert stat.S_IMODE(os.stat(recorder.journal.path).st_mode) == 0o600
         recorder.journal.retire()
 
@@ -347,6 +379,14 @@ def test_symlink_in_place_of_the_directory_is_not_followed(tmp_path: Path) -> No
     (tmp_path / "link").symlink_to(tmp_path / "target")
     with pytest.raises(PermissionError, match="of this user"):
         Journal.create(str(tmp_path / "link"), SIZE)
+
+
+def test_directory_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch) -> None:
+    """Whoever owns it could read what is in it."""
+    somebody = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: somebody)
+    with pytest.raises(PermissionError, match="of this user"):
+        Journal.create(str(tmp_path), SIZE)
 
 
 def test_disk_without_room_gives_no_journal(tmp_path: Path, monkeypatch) -> None:

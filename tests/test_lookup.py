@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from contextlib import closing
@@ -197,8 +198,10 @@ def test_since_and_until_take_moments() -> None:
         assert [s.inputs["x"] for s in later] == [4, 3, 2, 1]
         early = honeytrace.list_sessions(until=1_700_000_002.0)
         assert [s.inputs["x"] for s in early] == [0]
-        assert len(honeytrace.list_sessions(min_duration=1.0, max_duration=1.0)) == 5
-        assert honeytrace.list_sessions(min_duration=1.1) == []
+        calls = functools.partial(honeytrace.search_sessions, "call")
+        for find in (honeytrace.list_sessions, calls):
+            assert len(find(min_duration=1.0, max_duration=1.0)) == 5
+            assert find(min_duration=1.1) == find(max_duration=0.9) == []
     with pytest.raises(ConfigurationError, match="a datetime or epoch seconds"):
         honeytrace.list_sessions(since="2024-01-01")  # type: ignore[arg-type] # on purpose
 

@@ -292,6 +292,32 @@ def test_an_outage_is_outlived_in_order(make: Make) -> None:
     assert not os.path.exists(f.config.journal) or os.listdir(f.config.journal) == []
 
 
+def test_what_is_taken_in_part_stays_on_disk(make: Make) -> None:
+    """A file goes when the last of it is delivered, whatever the destination took before."""
+    away = Away()
+    f = make(away, queue_bytes=50_000, batch_size=1_000_000)
+    for _ in range(200):
+        f.queue.put(ended())
+    on_disk: set[str] = set()
+    kept: list[bool] = []
+
+    def part(batch: list[Any]) -> Any:
+        if not away.there.is_set():
+            return ConnectionError("away")
+        on_disk.update(item.event_id for item in batch if id(item) in f._overflow.out)
+        if on_disk & set(ids(batch)):
+            kept.append(any(name.endswith(".spill") for name in os.listdir(f.config.journal)))
+        return Delivery(retry=batch[len(batch) // 2 + 1 :])
+
+    away.answer = part
+    away.there.set()
+    assert f.flush(PATIENCE)
+    assert len(on_disk) > 50
+    assert len(kept) > 1
+    assert all(kept)
+    assert os.listdir(f.config.journal) == []
+
+
 @pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
 def test_disk_has_a_bound_too(overflow: str, make: Make) -> None:
     """Beyond it the oldest or the newest go, as asked, and every one is counted."""
@@ -485,6 +511,8 @@ def test_poison_is_isolated_and_set_aside(make: Make, monkeypatch: Any) -> None:
         return None
 
     f = make(Scripted(answer))
+    journal = Journal.create(f.config.journal, 64 * 1024)
+    bad._slot = journal.opened(bad)
     f.queue.put(bad)
     sent = 1
     while "never taken, while others are" not in f.stats().refused:
@@ -495,6 +523,8 @@ def test_poison_is_isolated_and_set_aside(make: Make, monkeypatch: Any) -> None:
     f.flush(PATIENCE)
     assert len(taken) == f.stats().delivered == sent - 1
     assert ids(found.item for found in _aside.refused(f.config.journal)) == [poison]
+    journal.retire()
+    assert not os.path.exists(journal.path)  # its place was given up
 
 
 # a full journal

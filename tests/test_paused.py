@@ -29,6 +29,19 @@ def test_nothing_inside_is_recorded() -> None:
     assert sessions[1].children_ids == [sessions[0].session_id]
 
 
+def test_how_a_value_shows_itself_is_not_recorded() -> None:
+    """A traced `__repr__` that the record of a call makes use of leaves none of its own."""
+
+    class Shown:
+        @trace_session
+        def __repr__(self) -> str:
+            return "<shown>"
+
+    with capture() as sessions, session("outer", inputs={"value": Shown()}):
+        pass
+    assert [s.inputs for s in sessions] == [{"value": "<shown>"}]
+
+
 def test_an_error_ends_the_pause() -> None:
     """After an error inside, recording goes on."""
     with capture() as sessions:

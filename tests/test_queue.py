@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from honeytrace._context import hot
+from honeytrace._context import discard, hot
 from honeytrace._queue import ANY, OVERHEAD, Queue, size_of
 from honeytrace._record import Update
 from honeytrace._session import Session, Spec
@@ -53,17 +53,29 @@ def attend() -> Attendant:
         ended(b'{"q":1}', b'"a"'),
         ended(_children=[(1, 2)]),
         ended(_failure=("error", "E: m", {"traceback": "t" * 500})),
+        ended(_failure=("error", "E: m", {"notes": ["n" * 400, "n" * 400]})),
         ended(_extras={"metrics": b"{}"}),
     ],
-    ids=["bare", "values", "children", "failure", "extras"],
+    ids=["bare", "values", "children", "failure", "notes", "extras"],
 )
 def test_put_counts_as_size_of_does(item: Session, attend: Attendant) -> None:
     """The size written out in `put` is the one that `take` gives back."""
     queue = Queue(1 << 30, attend)
     queue.put(item)
     assert queue.bytes == size_of(item) >= OVERHEAD
-    assert queue.take(10, 1 << 30) == [item]
-    assert queue.bytes == 0
+    taken = queue.take(10, 1 << 30)
+    assert (taken, queue.bytes) == ([item], 0)
+    queue.put_back(taken)
+    assert (list(queue.items), queue.bytes) == ([item], size_of(item))
+
+
+def test_all_that_a_session_holds_counts(attend: Attendant) -> None:
+    """What the program added, how it failed and what ran inside weigh as much as values do."""
+    many = "t" * 10_000
+    assert size_of(ended(_extras={"metadata": many.encode()})) > 10_000
+    assert size_of(ended(_failure=("error", "E", {"traceback": many}))) > 10_000
+    assert size_of(ended(_failure=("error", "E", {"notes": [many, many]}))) > 20_000
+    assert size_of(ended(_children=[(1, 2)] * 1_000)) > 50_000
 
 
 def test_first_item_calls_for_attention_and_the_next_do_not(attend: Attendant) -> None:
@@ -113,11 +125,13 @@ def test_take_is_bounded_by_count_and_by_bytes(attend: Attendant) -> None:
 
 def test_oldest_go_first_when_full(attend: Attendant) -> None:
     """Beyond the limit the newest stay, and every one that went is counted."""
-    queue = Queue(10 * OVERHEAD, attend)
+    lost: list[Any] = []
+    queue = Queue(10 * OVERHEAD, attend, lost.append)
     items = [ended() for _ in range(25)]
     for item in items:
         queue.put(item)
     assert list(queue.items) == items[15:]
+    assert lost == items[:15]
     assert queue.dropped == 15
     assert queue.bytes == 10 * OVERHEAD
 
@@ -164,16 +178,26 @@ def test_rest_ends_by_its_timeout(attend: Attendant) -> None:
     queue.rest(float("inf"), 1_000)
 
 
+def test_rest_does_not_miss_what_came_before(attend: Attendant) -> None:
+    """An item too small to end the last rest ends the next, which any item would."""
+    queue = Queue(1 << 30, attend)
+    queue.expect(1 << 20)
+    queue.put(ended())
+    assert attend.calls == 0
+    queue.rest(None, ANY)  # returns: an item is here
+
+
 def test_attention_that_is_interrupted_is_not_lost() -> None:
-    """An exception out of `attend` leaves the item in the queue."""
+    """An exception out of `attend` leaves the item in the queue, which takes it once."""
 
     def interrupted() -> None:
         raise KeyboardInterrupt
 
     queue = Queue(1 << 30, interrupted)
     with pytest.raises(KeyboardInterrupt):
-        queue.put(ended())
-    assert len(queue.items) == 1
+        queue.put(item := ended())
+    assert list(queue.items) == [item]
+    assert item._submit is discard
 
 
 def test_finalisers_may_record(attend: Attendant) -> None:

@@ -24,7 +24,10 @@ from honeytrace._record import (
     merge_ids,
     merge_objects,
     start_session_body,
+    unpack,
 )
+from honeytrace._session import Spec
+from test_queue import ended
 
 # a busy machine is no failure
 unhurried = settings(
@@ -272,3 +275,61 @@ def test_decoding_takes_our_notes_out() -> None:
     assert fields["children_ids"] == ["c"]
     assert (fields["inputs"], fields["outputs"]) == ({"q": 1}, {})
     assert (fields["metadata"], fields["details"]) == ({"k": 1}, {"masked": []})
+
+
+def test_a_continuation_keeps_what_it_does_not_say() -> None:
+    """A second account without parent and outputs takes neither away."""
+    first = plain(
+        start_time=1.0, end_time=2, outputs={"a": 1}, metadata={RESERVED: {"parent_id": "up"}}
+    )
+    both = merge(first, plain(start_time=3.0, end_time=5))
+    assert (both.parent_id, both.outputs) == ("up", b'{"a":1}')
+    assert (both.start_time, both.end_time, both.duration) == (1.0, 5, 4.0)
+
+
+def test_the_end_of_a_running_session_has_its_own_duration() -> None:
+    """What was known as running takes the duration that is measured, not the rounded times'."""
+    running = plain(start_time=1.25)
+    ended = plain(start_time=1.25, end_time=3, duration=1.5)
+    assert merge(running, ended).duration == 1.5
+
+
+def test_an_end_is_not_before_its_start() -> None:
+    """Its whole milliseconds are rounded up, in the record as in the session."""
+    s = ended(_start=1_500_000, _end=1_600_000)
+    record = s._to_record("p", "s")
+    assert (record.start_time, record.end_time, record.duration) == (1.5, 2, 0.1)
+    assert (s.start_time, s.end_time) == (1.5, 2)
+
+
+def test_what_every_session_is_takes_no_metadata() -> None:
+    """The reserved key says of a child whose it is, and no more where nothing is unusual."""
+    root = ended()
+    failed = "error", "E: m", {"traceback": "t"}
+    child = ended(_parent=root, _root=root, _spec=Spec("call", event_type="chain"), _failure=failed)
+    kin = {"parent_id": root.session_id, "root_id": root.session_id}
+    own = orjson.loads(child._to_record("p", "s").metadata or b"")[RESERVED]
+    assert own == {**kin, "traceback": "t"}
+    child = ended(_parent=root, _root=root, _spec=Spec("call", event_type="tool"))
+    child._failure = "cancelled", None, {}
+    own = orjson.loads(child._to_record("p", "s").metadata or b"")[RESERVED]
+    assert own == {**kin, "event_type": "tool", "status": "cancelled"}
+
+
+FORGED = {
+    "too few parts": ["id"],
+    "an id that is no text": [1, {}],
+    "an update that is no JSON": ["id", {"metrics": "{"}],
+    "children that are no list": list(plain()._replace(children_ids=b"{}")),
+    "no children": list(plain()._replace(children_ids=None)),  # type: ignore[arg-type]
+    "a name that is none": list(plain()._replace(event_name=None)),  # type: ignore[arg-type]
+    "a time that is text": list(plain()._replace(start_time="now")),  # type: ignore[arg-type]
+    "inputs that are no object": list(plain()._replace(inputs=b"[]")),
+}
+
+
+@pytest.mark.parametrize("parts", FORGED.values(), ids=FORGED)
+def test_what_cannot_be_a_record_is_none(parts: Any) -> None:
+    """A file may hold anything: what is wrong in any part is a ValueError."""
+    with pytest.raises(ValueError):
+        unpack(orjson.dumps([p.decode() if isinstance(p, bytes) else p for p in parts]))

@@ -156,6 +156,18 @@ def raises(path: str, value: Any) -> Any:
     return value
 
 
+def test_failing_pattern_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where text cannot be searched, none of it shows."""
+
+    def fails(text: str, patterns: Any) -> str:
+        raise MemoryError
+
+    rules = Redactor([re.compile("x")])
+    monkeypatch.setattr(Redactor, "_substitute", staticmethod(fails))
+    assert rules.apply(["private"]) == [FAILED]
+    assert rules.text("private") == FAILED
+
+
 @pytest.mark.parametrize("rule", [not_json, raises])
 def test_failing_function_closes(rule: Any) -> None:
     """A function that raises or returns rubbish leaves a marker, and the receipt says so."""
@@ -173,6 +185,7 @@ def test_failing_function_closes(rule: Any) -> None:
         ("{'h': {'Authorization': 'Bearer x'}}", "{'h': {'Authorization': [redacted]}}"),
         ("GET /v1?api_key=abc&page=2", "GET /v1?api_key=[redacted]&page=2"),
         ("Authorization: Bearer abcdef.ghi", "Authorization: [redacted]"),
+        ("password='a token=b' token=c", "password=[redacted] token=[redacted]"),
         ("Cookie: a=1; b=2\nHost: x", "Cookie: [redacted]\nHost: x"),
         ("{'secret': ['a]', ('b',)], 'n': 1}", "{'secret': [redacted], 'n': 1}"),
         ("secret: [unclosed, list", "secret: [redacted]"),

@@ -13,8 +13,9 @@ import pytest
 
 import honeytrace
 from delivery import PATIENCE, Gate, Scripted, call
-from honeytrace import ConfigurationError, FlushResult, Stats, _runtime, session
+from honeytrace import ConfigurationError, FlushResult, Stats, _runtime, session, trace_session
 from honeytrace._context import hot
+from honeytrace._record import Record
 from honeytrace.store.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -213,6 +214,27 @@ def test_update_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     honeytrace.update_session("id", error=Hostile())
     assert "could not record an update" in caplog.text
     assert honeytrace.stats().recorded == 0
+
+
+def test_a_defect_of_ours_at_the_end_costs_the_values_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The call is delivered, without what could not be encoded and what waited to be."""
+
+    def defective(*args: Any) -> bytes:
+        raise RuntimeError("a defect of ours")
+
+    @trace_session
+    def fails_in_us() -> None:
+        honeytrace.current_session().update(metrics={"a": 1})
+        monkeypatch.setattr(hot, "encode", defective)
+
+    honeytrace.configure(sink=(sink := Scripted()))
+    fails_in_us()
+    assert honeytrace.flush()
+    (item,) = sink.items
+    assert isinstance(item, Record)
+    assert (item.status, item.outputs, item.metrics) == ("ok", None, None)
 
 
 def test_updates_are_redacted_before_anything_was_recorded() -> None:

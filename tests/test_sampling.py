@@ -55,6 +55,19 @@ def test_the_programs_random_numbers_stay_as_they_are() -> None:
     assert [random.random() for _ in range(3)] == expected
 
 
+def test_a_tree_that_may_be_left_out_is_not_journalled() -> None:
+    """While it is held it stays in memory; one that won the draw has its places at once."""
+    opened: list[str] = []
+    with capture(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hot, "opened", lambda s: opened.append(s.session_name))
+        patch.setattr(hot, "rate", 0.5)
+        patch.setattr(hot, "sample", drawing(0.6, 0.4, sample_rate=0.5, keep_errors=True))
+        for name in ("lost", "won"):
+            with session(name), session(f"inside {name}"):
+                pass
+    assert opened == ["won", "inside won"]
+
+
 @pytest.fixture(params=["configured", "decorated"])
 def settings(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
     """A rate of zero, configured or the root's own: settings, options of the root."""

@@ -238,6 +238,37 @@ def test_a_defect_of_ours_is_said_once(
     assert "the call is not affected" in caplog.text
 
 
+def test_what_is_masked_at_entry_and_at_exit_is_told_together() -> None:
+    """The receipt names both places."""
+
+    @trace_session
+    def login(password: str) -> dict[str, str]:
+        return {"user": "ann", "token": password}
+
+    with capture() as sessions:
+        login("hunter2")
+    assert sessions[0].details["masked"] == ["inputs.password", "outputs.token"]
+
+
+def test_arguments_that_do_not_fit_are_recorded_as_given() -> None:
+    """Of a callable that binds them itself: the call raises, and its inputs show why."""
+    with capture() as sessions, pytest.raises(TypeError):
+        trace_session(functools.partial(answer))(1, limit=2, question="again")
+    assert sessions[0].inputs == {"args": [1], "kwargs": {"limit": 2, "question": "again"}}
+
+
+def test_parameters_may_have_any_name() -> None:
+    """Those of the names that our own code has as well."""
+
+    @trace_session
+    def odd(_ht_fn: int, _ht_spec: int = 2, *, _ht_get: int = 3) -> tuple[int, int, int]:
+        return _ht_fn, _ht_spec, _ht_get
+
+    with capture() as sessions:
+        assert odd(1, _ht_get=4) == (1, 2, 4)
+    assert sessions[0].inputs == {"_ht_fn": 1, "_ht_spec": 2, "_ht_get": 4}
+
+
 @pytest.mark.parametrize("more", ["JSON's own", Path("shown")], ids=["plain", "shown"])
 def test_values_are_recorded_as_they_were(more: object) -> None:
     """Inputs at entry and outputs at exit: what is changed in them afterwards stays out."""
