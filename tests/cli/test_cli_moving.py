@@ -58,6 +58,14 @@ def test_an_export_goes_through_a_pipe(store: str) -> None:
     assert contents("copy.db") == contents(store)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no /dev/fd")
+def test_an_import_reads_what_is_no_file(store: str) -> None:
+    """As `<(…)` of a shell, which is a pipe with a name."""
+    lines = piped("export", "--store", store)
+    ran = piped("import", "/dev/fd/0", "--store", "copy.db", input=lines.stdout)
+    assert (ran.returncode, ran.stderr) == (0, b"4 sessions imported\n")
+
+
 def test_conditions_narrow_an_export(cli: Cli, store: str) -> None:
     """The options of list hold here, too."""
     (line,) = cli("export", "--store", store, "--metric", "score=0.5").documents
@@ -227,6 +235,7 @@ def test_an_export_goes_to_what_is_no_file(store: str) -> None:
 def test_a_missing_file_is_told_before_anything_is_done(cli: Cli, tmp_path: Path) -> None:
     """Of several files none is imported then."""
     (tmp_path / "in.jsonl").write_text('{"session_id": "s", "start_time": 1}')
+    assert cli("import", ".", "--store", "s.db").err == "honeytrace: there is no file .\n"
     ran = cli("import", "in.jsonl", "gone.jsonl", "--store", "s.db")
     assert (ran.status, ran.err) == (1, "honeytrace: there is no file gone.jsonl\n")
     assert not (tmp_path / "s.db").exists()

@@ -234,6 +234,39 @@ def test_with_a_key_it_is_said_that_the_store_is_read(
     assert (named.out, named.err) == (ran.out, "")
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "{} refuses the key (401): set HH_API_KEY anew"),
+        (503, "{} answers 503 Service Unavailable: try again later"),
+        (418, "something answers at {}, but not as HoneyHive does (418 application/json): check"),
+    ],
+)
+def test_an_api_that_fails_is_told_with_the_cure(
+    status: int, said: str, cli: Cli, api: Api
+) -> None:
+    """In the words of this command line, not in those of the client."""
+    api.answer = lambda session_id: status
+    ran = cli("show", "beyond")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith(f"honeytrace: {said.format(api.url)}")
+    assert ran.err.count("\n") == 1
+
+
+def test_an_api_that_is_not_there_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the password that its address may hold."""
+    monkeypatch.setenv("HH_API_KEY", "k" * 20)
+    monkeypatch.setenv("HH_API_URL", "http://127.0.0.1:9")
+    ran = cli("show", "beyond")
+    assert ran.err.startswith("honeytrace: http://127.0.0.1:9: Unable to make request: ")
+    assert ran.err.endswith("; check HH_API_URL and the network\n")
+
+
+def test_an_id_that_is_nowhere_is_not_to_be_listed(cli: Cli, api: Api) -> None:
+    """The API cannot be asked for a list, nor for the beginning of an id."""
+    assert cli("show", "beyond").err.endswith(f" or at {api.url}, which knows whole ids alone\n")
+
+
 def test_with_a_key_an_id_is_found_wherever_it_is(
     cli: Cli, store: str, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

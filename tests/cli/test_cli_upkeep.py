@@ -289,10 +289,12 @@ def test_doctor_knows_our_own_server(cli: Cli, store: str, monkeypatch: pytest.M
         assert process.stderr is not None
         url = next(word for word in process.stderr.readline().split() if "://" in word)
         monkeypatch.setenv("HH_API_URL", url)
-        assert f"✓ api       {url} answers, and takes the key" in cli("doctor").out
+        right = cli("doctor").out
         monkeypatch.setenv("HH_API_KEY", "wrong-key-0123456789")
-        assert f"✗ api       {url} refuses the key (401)" in cli("doctor").out
+        wrong = cli("doctor").out
         process.terminate()
+    assert f"✓ api       {url} answers, and takes the key" in right
+    assert f"✗ api       {url} refuses the key (401)" in wrong
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ except ImportError as _missing:
 from .._version import __version__
 from ..errors import HoneytraceError
 from . import _diff, _doctor, _files, _list, _push, _serve, _show, _stats, _upkeep
+from ._find import address, config
 from ._terminal import say, tolerate
 
 __all__ = ["app"]
@@ -58,9 +59,19 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
         except (HoneytraceError, ImportError, OSError) as error:
-            say(f"honeytrace: {error}")
+            say(f"honeytrace: {_told(error)}")
             raise typer.Exit(1) from None
         return result
+
+
+def _told(error: Exception) -> str:
+    """An error in the words of the command line, where the API's client has other cures."""
+    api = sys.modules.get("honeytrace.api")
+    if api is None or not isinstance(error, api.APIError):
+        return str(error)
+    from ._reach import said
+
+    return said(error, address(config(None)))
 
 
 app = typer.Typer(

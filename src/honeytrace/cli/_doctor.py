@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from .._config import Config
 from .._version import __version__
 from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
-from ._find import config
+from ._find import address, config
 from ._options import AsJson, StorePath
 from ._terminal import clock, counted, emit, one_line, out, write
 
@@ -79,18 +78,19 @@ def _settings(settings: Config, store: Path | None) -> list[dict[str, Any]]:
     """Every setting with its value, as JSON has it, and where that comes from."""
     origins = _config.origins({"store": store})
     return [
-        {"name": name, "value": _masked(name, getattr(settings, name)), "from": where}
+        {"name": name, "value": _shown(settings, name), "from": where}
         for name, given in origins.items()
         for where in [given.replace("argument", "--store")]
     ]
 
 
-def _masked(name: str, value: Any) -> Any:
+def _shown(settings: Config, name: str) -> Any:
     """The value without what is secret in it."""
+    value = getattr(settings, name)
     if name == "api_key" and value:
         return f"{value[:3]}…{value[-4:]}" if len(value) >= 16 else "…"
     if name == "server_url":
-        return re.sub(r"//[^/@]*@", "//…@", value)
+        return address(settings)
     return value if isinstance(value, (str, int, float, type(None))) else repr(value)
 
 
@@ -102,9 +102,9 @@ def _destination(settings: Config) -> Iterator[Finding]:
         return
     from ._reach import trouble  # httpx
 
-    url = _masked("server_url", settings.server_url)
-    found = trouble(settings, url)
-    yield Finding("api", found is None, found or f"{url} answers, and takes the key")
+    found = trouble(settings)
+    answers = f"{address(settings)} answers, and takes the key"
+    yield Finding("api", found is None, found or answers)
 
 
 def _store(settings: Config) -> Finding:

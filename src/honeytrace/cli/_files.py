@@ -135,9 +135,10 @@ def import_(
     the exit status is then 1.
     """
     for path in files:
-        if path != _STANDARD and not path.is_file():
+        if path != _STANDARD and (path.is_dir() or not path.exists()):
             raise HoneytraceError(f"there is no file {path}")
-    total = None if _STANDARD in files else sum(path.stat().st_size for path in files)
+    # of a pipe nobody knows how much comes
+    total = sum(p.stat().st_size for p in files) if all(p.is_file() for p in files) else None
     with opened(store, create=True) as target, progress("import", total, in_bytes=True) as done:
         sink, refused = StoreSink(target), Refusals()
         sessions = 0

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SHORT",
+    "address",
     "config",
     "find",
     "known",
@@ -50,6 +51,11 @@ def config(path: Path | None) -> Config:
     return _config.load({"store": path})
 
 
+def address(settings: Config) -> str:
+    """Where the API is, without the password that an address may hold."""
+    return re.sub(r"//[^/@]*@", "//…@", settings.server_url)
+
+
 def elsewhere(path: Path | None) -> str | None:
     """Where sessions go instead of into the store, in words; None where that is the store.
 
@@ -59,7 +65,7 @@ def elsewhere(path: Path | None) -> str | None:
     settings = config(path)
     if path is not None or not settings.api_key:
         return None
-    return f"{_config.origins({})['api_key']} is set, so sessions go to {settings.server_url}"
+    return f"{_config.origins({})['api_key']} is set, so sessions go to {address(settings)}"
 
 
 def say_elsewhere(path: Path | None) -> None:
@@ -143,12 +149,14 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
         record = remote.record(wanted)
         if record is not None:
             return remote.load(record)
+        raise SessionNotFound(
+            f"no session {one_line(wanted, 60)!r} in {settings.store} or at {address(settings)},"
+            " which knows whole ids alone"
+        )
     listed = "list --all" if not recent else "list --all --errors" if recent[1] else "list"
     cure = f": `honeytrace {listed}` shows what there is"
-    said = f"no session {one_line(wanted, 60)!r} in {settings.store}"
-    if settings.api_key and not recent:
-        raise SessionNotFound(f"{said} or at {settings.server_url}{cure}")
-    raise SessionNotFound(missed(store, settings.store, said + cure))
+    said = f"no session {one_line(wanted, 60)!r} in {settings.store}{cure}"
+    raise SessionNotFound(missed(store, settings.store, said))
 
 
 def missed(store: Reader, path: str | Path, otherwise: str) -> str:

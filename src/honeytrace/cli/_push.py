@@ -48,7 +48,7 @@ def push(
     does no harm, since sessions carry their ids. The exit status is 1 when any was refused.
     """
     settings = config(store)
-    if not settings.api_key and settings.server_url == Config.server_url:
+    if not settings.api_key and settings.server_url == Config().server_url:
         raise HoneytraceError("there is no API key: set HH_API_KEY, and HH_API_URL for your server")
     from ..sinks.api import ApiSink
 

@@ -1,4 +1,4 @@
-"""Whether the API is where the settings say, and takes the key: for `doctor`."""
+"""Whether the API is where the settings say, and takes the key; what its errors mean here."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from ..api import (
     ValidationError,
     operations,
 )
+from ._find import address
 
-__all__ = ["trouble"]
+__all__ = ["said", "trouble"]
 
 _PATIENCE = 5.0
 """Seconds that it has to answer."""
@@ -26,20 +27,19 @@ _NOBODY = "00000000-0000-7000-8000-000000000000"
 _LATER = (408, 425, 429, 500, 502, 503, 504)
 
 
-def trouble(settings: Config, url: str) -> str | None:
+def trouble(settings: Config) -> str | None:
     """What stands between here and the API, with the cure; None where it answers as it should.
 
-    It is asked for a session that cannot be, which changes nothing there. `url` is its address as
-    it may be shown.
+    It is asked for a session that cannot be, which changes nothing there.
     """
     timeout = min(settings.request_timeout, _PATIENCE)
     try:
         with HoneyHiveCore(
             settings.api_key, server_url=settings.server_url, timeout=timeout
         ) as core:
-            return _asked(core, settings.project, url)
+            return _asked(core, settings.project, address(settings))
     except ValidationError as error:
-        return f"{error}: check HH_API_KEY and HH_API_URL"
+        return said(error, address(settings))
 
 
 def _asked(core: HoneyHiveCore, project: str, url: str) -> str | None:
@@ -47,17 +47,20 @@ def _asked(core: HoneyHiveCore, project: str, url: str) -> str | None:
     if found.ok:
         return _other(url, "200 to whatever it is asked")
     if not isinstance(found.error, SessionNotFoundError):
-        return _said(found.error, url)
+        return said(found.error, url)
     if found.error.conclusive:
         return None
     # no route for one session: HoneyHive has had, in all its versions, one that lists events
     wanted = [EventFilter(field="session_id", value=_NOBODY)]
     listed = core.call(operations.get_events(project=project, filters=wanted, limit=1))
-    return None if listed.ok else _said(listed.error, url)
+    return None if listed.ok else said(listed.error, url)
 
 
-def _said(error: APIError, url: str) -> str:
-    if isinstance(error, ValidationError) and error.raw_response is not None:
+def said(error: APIError, url: str) -> str:
+    """An error of the API at this address, for somebody at a command line."""
+    if isinstance(error, ValidationError):
+        if error.raw_response is None:
+            return f"{error}: check HH_API_KEY and HH_API_URL"
         return _other(url, str(error))
     if not isinstance(error, SDKError):
         return f"{url}: {error}; check HH_API_URL and the network"
