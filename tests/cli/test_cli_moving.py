@@ -170,6 +170,29 @@ def test_a_session_without_start_time_started_its_duration_before_its_end(
     assert found == {"ended": 1_748_779_199_499.5, "at-once": 1_748_779_200_000}
 
 
+def test_events_of_the_api_are_imported(cli: Cli, tmp_path: Path) -> None:
+    """As `/events/export` tells them: each is a session of its own, in its place in the tree."""
+    run = {"session_id": "run", "start_time": 5, "duration": 1.5, "project_id": "p"}
+    own = {"honeytrace": {"parent_id": "e2", "root_id": "run"}}
+    events = [
+        {**run, "event_id": "run", "event_name": "ask", "event_type": "session", "error": None},
+        {**run, "event_id": "e1", "event_name": "find", "event_type": "tool", "parent_id": "run"},
+        {**run, "event_id": "e2", "event_name": "rank", "event_type": "model", "parent_id": "e1"},
+        # of `layout="sessions"`: a session there, and a part of the run all the same
+        {**run, "event_id": "s", "session_id": "s", "event_name": "sort", "metadata": own},
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, events)))
+    assert cli("import", "in.jsonl", "--store", "s.db").err == "4 sessions imported\n"
+    (shown,) = cli("show", "run", "--store", "s.db", "--json").documents
+    assert (shown["session_name"], shown["project"]) == ("ask", "p")
+    below = [(e["session_name"], e["parent_id"], e["event_type"]) for e in shown["descendants"]]
+    assert below == [
+        ("find", "run", "tool"),
+        ("rank", "e1", "model"),
+        ("sort", "e2", "chain"),
+    ]
+
+
 def test_what_windows_writes_is_imported(cli: Cli, tmp_path: Path) -> None:
     """UTF-8 with its mark, and CR LF; the error about UTF-16, as of PowerShell, names the cure."""
     text = '{"session_id": "ä", "start_time": 1}\n{"session_id": "ö", "start_time": 1}\n'

@@ -7,7 +7,7 @@ _list       list, search, tail
 _show       show; _timeline draws the tree with its bars, _values what went in and came out
 _diff       diff
 _stats      stats
-_files      export and import; _formats writes CSV and Parquet
+_files      export and import; _formats writes CSV and Parquet, _lines reads JSON Lines
 _push       push
 _upkeep     recover, refused, prune
 _courier    delivery with patience, for push, recover and refused
