@@ -182,6 +182,8 @@ def test_hostile_files_set_aside_are_left_out(tmp_path: Path) -> None:
     (place / "1.json").write_bytes(b'{"reason":1}\n[]')
     (place / "2.json").write_bytes(b'{"reason":"x","since":1}\n[1,{"a":2}]')
     (place / "3.json").symlink_to(place / "1.json")
+    (place / "4.json").touch()
+    os.truncate(place / "4.json", 1 << 40)
     assert [each.item.event_id for each in _aside.refused(directory)] == ["good"]
 
 

@@ -212,14 +212,43 @@ def test_recovery_that_fails_goes_on_where_it_was(tmp_path: Path) -> None:
     assert ids(found) == [f"r{n}" for n in range(1_200)]
 
 
-@pytest.mark.parametrize("data", [b"x", b"x" * 100, _spill.HEADER.pack(_spill.MAGIC, 2**63) + b"x"])
-def test_hostile_segments_are_set_aside(data: bytes, tmp_path: Path) -> None:
-    """Whatever stands in it: recovery ends, and delivers nothing of it."""
+BEGIN = _spill.HEADER.pack(_spill.MAGIC, _spill.HEADER.size)
+
+
+@pytest.mark.parametrize("size", [0, 1 << 40], ids=["as it is", "a terabyte of zeros"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x",
+        b"x" * 100,
+        _spill.HEADER.pack(_spill.MAGIC, 2**63) + b"x",
+        _spill.HEADER.pack(_spill.MAGIC, 0) + b"x",
+        BEGIN + bytes(100_000),
+        BEGIN + _spill.FRAME.pack(1, 0) * 100,
+    ],
+)
+def test_hostile_segments_are_set_aside(data: bytes, size: int, tmp_path: Path) -> None:
+    """Whatever stands in it: recovery ends, delivers nothing of it, and keeps it."""
     (tmp_path / "1-a.spill").write_bytes(data)
+    if size:
+        os.truncate(tmp_path / "1-a.spill", size)
     found: list[Item] = []
-    recover(str(tmp_path), found.extend)
+    assert recover(str(tmp_path), found.extend).damaged == 1
     assert found == []
+    assert [path.name for path in (tmp_path / "damaged").iterdir()] == ["1-a.spill"]
     assert not (tmp_path / "1-a.spill").exists()
+
+
+def test_what_a_disk_lost_of_a_segment_costs_that_alone(tmp_path: Path) -> None:
+    """Behind what was written there are zeros; what comes before is delivered."""
+    spill = Spill(str(tmp_path), 10**9)
+    spill.append([record("r")])
+    spill.forget()
+    (path,) = tmp_path.iterdir()
+    os.truncate(path, path.stat().st_size + 5_000)
+    found: list[Item] = []
+    assert recover(str(tmp_path), found.extend).damaged == 1
+    assert ids(found) == ["r"]
 
 
 def test_private(tmp_path: Path) -> None:

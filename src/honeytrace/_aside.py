@@ -25,6 +25,8 @@ MOST = 1_000
 DIRECTORY = "refused"
 MOST_FILES, MOST_BYTES = 100, 256 * 1024 * 1024
 DAMAGED = "damaged"
+_LARGEST = 256 * 1024 * 1024
+"""Bytes of a file that is read as a record."""
 
 
 class Refused(NamedTuple):
@@ -70,6 +72,8 @@ def refused(directory: str) -> Iterator[Refused]:
 def _read(path: str) -> Refused:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(fd, "rb") as file:
+        if os.fstat(fd).st_size > _LARGEST:
+            raise DamagedError(f"{path} is no record")
         head, _, data = file.read().partition(b"\n")
     told = orjson.loads(head)
     try:
@@ -86,7 +90,7 @@ def set_file_aside(path: str, reason: str) -> None:
     directory, name = os.path.split(path)
     place = private(os.path.join(directory, DAMAGED))
     os.replace(path, os.path.join(place, name))
-    logger.warning("honeytrace set a journal aside in %s: %s: %s", place, name, reason)
+    logger.warning("honeytrace set a journal aside in %s: %r: %s", place, name, reason)
     gone = 0
     for each in _beyond(place):
         with suppress(OSError):  # another process was faster, or it is a directory

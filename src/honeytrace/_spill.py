@@ -22,7 +22,7 @@ from zlib import crc32
 import orjson
 
 from ._aside import set_file_aside
-from ._journal import DamagedError, lock, private
+from ._journal import LARGEST, DamagedError, lock, private
 from ._queue import size_of
 from ._record import Item, Record, pack, unpack
 
@@ -249,6 +249,9 @@ def frames(fd: int, at: int, words: Sequence[bytes] = ()) -> Iterator[tuple[Item
         length, crc = FRAME.unpack_from(held, at - start)
         if length > size - at - FRAME.size:
             return
+        if not length:  # no item has none: from here on the disk has lost what was written
+            yield None, size
+            return
         end = at + FRAME.size + length
         if end > start + len(held):
             held, start = os.pread(fd, max(_PIECE, end - at), at), at
@@ -269,7 +272,10 @@ def begin(fd: int) -> int:
         return HEADER.size  # its process died before it had begun
     if len(head) < HEADER.size or not head.startswith(MAGIC):
         raise DamagedError("it does not begin like a spilled queue")
-    return max(int(HEADER.unpack(head)[1]), HEADER.size)
+    at, size = int(HEADER.unpack(head)[1]), os.fstat(fd).st_size
+    if size > LARGEST or not HEADER.size <= at <= size:
+        raise DamagedError(f"it has {size} bytes and says that {at} are delivered")
+    return at
 
 
 def _frame(item: Item) -> bytes:
