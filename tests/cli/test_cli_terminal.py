@@ -251,15 +251,32 @@ def test_parquet_is_not_written_to_a_terminal(store: str) -> None:
     assert "--output" in shown
 
 
-def test_shells_complete(store: str) -> None:
-    """Commands and options, by typer's own mechanism."""
+def completed(words: str) -> list[str]:
+    """What bash would offer for the last of these words, which may be empty."""
     environ = {
         **os.environ,
         "_HONEYTRACE_COMPLETE": "complete_bash",
-        "COMP_WORDS": "honeytrace st",
-        "COMP_CWORD": "1",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
     }
-    assert piped(env=environ).stdout.split() == [b"stats"]
+    ran = piped(env=environ)
+    assert ran.stderr == b""
+    return ran.stdout.decode().split()
+
+
+def test_shells_complete(store: str) -> None:
+    """Commands and options, by typer's own mechanism; ids from the store that is meant."""
+    assert completed("honeytrace st") == ["stats"]
+    assert completed(f"honeytrace show --store {store} ") == ["@last", "@last-error", "root"]
+    assert completed(f"honeytrace show --store {store} ch") == ["child"]
+    assert completed(f"honeytrace diff --store {store} root r") == ["root"]
+    assert completed("honeytrace ui --store nowhere.db @last-") == ["@last-error"]
+
+
+def test_shells_are_offered_no_commands(tmp_path: Path) -> None:
+    """An id may be any text: what a shell might run is not completed."""
+    path = stored(tmp_path / "s.db", record("a$(reboot)"), record("a`reboot`"), record("a\nb"))
+    assert completed(f"honeytrace show --store {path} a") == []
 
 
 def test_a_command_there_is_not_is_misuse(cli: Cli) -> None:

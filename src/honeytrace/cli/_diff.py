@@ -11,7 +11,7 @@ from rich.text import Text
 
 from .._compare import Change, Pair, compare
 from .._recorded import RecordedSession, duration_text
-from ._find import config, find, known
+from ._find import config, find, known, offered
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, write
 from ._timeline import fitted, labels
@@ -32,9 +32,14 @@ _VALUE, _BEFORE = 200, 24
 
 def diff(
     before: Annotated[
-        str, typer.Argument(metavar="BEFORE", help="The earlier run, named as for show.")
+        str,
+        typer.Argument(
+            metavar="BEFORE", help="The earlier run, named as for show.", autocompletion=offered
+        ),
     ] = "@last~1",
-    after: Annotated[str, typer.Argument(metavar="AFTER", help="The later run.")] = "@last",
+    after: Annotated[
+        str, typer.Argument(metavar="AFTER", help="The later run.", autocompletion=offered)
+    ] = "@last",
     full: Annotated[
         bool, typer.Option("--full", help="Show what stayed the same, and whole values.")
     ] = False,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import typer
 
 from .. import _config
 from .._record import Record, start_session_body
-from ..errors import SessionNotFound, StoreError
+from ..errors import HoneytraceError, SessionNotFound, StoreError
 from ..lookup import StoreFamily
 from ..store import Query, Reader
 from ..store.memory import MemoryStore
@@ -31,6 +32,7 @@ __all__ = [
     "find",
     "known",
     "missed",
+    "offered",
     "open_store",
     "opened",
     "pages",
@@ -41,6 +43,10 @@ __all__ = [
 
 SHORT = 18
 """Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
+
+_OFFERED = 20
+_HARMLESS = re.compile(r"[\w.-]+", re.ASCII)
+"""Ids that a shell may be offered: others it might run."""
 
 _RECENT = re.compile(r"@last(-error)?(?:~(\d{1,4}))?")
 _PAGE = 1000
@@ -157,6 +163,18 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
     cure = f": `honeytrace {listed}` shows what there is"
     said = f"no session {one_line(wanted, 60)!r} in {settings.store}{cure}"
     raise SessionNotFound(missed(store, settings.store, said))
+
+
+def offered(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What a shell completes an id with: names for the newest, runs, and ids that begin so."""
+    ids: list[str] = []
+    with suppress(HoneytraceError), opened(ctx.params.get("store")) as store:
+        if incomplete:
+            ids = [*store.find_ids(incomplete, _OFFERED)]
+        else:
+            ids = [each.event_id for each in store.list(Query(limit=_OFFERED, roots_only=True))]
+    names = [each for each in ("@last", "@last-error") if each.startswith(incomplete)]
+    return names + [each for each in ids if _HARMLESS.fullmatch(each)]
 
 
 def missed(store: Reader, path: str | Path, otherwise: str) -> str:

@@ -15,7 +15,7 @@ from .._record import Record
 from ..errors import HoneytraceError, SessionNotFound
 from ..store import Query
 from ._courier import Courier
-from ._find import config, find, opened, pages
+from ._find import config, find, offered, opened, pages
 from ._options import AsJson, StorePath
 from ._terminal import counted, emit, one_line, progress, say
 
@@ -34,7 +34,10 @@ class Batch(NamedTuple):
 
 def push(
     wanted: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="Only these, each with its whole tree.")
+        list[str] | None,
+        typer.Argument(
+            metavar="ID", help="Only these, each with its whole tree.", autocompletion=offered
+        ),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Start over from the first session.")

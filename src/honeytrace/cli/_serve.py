@@ -9,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from ..errors import StoreError
-from ._find import config, find, opened, say_elsewhere
+from ._find import config, find, offered, opened, say_elsewhere
 from ._options import StorePath
 from ._terminal import say
 
@@ -30,7 +30,10 @@ def serve(host: Host = "127.0.0.1", port: Port = 8877, store: StorePath = None) 
 
 def ui(
     wanted: Annotated[
-        str, typer.Argument(metavar="ID", help="The session to open, such as @last.")
+        str,
+        typer.Argument(
+            metavar="ID", help="The session to open, such as @last.", autocompletion=offered
+        ),
     ] = "",
     port: Port = 0,
     store: StorePath = None,

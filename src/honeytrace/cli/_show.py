@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from .._recorded import RecordedSession, duration_text
-from ._find import config, find, known
+from ._find import config, find, known, offered
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._timeline import nodes, timeline
@@ -23,7 +23,9 @@ _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "confi
 def show(
     wanted: Annotated[
         str,
-        typer.Argument(metavar="ID", help="An id, its beginning, or @last."),
+        typer.Argument(
+            metavar="ID", help="An id, its beginning, or @last.", autocompletion=offered
+        ),
     ] = "@last",
     full: Annotated[
         bool, typer.Option("--full", help="Show whole values and the whole tree.")
