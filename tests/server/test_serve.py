@@ -80,6 +80,27 @@ os._exit(9)
     assert (kept.item.event_id, "no bad ones" in kept.reason) == ("bad", True)
 
 
+def test_what_dead_processes_left_does_not_keep_it_from_its_start(tmp_path: Path) -> None:
+    """However much that is: it answers meanwhile, and ends when it is told to."""
+    program = """
+from honeytrace._record import from_start_session
+from honeytrace.server import run
+def endless(journal, deliver):
+    while not deliver([from_start_session({"session_id": "again"}, str)]).retry:
+        pass
+run.recover_all, run._PATIENCE = endless, 0.01
+run.serve("sessions.db", port=0)
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        url = process.stderr.readline().rpartition(" ")[2].strip()
+        assert httpx.get(f"{url}/v1/events").status_code == 200
+        process.terminate()
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""
+
+
 def test_an_interrupt_ends_it_as_well(tmp_path: Path) -> None:
     """Ctrl-C leaves no traceback."""
     with start("--store", str(tmp_path / "sessions.db")) as process:

@@ -16,8 +16,10 @@ from starlette.applications import Starlette
 
 from .. import _config
 from .._passage import Passage
+from .._record import Item
 from .._recovery import recover_all
 from ..errors import ConfigurationError
+from ..sinks import Delivery
 from ..sinks.store import StoreSink
 from ..store.sqlite import SQLiteStore
 from ._guard import LOOPBACK
@@ -31,6 +33,9 @@ KEYS_VARIABLE = "HONEYTRACE_SERVER_KEYS"
 
 _GRACE = 5
 """Seconds that requests in flight have to end once the server is told to stop."""
+
+_PATIENCE = 2
+"""Seconds that what dead processes left has a head start."""
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -113,28 +118,53 @@ def serve(
         opened, warning = SQLiteStore.open(store)
         if warning:
             _say(warning)
-        _recover(opened)
+        intake = _Intake(opened)
         app = create_app(opened, keys=keys, hosts=hosts, limits=limits)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         greeting = f"honeytrace serves {opened.path} at {address}"
         try:
+            intake.start(_PATIENCE)
             _Server(app, limits, greeting, lambda: ready and ready(address)).run([listener])
         finally:
+            intake.stop()
             opened.close()
 
 
-def _recover(store: SQLiteStore) -> None:
-    """Take in what processes that died have left for this store. Nothing of that stops a start."""
-    try:
-        config = _config.load({})
-        if config.api_key:
-            return  # they were on their way to the API: `honeytrace recover` sends them
-        own = str(store.path) == config.store
-        journal = config.journal if own else str(store.path.parent / "journal")
-        recover_all(journal, Passage(lambda: StoreSink(store)).deliver)
-    except Exception as error:  # noqa: BLE001 - the store or the directory may fail in any way
-        _say(f"cannot take in what dead processes left: {error}")
+class _Intake:
+    """Takes in what processes that died have left for a store, in a thread: no amount of it keeps
+    the server from its start."""
+
+    def __init__(self, store: SQLiteStore) -> None:
+        self._store = store
+        self._passage = Passage(lambda: StoreSink(store))
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="honeytrace-intake", daemon=True)
+
+    def start(self, patience: float) -> None:
+        """Give it so many seconds before anybody asks for what it takes in."""
+        self._thread.start()
+        self._thread.join(patience)
+
+    def stop(self) -> None:
+        """End after the batch at hand; what is left is for the next start."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            config = _config.load({})
+            if config.api_key:
+                return  # they were on their way to the API: `honeytrace recover` sends them
+            path = self._store.path
+            own = str(path) == config.store
+            recover_all(config.journal if own else str(path.parent / "journal"), self._deliver)
+        except Exception as error:  # noqa: BLE001 - the store or the directory may fail in any way
+            if not self._stopping.is_set():
+                _say(f"cannot take in what dead processes left: {error}")
+
+    def _deliver(self, batch: list[Item]) -> Delivery:
+        return Delivery(batch) if self._stopping.is_set() else self._passage.deliver(batch)
 
 
 def keys_from_environment() -> list[str]:
