@@ -129,20 +129,21 @@ def lost(cells: dict[str, Cell]) -> str:
     return "" if delivered >= recorded else f"; lost {recorded - delivered:,} of {recorded:,}"
 
 
-def markdown(results: dict[str, Any]) -> str:
+def costs_table(results: dict[str, Any]) -> str:
     measured = {name for cells in results["costs"].values() for name in cells}
     names = [workload.name for workload in WORKLOADS if workload.name in measured]
     lines = []
     for side, title in (("caller", "Caller's thread"), ("process", "Whole process, delivered")):
-        lines += [f"\n{title}, µs of CPU a call ± half the spread, and times the floor\n"]
+        lines += [f"\n**{title}**, µs of CPU a call ± half the spread, and times the floor\n"]
         lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
         for label, cells in results["costs"].items():
             row = [microseconds(cells[name][side]) if name in cells else "—" for name in names]
             lines.append(f"| {label}{lost(cells)} | " + " | ".join(row) + " |")
-    if not results["sustained"]:
-        return "\n".join(lines)
-    lines += ["\nAs fast as it goes, tiny calls, and the rest\n"]
-    lines += ["| | calls | calls/s | delivered/s | delivered | flush s | memory MB | exit s |"]
+    return "\n".join(lines).strip()
+
+
+def sustained_table(results: dict[str, Any]) -> str:
+    lines = ["| | calls | calls/s | delivered/s | delivered | flush s | memory MB | exit s |"]
     lines += ["|---" * 8 + "|"]
     for label, c in results["sustained"].items():
         if not c:
@@ -153,10 +154,20 @@ def markdown(results: dict[str, Any]) -> str:
             f"| {label} | {c['calls']:,} | {c['calls_per_s']:,.0f} | {c['delivered_per_s']:,.0f} "
             f"| {arrived} | {c['flush_s']:.2f} | {c['memory_mb']:.0f} | {c['exit_s']:.2f} |"
         )
-    lines += ["\n| | import, ms over bare Python |", "|---|---|"]
+    return "\n".join(lines)
+
+
+def imports_table(results: dict[str, Any]) -> str:
+    lines = ["| | import, ms over bare Python |", "|---|---|"]
     lines += [f"| {label} | {ms:.0f} |" for label, ms in results["import_ms"].items()]
     lines += [f"\nNot installed: {', '.join(results['missing'])}"] if results["missing"] else []
     return "\n".join(lines)
+
+
+def markdown(results: dict[str, Any]) -> str:
+    if not results["sustained"]:
+        return costs_table(results)
+    return "\n\n".join(make(results) for make in (costs_table, sustained_table, imports_table))
 
 
 def main() -> None:
