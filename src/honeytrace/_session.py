@@ -297,7 +297,7 @@ class Session:
         return added if fixed is None else merge_objects(self._encode(name, fixed), added)
 
     def _metadata(self, parent_id: str | None, root_id: str) -> bytes | None:
-        own = self._object("metadata")
+        own = self._object("metadata") if self._extras or self._spec.fixed else None
         details: dict[str, Any] = {}
         if parent_id is not None:
             details = {"parent_id": parent_id, "root_id": root_id}
@@ -309,7 +309,10 @@ class Session:
                 details["status"] = self._failure[0]
         if self._masked:
             details["masked"] = self._masked
-        return merge_objects(own, orjson.dumps({RESERVED: details})) if details else own
+        if not details:
+            return own
+        reserved = b"%b" % orjson.dumps({RESERVED: details})  # a copy, as in `pieces`
+        return reserved if own is None else merge_objects(own, reserved)
 
     def _to_record(self, project: str, source: str) -> Record:
         """The record of this ended session. Children that start later are told as updates."""
@@ -340,7 +343,7 @@ class Session:
                 -(-(end + self._offset) // 1_000_000) if end else None,
                 (end - start) / 1e6 if end else None,
                 error,
-                orjson.dumps(self.children_ids) if self._children else b"[]",
+                b"%b" % orjson.dumps(self.children_ids) if self._children else b"[]",
                 self._object("config") if more else None,
                 inputs,
                 as_object(self._outputs),
