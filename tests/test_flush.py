@@ -7,7 +7,9 @@ import gc
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -250,6 +252,40 @@ def test_flapping_destination_is_told_of_once(
         f.queue.put(ended())
         assert f.flush(PATIENCE)
     assert len(caplog.records) == 1
+
+
+def test_an_outage_after_a_flap_is_told_of_when_it_lasts(
+    flusher: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What begins soon after another is not passed over for good; what was not told has no end."""
+    now, down = [0.0], [True]
+    clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter_ns=time.perf_counter_ns)
+    monkeypatch.setattr(_flush, "time", clock)
+    caplog.set_level(logging.INFO, "honeytrace")
+    sink = Scripted(lambda batch: OSError("away") if down[0] else None)
+    f = flusher(sink)
+
+    def outage() -> None:
+        down[0] = True
+        f.queue.put(ended())
+        sink.wait_batches(len(sink.batches) + 3)
+
+    def end() -> list[str]:
+        down[0] = False
+        assert f.flush(PATIENCE)
+        said = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return said
+
+    told = ["honeytrace cannot deliver, and keeps trying: away", "honeytrace delivers again"]
+    outage()
+    assert end() == told
+    outage()
+    assert end() == []
+    outage()
+    now[0] = _flush._QUIET + 1
+    sink.wait_batches(len(sink.batches) + 3)
+    assert end() == told
 
 
 def test_answer_that_is_no_delivery_is_a_failure(flusher: Make) -> None:

@@ -34,7 +34,7 @@ from .store.errors import StoreDamagedError
 logger = logging.getLogger("honeytrace")
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0
-"""Seconds in which a second outage is not told of: a flapping server must not fill the log."""
+"""Seconds in which another outage is not told of yet: a flapping server must not fill the log."""
 _DELIVERY_TIMEOUT = 60.0
 _PAUSE = 0.1
 """Seconds that a fork waits at most for an idle thread to end."""
@@ -125,6 +125,8 @@ class Flusher:
         self._failures = 0
         self._wait = self._quiet_until = 0.0
         self._trouble = ""
+        self._complained = False
+        """Whether the outage that lasts has been told of."""
         self._exit_timeout: float | None = None
 
     # the thread
@@ -333,17 +335,17 @@ class Flusher:
         longest = min(_FIRST_WAIT * 2 ** min(self._failures + 1, 10), _LONGEST_WAIT)
         self._wait = retry_after or random.uniform(longest / 2, longest)
         now = time.monotonic()
-        if self._failures == 0 and now >= self._quiet_until and self._exit_timeout is None:
-            self._quiet_until = now + _QUIET
+        if not self._complained and now >= self._quiet_until and self._exit_timeout is None:
+            self._complained, self._quiet_until = True, now + _QUIET
             logger.warning("honeytrace cannot deliver, and keeps trying: %s", why)
         with self.queue.lock:
             self._failures += 1
             self._books.notify_all()  # an impatient flush waits no longer
 
     def _recovered(self) -> None:
-        if self._failures:
+        if self._complained:
             logger.info("honeytrace delivers again")
-        self._failures = 0
+        self._failures, self._complained = 0, False
         self._damage = None
 
     # the sink
