@@ -40,6 +40,10 @@ HOSTILE: list[Any] = [
 ]  # fmt: skip
 
 
+BORDER = SIZE // 3 // SLOT * SLOT
+"""Where the blocks of our journals begin."""
+
+
 def originals() -> list[bytes]:
     """Journals as we write them, some with a call that was running."""
     found = []
@@ -51,6 +55,7 @@ def originals() -> list[bytes]:
                 with recorder.call("running", inputs={"x": "y" * 700}):
                     die(recorder.journal)
                 found.append(Path(recorder.journal.path).read_bytes())
+                assert HEADER.unpack(found[-1][: HEADER.size])[2] == BORDER
     return found
 
 
@@ -106,7 +111,7 @@ def content(data: bytearray, chance: random.Random) -> None:
 
 def used(data: bytearray, chance: random.Random) -> int:
     """A slot in use, or else any."""
-    slots = range(SLOT, max(len(data) // 2, 2 * SLOT), SLOT)
+    slots = range(SLOT, max(min(len(data), BORDER), 2 * SLOT), SLOT)
     return chance.choice([at for at in slots if data[at : at + 1] != b"\0"] or list(slots))
 
 
@@ -122,8 +127,8 @@ def forge(data: bytearray, fd: int) -> None:
     adler32, _reader.adler32 = _reader.adler32, overhear
     try:
         reader = object.__new__(Reader)
-        reader._fd, reader._size, reader._border = fd, len(data), len(data) // 2
-        for at in range(SLOT, len(data) // 2, SLOT):
+        reader._fd, reader._size, reader._border = fd, len(data), BORDER
+        for at in range(SLOT, BORDER, SLOT):
             state = data[at]
             if state in (DONE, STATIC, UPDATE):
                 reader._owners = {}
