@@ -19,16 +19,28 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import orjson
 
 from honeytrace import _reader
-from honeytrace._journal import COMMIT, DONE, HEAD, HEADER, KIN, OPEN, SLOT, STATIC, UPDATE
+from honeytrace._journal import (
+    BLOCK,
+    COMMIT,
+    DONE,
+    HEAD,
+    HEADER,
+    KIN,
+    OPEN,
+    SLOT,
+    SMALLEST,
+    STATIC,
+    UPDATE,
+)
 from honeytrace._reader import DamagedError, Reader
 from honeytrace._record import Item
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store.sqlite import SQLiteStore
 from journalled import die, recorded_kinds, recording
 
-SIZE = 32 * 1024
+SIZE = SMALLEST // BLOCK * BLOCK
 GROWTH = 64 << 20
-"""Bytes by which the process may grow, whatever the lengths in a file of 32 KiB say."""
+"""Bytes by which the process may grow, whatever the lengths in a file of 60 KiB say."""
 HOSTILE: list[Any] = [
     None, True, -1, 2**63, 1e308, "", "\0", "x" * 300, [], {}, [[]], {"": {}}, ["a", "b", "c", "d"],
     [1, 2, 3, 4], [None, None, None, 5], ["id", {"metrics": "[1]"}], ["id", {"metrics": "{"}],
@@ -55,7 +67,7 @@ def originals() -> list[bytes]:
                 with recorder.call("running", inputs={"x": "y" * 700}):
                     die(recorder.journal)
                 found.append(Path(recorder.journal.path).read_bytes())
-                assert HEADER.unpack(found[-1][: HEADER.size])[2] == BORDER
+                assert HEADER.unpack(found[-1][: HEADER.size])[1:3] == (SIZE, BORDER)
     return found
 
 
