@@ -113,6 +113,7 @@ class Lines:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._widths = [8, 7, 8]
+        self._columns = 0
 
     def print(self, records: Sequence[Record]) -> None:
         if self._as_json:
@@ -123,6 +124,7 @@ class Lines:
             (clock(r.start_time), duration_text(r.duration), one_line(r.event_name, _NAME))
             for r in records
         ]
+        self._columns = out().width  # anew, since `tail` may outlive it
         for row in cells:
             self._widths = [*map(max, self._widths, map(cell_len, row))]
         for record, row in zip(records, cells, strict=True):
@@ -131,7 +133,7 @@ class Lines:
     def _line(self, record: Record, moment: str, took: str, name: str) -> Text:
         mark, style = MARKS.get(record.status, MARKS[""])
         time_width, took_width, name_width = self._widths
-        free = out().width - SHORT - len("  ✓  ") - min(name_width, _NARROWEST)
+        free = self._columns - SHORT - len("  ✓  ") - min(name_width, _NARROWEST)
         line = Text.assemble(
             (set_cell_size(one_line(record.event_id[:SHORT]), SHORT), "cyan"),
             (f"  {moment:{time_width}}" if free >= time_width + took_width + 3 else "", "dim"),
