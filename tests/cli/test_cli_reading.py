@@ -265,6 +265,8 @@ def test_an_api_that_is_not_there_is_named(cli: Cli, monkeypatch: pytest.MonkeyP
 def test_an_id_that_is_nowhere_is_not_to_be_listed(cli: Cli, api: Api) -> None:
     """The API cannot be asked for a list, nor for the beginning of an id."""
     assert cli("show", "beyond").err.endswith(f" or at {api.url}, which knows whole ids alone\n")
+    api.events["beyond"] = {"status": "ok"}  # what is no session shows none
+    assert cli("show", "beyond").status == 1
 
 
 def test_with_a_key_an_id_is_found_wherever_it_is(

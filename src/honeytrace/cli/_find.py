@@ -153,7 +153,7 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
 
         remote = Remote(settings)
         record = remote.record(wanted)
-        if record is not None:
+        if record is not None and record.event_id:  # another server's JSON has none
             return remote.load(record)
         raise SessionNotFound(
             f"no session {one_line(wanted, 60)!r} in {settings.store} or at {address(settings)},"
