@@ -18,6 +18,7 @@ import honeytrace
 from delivery import PATIENCE, Gate, Scripted
 from honeytrace import _flush, trace_session
 from honeytrace._config import NO_JOURNAL, Config
+from honeytrace._context import OwnThread
 from honeytrace._flush import Flusher, FlushResult, Stats
 from honeytrace._queue import ANY
 from honeytrace._record import Update
@@ -286,6 +287,22 @@ def test_an_outage_after_a_flap_is_told_of_when_it_lasts(
     now[0] = _flush._QUIET + 1
     sink.wait_batches(len(sink.batches) + 3)
     assert end() == told
+
+
+def test_a_fork_while_the_thread_starts(flusher: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is not there yet cannot be waited for: it starts all the same."""
+    f = flusher(Scripted())
+    start, started = OwnThread.start, []
+
+    def delivered_meanwhile(thread: OwnThread) -> None:
+        f.step(PATIENCE)
+        f.pause()
+        start(thread)
+        started.append(thread)
+
+    monkeypatch.setattr(OwnThread, "start", delivered_meanwhile)
+    f.queue.put(ended())
+    assert started == [f._thread]
 
 
 def test_answer_that_is_no_delivery_is_a_failure(flusher: Make) -> None:

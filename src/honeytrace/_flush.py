@@ -487,7 +487,7 @@ class Flusher:
         Python 3.12 and later warn of forks beside threads.
         """
         thread = self._thread
-        if thread is None or self._is_mine() or self._waiting():
+        if thread is None or not thread.is_alive() or self._is_mine() or self._waiting():
             return
         self._thread = None
         self.queue.expect(ANY)
