@@ -321,8 +321,10 @@ def test_copying(page: Any, store: SQLiteStore, url: str) -> None:
     "address", ["/", "/sessions/generate", "/overview", "/compare?a=root&b=s0000"]
 )
 def test_a_phone_needs_no_sideways_scrolling(address: str, page: Any, store: SQLiteStore) -> None:
-    """Every page fits a narrow window."""
-    store.insert([*pipeline(), *many(3)])
+    """Every page fits a narrow window, also where the runs have calls of long names."""
+    called = [f"expand_question_with_{what}_history" for what in ("all", "no")]
+    inside = [call(name, "s0000", session_name=name, duration=999.9) for name in called]
+    store.insert([*pipeline(), *many(3), *inside])
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(address)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
