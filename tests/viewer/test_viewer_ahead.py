@@ -10,7 +10,7 @@ import pytest
 from viewer_site import call, serving
 
 from honeytrace.errors import StoreError
-from honeytrace.server.viewer import _ahead
+from honeytrace.server.viewer import _ahead, _site
 from honeytrace.store.memory import MemoryStore
 
 
@@ -64,10 +64,20 @@ def test_a_store_that_fails_does_not_end_it(
     assert "the disk is full" in caplog.text
 
 
-def test_the_choices_are_read_anew(http: httpx.Client, store: Indexed) -> None:
-    """What arrived since is offered, without a page waiting for it."""
-    assert store.times.acquire(timeout=30)
-    store.insert([call("s", project="brand new")])
+def test_the_choices_are_read_anew(
+    http: httpx.Client, store: Indexed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once where a store is small; where it is large, for the next page at the latest."""
+    monkeypatch.setattr(_site, "_FRESH", 1e9)
+    store.insert([call("s", project="first")])
+    assert 'value="first"' in http.get("/").text
+    store.insert([call(f"s{n}", project="first") for n in range(200)])
     http.get("/")
-    assert store.times.acquire(timeout=30)
-    assert 'value="brand new"' in http.get("/").text
+    store.insert([call("new", project="second")])
+    http.get("/")
+    while store.times.acquire(blocking=False):
+        pass
+    for _ in range(2):  # what was under way already may have read too early
+        http.get("/")
+        assert store.times.acquire(timeout=30)
+    assert 'value="second"' in http.get("/").text

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +15,9 @@ from honeytrace._record import Update
 from honeytrace.store.sqlite import SQLiteStore
 from surroundings import environ
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
-]
-
-expect = sync_api.expect
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 PIPELINE = Path(__file__).with_name("live_pipeline.py")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    # within this module alone: Playwright keeps an event loop in the thread that started it
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def url(store: SQLiteStore) -> Iterator[str]:
-    with serving(store) as url:
-        yield url
-
-
-@pytest.fixture
-def page(chromium: Any, url: str) -> Iterator[Any]:
-    """A window on the viewer, which nothing went wrong in: no script failed, no policy was broken,
-    and nothing was loaded from elsewhere."""
-    context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 800})
-    wrong: list[str] = []
-    page = context.new_page()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    page.on("request", lambda sent: sent.url.startswith(url) or wrong.append(sent.url))
-    yield page
-    context.close()
-    assert wrong == []
 
 
 def test_from_the_list_to_the_call_and_back_with_feedback(page: Any, store: SQLiteStore) -> None:

@@ -28,12 +28,12 @@ HOSTILE = (
 
 
 @contextmanager
-def serving(store: Store, **options: Any) -> Iterator[str]:
+def serving(store: Store, port: int = 0, **options: Any) -> Iterator[str]:
     """The URL of the viewer while the block runs; at the end the server has stopped by itself."""
     ready = threading.Event()
     app = create_app(store, **options)
     server = _Server(app, options.get("limits") or Limits(), "", ready.set)
-    with _bind("127.0.0.1", 0) as listener:
+    with _bind("127.0.0.1", port) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
