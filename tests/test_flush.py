@@ -16,12 +16,13 @@ import pytest
 
 import honeytrace
 from delivery import PATIENCE, Gate, Scripted
-from honeytrace import _flush, trace_session
+from honeytrace import _flush, _outage, trace_session
 from honeytrace._config import NO_JOURNAL, Config
 from honeytrace._context import OwnThread
-from honeytrace._flush import Flusher, FlushResult, Stats
+from honeytrace._flush import Flusher
 from honeytrace._queue import ANY
 from honeytrace._record import Update
+from honeytrace._stats import FlushResult, Stats
 from honeytrace.sinks import Delivery
 from honeytrace.store.errors import StoreDamagedError
 from honeytrace.testing import capture
@@ -52,8 +53,8 @@ def flusher() -> Iterator[Make]:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for a pause between two tries."""
-    monkeypatch.setattr(_flush, "_FIRST_WAIT", 1e-6)
-    monkeypatch.setattr(_flush, "_LONGEST_WAIT", 1e-6)
+    monkeypatch.setattr(_outage, "_FIRST_WAIT", 1e-6)
+    monkeypatch.setattr(_outage, "_LONGEST_WAIT", 1e-6)
 
 
 def balanced(stats: Stats) -> bool:
@@ -261,7 +262,8 @@ def test_an_outage_after_a_flap_is_told_of_when_it_lasts(
     """What begins soon after another is not passed over for good; what was not told has no end."""
     now, down = [0.0], [True]
     clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter_ns=time.perf_counter_ns)
-    monkeypatch.setattr(_flush, "time", clock)
+    for module in (_flush, _outage):
+        monkeypatch.setattr(module, "time", clock)
     caplog.set_level(logging.INFO, "honeytrace")
     sink = Scripted(lambda batch: OSError("away") if down[0] else None)
     f = flusher(sink)
@@ -284,7 +286,7 @@ def test_an_outage_after_a_flap_is_told_of_when_it_lasts(
     outage()
     assert end() == []
     outage()
-    now[0] = _flush._QUIET + 1
+    now[0] = _outage._QUIET + 1
     sink.wait_batches(len(sink.batches) + 3)
     assert end() == told
 
@@ -332,7 +334,7 @@ def test_partial_delivery_goes_on_at_once(flusher: Make) -> None:
     for _ in range(64):
         f.queue.put(ended())
     assert f.flush(PATIENCE) == (True, 64, 0, 0, 0)
-    assert f._failures == 0
+    assert f._outage.failures == 0
 
 
 def test_busy_destination_waits_as_long_as_it_asks(flusher: Make) -> None:
@@ -344,7 +346,7 @@ def test_busy_destination_waits_as_long_as_it_asks(flusher: Make) -> None:
     f = flusher(sink)
     f.queue.put(ended())
     sink.wait_batches(1)
-    while f._wait != 1e6:
+    while f._outage.wait != 1e6:
         pass
     assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
 

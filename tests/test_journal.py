@@ -15,7 +15,8 @@ import pytest
 import honeytrace
 from honeytrace import _journal
 from honeytrace._capture import begin, done
-from honeytrace._journal import Journal, candidates, open_journal
+from honeytrace._journal import Journal, open_journal
+from honeytrace._places import candidates
 from honeytrace._record import Update
 from honeytrace._session import Spec
 from journalled import SIZE, die, recorded_kinds, recording, recovered

@@ -16,7 +16,7 @@ PACKAGE = Path(honeytrace.__file__).parent
 
 #: The way of a record; a module may import from its own stage and those before it.
 STAGES = [
-    {"errors", "_version", "_context", "_interrupt"},
+    {"errors", "_version", "_context", "_interrupt", "_places", "_outage", "_stats"},
     {"_redact", "_fallback", "_failure", "_record"},
     {"_snapshot", "_session"},
     {"_capture", "_config", "_threads"},

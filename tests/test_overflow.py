@@ -17,11 +17,12 @@ import pytest
 from delivery import PATIENCE, Gate, Scripted
 from honeytrace import _aside, _spill
 from honeytrace._config import Config
-from honeytrace._flush import Flusher, Stats
+from honeytrace._flush import Flusher
 from honeytrace._journal import Journal
 from honeytrace._record import Item, Record, Update, from_start_session
 from honeytrace._recovery import recover, retry_refused
 from honeytrace._spill import Spill, SpillFullError
+from honeytrace._stats import Stats
 from honeytrace.sinks import Delivery
 from test_queue import ended
 
@@ -527,7 +528,7 @@ def test_what_cannot_be_set_aside_is_said_and_counted(
 
 def test_poison_is_isolated_and_set_aside(make: Make, monkeypatch: Any) -> None:
     """A record that fails every request it is in ends up alone, aside, and costs no other."""
-    monkeypatch.setattr("honeytrace._flush._FIRST_WAIT", 1e-4)
+    monkeypatch.setattr("honeytrace._outage._FIRST_WAIT", 1e-4)
     monkeypatch.setattr("honeytrace._batch.MOST_STRIKES", 3)
     bad = ended()
     poison = bad.session_id

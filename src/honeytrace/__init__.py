@@ -14,8 +14,10 @@
 #   _sampling  which trees are recorded
 #   _record    the finished session: wire names, milliseconds, merging
 #   _queue     on the way to the flush thread, bounded in bytes
-#   _journal   what is recorded and not delivered, in a file that outlives the process
-#   _flush     the flush thread: batches, retries, the books; _batch finds what stops a batch
+#   _journal   what is recorded and not delivered, in a file that outlives the process; _places
+#              says where such files are
+#   _flush     the flush thread: batches, retries, the books (_stats); _batch finds what stops a
+#              batch, _outage knows how long to wait
 #   _overflow  where records go that memory has no room for: _spill, and _aside for the refused
 #   _recovery  delivers what the dead have left: _reader reads their journals, _passage divides
 #              what a sink does not take; _keeping has it run, and opens our own journal
@@ -29,10 +31,10 @@
 from __future__ import annotations
 
 from ._context import paused, propagate
-from ._flush import FlushResult, Stats
 from ._recorded import RecordedSession
 from ._runtime import aflush, configure, flush, shutdown, stats, update_session
 from ._session import Session, current_session
+from ._stats import FlushResult, Stats
 from ._trace import session, trace_session
 from ._version import __version__
 from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import orjson
 
-from ._journal import DamagedError, owned, private
+from ._journal import DamagedError
+from ._places import owned, private
 from ._record import Item, pack, unpack
 
 logger = logging.getLogger("honeytrace")

@@ -13,72 +13,28 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import MappingProxyType
-from typing import NamedTuple
 
 from ._batch import Batch
 from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
 from ._interrupt import interrupts
 from ._journal import Slot
+from ._outage import Outage
 from ._overflow import Overflow
 from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue, size_of
 from ._record import Item
 from ._session import Session
 from ._spill import tree_of
+from ._stats import FlushResult, Stats
 from .sinks import Delivery, Sink
 from .store.errors import StoreDamagedError
 
 logger = logging.getLogger("honeytrace")
-_FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
-_QUIET = 60.0
-"""Seconds in which another outage is not told of yet: a flapping server must not fill the log."""
 _DELIVERY_TIMEOUT = 60.0
 _PAUSE = 0.1
 """Seconds that a fork waits at most for an idle thread to end."""
-
-
-_NONE: Mapping[str, int] = MappingProxyType({})
-
-
-class Stats(NamedTuple):
-    """What became of every record: recorded = delivered + pending + journalled + refused + dropped.
-
-    Updates count like sessions. `refused` and `dropped` map a reason to a number.
-    """
-
-    recorded: int = 0
-    delivered: int = 0
-    pending: int = 0
-    """In memory; the journal has a copy of each, but for the `unprotected`."""
-    journalled: int = 0
-    """On disk alone: memory had no room for them while the destination was away."""
-    refused: Mapping[str, int] = _NONE
-    dropped: Mapping[str, int] = _NONE
-    sampled_out: int = 0
-    """Trees that sampling left out; they are not among the recorded."""
-    cut: int = 0
-    """Sessions missing from trees that `keep_errors` kept; they are not among the recorded."""
-    unprotected: int = 0
-    """Records that found no room in the journal: the death of the process would have cost them."""
-
-
-class FlushResult(NamedTuple):
-    """True when all that was recorded before the flush is delivered.
-
-    What was refused or dropped makes one flush false: the next. The numbers are totals.
-    """
-
-    complete: bool
-    delivered: int
-    pending: int
-    refused: int
-    dropped: int
-
-    def __bool__(self) -> bool:
-        return self.complete
 
 
 class Flusher:
@@ -122,11 +78,7 @@ class Flusher:
         self._taken = self._delivered = self._told = 0
         self._refused: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
-        self._failures = 0
-        self._wait = self._quiet_until = 0.0
-        self._trouble = ""
-        self._complained = False
-        """Whether the outage that lasts has been told of."""
+        self._outage = Outage()
         self._exit_timeout: float | None = None
 
     # the thread
@@ -134,7 +86,7 @@ class Flusher:
     def _attend(self) -> None:
         if self._exit_timeout is not None:  # after our exit hook, no thread lives long enough
             self.queue.expect(ANY)
-            if not self._failures:
+            if not self._outage.failures:
                 self._flush_here(time.monotonic() + self._exit_timeout)
         elif self._thread is None or not self._thread.is_alive():
             self._start()
@@ -169,8 +121,8 @@ class Flusher:
         return self._thread is threading.current_thread()
 
     def _gather(self) -> None:
-        if self._failures:
-            self.queue.rest(self._wait, self.queue.limit)
+        if self._outage.failures:
+            self.queue.rest(self._outage.wait, self.queue.limit)
         else:
             self.queue.rest(self.config.flush_interval, self.config.batch_bytes)
 
@@ -201,8 +153,8 @@ class Flusher:
             # a destination that takes part of a batch is there: no reason to wait
             waits = bool(fate.retry_after or len(fate.retry) * 2 > len(part))
             if len(fate.retry) < len(part):
-                self._recovered()
-            if len(fate.retry) < len(part):
+                self._outage.ended()
+                self._damage = None
                 self._settle(part, fate)
         except BaseException as exc:
             if not self._is_mine() and (not isinstance(exc, Exception) or interrupts(exc)):
@@ -329,24 +281,9 @@ class Flusher:
 
     def _failed(self, why: str, retry_after: float | None) -> None:
         with self.importing:
-            import random  # 5 ms that only a program in trouble pays
-
-        self._trouble = why
-        longest = min(_FIRST_WAIT * 2 ** min(self._failures + 1, 10), _LONGEST_WAIT)
-        self._wait = retry_after or random.uniform(longest / 2, longest)
-        now = time.monotonic()
-        if not self._complained and now >= self._quiet_until and self._exit_timeout is None:
-            self._complained, self._quiet_until = True, now + _QUIET
-            logger.warning("honeytrace cannot deliver, and keeps trying: %s", why)
+            self._outage.failed(why, retry_after, quiet=self._exit_timeout is not None)
         with self.queue.lock:
-            self._failures += 1
             self._books.notify_all()  # an impatient flush waits no longer
-
-    def _recovered(self) -> None:
-        if self._complained:
-            logger.info("honeytrace delivers again")
-        self._failures, self._complained = 0, False
-        self._damage = None
 
     # the sink
 
@@ -405,7 +342,7 @@ class Flusher:
             self.queue.wake()
             with self.queue.lock:
                 while self._settled() < goal and (left := deadline - time.monotonic()) > 0:
-                    if self._failures and not patient:
+                    if self._outage.failures and not patient:
                         break
                     self._books.wait(left)
         return self._result(goal, tell=patient)
@@ -509,10 +446,11 @@ class Flusher:
         self._exit_timeout = timeout
         result = self.stop(timeout)
         if result.pending:
+            outage = self._outage
             logger.warning(
                 "honeytrace: %d records were not delivered before the program ended%s; %s",
                 result.pending,
-                f": {self._trouble}" if self._failures else f" within exit_timeout={timeout}",
+                f": {outage.why}" if outage.failures else f" within exit_timeout={timeout}",
                 self._keep(),
             )
 

@@ -16,11 +16,9 @@ Measured on CPython 3.11: `opened` and `closed` of a small call take about 1 us 
 
 from __future__ import annotations
 
-import errno
 import logging
 import mmap
 import os
-import stat
 import sys
 import weakref
 from collections import deque
@@ -34,6 +32,7 @@ from zlib import adler32, crc32
 import orjson
 
 from ._context import hot
+from ._places import candidates, lock, private, reserve
 from ._record import Update
 from ._session import Session, Spec
 
@@ -128,7 +127,7 @@ class Journal:
             try:
                 # a recovery may come across the file before it is locked, and remove it
                 if lock(fd) and os.fstat(fd).st_nlink:
-                    _reserve(fd, size)
+                    reserve(fd, size)
                     return cls(path, fd, size, project, source)
             except BaseException:
                 os.unlink(path)
@@ -432,63 +431,8 @@ def open_journal(
     )
 
 
-def candidates(directory: str) -> list[str]:
-    """Where a journal may be, in the order tried: as configured, the user's state, temporary.
-
-    The latter two have a place for each configured directory: one program's calls are not for
-    another to deliver.
-    """
-    import tempfile  # brings random, 5 ms
-
-    directory = os.path.abspath(directory)
-    own = f"{crc32(directory.encode('utf-8', 'surrogateescape')):08x}"
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    temporary = os.path.join(tempfile.gettempdir(), f"honeytrace-{os.geteuid()}-{own}")
-    return [directory, os.path.join(state, "honeytrace", "journal", own), temporary]
-
-
-def private(directory: str) -> str:
-    """`directory`, made with mode 0700 where missing. Raises OSError as `owned` does."""
-    parent = os.path.dirname(directory)
-    if not os.path.isdir(parent):  # whoever may rename in it could put a directory of his own here
-        os.makedirs(os.path.dirname(parent), exist_ok=True)
-        os.makedirs(parent, mode=0o700, exist_ok=True)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    return owned(directory)
-
-
-def owned(directory: str) -> str:
-    """`directory`. Raises OSError where it is none of this user, a symlink, or open to others."""
-    found = os.lstat(directory)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise PermissionError(errno.EPERM, "not a directory of this user", directory)
-    if found.st_mode & stat.S_IWOTH:
-        raise PermissionError(errno.EPERM, "others may write to it", directory)
-    return directory
-
-
-def lock(fd: int) -> bool:
-    """Take the lock that says who owns a journal; false where somebody else has it."""
-    import fcntl  # there is none on Windows
-
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _pair(s: Any) -> tuple[int, int]:
     return s._start + s._offset, s._tick
-
-
-def _reserve(fd: int, size: int) -> None:
-    """Give the file its blocks now: a page without one is a SIGBUS when the disk is full."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, 0, size)
-    else:
-        for at in range(0, size, 1 << 20):
-            os.pwrite(fd, bytes(min(1 << 20, size - at)), at)
 
 
 def _portrait(spec: Spec, project: str, source: str) -> list[Any]:

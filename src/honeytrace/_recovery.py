@@ -18,7 +18,8 @@ from functools import partial
 from typing import Protocol
 
 from ._aside import refused, set_aside, set_file_aside
-from ._journal import DamagedError, candidates, lock, owned
+from ._journal import DamagedError
+from ._places import candidates, lock, owned
 from ._queue import size_of
 from ._reader import Reader
 from ._record import Item, Record

@@ -20,7 +20,7 @@ from . import _config
 from ._config import Config, Settings
 from ._context import current, discard, hot
 from ._failure import error_text
-from ._flush import Flusher, FlushResult, Stats
+from ._flush import Flusher
 from ._interrupt import interrupts
 from ._journal import Slot, forget_all
 from ._keeping import Keeper
@@ -29,6 +29,7 @@ from ._redact import redactor
 from ._sampling import Sampler
 from ._session import Session, as_mapping, as_text
 from ._snapshot import Limits, Snapshotter
+from ._stats import FlushResult, Stats
 from .errors import ConfigurationError
 from .sinks import Sink
 from .store import Store

@@ -22,7 +22,8 @@ from zlib import crc32
 import orjson
 
 from ._aside import set_file_aside
-from ._journal import LARGEST, DamagedError, lock, private
+from ._journal import LARGEST, DamagedError
+from ._places import lock, private
 from ._queue import size_of
 from ._record import Item, Record, pack, unpack
 

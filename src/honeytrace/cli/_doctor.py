@@ -127,7 +127,7 @@ def _store(settings: Config) -> Finding:
 
 
 def _journal(settings: Config) -> Iterator[Finding]:
-    from .._journal import candidates, owned
+    from .._places import candidates, owned
 
     if settings.journal == ":none:":
         yield Finding("journal", None, "is turned off: what is pending does not survive a kill")
@@ -158,7 +158,7 @@ def _journal(settings: Config) -> Iterator[Finding]:
 
 def _is_left(file: Path) -> bool:
     """Whether a journal's process is gone."""
-    from .._journal import lock
+    from .._places import lock
 
     try:
         fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -61,7 +61,7 @@ def refused(
         _retry(store, as_json)
         return
     from .._aside import refused
-    from .._journal import candidates
+    from .._places import candidates
 
     nothing = True
     for directory in candidates(config(store).journal):

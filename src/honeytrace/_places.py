@@ -1,0 +1,63 @@
+"""Where what outlives the process is kept: directories and files of this user alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from zlib import crc32
+
+
+def candidates(directory: str) -> list[str]:
+    """Where a journal may be, in the order tried: as configured, the user's state, temporary.
+
+    The latter two have a place for each configured directory: one program's calls are not for
+    another to deliver.
+    """
+    import tempfile  # brings random, 5 ms
+
+    directory = os.path.abspath(directory)
+    own = f"{crc32(directory.encode('utf-8', 'surrogateescape')):08x}"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    temporary = os.path.join(tempfile.gettempdir(), f"honeytrace-{os.geteuid()}-{own}")
+    return [directory, os.path.join(state, "honeytrace", "journal", own), temporary]
+
+
+def private(directory: str) -> str:
+    """`directory`, made with mode 0700 where missing. Raises OSError as `owned` does."""
+    parent = os.path.dirname(directory)
+    if not os.path.isdir(parent):  # whoever may rename in it could put a directory of his own here
+        os.makedirs(os.path.dirname(parent), exist_ok=True)
+        os.makedirs(parent, mode=0o700, exist_ok=True)
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    return owned(directory)
+
+
+def owned(directory: str) -> str:
+    """`directory`. Raises OSError where it is none of this user, a symlink, or open to others."""
+    found = os.lstat(directory)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "not a directory of this user", directory)
+    if found.st_mode & stat.S_IWOTH:
+        raise PermissionError(errno.EPERM, "others may write to it", directory)
+    return directory
+
+
+def lock(fd: int) -> bool:
+    """Take the lock that says who owns a journal; false where somebody else has it."""
+    import fcntl  # there is none on Windows
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def reserve(fd: int, size: int) -> None:
+    """Give the file its blocks now: a page without one is a SIGBUS when the disk is full."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+    else:
+        for at in range(0, size, 1 << 20):
+            os.pwrite(fd, bytes(min(1 << 20, size - at)), at)
