@@ -13,7 +13,15 @@ import pytest
 
 import honeytrace
 from delivery import PATIENCE, Gate, Scripted, call
-from honeytrace import ConfigurationError, FlushResult, Stats, _runtime, session, trace_session
+from honeytrace import (
+    ConfigurationError,
+    FlushResult,
+    Stats,
+    _ends,
+    _runtime,
+    session,
+    trace_session,
+)
 from honeytrace._context import hot
 from honeytrace._record import Record
 from honeytrace.store.sqlite import SQLiteStore
@@ -342,7 +350,7 @@ def test_threads_are_carried_only_where_wanted() -> None:
 
 def test_exit_hook_without_a_runtime() -> None:
     """The end of a program that recorded nothing does nothing."""
-    _runtime._at_exit()
+    _ends.at_exit()
     assert _runtime._runtime is None
 
 
@@ -355,7 +363,7 @@ def test_forked_child_starts_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     parent = _runtime.runtime()
     monkeypatch.setattr(_runtime, "_lock", _runtime._lock)
     monkeypatch.setattr(_runtime, "_runtime", parent)
-    _runtime._after_fork_in_child()
+    _ends._after_fork_in_child(_runtime._renew)
     child = _runtime.runtime()
     assert child.flusher is not parent.flusher
     assert (honeytrace.stats(), child.config.source) == (Stats(), "here")
@@ -371,10 +379,10 @@ def test_worker_of_multiprocessing_delivers_at_its_end(monkeypatch: pytest.Monke
 
     kept: list[Any] = []
     monkeypatch.setattr(util, "Finalize", lambda *args, exitpriority: kept.append(args[1]))
-    _runtime._outlive_worker()
+    _ends.outlive_worker()
     assert kept == []
     monkeypatch.setattr(multiprocessing.process, "parent_process", lambda: "parent")
-    _runtime._outlive_worker()
+    _ends.outlive_worker()
     call()
     honeytrace.configure(sink=Scripted())
     for end in kept:

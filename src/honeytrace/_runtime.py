@@ -1,4 +1,4 @@
-"""The one mutable global: what is configured, the flusher, and the ends of the process.
+"""The one mutable global: what is configured, and all that is at work by it.
 
 Nothing runs until the first session is recorded; then the environment is read, unless `configure`
 was called before. Capture knows this module only through the functions it leaves in `hot`.
@@ -6,23 +6,21 @@ was called before. Capture knows this module only through the functions it leave
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import _config
+from . import _config, _ends
 from ._config import Config, Settings
 from ._context import current, discard, hot
 from ._failure import error_text
 from ._flush import Flusher
 from ._interrupt import interrupts
-from ._journal import Slot, forget_all
+from ._journal import Slot
 from ._keeping import Keeper
 from ._record import MERGED, Item, Update
 from ._redact import redactor
@@ -62,7 +60,7 @@ class Runtime:
         self.capture: Callable[[Session | Update], None] | None = before.capture if before else None
         """Takes everything in place of the queue, where a test asked for it."""
         self.flusher: Flusher = (
-            before.flusher if before else Flusher(config, self.make_sink, _outlive_worker)
+            before.flusher if before else Flusher(config, self.make_sink, _ends.outlive_worker)
         )
         self.keeper: Keeper = Keeper(
             config,
@@ -114,12 +112,18 @@ class Runtime:
         return store
 
     def finish(self) -> None:
-        """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left."""
+        """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left.
+
+        What is recorded afterwards has a journal of its own.
+        """
         deadline = time.monotonic() + self.config.exit_timeout
         self.keeper.end()
         self.flusher.finish(self.config.exit_timeout)
         self.keeper.join(deadline - time.monotonic())
         self.close_readers()
+        if self.keeper.journal is not None:
+            self.keeper.retire()
+            self.wire_journal()
 
     def redact(self, text: str) -> str:
         return text if self.redactor is None else self.redactor.text(text)
@@ -182,9 +186,6 @@ class Runtime:
         else:
             hot.opened = discard
 
-
-_IMPORTS = 5.0
-"""Seconds that a fork waits for the flush thread to have its modules."""
 
 _lock = threading.RLock()
 _runtime: Runtime | None = None
@@ -381,65 +382,18 @@ def captured(
             _threads.uninstall()
 
 
-def _before_fork() -> None:
-    if _runtime is not None:
-        _runtime.flusher.pause()
-        _runtime.flusher.importing.acquire(timeout=_IMPORTS)
-        # what was imported meanwhile has no hook in this fork
-        store: Any = sys.modules.get("honeytrace.store._connection")
-        if store is not None:
-            store.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    if _runtime is not None:
-        with suppress(RuntimeError):  # the wait was in vain
-            _runtime.flusher.importing.release()
-        store: Any = sys.modules.get("honeytrace.store._connection")
-        if store is not None:
-            store.after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    """The parent delivers what it has; the child starts empty, with locks and ids of its own."""
+def _renew() -> None:
+    """In a forked child: the parent delivers what it has; the child starts empty, with locks and
+    ids of its own."""
     global _lock, _runtime
     _lock = threading.RLock()
     hot.reseed()
     if _runtime is not None:
-        forget_all()
-        recovery: Any = sys.modules.get("honeytrace._recovery")
-        if recovery is not None:
-            recovery.forget()
         _runtime.flusher.forget()
         capture = _runtime.capture
         _runtime = Runtime(_runtime.config, memory=_runtime.memory is not None)
         _runtime.capture = capture
         _runtime.wire()
-
-
-def _at_exit() -> None:
-    if _runtime is not None:
-        _runtime.finish()
-        if _runtime.keeper.journal is not None:
-            _runtime.keeper.retire()
-            _runtime.wire_journal()  # what still comes has a journal of its own
-    if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):
-        # CPython forgets at the next `exec` of a text, such as a namedtuple's in what delivery
-        # imports, that Ctrl-C ended the program: the exit status would be 1, not -SIGINT
-        with suppress(KeyboardInterrupt):
-            exec("raise KeyboardInterrupt")
-
-
-def _outlive_worker() -> None:
-    """Have a worker of multiprocessing deliver at its end: it leaves by `os._exit`, without atexit.
-
-    Called when the flush thread starts, since such a process begins by clearing its finalizers.
-    """
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
-        from multiprocessing.util import Finalize
-
-        Finalize(None, _at_exit, exitpriority=-10)  # after those of the program
 
 
 def update_session(session_id: str, **fields: Any) -> None:
@@ -458,11 +412,5 @@ def update_session(session_id: str, **fields: Any) -> None:
 
 _UPDATABLE = Session.update.__code__.co_varnames[1 : 1 + Session.update.__code__.co_kwonlyargcount]
 
-atexit.register(_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+_ends.watch(lambda: _runtime, _renew)
 unconfigured()
