@@ -140,6 +140,7 @@ def test_what_recovery_sees_refused_can_be_listed_and_retried(
     (said,) = cli("refused", "--json").documents
     assert (said["session_id"], said["reason"]) == ("finished", "400 Bad Request")
     assert Path(said["path"]).parent == died / "refused"
+    assert "✗ journal   1 record refused: honeytrace refused tells why\n" in cli("doctor").out
     again = cli("refused", "--retry", "--json")
     assert (again.status, again.documents) == (1, [{"delivered": 0, "refused": 1}])
     api.answer = lambda session_id: 200
@@ -174,7 +175,7 @@ def test_a_damaged_journal_is_told(cli: Cli, died: Path) -> None:
     assert cli("recover", "--store", "s.db").status == 1
     ran = cli("doctor", "--store", "s.db")
     assert ran.status == 1
-    assert "1 damaged" in ran.out
+    assert "1 journal damaged" in ran.out
 
 
 @posix
@@ -182,7 +183,10 @@ def test_doctor_knows_of_journals_that_wait(cli: Cli, died: Path) -> None:
     """It names the command that delivers them, and leaves them where they are."""
     ran = cli("doctor")
     assert ran.status == 0
-    assert "1 of processes that died: honeytrace recover delivers them" in ran.out
+    assert (
+        "✓ journal   1 journal of processes that died: honeytrace recover delivers them\n"
+        in ran.out
+    )
     assert len(list(died.glob("*.journal"))) == 1
 
 

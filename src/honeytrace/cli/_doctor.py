@@ -127,6 +127,7 @@ def _store(settings: Config) -> Finding:
 
 
 def _journal(settings: Config) -> Iterator[Finding]:
+    from .._aside import DAMAGED, DIRECTORY
     from .._places import candidates, owned
 
     if settings.journal == ":none:":
@@ -145,14 +146,17 @@ def _journal(settings: Config) -> Iterator[Finding]:
             continue
         files = list(Path(directory).glob("*.journal"))
         left = sum(map(_is_left, files))
-        said = "" if directory == candidates(settings.journal)[0] else f"{directory}: "
-        said += f"{len(files) - left} of running processes" if files else "empty"
-        if left:
-            said += f", {left} of processes that died: honeytrace recover delivers them"
-        damaged = len(list(Path(directory, "damaged").glob("*")))
-        if damaged:
-            said += f", {damaged} damaged, kept in {directory}/damaged: delete them when read"
-        yield Finding("journal", not damaged, said)
+        refused, damaged = (len(list(Path(directory, n).glob("*"))) for n in (DIRECTORY, DAMAGED))
+        counts = {
+            "of running processes": len(files) - left,
+            "of processes that died: honeytrace recover delivers them": left,
+            f"damaged, kept in {directory}/{DAMAGED}: delete them when read": damaged,
+        }
+        said = [f"{counted(number, 'journal')} {of}" for of, number in counts.items() if number]
+        if refused:
+            said.append(f"{counted(refused, 'record')} refused: honeytrace refused tells why")
+        where = "" if directory == candidates(settings.journal)[0] else f"{directory}: "
+        yield Finding("journal", not (refused or damaged), where + (", ".join(said) or "empty"))
     # none at all is as it should be: nothing has been recorded, or all of it was delivered
 
 
