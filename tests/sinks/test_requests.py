@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from honeyhive_server import BATCH, TAKEN, HoneyHiveServer, Reply
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from honeytrace._config import Config
@@ -58,6 +58,7 @@ def sent(request: Request) -> Any:
 
 
 @given(plans, st.sampled_from(["sessions", "tree"]), st.sampled_from([None, BATCH]))
+@example([("root", ("x", CHUNK - 40), ("x", CHUNK - 40))], "sessions", None)
 def test_bodies_say_what_the_batch_says(
     plan: list[tuple[str, Text, Text]], layout: str, batch_path: str | None
 ) -> None:

@@ -99,16 +99,14 @@ class _Chunks:
                 chunk.append(before)
                 before = b","
                 for piece in (encoded,) if isinstance(encoded, bytes) else encoded:
+                    if chunk and size + len(piece) > CHUNK:
+                        yield b"".join(chunk)
+                        chunk, size = [], 0
                     if len(piece) < CHUNK:
                         chunk.append(piece)
                         size += len(piece)
                     else:  # not copied whole
-                        yield b"".join(chunk)
                         yield from (piece[at : at + CHUNK] for at in range(0, len(piece), CHUNK))
-                        chunk, size = [], 0
-                if size >= CHUNK:
-                    yield b"".join(chunk)
-                    chunk, size = [], 0
             if not objects:
                 chunk.append(lead)
         yield b"".join((*chunk, self._end))
