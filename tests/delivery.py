@@ -76,4 +76,4 @@ def isolated(monkeypatch: Any, tmp_path: Any) -> Iterator[None]:
             if (left := _runtime._runtime) is not None:
                 left.flusher.serve(left.config, lambda damage: Scripted())
                 left.flusher.stop(PATIENCE)
-                left.close_readers()
+                left.destination.close()

@@ -211,7 +211,7 @@ def test_pages_neither_repeat_nor_skip(where: str, tmp_path: Path) -> None:
     """Through sessions that all started at the same moment, too."""
     honeytrace.configure(store=tmp_path / "a.db" if where == "file" else ":memory:")
     records = [record(f"s{n:03}") for n in range(95)]
-    with closing(_runtime.runtime().make_sink(None)) as sink:
+    with closing(_runtime.runtime().destination.sink()) as sink:
         sink.deliver(records, timeout=PATIENCE)
     pages = list(honeytrace.list_sessions(limit=10).pages())
     assert [len(page) for page in pages] == [10] * 9 + [5]
@@ -410,7 +410,7 @@ def test_readonly_store_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert honeytrace.shutdown()
     monkeypatch.setattr("os.access", lambda path, mode: False)
     honeytrace.configure(store=tmp_path / "a.db")
-    store = _runtime.runtime().reader()
+    store = _runtime.runtime().destination.reader()
     assert getattr(store, "readonly", None) is True
     assert honeytrace.list_sessions()[0].inputs == {"x": 3}
 

@@ -24,7 +24,7 @@ STAGES = [
     {"_trace", "_sampling", "_batch", "_aside", "_spill", "_reader", "sinks", "store", "api"},
     {"_overflow", "_passage", "_recovery"},
     {"_flush"},
-    {"_keeping", "_ends"},
+    {"_keeping", "_ends", "_destination"},
     {"_runtime"},
 ]
 

@@ -302,7 +302,7 @@ def test_damage_that_another_process_has_mended(tmp_path: Path) -> None:
     rt = _runtime.runtime()
     os.rename(tmp_path / "a.db", tmp_path / "theirs")
     SQLiteStore(tmp_path / "a.db").close()
-    rt.make_sink(OSError("damage")).close()
+    rt.destination.sink(OSError("damage")).close()
     assert not (tmp_path / "a.db.damaged-1").exists()
 
 
@@ -326,16 +326,16 @@ def test_destination_follows_the_settings(tmp_path: Path) -> None:
     rt = _runtime.Runtime
     load = _runtime._config.load
     sink = Scripted()
-    assert rt(load({"sink": sink, "api_key": "k"}, {})).make_sink(None) is sink
+    assert rt(load({"sink": sink, "api_key": "k"}, {})).destination.sink() is sink
     key = {"api_key": "k", "server_url": "http://127.0.0.1:9"}
     api = rt(load(key, {}))
-    made = api.make_sink(None)
+    made = api.destination.sink()
     assert type(made).__name__ == "ApiSink"
     made.close()
-    assert "http://127.0.0.1:9" in api.where()
-    assert api.remote() is not None
+    assert "http://127.0.0.1:9" in api.destination.where()
+    assert api.destination.remote() is not None
     memory = rt(load({**key, "store": ":memory:"}, {}))
-    assert (memory.remote(), memory.where()) == (None, "memory")
+    assert (memory.destination.remote(), memory.destination.where()) == (None, "memory")
 
 
 def test_threads_are_carried_only_where_wanted() -> None:

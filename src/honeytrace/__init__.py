@@ -22,8 +22,8 @@
 #   _recovery  delivers what the dead have left: _reader reads their journals, _passage divides
 #              what a sink does not take; _keeping has it run, and opens our own journal
 #   sinks/     where batches go; store/ where sessions live; api/ the HoneyHive client
-#   _config    every setting; _runtime puts all of it to work, the one mutable global; _ends has it
-#              hear of forks and of the end
+#   _config    every setting; _destination where sessions go by it; _runtime puts all of it to work,
+#              the one mutable global; _ends has it hear of forks and of the end
 #   lookup     finds sessions again; _recorded is a session read back, _tree its place among others;
 #              _compare compares two, _shapes says what values look like, _notebook draws them
 #   cli/       the command line; server/ the HoneyHive-compatible server, and in it the viewer

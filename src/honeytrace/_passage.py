@@ -53,6 +53,7 @@ class Passage:
         """Try these together."""
         if self._sink is None:
             self._sink = self._make()
+        self.hopeless = False
         try:
             with self._turn():
                 fate = self._sink.deliver(part, timeout=timeout)

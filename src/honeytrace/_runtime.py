@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import _config, _ends
 from ._config import Config, Settings
 from ._context import current, discard, hot
+from ._destination import Destination
 from ._failure import error_text
 from ._flush import Flusher
 from ._interrupt import interrupts
@@ -29,13 +30,9 @@ from ._session import Session, as_mapping, as_text
 from ._snapshot import Limits, Snapshotter
 from ._stats import FlushResult, Stats
 from .errors import ConfigurationError
-from .sinks import Sink
-from .store import Store
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from ._remote import Remote
 
 logger = logging.getLogger("honeytrace")
 
@@ -47,11 +44,8 @@ class Runtime:
         self, config: Config, *, memory: bool = False, before: Runtime | None = None
     ) -> None:
         self.config = config
-        self.memory = None
-        if memory or config.store == ":memory:":
-            from .store.memory import MemoryStore
-
-            self.memory = (before and before.memory) or MemoryStore()
+        place = before.destination if before else None
+        self.destination: Destination = Destination(config, memory, place)
         self.redactor = redactor(config.redact)
         limits = Limits(config.max_bytes, config.max_depth, config.max_items)
         self.snapshotter = Snapshotter(limits, self.redactor)
@@ -59,57 +53,16 @@ class Runtime:
         self.left_out = 0 if before is None else before.sampled_out
         self.capture: Callable[[Session | Update], None] | None = before.capture if before else None
         """Takes everything in place of the queue, where a test asked for it."""
+        make_sink = self.destination.sink
         self.flusher: Flusher = (
-            before.flusher if before else Flusher(config, self.make_sink, _ends.outlive_worker)
+            before.flusher if before else Flusher(config, make_sink, _ends.outlive_worker)
         )
-        self.keeper: Keeper = Keeper(
-            config,
-            self.flusher,
-            lambda: self.make_sink(None),
-            _lock,
-            None if before is None else before.keeper,
-        )
-        # shared, since sessions that were found before read on in theirs
-        self._readers: dict[str, Store] = before._readers if before else {}
-        self._reader_lock: Any = before._reader_lock if before else threading.RLock()
-        self._file: tuple[int, int] | None = None
+        older = before.keeper if before else None
+        self.keeper: Keeper = Keeper(config, self.flusher, make_sink, _lock, older)
 
     @property
     def sampled_out(self) -> int:
         return self.left_out + self.sampler.left_out
-
-    def make_sink(self, damage: Exception | None) -> Sink:
-        """The destination; `damage` is what made the last one unusable."""
-        from .sinks.store import StoreSink
-
-        if self.config.sink is not None:
-            return self.config.sink  # type: ignore[no-any-return]
-        if self.memory is not None:
-            return StoreSink(self.memory)
-        if self.config.api_key:
-            from .sinks.api import ApiSink
-
-            return ApiSink(self.config)
-        return StoreSink(self._open_store(damage))
-
-    def _open_store(self, damage: Exception | None) -> Store:
-        from pathlib import Path
-
-        from .store._connection import identity, set_aside, store_error
-        from .store.sqlite import SQLiteStore
-
-        path = Path(self.config.store)
-        if damage is not None and identity(path) == self._file:  # else another process did it
-            kept = set_aside(path)
-            logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
-        try:
-            store, warning = SQLiteStore.open(path)
-        except OSError as error:  # something on the way to the file
-            raise store_error(error, path) from error
-        self._file = identity(path)
-        if warning:
-            logger.warning("honeytrace: %s", warning)
-        return store
 
     def finish(self) -> None:
         """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left.
@@ -120,46 +73,13 @@ class Runtime:
         self.keeper.end()
         self.flusher.finish(self.config.exit_timeout)
         self.keeper.join(deadline - time.monotonic())
-        self.close_readers()
+        self.destination.close()
         if self.keeper.journal is not None:
             self.keeper.retire()
             self.wire_journal()
 
     def redact(self, text: str) -> str:
         return text if self.redactor is None else self.redactor.text(text)
-
-    def reader(self) -> Store | None:
-        """The store to look sessions up in; None while there is none."""
-        path = self.config.store
-        if self.memory is not None:
-            return self.memory
-        with self._reader_lock:
-            if path not in self._readers and os.path.exists(path):
-                from .store.sqlite import SQLiteStore
-
-                self._readers[path] = SQLiteStore(path, readonly=not os.access(path, os.W_OK))
-            return self._readers.get(path)
-
-    def close_readers(self) -> None:
-        """Close the stores that lookup has opened; the next lookup opens its own again."""
-        with self._reader_lock:
-            for path in list(self._readers):
-                self._readers.pop(path).close()
-
-    def remote(self) -> Remote | None:
-        """The API to look sessions up in; None while sessions do not go there."""
-        if self.memory is not None or not self.config.api_key:
-            return None
-        from ._remote import Remote
-
-        return Remote(self.config)
-
-    def where(self) -> str:
-        """Where sessions are stored, for a message."""
-        if self.memory is not None:
-            return "memory"
-        api = f" or at {self.config.server_url}" if self.config.api_key else ""
-        return self.config.store + api
 
     def wire(self) -> None:
         """Let capture record through this runtime."""
@@ -181,7 +101,7 @@ class Runtime:
 
     def wire_journal(self) -> None:
         """Have the journal hear of what begins."""
-        if self.memory is None and self.capture is None:
+        if self.destination.memory is None and self.capture is None:
             self.keeper.wire()
         else:
             hot.opened = discard
@@ -212,7 +132,7 @@ def configure(**settings: Unpack[Settings]) -> None:
             old.flusher.flush(old.config.exit_timeout, patient=False)
         _arguments.update(settings)
         _runtime = new
-        new.flusher.serve(config, new.make_sink)
+        new.flusher.serve(config, new.destination.sink)
         new.wire()
         if old is not None:
             old.keeper.end()
@@ -391,7 +311,7 @@ def _renew() -> None:
     if _runtime is not None:
         _runtime.flusher.forget()
         capture = _runtime.capture
-        _runtime = Runtime(_runtime.config, memory=_runtime.memory is not None)
+        _runtime = Runtime(_runtime.config, memory=_runtime.destination.memory is not None)
         _runtime.capture = capture
         _runtime.wire()
 

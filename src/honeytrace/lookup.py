@@ -131,14 +131,14 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
     if found is None:
         raise SessionNotFound(
             f"no session {session_id!r} is pending in this process or stored in "
-            f"{_runtime.runtime().where()}; configure(store=…) says which store is read"
+            f"{_runtime.runtime().destination.where()}; configure(store=…) says which store is read"
         )
     return found
 
 
 def _at_the_api(session_id: str) -> RecordedSession | None:
     """The session as the API has it, with the updates that still wait here."""
-    remote = _runtime.runtime().remote()
+    remote = _runtime.runtime().destination.remote()
     record = None if remote is None else remote.record(session_id)
     if remote is None or record is None:
         return None
@@ -153,7 +153,7 @@ def _reader(timeout: float, session_id: str | None = None) -> Reader:
     that which is in the tree of this session."""
     rt = _runtime.runtime()
     rt.flusher.flush(timeout, patient=False)
-    store, pending = rt.reader(), _runtime.pending(session_id)
+    store, pending = rt.destination.reader(), _runtime.pending(session_id)
     return store if store is not None and not pending else Overlay(store, pending)
 
 

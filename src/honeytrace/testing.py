@@ -51,7 +51,7 @@ def capture(
     sessions = CapturedSessions()
 
     def take(runtime: _runtime.Runtime, item: Session | Update) -> None:
-        store, config = runtime.memory, runtime.config
+        store, config = runtime.destination.memory, runtime.config
         assert store is not None
         family = StoreFamily(store)
         if isinstance(item, Update):
