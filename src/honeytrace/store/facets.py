@@ -44,7 +44,8 @@ def _facets(rows: str) -> str:
 _NEW = "SELECT new.id AS id, new.metrics AS metrics, new.user_properties AS user_properties"
 _REMOVE = "DELETE FROM facets WHERE id = old.id"
 _LAST = "(SELECT coalesce(max(id), 0) FROM events)"
-_HELD = "old.id <= (SELECT upto FROM facets_held)"
+_UPTO = "(SELECT upto FROM facets_held)"
+_HELD = f"old.id <= {_UPTO}"
 _CREATE = (
     """
     CREATE TABLE facets (name TEXT NOT NULL, value NOT NULL, id INTEGER NOT NULL,
@@ -122,23 +123,23 @@ def _held(
     few_rows: bool,
     looked_into: Condition,
 ) -> Condition:
-    """The rows by number, and those that the table does not know yet by looking into them; all by
-    looking where the JSON of few rows is sooner read than many numbers."""
-    if not _exists(conn):
+    """The rows by number; by looking into them where the JSON of few is sooner read than many
+    numbers, or than rows that the table does not know yet."""
+    behind = is_behind(conn)
+    if behind and few_rows:
         return looked_into
-    numbers = f"SELECT id FROM facets WHERE name = ? AND value {operator} ?"
-    found = [str(row) for (row,) in conn.execute(f"{numbers} LIMIT ?", (*wanted, RARE + 1))]
+    numbers, values = f"SELECT id FROM facets WHERE name = ? AND value {operator} ?", wanted
+    if behind:
+        known = _exists(conn)
+        json, more = looked_into
+        # in the order of the rows: to look into all of them along the time index takes ten times
+        rest = f"SELECT id FROM events WHERE id > {_UPTO if known else 0} AND {json}"
+        numbers, values = (f"{numbers} UNION ALL {rest}", wanted + more) if known else (rest, more)
+    found = [str(row) for (row,) in conn.execute(f"{numbers} LIMIT ?", (*values, RARE + 1))]
     if len(found) <= RARE:
-        condition, values = f"id IN ({', '.join(found)})", list[object]()
-    elif few_rows:
-        return looked_into
-    else:
-        # the plus keeps SQLite from fetching and sorting every match: it walks the time index
-        condition, values = f"+id IN ({numbers})", wanted
-    if not is_behind(conn):
-        return condition, values
-    json, more = looked_into
-    return f"({condition} OR id > (SELECT upto FROM facets_held) AND {json})", [*values, *more]
+        return f"id IN ({', '.join(found)})", []
+    # the plus keeps SQLite from fetching and sorting every match: it walks the time index instead
+    return looked_into if few_rows else (f"+id IN ({numbers})", values)
 
 
 def _exists(conn: sqlite3.Connection) -> bool:

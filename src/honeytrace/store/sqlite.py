@@ -171,7 +171,7 @@ class SQLiteStore:
         thread. Others write in between, and queries take the indexes as they are.
         """
         with self._indexing:
-            for index in (zones, facets, search):
+            for index in (facets, zones, search):
                 self._catch_up(index)
 
     def delete(self, *, before: float) -> int:
