@@ -711,6 +711,20 @@ def test_exit_says_what_it_loses_and_why(flusher: Make, caplog: pytest.LogCaptur
     )
 
 
+def test_exit_does_not_repeat_what_was_said(
+    flusher: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The reason, which may be long, stands in the log once."""
+    sink = Scripted(lambda batch: OSError("read-only disk"))
+    f = flusher(sink)
+    f.queue.put(ended())
+    sink.wait_batches(2)
+    f.finish(0.05)
+    told, line = (record.getMessage() for record in caplog.records)
+    assert "read-only disk" in told
+    assert line.startswith("honeytrace: 1 records were not delivered before the program ended; ")
+
+
 def test_exit_says_that_time_was_up(flusher: Make, caplog: pytest.LogCaptureFixture) -> None:
     """A destination that hangs at exit is left behind, and the setting is named."""
     gate = Gate()

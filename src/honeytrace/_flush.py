@@ -447,10 +447,11 @@ class Flusher:
         result = self.stop(timeout)
         if result.pending:
             outage = self._outage
+            why = f": {outage.why}" if outage.failures else f" within exit_timeout={timeout}"
             logger.warning(
                 "honeytrace: %d records were not delivered before the program ended%s; %s",
                 result.pending,
-                f": {outage.why}" if outage.failures else f" within exit_timeout={timeout}",
+                "" if outage.failures and outage.why == outage.told else why,
                 self._keep(),
             )
 

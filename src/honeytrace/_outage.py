@@ -21,7 +21,8 @@ class Outage:
         self.wait = 0.0
         """Seconds until the next attempt."""
         self.why = ""
-        self._told = False
+        self.told: str | None = None
+        """What was said of it."""
         self._quiet_until = 0.0
 
     def failed(self, why: str, retry_after: float | None, *, quiet: bool) -> None:
@@ -32,13 +33,13 @@ class Outage:
         longest = min(_FIRST_WAIT * 2 ** min(self.failures + 1, 10), _LONGEST_WAIT)
         self.wait = retry_after or random.uniform(longest / 2, longest)
         now = time.monotonic()
-        if not self._told and now >= self._quiet_until and not quiet:
-            self._told, self._quiet_until = True, now + _QUIET
+        if self.told is None and now >= self._quiet_until and not quiet:
+            self.told, self._quiet_until = why, now + _QUIET
             logger.warning("honeytrace cannot deliver, and keeps trying: %s", why)
         self.failures += 1
 
     def ended(self) -> None:
         """A delivery succeeded."""
-        if self._told:
+        if self.told is not None:
             logger.info("honeytrace delivers again")
-        self.failures, self._told = 0, False
+        self.failures, self.told = 0, None
