@@ -199,7 +199,7 @@ TestBooks = BooksMachine.TestCase
 TestBooks.settings = settings(
     derandomize=True,
     deadline=None,
-    max_examples=30,
+    max_examples=80,
     stateful_step_count=30,
     suppress_health_check=[HealthCheck.too_slow],
 )

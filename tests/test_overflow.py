@@ -114,6 +114,24 @@ def test_bound_and_oldest(tmp_path: Path, monkeypatch: Any) -> None:
     spill.settle()
 
 
+def test_what_was_taken_is_not_given_up(tmp_path: Path, monkeypatch: Any) -> None:
+    """It is still on its way, and nothing but memory has it otherwise; what is behind it goes."""
+    monkeypatch.setattr(_spill, "SEGMENT", 1_000)
+    spill = Spill(str(tmp_path), 10**9)
+    for n in range(8):
+        spill.append([record(f"r{n}", 400)])
+    taken, _ = spill.take(1, 10**9)
+    lost = 0
+    while dropped := spill.drop_oldest():
+        lost += dropped
+    assert (ids(taken), lost, spill.waiting) == (["r0"], 7, 0)
+    spill.append([record("after")])
+    spill.forget()
+    found: list[Item] = []
+    recover(str(tmp_path), found.extend)
+    assert ids(found) == ["r0", "after"]
+
+
 def test_a_damaged_segment_costs_what_cannot_be_read(tmp_path: Path) -> None:
     """The other items are delivered, what is lost is counted, and the file is kept."""
     spill = Spill(str(tmp_path), 10**9)
