@@ -322,6 +322,19 @@ def test_a_full_disk_keeps_the_store_whole(store: SQLiteStore) -> None:
     assert store.size().sessions == 3
 
 
+def test_a_full_disk_can_be_read(store: SQLiteStore) -> None:
+    """Every condition is answered without the indexes that there is no room for."""
+    store.insert([record("a", user_properties=b'{"id":"u"}'), record("b")])
+    conn = store._writer.get()
+    (pages,) = conn.execute("PRAGMA page_count").fetchone()
+    conn.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="disk is full"):
+        store.index()
+    assert ids(store.list(Query(text="why"))) == ["b", "a"]
+    assert ids(store.list(Query(user="u"))) == ["a"]
+    assert store.changed(None) == ([], 0)
+
+
 def test_a_locked_store_is_busy(store: SQLiteStore, path: Path) -> None:
     """While another holds the write lock, writing raises `StoreBusyError` and reading goes on."""
     store.insert([record("a")])

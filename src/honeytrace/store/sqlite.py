@@ -37,7 +37,7 @@ from . import (
     zones,
 )
 from ._connection import Connection, identity, open_readonly, open_writable, set_aside, store_error
-from .errors import StoreBusyError, StoreDamagedError
+from .errors import StoreDamagedError
 
 __all__ = ["SQLiteStore"]
 
@@ -142,7 +142,8 @@ class SQLiteStore:
             return _reading.arrived(conn, after, limit)
 
     def changed(self, after: int | None, limit: int = 100) -> Arrivals:
-        self._catch_up(changes)
+        with suppress(StoreError):  # a store that cannot be written can still be read
+            self._catch_up(changes)
         with self._connection(self._reader) as conn:
             return _reading.changed(conn, after, limit)
 
@@ -168,7 +169,8 @@ class SQLiteStore:
         """Bring what finds sessions up to date: half a minute for the first million rows.
 
         A query does so with what finds texts, users and metrics; a server does it all ahead, in a
-        thread. Others write in between, and queries take the indexes as they are.
+        thread. Others write in between, and queries take the indexes as they are. Raises
+        StoreError.
         """
         with self._indexing:
             for index in (facets, zones, search):
@@ -209,12 +211,11 @@ class SQLiteStore:
         self._reader.close()
 
     def _catch_up(self, index: Index) -> None:
-        """Bring an index up to date. What a busy store leaves out of it is found without it."""
-        with suppress(StoreBusyError):
-            while not self.readonly and self._is_behind(index):
-                with self._transaction() as conn:
-                    index.catch_up(conn)
-                time.sleep(_TURN)
+        """Bring an index up to date. Raises StoreError."""
+        while not self.readonly and self._is_behind(index):
+            with self._transaction() as conn:
+                index.catch_up(conn)
+            time.sleep(_TURN)
 
     def _is_behind(self, index: Index) -> bool:
         with self._connection(self._reader) as conn:
@@ -253,8 +254,10 @@ class SQLiteStore:
         # what another thread is at is not waited for
         if wanted and self._indexing.acquire(blocking=False):
             try:
-                for index in wanted:
-                    self._catch_up(index)
+                # what a busy store or a full disk leaves out is found without an index
+                with suppress(StoreError):
+                    for index in wanted:
+                        self._catch_up(index)
             finally:
                 self._indexing.release()
         with self._connection(self._reader) as conn:
