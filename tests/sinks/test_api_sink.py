@@ -278,6 +278,20 @@ def test_the_batch_route_goes_away(server: HoneyHiveServer, make_sink: MakeSink)
     assert {"a", "b"} <= set(server.sessions)
 
 
+def test_the_batch_route_goes_away_amid_a_batch(
+    server: HoneyHiveServer, make_sink: MakeSink
+) -> None:
+    """Of several requests to a batch route that is gone, none counts as a refusal of records."""
+    server.headers = ANNOUNCED
+    sink = make_sink()
+    sink.deliver(records(2), timeout=30)
+    server.headers = ()
+    statuses = iter([413])
+    server.answer = lambda r: Reply(next(statuses, 404)) if r.path == BATCH else None
+    assert sink.deliver([record(name) for name in "abcd"], timeout=30) == TAKEN
+    assert set("abcd") <= set(server.sessions)
+
+
 @pytest.mark.parametrize("status", [413, 422])
 def test_a_refused_request_is_split(
     server: HoneyHiveServer, make_sink: MakeSink, status: int

@@ -64,6 +64,11 @@ class Request(NamedTuple):
     end: bytes
     """The last bytes of the body."""
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it is one to the batch route, also when that was withdrawn since."""
+        return self.lists is _kinds
+
     def halves(self) -> tuple[Request, Request]:
         """Two requests for the items of this one, which has more than one."""
         half = len(self.items) // 2

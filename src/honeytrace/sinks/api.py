@@ -170,9 +170,9 @@ class _Shipment:
             self._settle(item for item in request.items if item.event_id in stored)
         elif status >= 500 or status in _AGAIN:
             self._later(reply)
-        elif status in _NO_ROUTE and request.path == self._sink.batch_path:
+        elif status in _NO_ROUTE and request.is_mixed:
             self._sink.batch_path = None
-            for step in self._requests(request.items):
+            for step in requests(request.items, self._sink.config.layout, None):
                 self._queue.extend(step)
         elif status < 400 or status in (401, 403) or self._is_astray(request, status):
             self._stop(request, status)
@@ -191,7 +191,7 @@ class _Shipment:
 
     def _accepted(self, request: Request, reply: Reply) -> None:
         refused: dict[tuple[str, int], str] = {}
-        if request.path == self._sink.batch_path:
+        if request.is_mixed:
             for each in reply.json()["refused"]:
                 refused[each["kind"], each["index"]] = each["reason"]
         self._settle(request.items)
