@@ -269,6 +269,20 @@ def test_parameters_may_have_any_name() -> None:
     assert sessions[0].inputs == {"_ht_fn": 1, "_ht_spec": 2, "_ht_get": 4}
 
 
+@pytest.mark.parametrize("name", [".0", "class", "a name", "StopIteration"])
+def test_parameters_of_code_that_was_made_may_have_any_name(name: str) -> None:
+    """Those that no template can have, as `.0` of generator expressions, or uses otherwise."""
+
+    def twice(given: Any) -> Any:
+        yield given
+        yield given
+
+    twice.__code__ = twice.__code__.replace(co_varnames=(name,))
+    with capture() as sessions:
+        assert list(trace_session(twice)(1)) == [1, 1]
+    assert sessions[0].outputs == {"count": 2, "yields": [1, 1]}
+
+
 @pytest.mark.parametrize("more", ["JSON's own", Path("shown")], ids=["plain", "shown"])
 def test_values_are_recorded_as_they_were(more: object) -> None:
     """Inputs at entry and outputs at exit: what is changed in them afterwards stays out."""

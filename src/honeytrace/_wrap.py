@@ -14,6 +14,7 @@ from __future__ import annotations
 import linecache
 from functools import cached_property, lru_cache, partial, partialmethod, wraps
 from itertools import count
+from keyword import iskeyword
 from types import CodeType, FunctionType, MethodType, coroutine
 from typing import Any
 
@@ -102,6 +103,8 @@ _VALUES = {
     "_ht_Stream": Stream,
     "_ht_Bystander": Bystander,
 }
+_CAUGHT = ("BaseException", "StopIteration", "StopAsyncIteration")
+"""Builtins that the templates use."""
 _FIRST = ("self", "cls", "mcs", "mcls")
 # flags of code objects, as `inspect` names them: https://docs.python.org/3/library/inspect.html
 VARARGS, VARKEYWORDS, GENERATOR = 0x4, 0x8, 0x20
@@ -179,7 +182,7 @@ def _flags(target: Any) -> int:
 def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     """The function that stands in for `fn`: of the same signature and kind."""
     names, params, call = _parameters(fn)
-    if any(name.startswith("_ht_") for name in names):
+    if not all(map(_is_free, names)):
         return build_any(fn, options)
     recorded = _recorded(fn, names, options["capture_inputs"])
     by_name = ", ".join(f"{name!r}: {name}" for name in recorded or ())
@@ -190,6 +193,12 @@ def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     traced.__kwdefaults__ = fn.__kwdefaults__
     wraps(fn)(traced)
     return coroutine(traced) if flags & ITERABLE_COROUTINE else traced
+
+
+def _is_free(name: str) -> bool:
+    """Whether the templates can have a parameter of this name; generated code may have any."""
+    taken = name.startswith("_ht_") or name in _CAUGHT or iskeyword(name)
+    return name.isidentifier() and not taken
 
 
 def _parameters(fn: FunctionType) -> tuple[list[str], str, str]:
