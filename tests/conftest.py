@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("aftermath", "delivery", "ending", "twins")
 from delivery import isolated  # noqa: E402 - after its asserts are made to explain themselves
 from ending import Place  # noqa: E402
 from honeytrace.store.sqlite import SQLiteStore  # noqa: E402
+
+# the same examples in every run, and a busy machine is no failure
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ trees: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(trees, trees)
 def test_nothing_is_lost_or_told_twice(one: Tree, other: Tree) -> None:
     """Each session of both runs is in exactly one pair, and the other way round it mirrors."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from honeytrace._record import (
@@ -29,10 +29,7 @@ from honeytrace._record import (
 from honeytrace._session import Spec
 from test_queue import ended
 
-# a busy machine is no failure
-unhurried = settings(
-    derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
-)
+few = settings(max_examples=50)
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | text
@@ -66,14 +63,14 @@ def records(draw: st.DrawFn) -> Record:
     )
 
 
-@unhurried
+@few
 @given(records())
 def test_a_redelivery_changes_nothing(record: Record) -> None:
     """Merged with itself a record is as it was."""
     assert merge(record, record) == record
 
 
-@unhurried
+@few
 @given(records(), records())
 def test_equal_times_are_a_redelivery(old: Record, new: Record) -> None:
     """A second account of the same times adds children alone: updates may have come in between."""
@@ -82,7 +79,7 @@ def test_equal_times_are_a_redelivery(old: Record, new: Record) -> None:
     assert merge(old, again) == old._replace(children_ids=ids)
 
 
-@unhurried
+@few
 @given(records())
 def test_the_end_of_a_call_is_not_unlearnt(record: Record) -> None:
     """A late account of it as interrupted, from a journal, does not undo the finished record."""
@@ -93,7 +90,7 @@ def test_the_end_of_a_call_is_not_unlearnt(record: Record) -> None:
     assert (finished.status, finished.end_time) == (record.status, record.end_time)
 
 
-@unhurried
+@few
 @given(records(), records())
 def test_a_redelivered_continuation_changes_nothing(old: Record, new: Record) -> None:
     """However often the second account comes again, once was enough."""
@@ -101,7 +98,7 @@ def test_a_redelivered_continuation_changes_nothing(old: Record, new: Record) ->
     assert merge(once, new) == once
 
 
-@unhurried
+@few
 @given(records(), records())
 def test_a_merge_loses_nothing(old: Record, new: Record) -> None:
     """The merged record spans both, names all children and holds the keys of both; new wins."""
@@ -117,7 +114,7 @@ def test_a_merge_loses_nothing(old: Record, new: Record) -> None:
         assert both == {**before, **after}
 
 
-@unhurried
+@few
 @given(records(), objects, objects)
 def test_updates_merge_into_mappings(record: Record, first: Any, second: Any) -> None:
     """Two updates of a mapping are one update with both, and once more changes nothing."""
@@ -237,7 +234,7 @@ def test_the_wire_form() -> None:
     }
 
 
-@unhurried
+@few
 @given(records(), st.sampled_from(["ok", "error", "cancelled"]))
 def test_the_wire_loses_nothing(record: Record, status: str) -> None:
     """A record that notes its family and status under the reserved key returns from its own

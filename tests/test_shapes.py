@@ -155,7 +155,7 @@ anything = st.recursive(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from("ab"), anything, max_size=2))
 def test_detection_never_fails(fields: dict[str, Any]) -> None:
     """Whatever JSON there is gets a part for each key, in order, filled as its kind says."""
