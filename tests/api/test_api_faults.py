@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from honeytrace.api import (
     APIConnectionError,
     APIError,
     HoneyHive,
+    HoneyHiveCore,
     InvalidRequestError,
     PartialBatchError,
     RequestOptions,
@@ -22,6 +24,7 @@ from honeytrace.api import (
     RetryConfig,
     SDKError,
     StartSessionResponse,
+    Streamed,
     ValidationError,
 )
 
@@ -230,3 +233,22 @@ def test_dripping_body(server: Loopback) -> None:
     client = HoneyHive("key", server_url=server.url, timeout=20, _clock=clock)
     with client, pytest.raises(RequestTimeoutError, match="while the body arrived"):
         client.session.start_session(START)
+
+
+def test_body_taken_slowly(server: Loopback) -> None:
+    """A body in chunks is sent no longer than the deadline, though every write is in time."""
+    time, begun = FakeClock(), 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal begun
+        while begun < 100:
+            begun += 1
+            time.now += 1
+            yield b" "
+
+    server.script = [STARTED]
+    core = HoneyHiveCore("key", server_url=server.url, _clock=time.clock())
+    body, options = Streamed(chunks(), 100), RequestOptions(timeout=20)
+    with core, pytest.raises(RequestTimeoutError, match="while the body was sent"):
+        core.send_json("POST", "/v1/slow", body, options=options)
+    assert begun == 20

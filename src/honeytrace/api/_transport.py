@@ -61,14 +61,19 @@ class Blocking:
         return own
 
     def send(self, request: httpx.Request, seconds: float, **how: Any) -> httpx.Response:
-        """The reply, read whole. Raises httpx's errors, ReadTimeout after `seconds` too."""
+        """The reply, read whole. Raises httpx's errors, a TimeoutException after `seconds` too."""
         if math.isinf(seconds):
             return self.client().send(request, **how)
-        give_up_at = self._clock.monotonic() + seconds
+        now = self._clock.monotonic
+        give_up_at = now() + seconds
+        unsent = httpx.WriteTimeout("the deadline passed while the body was sent")
+        unread = httpx.ReadTimeout("the deadline passed while the body arrived")
+        assert isinstance(request.stream, httpx.SyncByteStream)
+        request.stream = _Deadlined(request.stream, now, give_up_at, unsent)
         response = self.client().send(request, stream=True, **how)
         try:
             assert isinstance(response.stream, httpx.SyncByteStream)
-            response.stream = _Deadlined(response.stream, self._clock.monotonic, give_up_at)
+            response.stream = _Deadlined(response.stream, now, give_up_at, unread)
             response.read()
         finally:
             response.close()
@@ -94,19 +99,24 @@ class Blocking:
 
 
 class _Deadlined(httpx.SyncByteStream):
-    """A body that stops arriving when time is up: httpx's timeouts start anew with every read."""
+    """A body that ends in `late` when time is up: httpx's timeouts start anew with every part."""
 
     def __init__(
-        self, stream: httpx.SyncByteStream, now: Callable[[], float], give_up_at: float
+        self,
+        stream: httpx.SyncByteStream,
+        now: Callable[[], float],
+        give_up_at: float,
+        late: httpx.TimeoutException,
     ) -> None:
         self._stream = stream
         self._now = now
         self._give_up_at = give_up_at
+        self._late = late
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._stream:
             if self._now() >= self._give_up_at:
-                raise httpx.ReadTimeout("the deadline passed while the body arrived")
+                raise self._late
             yield part
 
     def close(self) -> None:
