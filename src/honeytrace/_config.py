@@ -117,6 +117,9 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """A destination of your own (`honeytrace.sinks.Sink`), in place of store and API."""
 
     def __init__(self, **settings: Any) -> None:
+        unknown = sorted(settings.keys() - SETTINGS.keys())
+        if unknown:
+            raise TypeError(f"there is no setting {unknown}")
         defaults = {name: setting.default for name, setting in SETTINGS.items()}
         self.__dict__.update(defaults, **settings)
 
