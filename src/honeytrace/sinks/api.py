@@ -15,7 +15,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from .._config import Config
@@ -58,6 +59,8 @@ class ApiSink:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.core = HoneyHiveCore(config.api_key, server_url=config.server_url)
+        self._cores = [self.core]
+        self._idle = deque(self._cores)
         self.batch_path: str | None = None
         self.proven: set[str] = set()
         """Routes that have answered with success."""
@@ -73,7 +76,25 @@ class ApiSink:
 
     def close(self) -> None:
         """Close the connections."""
-        self.core.close()
+        for core in self._cores:
+            core.close()
+
+    @contextmanager
+    def connected(self) -> Iterator[HoneyHiveCore]:
+        """A client for one thread, kept with its connection for the next.
+
+        One for all would look through all connections at every request: at 32 of them that is half
+        of what a request costs.
+        """
+        try:
+            core = self._idle.pop()
+        except IndexError:
+            core = HoneyHiveCore(self.config.api_key, server_url=self.config.server_url)
+            self._cores.append(core)
+        try:
+            yield core
+        finally:
+            self._idle.append(core)
 
     def hear(self, reply: Reply) -> None:
         """Note what any reply tells about the server."""
@@ -136,19 +157,22 @@ class _Shipment:
         outer = current.get()
         current.set(_DELIVERING)
         try:
-            while not self._stopped and (left := self._left()) > 0:
-                self._send(self._queue.popleft(), left)
-        except IndexError:
-            pass  # nothing is left to send
+            with self._sink.connected() as core:
+                while not self._stopped and (left := self._left()) > 0:
+                    try:
+                        request = self._queue.popleft()
+                    except IndexError:  # nothing is left to send
+                        break
+                    self._send(core, request, left)
         finally:
             current.set(outer)
 
     def _left(self) -> float:
         return min(self._deadline - time.monotonic(), self._sink.config.request_timeout)
 
-    def _send(self, request: Request, timeout: float) -> None:
+    def _send(self, core: HoneyHiveCore, request: Request, timeout: float) -> None:
         try:
-            reply = self._sink.core.send_json(
+            reply = core.send_json(
                 request.method, request.path, request.body, options={"timeout": timeout}
             )
             self._unanswered = 0
