@@ -176,9 +176,9 @@ def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
     for name, setting in SETTINGS.items():
         if name not in values:
             values.update(_from_environ(setting, environ))
-    config = Config(**values)
-    paths = {name: _absolute(getattr(config, name)) for name in ("store", "journal")}
-    return Config(**{**values, **paths})
+    for name in ("store", "journal"):
+        values[name] = _absolute(values.get(name, SETTINGS[name].default))
+    return Config(**values)
 
 
 def variables(f: Setting) -> list[str]:

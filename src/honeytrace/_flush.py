@@ -67,11 +67,12 @@ class Flusher:
         """Held while a batch is delivered: by the thread, or by whoever flushes without it."""
         self.importing = threading.RLock()
         """Held while modules may be imported: a fork in the middle would leave the child halves."""
-        self._delivering = self._stale = self._urgent = False
+        self._stale = self._urgent = False
         # one lock with the queue: a signal handler's wait within a wait gives back all of it
         # taken as the lock itself: an interrupt amid `Condition.__enter__` would leave it locked
         self._books = threading.Condition(self.queue.lock)
         self._deliverer: int | None = None
+        """The thread that delivers just now."""
         self._batch = Batch()
         self._batch_start = 0
         """How many items were recorded before the batch; all of them are settled."""
@@ -131,14 +132,14 @@ class Flusher:
         if not self._turn.acquire(timeout=timeout):
             return False
         try:
-            if self._delivering:  # the sink, or a signal handler above it, has called us
+            if self._deliverer is not None:  # the sink, or a signal handler above it, has called us
                 return False
-            self._delivering, self._deliverer = True, threading.get_ident()
+            self._deliverer = threading.get_ident()
             try:
                 with paused():
                     return self._deliver(timeout)
             finally:
-                self._delivering, self._deliverer = False, None
+                self._deliverer = None
         finally:
             self._turn.release()
 
@@ -298,7 +299,7 @@ class Flusher:
         self._stale = True
         if self._turn.acquire(blocking=False):
             try:
-                if not self._delivering:
+                if self._deliverer is None:
                     self._close_stale()
             finally:
                 self._turn.release()
