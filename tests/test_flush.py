@@ -385,7 +385,7 @@ def test_what_cannot_be_encoded_is_dropped_alone(
     """A defect of ours costs one record, is counted, and holds no flush up."""
     f = flusher(Scripted(), flush_interval=60.0)
     broken = ended()
-    del broken._start
+    broken._spec = None  # type: ignore[assignment]
     f.queue.put(broken)
     assert f.flush(PATIENCE) == (False, 0, 0, 0, 1)
     assert f.stats().dropped == {"not encodable": 1}

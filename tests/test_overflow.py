@@ -518,7 +518,7 @@ def test_a_session_that_cannot_be_encoded_costs_itself(make: Make, monkeypatch: 
     away.wait_batches(1)  # and from now on it holds that batch
     bad = ended()
     bad_id = bad.session_id
-    del bad._start
+    bad._spec = None  # type: ignore[assignment]
     f.queue.put(bad)
     for _ in range(1_000):
         f.queue.put(ended())

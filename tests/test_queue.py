@@ -24,7 +24,8 @@ def ended(inputs: bytes | None = None, outputs: bytes | None = None, **fields: A
     s._slot = None
     s._spec, s._start, s._offset, s._end, s._tick = SPEC, 0, 0, 1, hot.tick()
     s._children, s._sealed = [], False
-    s._submit = s._parent = s._root = s._extras = s._failure = s._raised = s._masked = s._id = None
+    s._submit = s._parent = s._root = s._extras = s._failure = s._raised = s._masked = None
+    s._id = s._text = None
     s._inputs, s._outputs = inputs, outputs
     for name, value in fields.items():
         setattr(s, name, value)

@@ -12,7 +12,7 @@ import pytest
 import honeytrace
 from delivery import Scripted, isolated
 from honeytrace import ConfigurationError, _runtime, session, trace_session
-from honeytrace._context import hot
+from honeytrace._context import HOT, hot
 from honeytrace.testing import CapturedSessions, capture
 
 
@@ -27,7 +27,7 @@ def outer(x: int) -> int:
 
 
 def state() -> dict[str, Any]:
-    return {name: getattr(hot, name) for name in hot.__slots__} | {"runtime": _runtime._runtime}
+    return {name: getattr(hot, name) for name in HOT} | {"runtime": _runtime._runtime}
 
 
 def test_whole_session_is_a_literal() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import honeytrace
 from honeytrace import ConfigurationError, Session, current_session, trace_session
+from honeytrace._compiled import native
 from honeytrace._context import current, hot
 from honeytrace._journal import Journal
 from honeytrace.testing import capture
@@ -334,7 +335,8 @@ def test_an_interrupt_leaves_everything_in_order() -> None:
             struck.add(strike_at(count, call))
             assert current_session() is outer
         assert sessions[-1].children_ids == list(dict.fromkeys(s.session_id for s in sessions[:-1]))
-    assert {"begin", "done", None} <= struck
+    # what is compiled has no lines between which a signal is handled
+    assert struck >= ({None} if native else {"begin", "done", None})
 
 
 def test_an_interrupt_leaves_no_place_in_the_journal(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from ._compiled import native
 from ._context import SAMPLED_OUT, Off, current, discard, hot
 from ._failure import describe, error_text
 from ._interrupt import interrupts
@@ -36,7 +37,7 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
     s._parent = parent
     s._sealed = False
     s._id = session_id
-    s._raised = None
+    s._raised = s._text = None
     s._outputs = s._failure = s._extras = s._masked = s._inputs = s._slot = None
     s._end = 0
     if parent is not None:
@@ -67,17 +68,22 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
         s._slot = hot.opened(s) if s._submit is None else None  # a held tree stays in memory
         _set(s)
         return s
-    except BaseException as exc:
-        if isinstance(exc, Exception) and (type(exc) is RecursionError or not interrupts(exc)):
-            _internal_error(exc)  # recording never raises into the user's code
-            return MUTE
-        # an interrupt: the call does not happen
-        if s._slot is not None:
-            s._slot[0].release(s._slot)
-        _set(parent)
-        if parent is not None and child in parent._children:
-            parent._children.remove(child)
-        raise
+    except BaseException as exc:  # noqa: BLE001 - the program's own is raised there
+        return _not_begun(s, parent, child, exc)
+
+
+def _not_begun(s: Session, parent: Any, child: Any, exc: BaseException) -> Session:
+    """What a call gets where `begin`, in its `except`, could not record it."""
+    if isinstance(exc, Exception) and (type(exc) is RecursionError or not interrupts(exc)):
+        _internal_error(exc)  # recording never raises into the user's code
+        return MUTE
+    # an interrupt: the call does not happen
+    if s._slot is not None:
+        s._slot[0].release(s._slot)
+    _set(parent)
+    if parent is not None and child in parent._children:
+        parent._children.remove(child)
+    raise exc
 
 
 def done(s: Session, out: Any, outer: Session | Off | None) -> None:
@@ -194,6 +200,13 @@ def _internal_error(exc: Exception) -> None:
     if not _reported and not isinstance(exc, RecursionError):  # the program's own depth
         _reported = True
         logger.warning("honeytrace could not record a call; the call is not affected", exc_info=exc)
+
+
+if native is not None:
+    native.use(
+        hot, current, discard, interrupts, Session, begin, _output, _not_begun, _internal_error
+    )
+    begin, done = native.begin, native.done
 
 
 class Stream:

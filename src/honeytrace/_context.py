@@ -22,6 +22,8 @@ from itertools import count
 from struct import Struct
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from ._compiled import native
+
 if TYPE_CHECKING:
     from ._session import Session
 
@@ -53,28 +55,43 @@ discard: Callable[[Session], None] = deque[Any](maxlen=0).append
 """The way of a session that is not recorded; in C, that it works at the recursion limit, too."""
 
 
-class Hot:
+HOT = (
+    "clock_ns",
+    "encode",
+    "keep",
+    "offset_ns",
+    "on",
+    "opened",
+    "rate",
+    "redact",
+    "sample",
+    "session_name",
+    "submit",
+    "tick",
+    "update",
+)
+"""The fields of `hot`."""
+
+
+class HotFields:
+    """Where the fields of `Hot` are, but for `on`, which the functions of `_wrap` read."""
+
+    __slots__ = tuple(name for name in HOT if name != "on")
+
+
+if native is not None:
+    HotFields = native.HotFields  # type: ignore[misc]
+
+
+class Hot(HotFields):
     """What every traced call reads; the runtime writes it.
 
     `clock_ns() + offset_ns` is the wall clock in ns; `offset_ns` is measured anew with each batch,
     so that durations come from a clock that never jumps and dates follow the system's.
     """
 
-    __slots__ = (
-        "clock_ns",
-        "encode",
-        "keep",
-        "offset_ns",
-        "on",
-        "opened",
-        "rate",
-        "redact",
-        "sample",
-        "session_name",
-        "submit",
-        "tick",
-        "update",
-    )
+    __slots__ = ("on",)
+    offset_ns: int
 
     def __init__(self) -> None:
         self.on = True
@@ -110,7 +127,7 @@ class Hot:
         self.offset_ns = time.time_ns() - self.clock_ns()
 
 
-hot = Hot()
+hot: Hot = Hot()
 
 _LOW = (1 << 62) - 1
 _pack_id = Struct(">QQ").pack
@@ -122,6 +139,10 @@ def format_id(wall_ns: int, tick: int) -> str:
     high = (ms & 0xFFFFFFFFFFFF) << 16 | 0x7000 | fraction * 4096 // 1_000_000
     h = _pack_id(high, 1 << 63 | tick & _LOW).hex()
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+if native is not None:
+    format_id = native.format_id
 
 
 def new_id() -> str:

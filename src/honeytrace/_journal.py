@@ -31,6 +31,7 @@ from zlib import adler32, crc32
 
 import orjson
 
+from ._compiled import native, prefer
 from ._context import hot
 from ._places import candidates, lock, private, reserve
 from ._record import Update
@@ -38,12 +39,14 @@ from ._session import Session, Spec
 
 logger = logging.getLogger("honeytrace")
 
-MAGIC = b"honeytrace journal 1\n\0\0\0"
+MAGIC = b"honeytrace journal 2\n\0\0\0"
+FIRST_MAGIC = b"honeytrace journal 1\n\0\0\0"
+"""Of files in which the checksum of chained bytes is their CRC-32."""
 HEADER = Struct("<24sQQI")
 """Magic, file size, where the large blocks begin, CRC-32 of these."""
 COMMIT = Struct("<Q")
 """State in the low byte; above it, but for a call that still runs, the checksum of all that the
-slot says: the CRC-32 of chained bytes, and from there the Adler-32 of the head and what follows."""
+slot says: the Adler-32 of chained bytes, and from there of the head and what follows."""
 HEAD = Struct("<IIIIqQ")
 """Follows the commit: number of the spec (0: in the extra), offset of the chain (0: none), bytes of
 extra, bytes of inputs; wall ns and tick of the call."""
@@ -56,7 +59,7 @@ BEHIND = 1
 """In place of the offset of a chain: what follows stands right behind the inputs in their block."""
 
 SLOT, BLOCK = 512, 5120
-"""A block is what `crc32` takes at once without letting go of the GIL, which costs milliseconds
+"""A block is what `adler32` takes at once without letting go of the GIL, which costs milliseconds
 beside a busy thread; a chain link in front of it holds the offset of the next << 8."""
 _INLINE = SLOT - COMMIT.size - HEAD.size - KIN.size - TAIL.size
 FIXED = ("config", "metrics", "feedback", "user_properties", "metadata")
@@ -69,19 +72,41 @@ SMALLEST, LARGEST = 64 * 1024, 1 << 30
 _pack_head, _pack_kin, _pack_tail = HEAD.pack, KIN.pack, TAIL.pack
 FRESH = 1
 """Where a checksum begins. No kill needs it: it tells what the loss of power left half-written.
-Of a small call Adler-32 costs a quarter of the CRC-32, of a large one CRC-32 is the cheaper."""
+Adler-32 can be had from vector instructions without a library; of small calls it costs a quarter
+of the CRC-32."""
 _NO_KIN = bytes(KIN.size)
 
-Slot = tuple["Journal", int, bytes, int, "bytes | None", int]
-"""A place in a journal: the journal, the offset, what the slot says so far, the checksum of what is
-chained to it, the inputs written, and where in their one block there is room behind them, or 0."""
+Slot = tuple["Journal", int, int, int, "bytes | None", int]
+"""A place in a journal: the journal, the offset, the bytes that the slot says so far, the checksum
+of what is chained to it, the inputs written, and where in their one block there is room behind
+them, or 0."""
 
 
 class DamagedError(ValueError):
     """What stands in a file was not written by us, or not wholly."""
 
 
-class Journal:
+class Slots:
+    """What the way of every call through a journal uses."""
+
+    _map: mmap.mmap
+    _words: memoryview[int]
+    _free: deque[int]
+    """Slots."""
+    _blocks: deque[int]
+    _border: int
+    """Where the blocks begin."""
+    _chains: dict[int, list[int]]
+    """The blocks that go with a slot."""
+    _numbers: dict[Spec, int]
+    _retired: bool
+
+
+if native is not None:
+    Slots = native.Slots  # type: ignore[misc]
+
+
+class Journal(Slots):
     """The writer's side of one file. Made by `create`.
 
     `unprotected` counts what a full journal could not take. `relieve` is called when it is full,
@@ -93,8 +118,7 @@ class Journal:
         self.unprotected = 0
         self.relieve: Callable[[], bool] = bool
         self._fd = fd
-        self._map = mmap.mmap(fd, size)
-        self._words = memoryview(self._map).cast("Q")
+        self._attach(mmap.mmap(fd, size))
         self._defaults = project, source
         slots = size // 3 // SLOT
         self._border = border = slots * SLOT
@@ -102,8 +126,8 @@ class Journal:
         self._free = deque(range(border - SLOT, 0, -SLOT))
         self._blocks = deque(reversed(range(border, size - BLOCK + 1, BLOCK)))
         self._idle = len(self._free) + len(self._blocks)
-        self._chains: dict[int, list[int]] = {}
-        self._numbers: dict[Spec, int] = {}
+        self._chains = {}
+        self._numbers = {}
         self._known: dict[bytes, int] = {}
         self._last: tuple[Session | None, bytes] = (None, b"")
         self._number = count(1).__next__
@@ -135,7 +159,7 @@ class Journal:
                 raise
             os.close(fd)
 
-    # the hot path
+    # the way of every call
 
     def opened(self, s: Session) -> Slot | None:
         """Write what is known at the entry of a call; None where the journal is full."""
@@ -144,9 +168,7 @@ class Journal:
         except IndexError:
             return self._opened_again(s)
         parent, inputs, number = s._parent, s._inputs, self._numbers.get(s._spec)
-        last, kin = self._last, _NO_KIN
-        if parent is not None:
-            kin = last[1] if last[0] is parent else self._kin(parent)
+        kin = _NO_KIN if parent is None else self._kin(parent)
         size = len(inputs) if inputs else 0
         if number and kin and not s._id and not s._masked and size <= _INLINE:
             data = _pack_head(number, 0, 0, size, s._start + s._offset, s._tick) + kin
@@ -155,48 +177,23 @@ class Journal:
             at = slot + 8
             self._map[at : at + len(data)] = data
             self._map[slot] = OPEN
-            return self, slot, data, FRESH, inputs, 0
-        if not number:
-            number = self._tell(s._spec)
-        named = s._id or s._masked or not number or not kin
-        extra = self._extra(s, number) if named else b""
-        kin = kin or _pack_kin(*_pair(parent), *_pair(s._root))
-        place = self._put(slot, OPEN, number, extra, _pair(s), kin, inputs)
-        return place or self._opened_again(s)
-
-    def _opened_again(self, s: Session) -> Slot | None:
-        """What a full journal had no room for, once room was made; None, and counted, without."""
-        return self.opened(s) if self._relieved() else None
+            return self, slot, len(data), FRESH, inputs, 0
+        return self._opened_at_length(s, slot)
 
     def closed(self, s: Session, place: Slot) -> None:
         """Complete a slot with what is known at the end of its call.
 
         Where a full journal has no room for that, the slot stays as it was opened.
         """
-        _, slot, data, crc, inputs, behind = place
-        outputs, more = s._outputs or b"", b""
-        if s._extras is not None or s._children or s._failure or s._masked:
-            self._map[slot] = OPEN  # an interrupt may have it closed again
-            more = self._more(s, inputs)
-        end, size = s._end + s._offset, len(outputs)
-        rest = outputs + more if more else outputs
-        at = slot + 8 + len(data)
-        if at + TAIL.size + len(rest) <= slot + SLOT:
-            tail = _pack_tail(0, size, len(more), end) + rest
-        elif behind and len(rest) <= (self._border - behind) % BLOCK:
-            self._map[behind : behind + len(rest)] = rest
-            crc = crc32(rest, crc)
-            tail = _pack_tail(BEHIND, size, len(more), end)
+        _, slot, written, crc, _, _ = place
+        outputs = s._outputs or b""
+        at = slot + 8 + written
+        usual = s._extras is None and not (s._children or s._failure or s._masked)
+        if usual and at + TAIL.size + len(outputs) <= slot + SLOT:
+            tail = _pack_tail(0, len(outputs), 0, s._end + s._offset) + outputs
+            self._commit(slot, at, tail, crc)
         else:
-            chained = self._chain(slot, rest, crc)
-            if chained is None:
-                if self._relieved():
-                    self.closed(s, place)
-                return
-            first, crc = chained
-            tail = _pack_tail(first, size, len(more), end)
-        self._map[at : at + len(tail)] = tail
-        self._words[slot >> 3] = adler32(data + tail, crc) << 8 | DONE
+            self._closed_at_length(s, place)
 
     def release(self, place: Slot) -> None:
         """Free a slot, once: its record is safe elsewhere, or given up."""
@@ -208,6 +205,54 @@ class Journal:
             self._give(blocks)
         if self._retired:
             self.retire()
+
+    # what only some calls need
+
+    def _opened_again(self, s: Session) -> Slot | None:
+        """What a full journal had no room for, once room was made; None, and counted, without."""
+        return self.opened(s) if self._relieved() else None
+
+    def _opened_at_length(self, s: Session, slot: int) -> Slot | None:
+        """`opened`, in a slot that was taken, for calls of any kind and size."""
+        number = self._numbers.get(s._spec) or self._tell(s._spec)
+        parent, kin = s._parent, _NO_KIN if s._parent is None else self._kin(s._parent)
+        named = s._id or s._masked or not number or not kin
+        extra = self._extra(s, number) if named else b""
+        kin = kin or _pack_kin(*_pair(parent), *_pair(s._root))
+        place = self._put(slot, OPEN, number, extra, _pair(s), kin, s._inputs)
+        return place or self._opened_again(s)
+
+    def _closed_at_length(self, s: Session, place: Slot) -> None:
+        """`closed`, for calls of any kind and size."""
+        _, slot, written, crc, inputs, behind = place
+        outputs, more = s._outputs or b"", b""
+        if s._extras is not None or s._children or s._failure or s._masked:
+            self._map[slot] = OPEN  # an interrupt may have it closed again
+            more = self._more(s, inputs)
+        end, size = s._end + s._offset, len(outputs)
+        rest = outputs + more if more else outputs
+        at = slot + 8 + written
+        if at + TAIL.size + len(rest) <= slot + SLOT:
+            tail = _pack_tail(0, size, len(more), end) + rest
+        elif behind and len(rest) <= (self._border - behind) % BLOCK:
+            self._map[behind : behind + len(rest)] = rest
+            crc = adler32(rest, crc)
+            tail = _pack_tail(BEHIND, size, len(more), end)
+        else:
+            chained = self._chain(slot, rest, crc)
+            if chained is None:
+                if self._relieved():
+                    self.closed(s, place)
+                return
+            first, crc = chained
+            tail = _pack_tail(first, size, len(more), end)
+        self._commit(slot, at, tail, crc)
+
+    def _commit(self, slot: int, at: int, tail: bytes, crc: int) -> None:
+        """Write the last of a slot, and that it is complete."""
+        end = at + len(tail)
+        self._map[at:end] = tail
+        self._words[slot >> 3] = adler32(self._map[slot + 8 : end], crc) << 8 | DONE
 
     def noted(self, update: Update) -> Slot | None:
         """Write later knowledge about a session; None where the journal is full."""
@@ -253,9 +298,7 @@ class Journal:
         at = slot + 8
         self._map[at : at + len(data)] = data
         self._words[slot >> 3] = state if state == OPEN else adler32(data, crc) << 8 | state
-        return self, slot, data, crc, inputs, behind
-
-    # what only some calls need
+        return self, slot, len(data), crc, inputs, behind
 
     def _kin(self, parent: Session) -> bytes:
         """The ids of a parent and its root, kept for the next child; empty where one is a text."""
@@ -321,7 +364,7 @@ class Journal:
                 return self._chain(slot, data, crc)
             self._words[block >> 3] = 0
             self._map[block + 8 : block + 8 + size] = data
-            blocks, crc = [block], crc32(data, crc)
+            blocks, crc = [block], adler32(data, crc)
         else:
             blocks = self._take(size)
             if blocks is None:
@@ -361,10 +404,20 @@ class Journal:
             at += len(piece)
             self._words[block >> 3] = following << 8
             target[block + 8 : block + 8 + len(piece)] = piece
-            crc = crc32(piece, crc)
+            crc = adler32(piece, crc)
         return crc
 
-    # its end
+    # the file
+
+    def _attach(self, memory: mmap.mmap) -> None:
+        """Write to this memory from now on."""
+        self._map = memory
+        self._words = memoryview(memory).cast("Q")
+
+    def _detach(self) -> None:
+        """Close the memory."""
+        self._words.release()
+        self._map.close()
 
     def sync(self) -> None:
         """Let what is written survive the machine, too: msync, for the flush thread to call."""
@@ -393,12 +446,12 @@ class Journal:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             size = len(self._map)
-            self._words.release()
-            self._map.close()
-            self._map = mmap.mmap(-1, size)  # pages that are not touched cost nothing
-            self._words = memoryview(self._map).cast("Q")
+            self._detach()
+            self._attach(mmap.mmap(-1, size))  # pages that are not touched cost nothing
             os.close(fd)
 
+
+prefer(Journal, "opened", "closed", "release", "_attach", "_detach")
 
 _living: weakref.WeakSet[Journal] = weakref.WeakSet()
 

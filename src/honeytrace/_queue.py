@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
+from ._compiled import native, prefer
 from ._context import discard
 from ._record import Record, Update
 from ._session import Session
 
-OVERHEAD = 450
-"""Bytes of a queued session beside its inputs and outputs: 400 by tracemalloc, and some slack."""
+OVERHEAD: int = 450 if native is None else native.OVERHEAD
+"""Bytes of a queued session beside its inputs and outputs, by tracemalloc: 400, as compiled 260,
+and some slack."""
 
 ANY = -1 << 62
 """The level that any item crosses, even where the byte count has drifted below zero."""
@@ -40,7 +42,21 @@ def size_of(item: Pending) -> int:
     return OVERHEAD + sum(len(part) for part in parts if isinstance(part, bytes))
 
 
-class Queue:
+class Intake:
+    """What the end of the queue uses that a traced call comes to."""
+
+    items: deque[Pending]
+    keep: Callable[[Pending], None]
+    bytes: int
+    _level: int
+    """How many bytes may wait before somebody must hear of it."""
+
+
+if native is not None:
+    Intake = native.Intake  # type: ignore[misc]
+
+
+class Queue(Intake):
     """Holds at most `limit` bytes. Beyond, `shed` is asked to make room; when it cannot, items are
     dropped as `overflow` says, each counted in `dropped` and told to `lost`.
 
@@ -61,19 +77,18 @@ class Queue:
         self.overflow = "drop_oldest"
         """Or `"drop_newest"`, or `"block"`: then `shed` waits, and nothing is dropped."""
         self._trimming = False
-        self.items: deque[Pending] = deque()
+        self.items = deque()
         self.keep = self.items.append
         self.bytes = 0
         self.dropped = 0
         self.lock = threading.RLock()
         """Held while items are dropped, and by whoever counts: none is ever in no column or two."""
         self._level = ANY
-        """How many bytes may wait before somebody must hear of it."""
         self._wake: SimpleQueue[None] = SimpleQueue()
 
     def put(self, session: Session) -> None:
         """Take a finished session; this is `hot.submit`, with `size_of` written out for speed."""
-        self.items.append(session)
+        self.keep(session)
         size = OVERHEAD
         if session._inputs:
             size += len(session._inputs)
@@ -195,3 +210,6 @@ class Queue:
                 self._wake.get_nowait()
         except Empty:
             pass
+
+
+prefer(Queue, "put")

@@ -20,6 +20,7 @@ from ._journal import (
     BLOCK,
     COMMIT,
     DONE,
+    FIRST_MAGIC,
     FIXED,
     FRESH,
     HEAD,
@@ -91,10 +92,11 @@ class Reader:
         if len(head) < HEADER.size:
             raise DamagedError("it is too short")
         magic, size, border, crc = HEADER.unpack(head)
-        if magic != MAGIC or crc != crc32(head[:-4]):
+        if magic not in (MAGIC, FIRST_MAGIC) or crc != crc32(head[:-4]):
             raise DamagedError("it does not begin like a journal")
         if size != self._size or not SLOT <= border <= size or border % SLOT:
             raise DamagedError(f"it has {self._size} bytes and says {size}")
+        self._checksum = adler32 if magic == MAGIC else crc32
         return int(border)
 
     def _used(self) -> Iterator[tuple[int, int]]:
@@ -194,7 +196,7 @@ class Reader:
         _, chain, extra, inputs, *_ = head
         if chain:
             body = self._follow(chain, extra + inputs, offset)
-            crc = crc32(body, FRESH)
+            crc = self._checksum(body, FRESH)
         else:
             body = self._inside(at, extra + inputs, end_of_slot)
             at += len(body)
@@ -205,10 +207,10 @@ class Reader:
             chain, outputs, more, end = TAIL.unpack(tail)
             if chain == BEHIND:
                 rest = self._follow(head[1], len(body) + outputs + more, offset)[len(body) :]
-                crc = crc32(rest, crc)
+                crc = self._checksum(rest, crc)
             elif chain:
                 rest = self._follow(chain, outputs + more, offset)
-                crc = crc32(rest, crc)
+                crc = self._checksum(rest, crc)
             else:
                 rest = self._inside(at + TAIL.size, outputs + more, end_of_slot)
                 tail += rest
@@ -262,5 +264,5 @@ class _Content(NamedTuple):
 def _stub(wall: int, tick: int, chosen: str | None) -> Session:
     """As much of a session as its id takes."""
     s = Session()
-    s._start, s._offset, s._tick, s._id = wall, 0, tick, chosen
+    s._start, s._offset, s._tick, s._id, s._text = wall, 0, tick, chosen, None
     return s

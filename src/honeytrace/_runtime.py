@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _config, _ends
 from ._config import Config, Settings
-from ._context import current, discard, hot
+from ._context import HOT, current, discard, hot
 from ._destination import Destination
 from ._failure import error_text
 from ._flush import Flusher
@@ -282,7 +282,7 @@ def captured(
     """
     global _runtime
     before, arguments = _runtime, _arguments.copy()
-    values = {name: getattr(hot, name) for name in hot.__slots__}
+    values = {name: getattr(hot, name) for name in HOT}
     inside = Runtime(_config.load(settings, {}), memory=True)
     inside.capture = lambda item: capture(runtime(), item)
     _runtime = inside

@@ -11,6 +11,7 @@ from typing import Any, overload
 
 import orjson
 
+from ._compiled import native
 from ._context import current, format_id, hot
 from ._failure import describe, error_text
 from ._interrupt import interrupts
@@ -21,8 +22,8 @@ _BRACE = ord("{")
 _OK: tuple[str, str | None, dict[str, Any]] = ("ok", None, {})
 
 
-class Spec:
-    """What is fixed about a traced function or a block, computed once."""
+class SpecFields:
+    """Where the fields of a `Spec` are."""
 
     __slots__ = (
         "capture_inputs",
@@ -35,6 +36,45 @@ class Spec:
         "session_name",
         "source",
     )
+
+
+class SessionFields:
+    """Where the fields of a `Session` are."""
+
+    __slots__ = (
+        "__weakref__",
+        "_children",
+        "_end",
+        "_extras",
+        "_failure",
+        "_id",
+        "_inputs",
+        "_masked",
+        "_offset",
+        "_outputs",
+        "_parent",
+        "_raised",
+        "_root",
+        "_sealed",
+        "_slot",
+        "_spec",
+        "_start",
+        "_submit",
+        "_text",
+        "_tick",
+    )
+
+
+_FIELDS = SessionFields.__slots__[1:]
+
+if native is not None:
+    SpecFields, SessionFields = native.SpecFields, native.SessionFields  # type: ignore[misc]
+
+
+class Spec(SpecFields):
+    """What is fixed about a traced function or a block, computed once."""
+
+    __slots__ = ()
 
     def __init__(
         self,
@@ -92,7 +132,7 @@ class _ValueField(_MappingField):
         session._set(self.name, value)
 
 
-class Session:
+class Session(SessionFields):
     """One running call or block. Get it from `with session(...) as s` or `current_session()`.
 
     The mapping fields (`inputs, config, metrics, feedback, metadata, user_properties`) read as
@@ -101,27 +141,7 @@ class Session:
     what is set or passed to `update` goes the way of `update_session`.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_children",
-        "_end",
-        "_extras",
-        "_failure",
-        "_id",
-        "_inputs",
-        "_masked",
-        "_offset",
-        "_outputs",
-        "_parent",
-        "_raised",
-        "_root",
-        "_sealed",
-        "_slot",
-        "_spec",
-        "_start",
-        "_submit",
-        "_tick",
-    )
+    __slots__ = ()
     off = False
 
     _spec: Spec
@@ -142,6 +162,9 @@ class Session:
     _outputs: bytes | None
     _masked: list[str] | None
     _id: str | None
+    """The id that was chosen for it."""
+    _text: str | None
+    """Its id, once somebody has asked for it."""
     _end: int
     _sealed: bool
 
@@ -160,9 +183,9 @@ class Session:
     @property
     def session_id(self) -> str:
         """The id, UUIDv7 text unless it was chosen; known from the start."""
-        text = self._id
+        text = self._text
         if text is None:
-            text = self._id = format_id(self._start + self._offset, self._tick)
+            text = self._text = self._id or format_id(self._start + self._offset, self._tick)
         return text
 
     @property
@@ -319,9 +342,9 @@ class Session:
         self._sealed = True
         spec, extras, parent, root = self._spec, self._extras or {}, self._parent, self._root
         more = extras or spec.fixed
-        session_id = self._id or self.session_id
-        parent_id = None if parent is None else parent._id or parent.session_id
-        root_id = session_id if root is None else root._id or root.session_id
+        session_id = self._text or self.session_id
+        parent_id = None if parent is None else parent._text or parent.session_id
+        root_id = session_id if root is None else root._text or root.session_id
         status, error, _ = self._failure or _OK
         start, end, inputs = self._start, self._end, self._inputs
         if inputs is not None and inputs[0] != _BRACE:
@@ -366,7 +389,7 @@ class Session:
     def _so_far(self, project: str, source: str) -> Record:
         """The record of this session as it stands while it runs."""
         twin = Session()
-        for name in Session.__slots__[1:]:
+        for name in _FIELDS:
             if hasattr(self, name):
                 setattr(twin, name, getattr(self, name))
         twin._extras = dict(self._extras or {})
@@ -381,7 +404,7 @@ class _NoSession(Session):
 
     def __init__(self) -> None:
         self._children = []
-        self._id = ""
+        self._text = ""
         self._parent = None
         self._start = self._offset = self._end = 0
 

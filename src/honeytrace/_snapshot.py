@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from ._compiled import native, prefer
 from ._context import paused
 from ._interrupt import interrupts
 from ._redact import DEFAULT, Redactor
@@ -69,31 +70,40 @@ def room_for(limits: Limits) -> int:
     return limits.max_bytes // 2 + 1_000
 
 
-class Snapshotter:
+class FastRoute:
+    """What the fast route uses."""
+
+    __slots__ = ("_fast", "_harmless", "_max_bytes", "_max_depth", "_max_items", "_room")
+
+    _fast: bool
+    """False where the redactor wants to see values."""
+    _harmless: set[object]
+    """Keys that were found to name no secret."""
+    _max_bytes: int
+    _max_depth: int
+    _max_items: int
+    _room: int
+
+
+if native is not None:
+    FastRoute = native.FastRoute  # type: ignore[misc]
+
+
+class Snapshotter(FastRoute):
     """Turns values into JSON bytes under fixed limits and a redactor (None: no masking)."""
 
-    __slots__ = (
-        "_deep",
-        "_fast",
-        "_few",
-        "_harmless",
-        "_limits",
-        "_most_names",
-        "_redactor",
-        "_room",
-    )
+    __slots__ = ("_limits", "_most_names", "_redactor")
 
     def __init__(self, limits: Limits = _LIMITS, redactor: Redactor | None = DEFAULT) -> None:
         limits.check()
         self._limits = limits
         self._redactor = redactor
         self._fast = redactor is None or not redactor.reads_values
+        self._max_bytes, self._max_depth, self._max_items = limits
         # Never more than max_items, so a dict of known keys is never over that bound.
         self._most_names = min(_MOST_NAMES, limits.max_items)
-        self._harmless: set[object] = set()
+        self._harmless = set()
         self._room = room_for(limits)
-        self._few = min(_FEW, limits.max_items)
-        self._deep = max(limits.max_depth - _SHALLOW, 0)
 
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
         """JSON of `value`, at most `max_bytes` long. Never raises; an interrupt passes.
@@ -106,21 +116,15 @@ class Snapshotter:
             if self._fast and (
                 kind in SCALARS
                 or (kind is dict and not is_tracked(value) and self._harmless.issuperset(value))  # type: ignore[arg-type]
-                or self._is_plain(value, self._limits.max_depth)
+                or self._is_plain(value, self._max_depth)
             ):
                 out = dumps(value)
-                if len(out) <= self._limits.max_bytes:
+                if len(out) <= self._max_bytes:
                     return b"%b" % out if len(out) < _BUFFER else out
         except BaseException as error:  # orjson refuses (surrogates, huge ints), or a key's hash
             if interrupts(error):
                 raise
-        with paused():  # what a value runs to show itself is not the program's call
-            try:
-                return self._exact(value, receipt, path)
-            except Exception as error:  # recording never raises into the program
-                if interrupts(error):
-                    raise
-                return dumps(f"<not recorded: {type(error).__name__:.40}>")
+        return self._slowly(value, receipt, path)
 
     def _is_plain(self, value: Any, depth: int) -> bool:
         """True only when the exact route would change nothing, length aside.
@@ -139,7 +143,8 @@ class Snapshotter:
             members = value
         else:
             return kind in SCALARS
-        if len(members) > self._few or depth <= self._deep:
+        few = min(_FEW, self._max_items)
+        if len(members) > few or depth <= max(self._max_depth - _SHALLOW, 0):
             return self._is_plain_below(value, depth)
         for member in members:
             kind = type(member)
@@ -154,7 +159,7 @@ class Snapshotter:
     def _is_plain_below(self, value: object, depth: int) -> bool:
         """The same for all members of a level at once."""
         known = self._harmless.issuperset
-        room, few = self._room, self._few
+        room, few = self._room, min(_FEW, self._max_items)
         level: list[Any] = [value]
         while level:
             room -= len(level)
@@ -183,7 +188,7 @@ class Snapshotter:
 
     def _sift(self, run: Collection[Any]) -> Collection[Any] | None:
         """What of a long list is left to look at, or None when it is not plain."""
-        if len(run) > self._limits.max_items:
+        if len(run) > self._max_items:
             return None
         kinds = set(map(type, run))
         if kinds <= SCALARS:
@@ -210,6 +215,15 @@ class Snapshotter:
         self._harmless.update(new)
         return True
 
+    def _slowly(self, value: object, receipt: list[str] | None, path: str) -> bytes:
+        with paused():  # what a value runs to show itself is not the program's call
+            try:
+                return self._exact(value, receipt, path)
+            except Exception as error:  # recording never raises into the program
+                if interrupts(error):
+                    raise
+                return dumps(f"<not recorded: {type(error).__name__:.40}>")
+
     def _exact(self, value: object, receipt: list[str] | None, path: str) -> bytes:
         from ._exact import Walk, fit  # not before a value needs it
 
@@ -217,3 +231,6 @@ class Snapshotter:
         if self._redactor is not None:
             tree = self._redactor.apply(tree, receipt, path)
         return fit(tree, self._limits.max_bytes)
+
+
+prefer(Snapshotter, "encode")
