@@ -203,7 +203,7 @@ def _internal_error(exc: Exception) -> None:
 
 
 if native is not None:
-    native.use(
+    native.use_capture(
         hot, current, discard, interrupts, Session, begin, _output, _not_begun, _internal_error
     )
     begin, done = native.begin, native.done

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ._batch import Batch
+from ._compiled import native
 from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
 from ._interrupt import interrupts
@@ -203,6 +204,11 @@ class Flusher:
     def _encode(self, waiting: deque[Pending], records: list[Item]) -> None:
         """Make records of all that waits, one by one, so that an interrupt loses none."""
         while waiting:
+            if native is not None:
+                config = self.config
+                native.encode_usual(waiting, records, self.slots, config.project, config.source)
+                if not waiting:
+                    break
             item = waiting[0]
             record = self._encoded(item)
             if record is None:
@@ -255,9 +261,12 @@ class Flusher:
             self._overflow.set_aside(item, reason)
         if self.slots:
             kept = set(map(id, retry)) - set(map(id, poison))
-            for item in part:
-                if id(item) not in kept:
-                    self._release(item)
+            if native is not None:
+                native.release_settled(part, self.slots, kept)
+            else:
+                for item in part:
+                    if id(item) not in kept:
+                        self._release(item)
         if not self._batch:
             self._overflow.settle()
         self._books.notify_all()

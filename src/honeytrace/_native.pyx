@@ -16,13 +16,24 @@ import orjson
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.contextvars cimport PyContextVar_Set
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strlen
 
 cdef object dumps = orjson.dumps
 cdef type DATETIME = datetime.datetime
 cdef type DATE = datetime.date
+cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(object)
+    object PyType_GenericAlloc(type, Py_ssize_t)
+    PyObject* PyTuple_GET_ITEM(object, Py_ssize_t)
+    bint PyUnicode_IS_ASCII(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
+    void* PyUnicode_1BYTE_DATA(object)
+
 cdef type NONE = type(None)
 cdef tuple NOTHING = ()
 
@@ -74,11 +85,38 @@ cdef class SessionFields:
     """The fields of `Session`."""
 
     cdef object __weakref__
-    cdef public object _children, _extras, _failure, _id, _inputs, _masked, _outputs, _parent
-    cdef public object _raised, _root, _slot, _spec, _submit, _text
+    cdef list children
+    cdef public object _extras, _failure, _id, _inputs, _masked, _outputs, _parent, _raised, _root
+    cdef public object _slot, _spec, _submit, _text
     cdef public int64_t _start, _offset, _end
     cdef public uint64_t _tick
     cdef public bint _sealed
+
+    @property
+    def _children(self):
+        return self.list_of_children()
+
+    @_children.setter
+    def _children(self, list children):
+        self.children = children
+
+    @property
+    def children_ids(self):
+        """The twin of `Session.children_ids`."""
+        return self.ids_of_children()
+
+    cdef list ids_of_children(self):
+        cdef list ids = []
+        if self.children is not None:
+            for child in self.children:
+                ids.append(child if type(child) is str else format_id(child[0], child[1]))
+        return ids
+
+    cdef list list_of_children(self):
+        """Made when it is asked for: most calls have none."""
+        if self.children is None:
+            self.children = []
+        return self.children
 
 
 # a value to JSON (_snapshot)
@@ -161,17 +199,24 @@ cdef class FastRoute:
 
 cdef HotFields hot
 cdef object current, discard, interrupts, begin_at_length, output, not_begun, internal_error
-cdef type session_type
+cdef object size_of
+cdef type session_type, record_type
 
 
-def use(HotFields the_hot, the_current, the_discard, interrupting, type session, at_length, taken,
-        failed, told):
+def use_capture(HotFields the_hot, the_current, the_discard, interrupting, type session, at_length,
+                taken, failed, told):
     """What `begin` and `done` need of `_context`, `_interrupt`, `_session` and `_capture`."""
     global hot, current, discard, interrupts, session_type, begin_at_length, output, not_begun
     global internal_error
     hot, current, discard, interrupts = the_hot, the_current, the_discard, interrupting
     session_type = session
     begin_at_length, output, not_begun, internal_error = at_length, taken, failed, told
+
+
+def use_queue(sizing, type record):
+    """What the way to the flush thread needs of `_queue` and `_record`."""
+    global size_of, record_type
+    size_of, record_type = sizing, record
 
 
 def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
@@ -184,7 +229,6 @@ def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
         session_type, <PyObject*>NOTHING, NULL
     )
     s._spec = spec
-    s._children = []
     s._id = session_id
     if parent is not None:
         s._parent = parent
@@ -198,7 +242,7 @@ def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
         s._start = hot.clock_ns()
         if parent is not None:
             child = session_id or (s._start + s._offset, s._tick)
-            (<list>parent._children).append(child)
+            parent.list_of_children().append(child)
             if parent._sealed:
                 hot.update(parent.session_id, {"children_ids": [s.session_id]})
         if s._submit is None:
@@ -256,6 +300,7 @@ cdef class Intake:
 
     def put(self, SessionFields session):
         self.keep(session)
+        PyObject_GC_UnTrack(session)  # ended, it is in no cycle: nothing for the collector
         self.bytes += _size_of(session)
         if self.bytes > self._level:
             try:
@@ -263,6 +308,20 @@ cdef class Intake:
             except BaseException:
                 session._submit = discard
                 raise
+
+    def take(self, Py_ssize_t count, Py_ssize_t room):
+        cdef list taken = []
+        cdef Py_ssize_t size
+        while len(taken) < count and room > 0:
+            if not self.items:
+                self.bytes = 0
+                break
+            item = self.items.popleft()
+            size = _size_of(item) if isinstance(item, SessionFields) else size_of(item)
+            room -= size
+            self.bytes -= size
+            taken.append(item)
+        return taken
 
 
 OVERHEAD = _OVERHEAD
@@ -277,9 +336,275 @@ cdef Py_ssize_t _size_of(SessionFields s) except -1:
         size += len(s._inputs)
     if s._outputs is not None:
         size += len(s._outputs)
-    if s._extras or s._failure or s._children:
+    if s._extras or s._failure or s.children:
         size += s._extra_size()
     return size
+
+
+# to the sinks (_flush, _record)
+
+
+def encode_usual(waiting, list records, dict slots, project, source):
+    """Make records of what comes first and is like most; what stops it is for `_to_record`.
+
+    A session leaves `waiting` when its record, and its place in the journal, are where they belong.
+    """
+    cdef SessionFields s
+    while waiting:
+        item = waiting[0]
+        if not isinstance(item, SessionFields):
+            return
+        s = item
+        record = record_of(s, project, source)
+        if record is None:
+            return
+        if s._slot is not None:
+            slots[<size_t><PyObject*>record] = s._slot
+            s._slot = None
+        records.append(record)
+        waiting.popleft()
+
+
+def release_settled(items, dict slots, set kept):
+    """Give up the places in the journal of all but those whose identities are kept."""
+    for item in items:
+        identity = <size_t><PyObject*>item
+        if identity not in kept:
+            place = slots.pop(identity, None)
+            if place is not None:
+                place[0].release(place)
+
+
+cdef object record_of(SessionFields s, project, source):
+    """What `Session._to_record` makes; None where that has to."""
+    cdef SpecFields spec = s._spec
+    cdef SessionFields parent = s._parent, root = s._root
+    cdef int64_t start = s._start + s._offset, end = s._end + s._offset
+    if s._extras or s._failure is not None or s._masked or spec.fixed or not spec.session_name:
+        return None
+    if s._id is not None or parent is not None and (parent._id is not None or root._id is not None):
+        return None  # a chosen id may need JSON's escapes
+    s._sealed = True
+    session_id = root_id = format_id(start, s._tick)
+    parent_id = metadata = None
+    if parent is not None:
+        parent_id = format_id(parent._start + parent._offset, parent._tick)
+        root_id = format_id(root._start + root._offset, root._tick)
+        metadata = b'{"honeytrace":{"parent_id":"%b","root_id":"%b"%b}}' % (
+            (<str>parent_id).encode(),
+            (<str>root_id).encode(),
+            b"" if spec.event_type == "chain" else b',"event_type":"%b"' % spec.event_type.encode(),
+        )
+    record = PyType_GenericAlloc(record_type, 21)
+    fill(record, 0, session_id)
+    fill(record, 1, session_id)
+    fill(record, 2, parent_id)
+    fill(record, 3, root_id)
+    fill(record, 4, "session" if parent is None else spec.event_type)
+    fill(record, 5, spec.session_name)
+    fill(record, 6, spec.project or project)
+    fill(record, 7, spec.source or source)
+    fill(record, 8, "ok")
+    fill(record, 9, <double>start / 1e6)
+    fill(record, 10, -(-end // 1_000_000) if s._end else None)
+    fill(record, 11, <double>(s._end - s._start) / 1e6 if s._end else None)
+    fill(record, 12, None)
+    fill(record, 13, dumps(s.ids_of_children()) if s.children else b"[]")
+    fill(record, 14, None)
+    fill(record, 15, as_object(s._inputs))
+    fill(record, 16, as_object(s._outputs))
+    fill(record, 17, None)
+    fill(record, 18, None)
+    fill(record, 19, metadata)
+    fill(record, 20, None)
+    PyObject_GC_UnTrack(record)  # texts and numbers: nothing for the collector
+    return record
+
+
+cdef inline void fill(object record, Py_ssize_t at, object value):
+    Py_INCREF(value)
+    PyTuple_SET_ITEM(record, at, value)
+
+
+cdef object as_object(bytes data):
+    if data is None or PyBytes_AS_STRING(data)[0] == c"{":
+        return data
+    return b'{"result":%b}' % data
+
+
+# a record to the body of a request (_record)
+
+cdef enum:
+    SPLICED = 1000
+    PARTS = 8
+    LONGEST = 16384
+
+cdef Py_ssize_t PLACES[PARTS]
+cdef const char* NAMES[PARTS]
+PLACES[:] = [13, 14, 19, 17, 18, 20, 15, 16]
+NAMES[:] = [
+    b',"children_ids":', b',"config":', b',"metadata":', b',"metrics":', b',"feedback":',
+    b',"user_properties":', b',"inputs":', b',"outputs":',
+]
+
+
+cdef object other_session_head, other_event_head
+
+
+def use_record(session_head, event_head):
+    """What begins the bodies of records that are not like most."""
+    global other_session_head, other_event_head
+    other_session_head, other_event_head = session_head, event_head
+
+
+def pieces(record):
+    """The twin of `_record.pieces`."""
+    head = session_head(record)
+    return spliced(dumps(other_session_head(record))[:-1] if head is None else head, record)
+
+
+def event_pieces(record):
+    """The twin of `_record.event_pieces`."""
+    head = event_head(record)
+    return spliced(dumps(other_event_head(record))[:-1] if head is None else head, record)
+
+
+cdef bytes session_head(record):
+    """What comes before the encoded parts; None where it is not like most."""
+    cdef char whole[LONGEST]
+    cdef char* at = whole
+    at = text(at, b'{"project":', field(record, 6))
+    at = text(at, b',"session_name":', field(record, 5))
+    at = text(at, b',"source":', field(record, 7))
+    at = text(at, b',"session_id":', field(record, 0))
+    at = times(at, record, field(record, 11))
+    return None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
+
+
+cdef bytes event_head(record):
+    cdef char whole[LONGEST]
+    cdef char* at = whole
+    at = text(at, b'{"project":', field(record, 6))
+    at = text(at, b',"source":', field(record, 7))
+    at = text(at, b',"event_name":', field(record, 5))
+    at = text(at, b',"event_type":', field(record, 4))
+    at = text(at, b',"event_id":', field(record, 0))
+    at = text(at, b',"session_id":', field(record, 3))
+    at = text(at, b',"parent_id":', field(record, 2))
+    at = times(at, record, field(record, 11) or 0.0)
+    if at != NULL and field(record, 14) is None:
+        at = put(at, b',"config":{}', 12)
+    if at != NULL and field(record, 15) is None:
+        at = put(at, b',"inputs":{}', 12)
+    return None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
+
+
+cdef spliced(bytes head, record):
+    """The whole of it, as `_record._spliced`."""
+    cdef list large = None
+    cdef PyObject* parts[PARTS]
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(head) + 1
+    cdef int i
+    for i in range(PARTS):
+        parts[i] = PyTuple_GET_ITEM(record, PLACES[i])
+        if parts[i] == <PyObject*>None:
+            parts[i] = NULL
+        elif i >= 6 and PyBytes_GET_SIZE(<object>parts[i]) > SPLICED:
+            large = [] if large is None else large
+            large += (<bytes>NAMES[i], <object>parts[i])
+            parts[i] = NULL
+        else:
+            size += strlen(NAMES[i]) + PyBytes_GET_SIZE(<object>parts[i])
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, size - (large is not None))
+    cdef char* at = put(PyBytes_AS_STRING(whole), PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head))
+    for i in range(PARTS):
+        if parts[i] != NULL:
+            at = put(at, NAMES[i], strlen(NAMES[i]))
+            at = put(at, PyBytes_AS_STRING(<object>parts[i]), PyBytes_GET_SIZE(<object>parts[i]))
+    if large is not None:
+        return (whole, *large, b"}")
+    at[0] = c"}"
+    return whole
+
+
+cdef inline object field(record, Py_ssize_t place):
+    return <object>PyTuple_GET_ITEM(record, place)
+
+
+cdef inline char* put(char* at, const char* what, Py_ssize_t size):
+    memcpy(at, what, size)
+    return at + size
+
+
+cdef char* text(char* at, const char* name, value):
+    """A name and a text; NULL where JSON would escape something in it, or it is long, or none."""
+    cdef Py_ssize_t i, size
+    cdef const unsigned char* chars
+    if at == NULL or type(value) is not str or not PyUnicode_IS_ASCII(value):
+        return NULL
+    size, chars = PyUnicode_GET_LENGTH(value), <const unsigned char*>PyUnicode_1BYTE_DATA(value)
+    if size > 1000:
+        return NULL
+    for i in range(size):
+        if chars[i] < 0x20 or chars[i] == c'"' or chars[i] == c"\\":
+            return NULL
+    at = put(at, name, strlen(name))
+    at[0] = c'"'
+    at = put(at + 1, <const char*>chars, size)
+    at[0] = c'"'
+    return at + 1
+
+
+cdef char* times(char* at, record, duration) except? NULL:
+    """Start, duration and end, in digits from which the same numbers are read; else NULL."""
+    cdef double start = field(record, 9) if type(field(record, 9)) is float else 0.0
+    cdef double lasted
+    cdef uint64_t whole, part
+    cdef int64_t end
+    cdef int overflow = 0
+    # at this size a fourth digit tells every double from the next
+    if at == NULL or field(record, 12) is not None or not <double>(1 << 40) <= start < <double>(1 << 43):
+        return NULL
+    whole = <uint64_t>start
+    part = <uint64_t>((start - whole) * 10_000 + 0.5)
+    at = put(at, b',"start_time":', 14)
+    at = digits(at, whole + part // 10_000, 1)
+    at[0] = c"."
+    at = digits(at + 1, part % 10_000, 4)
+    if duration is not None:
+        if type(duration) is not float:
+            return NULL
+        lasted = duration
+        whole = <uint64_t>(lasted * 1e6 + 0.5) if 0 <= lasted < 1e9 else 0
+        if <double>whole / 1e6 != lasted:
+            return NULL
+        at = put(at, b',"duration":', 12)
+        at = digits(at, whole // 1_000_000, 1)
+        at[0] = c"."
+        at = digits(at + 1, whole % 1_000_000, 6)
+    if field(record, 10) is not None:
+        if type(field(record, 10)) is not int:
+            return NULL
+        end = PyLong_AsLongLongAndOverflow(field(record, 10), &overflow)
+        if overflow or end < 0:
+            return NULL
+        at = put(at, b',"end_time":', 12)
+        at = digits(at, end, 1)
+    return at
+
+
+cdef char* digits(char* at, uint64_t number, int least):
+    cdef char found[20]
+    cdef int count = 0
+    while number or count < least:
+        found[count] = c"0" + <char>(number % 10)
+        number //= 10
+        count += 1
+    while count:
+        count -= 1
+        at[0] = found[count]
+        at += 1
+    return at
 
 
 # what outlives the process (_journal)
@@ -382,7 +707,7 @@ cdef class Slots:
         cdef Py_ssize_t slot = place[1], written = place[2], behind = place[5]
         cdef uint32_t crc = place[3]
         cdef uint8_t* at = self._base + slot + COMMIT + written
-        if s._extras is not None or s._failure is not None or s._masked is not None or s._children:
+        if s._extras is not None or s._failure is not None or s._masked is not None or s.children:
             self._closed_at_length(s, place)
             return
         tail.chain, tail.outputs, tail.more, tail.padding = 0, size, 0, 0
@@ -403,9 +728,10 @@ cdef class Slots:
         store_word(at, <uint64_t>adler32(crc, at + COMMIT, written) << 8 | DONE)
 
     def release(self, tuple place):
-        cdef Py_ssize_t slot = place[1]
-        store_byte(self._base + slot, 0)
-        blocks = self._chains.pop(slot, None)
+        slot, blocks = place[1], None
+        store_byte(self._base + <Py_ssize_t>slot, 0)
+        if self._chains:
+            blocks = self._chains.pop(slot, None)
         self._free.append(slot)
         if blocks is not None:
             self._give(blocks)

@@ -212,4 +212,6 @@ class Queue(Intake):
             pass
 
 
-prefer(Queue, "put")
+prefer(Queue, "put", "take")
+if native is not None:
+    native.use_queue(size_of, Record)

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 from orjson import Fragment
 
+from ._compiled import native
+
 RESERVED = "honeytrace"
 """The key in `metadata` that carries parent, root, status, traceback and redaction receipt."""
 
@@ -215,7 +217,17 @@ def pieces(record: Record) -> bytes | tuple[bytes, ...]:
     Source: HoneyHive OpenAPI 1.0.21, SessionStartRequest: `error` is absent rather than null,
     `end_time` is an integer, the objects are never null.
     """
-    head = {
+    return _spliced(_session_head(record), record)
+
+
+def event_pieces(record: Record) -> bytes | tuple[bytes, ...]:
+    """A nested record as a `CreateEventRequest`, which wants `config`, `inputs` and `duration`."""
+    return _spliced(_event_head(record), record)
+
+
+def _session_head(record: Record) -> dict[str, Any]:
+    """The fields that are not encoded yet."""
+    head: dict[str, Any] = {
         "project": record.project,
         "session_name": record.event_name,
         "source": record.source,
@@ -224,11 +236,10 @@ def pieces(record: Record) -> bytes | tuple[bytes, ...]:
     }
     if record.duration is not None:
         head["duration"] = record.duration
-    return _spliced(head, record)
+    return _with_end(head, record)
 
 
-def event_pieces(record: Record) -> bytes | tuple[bytes, ...]:
-    """A nested record as a `CreateEventRequest`, which wants `config`, `inputs` and `duration`."""
+def _event_head(record: Record) -> dict[str, Any]:
     head: dict[str, Any] = {
         "project": record.project,
         "source": record.source,
@@ -244,16 +255,20 @@ def event_pieces(record: Record) -> bytes | tuple[bytes, ...]:
         head["config"] = {}
     if record.inputs is None:
         head["inputs"] = {}
-    return _spliced(head, record)
+    return _with_end(head, record)
+
+
+def _with_end(head: dict[str, Any], record: Record) -> dict[str, Any]:
+    if record.end_time is not None:
+        head["end_time"] = record.end_time
+    if record.error is not None:
+        head["error"] = record.error
+    return head
 
 
 def _spliced(head: dict[str, Any], record: Record) -> bytes | tuple[bytes, ...]:
     """`head` and what both layouts say alike: encoded parts go in as they are, uncopied if long."""
-    _, error, children, config, inputs, outputs, metrics, feedback, metadata, user = record[11:]
-    if record.end_time is not None:
-        head["end_time"] = record.end_time
-    if error is not None:
-        head["error"] = error
+    children, config, inputs, outputs, metrics, feedback, metadata, user = record[13:]
     head["children_ids"] = [] if children == b"[]" else Fragment(children)
     if config is not None:
         head["config"] = Fragment(config)
@@ -272,6 +287,11 @@ def _spliced(head: dict[str, Any], record: Record) -> bytes | tuple[bytes, ...]:
     if large:
         return (orjson.dumps(head)[:-1], *large, b"}")
     return b"%b" % orjson.dumps(head)  # a copy: orjson's results keep a kilobyte, however short
+
+
+if native is not None:
+    native.use_record(_session_head, _event_head)
+    pieces, event_pieces = native.pieces, native.event_pieces
 
 
 def from_start_session(session: Mapping[str, Any], new_id: Callable[[], str]) -> Record:

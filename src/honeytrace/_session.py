@@ -11,7 +11,7 @@ from typing import Any, overload
 
 import orjson
 
-from ._compiled import native
+from ._compiled import native, prefer
 from ._context import current, format_id, hot
 from ._failure import describe, error_text
 from ._interrupt import interrupts
@@ -424,6 +424,7 @@ class _NoSession(Session):
         return None
 
 
+prefer(Session, "children_ids")
 NO_SESSION = _NoSession()
 
 
