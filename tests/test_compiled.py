@@ -112,7 +112,7 @@ def submitted() -> list[Session]:
 
 @compiled
 def test_records() -> None:
-    """A session's record is the one that is made in Python, and leaves the queue when it is made."""
+    """A session's record is the one made in Python; the session then leaves the queue."""
     for s in submitted():
         waiting, made, slots = deque([s]), list[Record](), dict[int, Any]()
         s._slot = ("a place",)
@@ -138,7 +138,7 @@ def test_what_is_not_like_most_is_left_to_python() -> None:
         with honeytrace.session("more", metadata={"a": 1}):
             pass
     for s in found:
-        if s._id or s._parent and s._parent._id or s._failure or s._extras:
+        if s._id or (s._parent and s._parent._id) or s._failure or s._extras:
             waiting = deque([s])
             native.encode_usual(waiting, [], {}, "p", "s")
             assert list(waiting) == [s]

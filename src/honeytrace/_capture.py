@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ._compiled import native
+from ._compiled import native, prefer
 from ._context import SAMPLED_OUT, Off, current, discard, hot
 from ._failure import describe, error_text
 from ._interrupt import interrupts
@@ -204,12 +204,33 @@ def _internal_error(exc: Exception) -> None:
 
 if native is not None:
     native.use_capture(
-        hot, current, discard, interrupts, Session, begin, _output, _not_begun, _internal_error
+        *(hot, current, discard, interrupts, Session),
+        *(begin, _output, _not_begun, _internal_error),
+        *(MAX_YIELDS, MAX_YIELDED_BYTES),
     )
     begin, done = native.begin, native.done
 
 
-class Stream:
+class StreamFields:
+    """Where the fields of a `Stream` are."""
+
+    __slots__ = ("count", "here", "items", "kept", "outer", "s", "size", "spec")
+
+    count: int
+    here: Any
+    items: list[Any]
+    kept: bool
+    outer: Any
+    s: Session
+    size: int
+    spec: Spec
+
+
+if native is not None:
+    StreamFields = native.StreamFields  # type: ignore[misc]
+
+
+class Stream(StreamFields):
     """A generator's session: stepped in and out of at every yield.
 
     `outer` is what is current in the consumer, `here` what is current in the generator's frame (a
@@ -217,12 +238,12 @@ class Stream:
     or what `reduce` makes of the list of yields.
     """
 
-    __slots__ = ("count", "here", "items", "kept", "outer", "s", "size", "spec")
+    __slots__ = ()
 
     def __init__(self, spec: Spec, parent: Any, bound: Any) -> None:
         self.spec = spec
         self.outer = parent
-        self.items: list[Any] = []
+        self.items = []
         self.count = self.size = 0
         self.s = begin(spec, parent, bound)
         self.kept = spec.capture_outputs is not False and self.s._submit is not discard
@@ -281,6 +302,9 @@ class Stream:
                 raise
             text = hot.redact(error_text(exc))
             self.s._outputs = hot.encode({"reduce_error": text}, [], "outputs")
+
+
+prefer(Stream, "__init__", "suspend", "resume")
 
 
 def first_step(gen: Any) -> Callable[[Any], Any]:

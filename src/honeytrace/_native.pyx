@@ -15,7 +15,7 @@ import orjson
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.contextvars cimport PyContextVar_Set
+from cpython.contextvars cimport PyContextVar_Set, get_value
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
@@ -201,16 +201,18 @@ cdef HotFields hot
 cdef object current, discard, interrupts, begin_at_length, output, not_begun, internal_error
 cdef object size_of
 cdef type session_type, record_type
+cdef Py_ssize_t most_yields, most_yielded_bytes
 
 
 def use_capture(HotFields the_hot, the_current, the_discard, interrupting, type session, at_length,
-                taken, failed, told):
+                taken, failed, told, Py_ssize_t yields, Py_ssize_t yielded_bytes):
     """What `begin` and `done` need of `_context`, `_interrupt`, `_session` and `_capture`."""
     global hot, current, discard, interrupts, session_type, begin_at_length, output, not_begun
-    global internal_error
+    global internal_error, most_yields, most_yielded_bytes
     hot, current, discard, interrupts = the_hot, the_current, the_discard, interrupting
     session_type = session
     begin_at_length, output, not_begun, internal_error = at_length, taken, failed, told
+    most_yields, most_yielded_bytes = yields, yielded_bytes
 
 
 def use_queue(sizing, type record):
@@ -287,6 +289,51 @@ cdef snapshot(SessionFields s, value, str path):
     if masked:
         s._masked = (s._masked or []) + masked
     return data
+
+
+cdef class StreamFields:
+    """The twins of what `_capture.Stream` does at the beginning and at every yield."""
+
+    cdef public list items
+    cdef public object here, outer, s, spec
+    cdef public Py_ssize_t count, size
+    cdef public bint kept
+
+    def __init__(self, SpecFields spec, parent, bound):
+        self.spec = spec
+        self.outer = parent
+        self.items = []
+        self.s = begin(spec, parent, bound)
+        self.kept = (
+            spec.capture_outputs is not False and (<SessionFields>self.s)._submit is not discard
+        )
+        self.here = get_value(current)
+
+    def suspend(self, item):
+        cdef SpecFields spec = self.spec
+        self.here = get_value(current)
+        PyContextVar_Set(current, self.outer)
+        self.count += 1
+        try:
+            if not self.kept:
+                pass
+            elif spec.reduce is not None:
+                self.items.append(item)
+            elif self.count <= most_yields and self.size <= most_yielded_bytes:
+                if spec.capture_outputs is True:
+                    data = snapshot(self.s, item, "outputs")
+                else:
+                    data = output(self.s, item)
+                self.size += len(data)
+                self.items.append(data)
+        except Exception as exc:
+            if interrupts(exc):
+                raise
+            internal_error(exc)
+
+    def resume(self):
+        self.outer = get_value(current)
+        PyContextVar_Set(current, self.here)
 
 
 # to the flush thread (_queue)
