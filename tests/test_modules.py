@@ -16,7 +16,7 @@ PACKAGE = Path(honeytrace.__file__).parent
 
 #: The way of a record; a module may import from its own stage and those before it.
 STAGES = [
-    {"_compiled"},
+    {"_compiled", "_later"},
     {"errors", "_version", "_context", "_interrupt", "_places", "_outage", "_stats"},
     {"_redact", "_fallback", "_failure", "_record"},
     {"_snapshot", "_session"},
@@ -114,9 +114,9 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_importing_is_light() -> None:
-    """`import honeytrace` brings neither an HTTP client, nor a database, nor an event loop."""
+    """`import honeytrace` brings no HTTP client, no JSON, no database, no event loop."""
     brought = modules_after("import honeytrace") - modules_after("pass")
-    heavy = {"httpx", "sqlite3", "asyncio", "multiprocessing", "random"}
+    heavy = {"httpx", "orjson", "sqlite3", "asyncio", "multiprocessing", "random"}
     rooms = {"honeytrace.testing", "honeytrace.api", "honeytrace.server", "honeytrace.cli"}
     assert not brought & (heavy | rooms | {"concurrent.futures", "honeytrace._pytest"})
 

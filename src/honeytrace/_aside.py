@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-import orjson
-
 from ._journal import DamagedError
+from ._later import orjson
 from ._places import owned, private
 from ._record import Item, pack, unpack
 

@@ -11,12 +11,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from ._compiled import native, prefer
 from ._context import SAMPLED_OUT, Off, current, discard, hot
 from ._failure import describe, error_text
 from ._interrupt import interrupts
+from ._later import orjson
 from ._session import Session, Spec
 
 logger = logging.getLogger("honeytrace")

@@ -9,7 +9,7 @@ import orjson
 from ._fallback import bounded_repr, plain_object, simplifier, type_name
 from ._interrupt import interrupts
 from ._redact import Said, unused
-from ._snapshot import Limits, dumps, room_for
+from ._snapshot import Limits, room_for
 
 _OBJECTS_DEEP: Final = 3  # plain objects inside plain objects: beyond, graphs of services unfold
 _SHORTEST: Final = 64  # characters a string keeps before whole items are cut
@@ -122,7 +122,7 @@ class Walk:
         if type(key) is str:
             return _utf8(key)
         simple = self.value(key, depth)
-        return simple if isinstance(simple, str) else Said(dumps(simple).decode())
+        return simple if isinstance(simple, str) else Said(orjson.dumps(simple).decode())
 
 
 def _utf8(text: str) -> str:
@@ -162,11 +162,11 @@ def fit(tree: Any, room: int) -> bytes:
             items = min(items - 1, items * room // len(out)) or 1
         else:
             depth = min(depth // 2, 16)
-    return dumps(f"…[cut {whole} bytes]")
+    return orjson.dumps(f"…[cut {whole} bytes]")
 
 
 def _write(tree: Any) -> bytes:
-    return dumps(tree, option=orjson.OPT_NON_STR_KEYS)  # for keys that are Said
+    return orjson.dumps(tree, option=orjson.OPT_NON_STR_KEYS)  # for keys that are Said
 
 
 def _strings(tree: Any) -> list[int]:
@@ -176,7 +176,7 @@ def _strings(tree: Any) -> list[int]:
     while stack:
         node = stack.pop()
         if isinstance(node, str):
-            sizes.append(len(dumps(node)))
+            sizes.append(len(orjson.dumps(node)))
         elif type(node) is list:
             stack.extend(node)
         elif type(node) is dict:
@@ -232,11 +232,11 @@ def _left_out(rest: list[Any]) -> int:
 
 def _shorten(text: str, size: int) -> str:
     """`text` in about `size` bytes of JSON, the marker included."""
-    have = len(dumps(text))
+    have = len(orjson.dumps(text))
     if have <= size:
         return text
     kept = len(text)
     while kept and have > size:
         kept = min(kept - 1, kept * max(size - 32, 0) // have)
-        have = len(dumps(text[:kept])) + 32
+        have = len(orjson.dumps(text[:kept])) + 32
     return f"{text[:kept]}…[cut {len(text) - kept} characters]"

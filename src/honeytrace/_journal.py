@@ -29,10 +29,9 @@ from struct import Struct
 from typing import Any
 from zlib import adler32, crc32
 
-import orjson
-
 from ._compiled import native, prefer
 from ._context import hot
+from ._later import orjson
 from ._places import candidates, lock, private, reserve
 from ._record import Update
 from ._session import Session, Spec

@@ -11,8 +11,6 @@ except where a Python object is called.
 
 import datetime
 
-import orjson
-
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.contextvars cimport PyContextVar_Set, get_value
@@ -23,7 +21,7 @@ from cpython.tuple cimport PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
 
-cdef object dumps = orjson.dumps
+cdef object orjson_dumps = None
 cdef type DATETIME = datetime.datetime
 cdef type DATE = datetime.date
 cdef extern from "Python.h":
@@ -36,6 +34,15 @@ cdef extern from "Python.h":
 
 cdef type NONE = type(None)
 cdef tuple NOTHING = ()
+
+
+cdef bytes dumps(value):
+    """`orjson.dumps`, imported when it is needed first, as in `_later`."""
+    global orjson_dumps
+    if orjson_dumps is None:
+        import orjson
+        orjson_dumps = orjson.dumps
+    return orjson_dumps(value)
 
 
 # ids, and what is running here (_context)

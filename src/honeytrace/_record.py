@@ -13,10 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-import orjson
-from orjson import Fragment
-
 from ._compiled import native
+from ._later import orjson
 
 RESERVED = "honeytrace"
 """The key in `metadata` that carries parent, root, status, traceback and redaction receipt."""
@@ -269,21 +267,21 @@ def _with_end(head: dict[str, Any], record: Record) -> dict[str, Any]:
 def _spliced(head: dict[str, Any], record: Record) -> bytes | tuple[bytes, ...]:
     """`head` and what both layouts say alike: encoded parts go in as they are, uncopied if long."""
     children, config, inputs, outputs, metrics, feedback, metadata, user = record[13:]
-    head["children_ids"] = [] if children == b"[]" else Fragment(children)
+    head["children_ids"] = [] if children == b"[]" else orjson.Fragment(children)
     if config is not None:
-        head["config"] = Fragment(config)
+        head["config"] = orjson.Fragment(config)
     if metadata is not None:
-        head["metadata"] = Fragment(metadata)
+        head["metadata"] = orjson.Fragment(metadata)
     if metrics or feedback or user:
         for name in ("metrics", "feedback", "user_properties"):
             if data := getattr(record, name):
-                head[name] = Fragment(data)
+                head[name] = orjson.Fragment(data)
     large: list[bytes] = []
     for name, data in (("inputs", inputs), ("outputs", outputs)):
         if data is not None and len(data) > _SPLICED:
             large += (b',"%s":' % name.encode(), data)
         elif data is not None:
-            head[name] = Fragment(data)
+            head[name] = orjson.Fragment(data)
     if large:
         return (orjson.dumps(head)[:-1], *large, b"}")
     return b"%b" % orjson.dumps(head)  # a copy: orjson's results keep a kilobyte, however short

@@ -19,9 +19,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
-import orjson
-
 from ._interrupt import interrupts
+from ._later import orjson
 from .errors import ConfigurationError
 
 MASK: Final = "[redacted]"

@@ -23,6 +23,7 @@ from ._flush import Flusher
 from ._interrupt import interrupts
 from ._journal import Slot
 from ._keeping import Keeper
+from ._later import ready
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
@@ -43,6 +44,7 @@ class Runtime:
     def __init__(
         self, config: Config, *, memory: bool = False, before: Runtime | None = None
     ) -> None:
+        ready()
         self.config = config
         place = before.destination if before else None
         self.destination: Destination = Destination(config, memory, place)

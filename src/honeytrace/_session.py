@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, overload
 
-import orjson
-
 from ._compiled import native, prefer
 from ._context import current, format_id, hot
 from ._failure import describe, error_text
 from ._interrupt import interrupts
+from ._later import orjson
 from ._record import MERGED, OBJECTS, RESERVED, Record, as_object, merge_objects
 
 _new_record: Callable[[type[Record], tuple[Any, ...]], Record] = tuple.__new__

@@ -13,15 +13,12 @@ from collections.abc import Collection, Iterable
 from gc import is_tracked
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from ._compiled import native, prefer
 from ._context import paused
 from ._interrupt import interrupts
+from ._later import orjson
 from ._redact import DEFAULT, Redactor
 from .errors import ConfigurationError
-
-dumps: Final = orjson.dumps
 
 SCALARS: Final[frozenset[type]] = frozenset(
     (str, int, float, bool, type(None), datetime.datetime, datetime.date)
@@ -118,7 +115,7 @@ class Snapshotter(FastRoute):
                 or (kind is dict and not is_tracked(value) and self._harmless.issuperset(value))  # type: ignore[arg-type]
                 or self._is_plain(value, self._max_depth)
             ):
-                out = dumps(value)
+                out = orjson.dumps(value)
                 if len(out) <= self._max_bytes:
                     return b"%b" % out if len(out) < _BUFFER else out
         except BaseException as error:  # orjson refuses (surrogates, huge ints), or a key's hash
@@ -222,7 +219,7 @@ class Snapshotter(FastRoute):
             except Exception as error:  # recording never raises into the program
                 if interrupts(error):
                     raise
-                return dumps(f"<not recorded: {type(error).__name__:.40}>")
+                return orjson.dumps(f"<not recorded: {type(error).__name__:.40}>")
 
     def _exact(self, value: object, receipt: list[str] | None, path: str) -> bytes:
         from ._exact import Walk, fit  # not before a value needs it

@@ -19,10 +19,9 @@ from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-import orjson
-
 from ._aside import set_file_aside
 from ._journal import LARGEST, DamagedError
+from ._later import orjson
 from ._places import lock, private
 from ._queue import size_of
 from ._record import Item, Record, pack, unpack

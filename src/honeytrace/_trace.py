@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from ._capture import begin, done, fail, leave
 from ._context import current, hot
+from ._later import ready
 from ._session import NO_SESSION, Session, Spec, as_ids, as_mapping, as_text
 from ._wrap import trace
 from .errors import ConfigurationError
@@ -99,6 +100,7 @@ def _checked(
     **fixed: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The keyword arguments of a `Spec`. Raises ConfigurationError."""
+    ready()
     if event_type not in ("chain", "model", "tool"):
         raise ConfigurationError(f'event_type is "chain", "model" or "tool", not {event_type!r}')
     if not (

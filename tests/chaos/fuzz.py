@@ -140,6 +140,7 @@ def forge(data: bytearray, fd: int) -> None:
     try:
         reader = object.__new__(Reader)
         reader._fd, reader._size, reader._border = fd, len(data), BORDER
+        reader._checksum = adler32
         for at in range(SLOT, BORDER, SLOT):
             state = data[at]
             if state in (DONE, STATIC, UPDATE):
