@@ -48,7 +48,7 @@ screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 
 COVERAGE := 90
 
-$(READY): pyproject.toml setup.py src/honeytrace/_native.pyx
+$(READY): pyproject.toml setup.py src/honeytrace/_native.pyx src/honeytrace/_native.h
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet --editable '.[cli,parquet,server]' --group dev

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import uuid
+import zlib
 from collections import deque
 from typing import Any
 
@@ -60,6 +61,15 @@ def test_ids(wall: int, tick: int) -> None:
     assert found.int >> 80 == wall // 1_000_000 & 0xFFFFFFFFFFFF
     assert found.int >> 64 & 0xFFF == wall % 1_000_000 * 4096 // 1_000_000
     assert found.int & (1 << 62) - 1 == tick
+
+
+@compiled
+@given(st.binary(max_size=300), st.integers(0, 60), st.integers(0, 65520), st.integers(0, 65520))
+def test_checksums(data: bytes, times: int, low: int, high: int) -> None:
+    """The journal's checksum is zlib's Adler-32, from any beginning, over any length."""
+    begin = high << 16 | low
+    for long in (data * times, b"\xff" * times * 211):
+        assert native.adler(begin, long) == zlib.adler32(long, begin)
 
 
 def whole(pieces: bytes | tuple[bytes, ...]) -> Any:

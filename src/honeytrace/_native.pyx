@@ -24,6 +24,12 @@ from libc.string cimport memcpy, strlen
 cdef object orjson_dumps = None
 cdef type DATETIME = datetime.datetime
 cdef type DATE = datetime.date
+cdef extern from "_native.h":
+    void store_byte(uint8_t* at, uint8_t byte)
+    void store_word(uint8_t* at, uint64_t word)
+    uint32_t adler32(uint32_t before, const uint8_t* data, size_t size)
+
+
 cdef extern from "Python.h":
     void PyObject_GC_UnTrack(object)
     object PyType_GenericAlloc(type, Py_ssize_t)
@@ -793,49 +799,6 @@ cdef class Slots:
             self.retire()
 
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <stddef.h>
-
-    /* What commits is stored last, wherever the compiler would rather have it. */
-    #ifdef _MSC_VER
-    #define honeytrace_store_byte(at, byte) (*(volatile uint8_t *)(at) = (byte))
-    #define honeytrace_store_word(at, word) (*(volatile uint64_t *)(at) = (word))
-    #else
-    #define honeytrace_store_byte(at, byte) __atomic_store_n((at), (byte), __ATOMIC_RELEASE)
-    #define honeytrace_store_word(at, word) \
-        __atomic_store_n((uint64_t *)(at), (word), __ATOMIC_RELEASE)
-    #endif
-
-    #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-    __attribute__((target_clones("avx2", "default")))
-    #endif
-    /* Adler-32 (RFC 1950), in pieces that a compiler makes vectors of. */
-    static uint32_t honeytrace_adler32(uint32_t before, const uint8_t *p, size_t n) {
-        uint32_t a = before & 0xffff, b = before >> 16;
-        while (n) {
-            size_t piece = n < 5536 ? n : 5536;  /* so many, and b is still below 2^32 */
-            n -= piece;
-            for (; piece >= 32; piece -= 32, p += 32) {
-                uint32_t sum = 0, weighted = 0;
-                for (int i = 0; i < 32; i++) {
-                    sum += p[i];
-                    weighted += (uint32_t)(32 - i) * p[i];
-                }
-                b += 32 * a + weighted;
-                a += sum;
-            }
-            for (; piece; piece--) {
-                a += *p++;
-                b += a;
-            }
-            a %= 65521;
-            b %= 65521;
-        }
-        return b << 16 | a;
-    }
-    """
-    void store_byte "honeytrace_store_byte"(uint8_t* at, uint8_t byte)
-    void store_word "honeytrace_store_word"(uint8_t* at, uint64_t word)
-    uint32_t adler32 "honeytrace_adler32"(uint32_t before, const uint8_t* data, size_t size) nogil
+def adler(uint32_t before, bytes data):
+    """The checksum that this module makes, for a test to compare with zlib's."""
+    return adler32(before, <const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
