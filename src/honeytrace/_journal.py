@@ -368,7 +368,7 @@ class Journal(Slots):
             blocks = self._take(size)
             if blocks is None:
                 return None
-            crc = self._spill(blocks, memoryview(data), crc)
+            crc = self._spill(blocks, data, crc)
         known = self._chains.get(slot)
         self._chains[slot] = known + blocks if known else blocks
         return blocks[0], crc
@@ -395,14 +395,14 @@ class Journal(Slots):
         for block in blocks:
             (self._blocks if block >= self._border else self._free).append(block)
 
-    def _spill(self, blocks: list[int], data: memoryview, crc: int) -> int:
+    def _spill(self, blocks: list[int], data: bytes, crc: int) -> int:
         """Write `data` along a chain; its checksum goes on from `crc`."""
-        target, border, at = self._map, self._border, 0
+        rest, at = memoryview(data), 0
         for block, following in zip(blocks, [*blocks[1:], 0], strict=True):
-            piece = data[at : at + (BLOCK if block >= border else SLOT) - 8]
+            piece = rest[at : at + (BLOCK if block >= self._border else SLOT) - 8]
             at += len(piece)
             self._words[block >> 3] = following << 8
-            target[block + 8 : block + 8 + len(piece)] = piece
+            self._map[block + 8 : block + 8 + len(piece)] = piece
             crc = adler32(piece, crc)
         return crc
 
@@ -450,7 +450,7 @@ class Journal(Slots):
             os.close(fd)
 
 
-prefer(Journal, "opened", "closed", "release", "_attach", "_detach")
+prefer(Journal, "opened", "closed", "release", "_take", "_give", "_spill", "_attach", "_detach")
 
 _living: weakref.WeakSet[Journal] = weakref.WeakSet()
 

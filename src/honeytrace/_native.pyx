@@ -787,6 +787,40 @@ cdef class Slots:
         at = self._base + slot
         store_word(at, <uint64_t>adler32(crc, at + COMMIT, written) << 8 | DONE)
 
+    def _take(self, Py_ssize_t size):
+        cdef list taken = []
+        while size > 0:
+            first, second = self._blocks, self._free
+            if size <= SLOT - 8:
+                first, second = second, first
+            if not first:
+                if not second:
+                    self._give(taken)
+                    return None
+                first = second
+            block = first.pop()
+            taken.append(block)
+            size -= (BLOCK if block >= self._border else SLOT) - 8
+        return taken
+
+    def _give(self, list blocks):
+        for block in blocks:
+            (self._blocks if block >= self._border else self._free).append(block)
+
+    def _spill(self, list blocks, bytes data, uint32_t crc):
+        cdef const uint8_t* rest = <const uint8_t*>PyBytes_AS_STRING(data)
+        cdef Py_ssize_t left = PyBytes_GET_SIZE(data), size, block, i, count = len(blocks)
+        for i in range(count):
+            block = blocks[i]
+            size = min(left, (BLOCK if block >= self._border else SLOT) - 8)
+            store_word(
+                self._base + block, <uint64_t>blocks[i + 1] << 8 if i + 1 < count else 0
+            )
+            memcpy(self._base + block + 8, rest, size)
+            rest += size
+            left -= size
+        return adler32(crc, <const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
     def release(self, tuple place):
         slot, blocks = place[1], None
         store_byte(self._base + <Py_ssize_t>slot, 0)

@@ -10,7 +10,7 @@ the one reserved key `"honeytrace"`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from ._compiled import native
@@ -72,31 +72,60 @@ class Update(NamedTuple):
 
 Item = Record | Update
 
-ItemT = TypeVar("ItemT", Record, Update)
+ItemT = TypeVar("ItemT", bound=Item)
 _TEXT = frozenset(
     ("event_id", "root_id", "event_type", "event_name", "project", "source", "status")
 )
 _NUMBER = frozenset(("start_time", "end_time", "duration"))
 
 
+_ENCODED = 13
+"""From this field of a record on, all are encoded."""
+
+
 def pack(item: Item) -> bytes:
-    """An item as JSON, for a file of ours; its encoded parts become strings."""
+    """An item for a file of ours: a line of JSON, then the encoded parts, whose sizes it tells."""
     if isinstance(item, Update):
-        return orjson.dumps([item.event_id, {k: v.decode() for k, v in item.fields.items()}])
-    return orjson.dumps([v.decode() if isinstance(v, bytes) else v for v in item])
+        parts: Sequence[Any] = list(item.fields.values())
+        texts: list[Any] = [item.event_id, list(item.fields)]
+    else:
+        texts, parts = list(item[:_ENCODED]), item[_ENCODED:]
+    sizes = [None if part is None else len(part) for part in parts]
+    return b"".join((orjson.dumps([*texts, sizes]), b"\n", *filter(None, parts)))
 
 
-def unpack(data: bytes) -> Item:
-    """The item that `pack` wrote. Raises ValueError where it is none: bytes can be forged."""
-    parts = orjson.loads(data)
-    if isinstance(parts, list) and len(parts) == len(Update._fields):
-        event_id, fields = parts
-        return checked(Update(event_id, {k: v.encode() for k, v in dict(fields).items()}))
-    if not isinstance(parts, list) or len(parts) != len(Record._fields):
-        raise ValueError("no item")
-    encoded = Record._fields.index("children_ids")
-    rest = [None if part is None else part.encode() for part in parts[encoded:]]
-    return checked(Record(*parts[:encoded], *rest))
+def unpack(data: bytes, *, ours: bool = False) -> Item:
+    """The item that `pack` wrote. Raises ValueError where it is none: bytes can be forged, but in a
+    file that is `ours` alone."""
+    try:
+        line = data.find(b"\n")
+        told = orjson.loads(data if line < 0 else data[:line])
+        item = _from_texts(told) if line < 0 else _from_parts(told, data, line + 1)
+        return item if ours else checked(item)
+    except (TypeError, AttributeError) as error:
+        raise ValueError("no item") from error
+
+
+def _from_parts(told: list[Any], data: bytes, at: int) -> Item:
+    *texts, sizes = told
+    parts: list[Any] = []
+    for size in sizes:
+        parts.append(None if size is None else data[at : at + size])
+        at += abs(size or 0)
+    if at != len(data):
+        raise ValueError("it is shorter or longer than it says")
+    if len(texts) == len(Update._fields):
+        return Update(texts[0], dict(zip(texts[1], parts, strict=True)))
+    return Record(*texts, *parts)
+
+
+def _from_texts(told: list[Any]) -> Item:
+    """As versions before 0.2 wrote it: the encoded parts were strings."""
+    if len(told) == len(Update._fields):
+        event_id, fields = told
+        return Update(event_id, {k: v.encode() for k, v in dict(fields).items()})
+    rest = [None if part is None else part.encode() for part in told[_ENCODED:]]
+    return Record(*told[:_ENCODED], *rest)
 
 
 def checked(item: ItemT) -> ItemT:

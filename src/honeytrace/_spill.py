@@ -142,7 +142,7 @@ class Spill:
         lost = 0
         for segment in self._segments:
             try:
-                for item, end in frames(segment.fd, segment.at):
+                for item, end in frames(segment.fd, segment.at, ours=True):
                     if len(taken) == count or room <= 0:
                         break
                     room -= end - segment.at
@@ -232,9 +232,11 @@ def _mentioning(places: Sequence[Place], ids: Sequence[str], room: int) -> Itera
             os.close(fd)
 
 
-def frames(fd: int, at: int, words: Sequence[bytes] = ()) -> Iterator[tuple[Item | None, int]]:
+def frames(
+    fd: int, at: int, words: Sequence[bytes] = (), *, ours: bool = False
+) -> Iterator[tuple[Item | None, int]]:
     """The items from this offset on, None for one that cannot be read, each with the offset of its
-    end; with `words` those alone that have one of them.
+    end; with `words` those alone that have one of them. `ours`: nobody else has written there.
 
     Half an item at the end is left out: its writer died. Reads in large pieces, since every read
     lets go of the GIL, which takes milliseconds to come by again beside a busy thread.
@@ -261,7 +263,7 @@ def frames(fd: int, at: int, words: Sequence[bytes] = ()) -> Iterator[tuple[Item
             continue
         item: Item | None = None
         with suppress(Exception):  # hostile bytes may be of any wrong kind
-            item = unpack(data) if crc32(data) == crc else None
+            item = unpack(data, ours=ours) if crc32(data) == crc else None
         yield item, at
 
 
