@@ -63,7 +63,7 @@ def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
         yield _all([_among(numbers), _plain(query)])
         if complete:
             return
-    yield _few_by_text(conn, query) or _walked(conn, query)
+    yield _few_otherwise(conn, query) or _walked(conn, query)
 
 
 def counting(conn: sqlite3.Connection, query: Query) -> Way:
@@ -76,7 +76,7 @@ def counting(conn: sqlite3.Connection, query: Query) -> Way:
         faceted = _faceted(conn, query)
         if faceted is not None:
             return faceted
-        few = _few_by_text(conn, query)
+        few = _few_otherwise(conn, query)
     return Way("events", *(few or _walked(conn, query)))
 
 
@@ -90,12 +90,16 @@ def _few_by_facet(conn: sqlite3.Connection, query: Query) -> Condition | None:
     return None
 
 
-def _few_by_text(conn: sqlite3.Connection, query: Query) -> Condition | None:
-    """Those that hold the text, where they are few."""
-    if query.text is None:
-        return None
-    numbers = search.numbers(conn, query.text)
-    return _few(conn, query, numbers, query._replace(text=None))
+def _few_otherwise(conn: sqlite3.Connection, query: Query) -> Condition | None:
+    """Those that meet the conditions on columns, or hold the text, where they are few."""
+    condition, values = _plain(query)
+    columns = (f"SELECT id FROM events WHERE {condition}", values) if condition != "1" else None
+    # in this order: of a word that many begin so, the index gathers all before it gives one
+    few = _few(conn, query, columns, query)
+    if few is None and query.text is not None:
+        text = search.numbers(conn, query.text)
+        few = _few(conn, query, text, query._replace(text=None))
+    return few
 
 
 def _few(

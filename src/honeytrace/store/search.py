@@ -18,7 +18,7 @@ __all__ = ["among", "catch_up", "condition", "drop_unusable", "is_behind", "numb
 CATCH_UP = 5_000
 """Rows that one transaction adds to the index: a tenth of a second."""
 
-_READ = 1_000_000
+_READ = 200_000
 """Characters of a few rows that are read sooner than the numbers of all that hold a common word."""
 
 Condition = tuple[str, list[object]]
