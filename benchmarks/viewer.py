@@ -69,6 +69,22 @@ PAGES = {
         "/?q={common}&status=error",
         "/?q={common}&project=none",
     ],
+    "conditions that hardly meet": [
+        "/?scope=runs&metric=tokens>0",
+        "/?scope=calls&name=judge&metric=score<0.5",
+        "/?scope=calls&status=error&metric=score<0.06",
+        "/?scope=calls&max=1ms&metric=tokens>0",
+        "/?scope=calls&project=indexer&source=dev&metric=tokens>300",
+        "/?scope=calls&user=team&metric=tokens>0",
+        "/?scope=calls&user=team&metric=score<0.0001",
+        "/?scope=calls&user=team&name=judge",
+        "/?q={common}&max=1ms",
+        "/?q={common}&status=error&source=dev&project=indexer",
+        "/?q={common}&user=user77@example.com",
+        "/?q={common}&metric=score<0.06&status=error",
+        "/?q={common}&user=team&metric=tokens>0",
+        "/?q={failure}&status=ok",
+    ],
     "a session": ["/sessions/{middle_id}"],
     "the overview": [
         "/overview",
@@ -76,6 +92,9 @@ PAGES = {
         "/overview?scope=runs",
         "/overview?name=judge",
         "/overview?project=indexer",
+        "/overview?user=team",
+        "/overview?metric=score<0.5",
+        "/overview?scope=runs&metric=tokens>0",
     ],
 }
 
@@ -174,6 +193,7 @@ def asked_for(path: Path) -> dict[str, str]:
         "common": words[0],
         "rare": words[-1],
         "beginning": words[0][:2],
+        "failure": "UpstreamTimeout",
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +14,7 @@ from store_records import START, record
 
 from honeytrace._record import Record, Update
 from honeytrace.errors import ConfigurationError
-from honeytrace.store import Metric, Query, _reading, facets
+from honeytrace.store import Metric, Query, _ways, facets, search
 from honeytrace.store.sqlite import SQLiteStore
 
 
@@ -109,7 +112,7 @@ def test_numbers_of_deleted_rows_come_again(store: SQLiteStore) -> None:
     store.delete(before=1e15)
     store.insert([by("c", "v")])
     assert (found(store, "u"), found(store, "v")) == ("", "c")
-    held = store._reader.get().execute("SELECT count(*) FROM facets").fetchone()
+    held = store._reader.get().execute("SELECT count(*) FROM facets_by_time").fetchone()
     assert held == (2,)  # the id and the plan of one
 
 
@@ -158,11 +161,128 @@ def test_a_user_who_is_everywhere(
 ) -> None:
     """Beyond `RARE` matches the answer is the same, whether the newest rows have it or not."""
     store.insert([by(name, "u" if name < "e" else "v", n=ord(name)) for name in "abcdefgh"])
-    monkeypatch.setattr(facets, "RARE", 1)
-    monkeypatch.setattr(_reading, "WINDOW", window)
+    monkeypatch.setattr(_ways, "RARE", 1)
+    monkeypatch.setattr(_ways, "WINDOW", window)
     assert (found(store, "u"), found(store, "v")) == ("dcba", "hgfe")
     assert found(store, metric=f"n<{ord('d')}") == "cba"
     newest = store.list(Query(user="free", limit=2))
     assert [record.event_id for record in newest] == ["h", "g"]
     assert store.count(Query(user="u", metric=Metric("n", ">", ord("a")))) == 3
     assert [each.calls for each in store.summary(Query(user="v"))] == [4]
+
+
+def meeting(store: SQLiteStore, query: Query) -> str:
+    """What is found, after a look at whether the facets alone were asked."""
+    with closing(sqlite3.connect(store.path)) as conn:
+        assert _ways.counting(conn, query).table == facets.TABLE
+    found = "".join(each.event_id for each in store.list(query))
+    assert store.count(query) == sum(each.calls for each in store.summary(query))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(metric=Metric("n", ">", 0), roots_only=True), "g"),
+        (Query(metric=Metric("n", ">", 0), session_name="judge"), "h"),
+        (Query(metric=Metric("n", ">", 0), project="p", error=True, status="error"), "f"),
+        (Query(metric=Metric("n", ">", 0), source="s", error=False, min_duration=9), "e"),
+        (Query(metric=Metric("n", ">", 0), max_duration=1), ""),
+        (Query(metric=Metric("n", ">", 0), since=START + ord("b"), until=START + ord("d")), "cb"),
+        (Query(user="u", metric=Metric("n", ">", ord("c"))), "d"),
+        (Query(user="u", metric=Metric("n", "=", ord("e"))), ""),
+        (Query(user="v", text="why", roots_only=True), "g"),
+        (Query(user="u", before=(START + ord("c"), "c")), "ba"),
+        (Query(user="free", limit=2), "hg"),
+    ],
+)
+def test_conditions_that_hardly_meet(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, query: Query, expected: str
+) -> None:
+    """Where many meet each of them, the facets alone tell who meets them all."""
+    monkeypatch.setattr(_ways, "RARE", -1)
+    monkeypatch.setattr(_ways, "WINDOW", 1)
+    other: dict[str, dict[str, Any]] = {
+        "e": {"source": "s", "duration": 9.0},
+        "f": {"project": "p", "error": "E", "status": "error"},
+        "g": {"parent_id": None},
+        "h": {"event_name": "judge"},
+    }
+    for name in "abcdefgh":
+        fields = {"parent_id": "x", "duration": 5.0, **other.get(name, {})}
+        store.insert([by(name, "u" if name < "e" else "v", n=ord(name))._replace(**fields)])
+    store.index()
+    assert meeting(store, query) == expected
+
+
+def test_more_of_one_moment_than_are_looked_for(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages are in order of id then, though the facets know none."""
+    monkeypatch.setattr(_ways, "RARE", -1)
+    monkeypatch.setattr(_ways, "TIES", 1)
+    store.insert([by(name, "u")._replace(start_time=START) for name in "dbacfe"])
+    assert [each.event_id for each in store.list(Query(user="u", limit=2))] == ["f", "e"]
+    older = Query(user="u", limit=2, before=(START, "e"))
+    assert [each.event_id for each in store.list(older)] == ["d", "c"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "query"),
+    [
+        ("status", b'"cancelled"', {"status": "cancelled"}),
+        ("source", b'"elsewhere"', {"source": "elsewhere"}),
+        ("project", b'"other"', {"project": "other"}),
+        ("session_name", b'"other"', {"session_name": "other"}),
+        ("error", b'"E"', {"error": True}),
+        ("duration", b"70000", {"min_duration": 60_000}),
+        ("start_time", b"5", {"until": 6}),
+        ("parent_id", b'"x"', {"parent_id": "x"}),
+    ],
+)
+def test_columns_follow_changes(
+    store: SQLiteStore, field: str, value: bytes, query: dict[str, Any]
+) -> None:
+    """What a facet knows of its row is what the row says now."""
+    store.insert([by("a", "u"), by("b", "u")])
+    asked = Query(user="u", **query)
+    assert (found(store, "u"), store.list(asked)) == ("ba", [])
+    store.update([Update("a", {field: value})])
+    assert [each.event_id for each in store.list(asked)] == ["a"]
+
+
+def test_a_common_word_of_a_few(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short texts of few rows are read, those of long ones looked up among all that hold it."""
+    store.insert([by(name, "u" if name < "c" else "v") for name in "abcd"])
+    store.insert([by("e", "u")._replace(inputs=b'{"text":"nothing"}', error="E")])
+    for characters in (1_000_000, 0):
+        monkeypatch.setattr(search, "_READ", characters)
+        for text, expected in (("why", ["b", "a"]), ("noth", ["e"]), ("none", []), ("!", "eba")):
+            query = Query(user="u", text=text)
+            assert [each.event_id for each in store.list(query)] == list(expected)
+
+
+def test_the_table_of_an_earlier_version(store: SQLiteStore) -> None:
+    """It was narrower: it goes, with its triggers, when the present one is made."""
+    with closing(sqlite3.connect(store.path)) as conn:
+        conn.executescript(EARLIER)
+    store.insert([by("a", "u"), by("b", "v")])
+    assert (found(store, "u"), found(store, "v")) == ("a", "b")
+    with closing(sqlite3.connect(store.path)) as conn:
+        names = {name for (name,) in conn.execute("SELECT name FROM sqlite_master")}
+    assert not names & {"facets", "facets_held", "facets_by_id", "facets_update", "facets_delete"}
+    store.update([Update("a", {"user_properties": b'{"id":"w"}'})])
+    assert (found(store, "w"), store.delete(before=1e15)) == ("a", 2)
+
+
+EARLIER = """
+    CREATE TABLE facets (name TEXT NOT NULL, value NOT NULL, id INTEGER NOT NULL,
+        PRIMARY KEY (name, value, id)) WITHOUT ROWID;
+    CREATE INDEX facets_by_id ON facets (id);
+    CREATE TABLE facets_held (upto INTEGER NOT NULL);
+    INSERT INTO facets_held VALUES (0);
+    CREATE TRIGGER facets_update AFTER UPDATE OF metrics, user_properties ON events
+    BEGIN DELETE FROM facets WHERE id = old.id; END;
+    CREATE TRIGGER facets_delete AFTER DELETE ON events
+    BEGIN DELETE FROM facets WHERE id = old.id; END;
+"""

@@ -10,7 +10,7 @@ import pytest
 from store_records import START, numbered, record
 
 from honeytrace._record import Record, Update
-from honeytrace.store import Query, search
+from honeytrace.store import Query, _ways, search
 from honeytrace.store.sqlite import SQLiteStore
 
 
@@ -130,7 +130,7 @@ def test_a_word_that_is_everywhere(store: SQLiteStore, monkeypatch: pytest.Monke
     """Beyond `RARE` matches the answer is the same, found the other way."""
     store.insert(numbered(20))
     few = store.list(Query(text="because", limit=5))
-    monkeypatch.setattr(search, "RARE", 3)
+    monkeypatch.setattr(_ways, "RARE", 3)
     assert store.list(Query(text="because", limit=5)) == few
     assert [r.event_id for r in few] == [f"s{number:05}" for number in range(19, 14, -1)]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
 
 import orjson
 
 from .._record import OBJECTS, Record
-from . import NEWEST, Arrivals, Field, Outline, Query, changes, facets, search, zones
+from . import NEWEST, Arrivals, Field, Outline, Query, _ways, changes, zones
 from ._figures import Figure
 
 __all__ = [
@@ -35,18 +36,6 @@ _OUTLINED = (
     " substr(error, 1, 200), children_ids"
 )
 
-WINDOW = 20_000
-"""The newest rows, among which is looked first: what is everywhere fills its page there, and what
-is nowhere costs little more for it."""
-
-
-class _Window(NamedTuple):
-    """The newest rows of a time: from when on they started, and between which numbers they are."""
-
-    since: float
-    lowest: int
-    highest: int
-
 
 def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
     """The record of this id."""
@@ -66,8 +55,7 @@ def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 def _listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
     rows: list[Record] = []
-    for window in (*_window(conn, query), None):
-        condition, values = _where(conn, query, window)
+    for condition, values in _ways.listing(conn, query):
         sql = f"{_SELECT} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
         rows = [Record._make(row) for row in conn.execute(sql, (*values, query.limit))]
         if len(rows) == query.limit:
@@ -79,13 +67,14 @@ def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]
     """Of the newest that meet every condition, each with its row as key, newest first."""
     found: list[Figure] = []
     for part in _parts(conn, query._replace(before=None)):
-        condition, values = _where(conn, part)
+        table, condition, values = _ways.counting(conn, part)
         # by time alone, and of nothing but what is in its index: that spares fetching every row
         sql = (
-            "SELECT event_name, start_time, duration, status, id FROM events"
-            f" WHERE {condition} ORDER BY start_time DESC LIMIT ?"
+            f"SELECT event_name, start_time, duration, status, id FROM {table}"
+            f" WHERE {condition} ORDER BY start_time DESC"
         )
-        found += conn.execute(sql, (*values, newest - len(found)))
+        # without a LIMIT, which makes SQLite sort row by row where there is no index to follow
+        found += islice(conn.execute(sql, values), newest - len(found))
         if len(found) == newest:
             break
     return found
@@ -95,17 +84,16 @@ def count(conn: sqlite3.Connection, query: Query) -> int:
     """How many meet every condition."""
     found = 0
     for part in _parts(conn, query._replace(before=None)):
-        condition, values = _where(conn, part)
-        found += conn.execute(f"SELECT count(*) FROM events WHERE {condition}", values).fetchone()[
-            0
-        ]
+        table, condition, values = _ways.counting(conn, part)
+        sql = f"SELECT count(*) FROM {table} WHERE {condition}"
+        found += conn.execute(sql, values).fetchone()[0]
     return found
 
 
 def _parts(conn: sqlite3.Connection, query: Query) -> Iterable[Query]:
     """The query, divided into the stretches of time in which something may meet it."""
     parts = zones.narrowed(conn, query)
-    if not _is_derived(query):
+    if not _ways.is_derived(query):
         return parts
     # what is in the JSON has an index of its own, which is not to be asked again and again
     return () if next(iter(parts), None) is None else (query,)
@@ -174,76 +162,3 @@ def values(conn: sqlite3.Connection, field: Field) -> list[str]:
     column = _VALUES[field]
     newest = f"SELECT {column} FROM events ORDER BY start_time DESC LIMIT {NEWEST}"
     return [value for (value,) in conn.execute(f"SELECT DISTINCT * FROM ({newest}) ORDER BY 1")]
-
-
-def _where(
-    conn: sqlite3.Connection, query: Query, window: _Window | None = None
-) -> tuple[str, list[object]]:
-    """The conditions of a query, in SQL, and their values; within the window if one is given."""
-    conditions, values = _plain(query)
-    if window is not None:
-        conditions.append("start_time >= ?")
-        values.append(window.since)
-    for condition, more in _derived(conn, query, window):
-        conditions.append(condition)
-        values += more
-    return " AND ".join(conditions) or "1", values
-
-
-def _plain(query: Query) -> tuple[list[str], list[object]]:
-    """The conditions on columns."""
-    wanted: tuple[tuple[str, object], ...] = (
-        ("project = ?", query.project),
-        ("event_name = ?", query.session_name),
-        ("source = ?", query.source),
-        ("status = ?", query.status),
-        ("start_time >= ?", query.since),
-        ("start_time < ?", query.until),
-        ("duration >= ?", query.min_duration),
-        ("duration <= ?", query.max_duration),
-        ("root_id = ?", query.root_id),
-        ("parent_id = ?", query.parent_id),
-    )
-    conditions = [sql for sql, value in wanted if value is not None]
-    values = [value for _, value in wanted if value is not None]
-    if query.error is not None:
-        conditions.append("error IS NOT NULL" if query.error else "error IS NULL")
-    if query.roots_only:
-        conditions.append("parent_id IS NULL")
-    if query.before is not None:
-        # the redundant first term is the one the index can seek to
-        conditions.append("start_time <= ? AND (start_time < ? OR event_id < ?)")
-        values += (query.before[0], *query.before)
-    return conditions, values
-
-
-def _derived(
-    conn: sqlite3.Connection, query: Query, window: _Window | None
-) -> Iterator[tuple[str, list[object]]]:
-    """The conditions on what is in the JSON."""
-    if query.user is not None:
-        yield facets.user(conn, query.user, few_rows=window is not None)
-    if query.metric is not None:
-        yield facets.metric(conn, query.metric, few_rows=window is not None)
-    if query.text is not None:
-        yield search.condition(conn, query.text, window and window[1:])
-
-
-def _is_derived(query: Query) -> bool:
-    """Whether it asks for what is in the JSON."""
-    return query.user is not None or query.metric is not None or query.text is not None
-
-
-def _window(conn: sqlite3.Connection, query: Query) -> Iterator[_Window]:
-    """The newest rows of the time asked for, where looking among them first is worth the while."""
-    if not _is_derived(query):
-        return
-    timed = Query(since=query.since, until=query.until, before=query.before)
-    conditions, values = _plain(timed)
-    found, *edges = conn.execute(
-        "SELECT count(*), min(start_time), min(id), max(id) FROM (SELECT id, start_time FROM events"
-        f" WHERE {' AND '.join(conditions) or '1'} ORDER BY start_time DESC LIMIT ?)",
-        (*values, WINDOW),
-    ).fetchone()
-    if found == WINDOW:
-        yield _Window(*edges)

@@ -3,72 +3,142 @@
 Like the text index, the table is made by the first query that needs it and caught up by each one;
 where it cannot be (the store is read-only or busy), each row's JSON is looked into instead, slowly.
 Triggers keep what it holds in step with updates and deletes.
+
+It is as wide as `events_by_time`, under the same names: beside each value stands what else a query
+may ask for, so that conditions which hardly meet are put together without fetching a row. It is in
+order of time under each value.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from typing import NamedTuple
 
-from . import Metric
+from . import Metric, Query
 
-__all__ = ["catch_up", "is_behind", "metric", "user"]
+__all__ = ["TABLE", "Facet", "asked", "catch_up", "is_behind", "numbers"]
+
+TABLE = "facets_by_time"
 
 CATCH_UP = 20_000
 """Rows that one transaction looks through: a fifth of a second."""
 
-RARE = 5_000
-"""Up to so many matches are fetched and sorted, beyond it the newest rows are tried one by one."""
-
 _LONGEST = 200
 """Characters of a user's property that is held."""
-
-Condition = tuple[str, list[object]]
 
 _IS_USER = "type IN ('text', 'integer')"
 _IS_NUMBER = "type IN ('integer', 'real', 'true', 'false')"
 
+_COLUMNS = ("start_time", "id", "duration", "source", "status", "project", "event_name")
+_GIVEN = ("error", "parent_id")
+"""Columns of which is held whether there is anything: 1 or NULL."""
+_READ = ("metrics", "user_properties", *_COLUMNS, *_GIVEN)
+
+Condition = tuple[str, list[object]]
+
+
+class Facet(NamedTuple):
+    """A condition on what is in the JSON."""
+
+    json: Condition
+    """On a row of `events`, which is looked into."""
+    held: Condition | None
+    """On a row of `TABLE`; None where it does not hold the like."""
+    timed: bool
+    """Whether `TABLE` has those that meet it in order of time."""
+    others: Query
+    """The query without it."""
+
+
+def asked(query: Query) -> list[Facet]:
+    """What a query asks for that is in the JSON; first what `TABLE` has in order of time."""
+    found = []
+    if query.user is not None:
+        found.append(_user(query.user, query._replace(user=None)))
+    if query.metric is not None:
+        found.append(_metric(query.metric, query._replace(metric=None)))
+    return found
+
+
+def _user(value: str, others: Query) -> Facet:
+    """One of the `user_properties` is this."""
+    json = (
+        "EXISTS (SELECT 1 FROM json_each(user_properties)"
+        f" WHERE {_IS_USER} AND CAST(value AS TEXT) = ?)"
+    )
+    held: Condition = ("name = 'user' AND value = ?", [value])
+    return Facet((json, [value]), held if len(value) <= _LONGEST else None, True, others)
+
+
+def _metric(wanted: Metric, others: Query) -> Facet:
+    """The metric of this name compares so."""
+    name, operator, value = Metric(*wanted)  # which checks what goes into the SQL
+    json = (
+        "EXISTS (SELECT 1 FROM json_each(metrics)"
+        f" WHERE key = ? AND {_IS_NUMBER} AND value {operator} ?)"
+    )
+    held: Condition = (f"name = ? AND value {operator} ?", [f"metric {name}", value])
+    return Facet((json, [name, value]), held, operator == "=", others)
+
 
 def _facets(rows: str) -> str:
     """The facets of rows, given as a subquery."""
+    columns = ", ".join(
+        [f"row.{name}" for name in _COLUMNS]
+        + [f"nullif(row.{name} IS NOT NULL, 0)" for name in _GIVEN]
+    )
     return f"""
-        SELECT 'user', CAST(value AS TEXT), row.id
+        SELECT 'user', CAST(value AS TEXT), {columns}
         FROM ({rows}) AS row, json_each(row.user_properties)
         WHERE {_IS_USER} AND length(value) <= {_LONGEST}
         UNION ALL
-        SELECT 'metric ' || key, value, row.id
+        SELECT 'metric ' || key, value, {columns}
         FROM ({rows}) AS row, json_each(row.metrics)
         WHERE {_IS_NUMBER}
     """
 
 
-_NEW = "SELECT new.id AS id, new.metrics AS metrics, new.user_properties AS user_properties"
-_REMOVE = "DELETE FROM facets WHERE id = old.id"
+def _row(row: str) -> str:
+    """A row of a trigger (`new`), as the subquery that `_facets` takes."""
+    return "SELECT " + ", ".join(f"{row}.{name} AS {name}" for name in _READ)
+
+
+def _values(row: str) -> str:
+    return ", ".join(f"{row}.{name}" for name in _READ)
+
+
+_REMOVE = f"DELETE FROM {TABLE} WHERE id = old.id"
 _LAST = "(SELECT coalesce(max(id), 0) FROM events)"
-_UPTO = "(SELECT upto FROM facets_held)"
-_HELD = f"old.id <= {_UPTO}"
+_UPTO = f"(SELECT upto FROM {TABLE}_held)"
 _CREATE = (
-    """
-    CREATE TABLE facets (name TEXT NOT NULL, value NOT NULL, id INTEGER NOT NULL,
-        PRIMARY KEY (name, value, id)) WITHOUT ROWID
-    """,
-    "CREATE INDEX facets_by_id ON facets (id)",
-    "CREATE TABLE facets_held (upto INTEGER NOT NULL)",
-    "INSERT INTO facets_held VALUES (0)",
+    # what an earlier version made, which was narrower
+    "DROP TRIGGER IF EXISTS facets_update",
+    "DROP TRIGGER IF EXISTS facets_delete",
+    "DROP TABLE IF EXISTS facets",
+    "DROP TABLE IF EXISTS facets_held",
     f"""
-    CREATE TRIGGER facets_update AFTER UPDATE OF metrics, user_properties ON events
-    WHEN (old.metrics IS NOT new.metrics OR old.user_properties IS NOT new.user_properties)
-        AND {_HELD}
+    CREATE TABLE {TABLE} (name TEXT NOT NULL, value NOT NULL, start_time REAL NOT NULL,
+        id INTEGER NOT NULL, duration REAL, source TEXT NOT NULL, status TEXT NOT NULL,
+        project TEXT NOT NULL, event_name TEXT NOT NULL, error INTEGER, parent_id INTEGER,
+        PRIMARY KEY (name, value, start_time, id)) WITHOUT ROWID
+    """,
+    f"CREATE INDEX {TABLE}_by_id ON {TABLE} (id)",
+    f"CREATE TABLE {TABLE}_held (upto INTEGER NOT NULL)",
+    f"INSERT INTO {TABLE}_held VALUES (0)",
+    f"""
+    CREATE TRIGGER {TABLE}_update AFTER UPDATE OF {", ".join(_READ)} ON events
+    WHEN ({_values("old")}) IS NOT ({_values("new")}) AND old.id <= {_UPTO}
     BEGIN
         {_REMOVE};
-        INSERT OR IGNORE INTO facets {_facets(_NEW)};
+        INSERT OR IGNORE INTO {TABLE} {_facets(_row("new"))};
     END
     """,
     # the numbers of the newest rows come again once they are deleted
     f"""
-    CREATE TRIGGER facets_delete AFTER DELETE ON events
+    CREATE TRIGGER {TABLE}_delete AFTER DELETE ON events
     BEGIN
         {_REMOVE};
-        UPDATE facets_held SET upto = {_LAST} WHERE upto > {_LAST};
+        UPDATE {TABLE}_held SET upto = {_LAST} WHERE upto > {_LAST};
     END
     """,
 )
@@ -78,7 +148,7 @@ def is_behind(conn: sqlite3.Connection) -> bool:
     """Whether `catch_up` would find something to do."""
     if not _exists(conn):
         return True
-    (behind,) = conn.execute(f"SELECT upto < {_LAST} FROM facets_held").fetchone()
+    (behind,) = conn.execute(f"SELECT {_UPTO} < {_LAST}").fetchone()
     return bool(behind)
 
 
@@ -87,62 +157,35 @@ def catch_up(conn: sqlite3.Connection) -> None:
     if not _exists(conn):
         for statement in _CREATE:
             conn.execute(statement)
-    (upto,) = conn.execute("SELECT upto FROM facets_held").fetchone()
-    (last,) = conn.execute(f"SELECT min({_LAST}, ?)", (upto + CATCH_UP,)).fetchone()
-    rows = "SELECT id, metrics, user_properties FROM events WHERE id > ? AND id <= ?"
-    conn.execute(f"INSERT OR IGNORE INTO facets {_facets(rows)}", (upto, last) * 2)
-    conn.execute("UPDATE facets_held SET upto = ?", (last,))
+    upto, last = conn.execute(f"SELECT {_UPTO}, min({_LAST}, {_UPTO} + ?)", (CATCH_UP,)).fetchone()
+    rows = f"SELECT {', '.join(_READ)} FROM events WHERE id > ? AND id <= ?"
+    conn.execute(f"INSERT OR IGNORE INTO {TABLE} {_facets(rows)}", (upto, last) * 2)
+    conn.execute(f"UPDATE {TABLE}_held SET upto = ?", (last,))
 
 
-def user(conn: sqlite3.Connection, value: str, *, few_rows: bool = False) -> Condition:
-    """The rows one of whose `user_properties` is this; `few_rows`: only few are in question."""
-    json = (
-        "EXISTS (SELECT 1 FROM json_each(user_properties)"
-        f" WHERE {_IS_USER} AND CAST(value AS TEXT) = ?)"
-    )
-    looked_into: Condition = (json, [value])
-    if len(value) > _LONGEST:
-        return looked_into
-    return _held(conn, "=", ["user", value], few_rows, looked_into)
+def numbers(conn: sqlite3.Connection, facet: Facet, columns: Condition) -> Condition | None:
+    """The numbers of the rows that meet a facet and what is asked of columns, as a subquery; None
+    where only looking into every row tells."""
+    if facet.held is None:
+        return None
+    known = _exists(conn)
+    held = _numbers(TABLE, facet.held, columns)
+    if known and not is_behind(conn):
+        return held
+    # in the order of the rows: to look into all of them along the time index takes ten times
+    unknown, values = _numbers("events NOT INDEXED", facet.json, columns)
+    unknown += f" AND id > {_UPTO if known else 0}"
+    return (f"{held[0]} UNION ALL {unknown}", held[1] + values) if known else (unknown, values)
 
 
-def metric(conn: sqlite3.Connection, wanted: Metric, *, few_rows: bool = False) -> Condition:
-    """The rows whose metric of this name compares so; `few_rows`: only few are in question."""
-    name, operator, value = Metric(*wanted)  # which checks what goes into the SQL
-    json = (
-        "EXISTS (SELECT 1 FROM json_each(metrics)"
-        f" WHERE key = ? AND {_IS_NUMBER} AND value {operator} ?)"
-    )
-    return _held(conn, operator, [f"metric {name}", value], few_rows, (json, [name, value]))
-
-
-def _held(
-    conn: sqlite3.Connection,
-    operator: str,
-    wanted: list[object],
-    few_rows: bool,
-    looked_into: Condition,
-) -> Condition:
-    """The rows by number; by looking into them where the JSON of few is sooner read than many
-    numbers, or than rows that the table does not know yet."""
-    behind = is_behind(conn)
-    if behind and few_rows:
-        return looked_into
-    numbers, values = f"SELECT id FROM facets WHERE name = ? AND value {operator} ?", wanted
-    if behind:
-        known = _exists(conn)
-        json, more = looked_into
-        # in the order of the rows: to look into all of them along the time index takes ten times
-        rest = f"SELECT id FROM events WHERE id > {_UPTO if known else 0} AND {json}"
-        numbers, values = (f"{numbers} UNION ALL {rest}", wanted + more) if known else (rest, more)
-    found = [str(row) for (row,) in conn.execute(f"{numbers} LIMIT ?", (*values, RARE + 1))]
-    if len(found) <= RARE:
-        return f"id IN ({', '.join(found)})", []
-    # the plus keeps SQLite from fetching and sorting every match: it walks the time index instead
-    return looked_into if few_rows else (f"+id IN ({numbers})", values)
+def _numbers(table: str, *conditions: Condition) -> Condition:
+    sql = " AND ".join(sql for sql, _ in conditions)
+    return f"SELECT id FROM {table} WHERE {sql}", [each for _, some in conditions for each in some]
 
 
 def _exists(conn: sqlite3.Connection) -> bool:
-    names = "('facets', 'facets_held', 'facets_update', 'facets_delete')"
-    (count,) = conn.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {names}").fetchone()
+    names = ", ".join(f"'{TABLE}{part}'" for part in ("", "_held", "_update", "_delete"))
+    (count,) = conn.execute(
+        f"SELECT count(*) FROM sqlite_master WHERE name IN ({names})"
+    ).fetchone()
     return bool(count == 4)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 
-__all__ = ["catch_up", "condition", "drop_unusable", "is_behind"]
+__all__ = ["among", "catch_up", "condition", "drop_unusable", "is_behind", "numbers"]
 
 CATCH_UP = 5_000
 """Rows that one transaction adds to the index: a tenth of a second."""
 
-RARE = 1_000
-"""Up to so many matches are fetched and sorted, beyond it the newest rows are tried one by one."""
+_READ = 200_000
+"""Characters of a few rows that are read sooner than the numbers of all that hold a common word."""
 
 Condition = tuple[str, list[object]]
 
@@ -25,8 +27,9 @@ Condition = tuple[str, list[object]]
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 )
+_NUMBERS = "SELECT rowid FROM search WHERE search MATCH ?"
 # the plus keeps SQLite from fetching and sorting every match: it walks the time index instead
-_MATCHING = "+id IN (SELECT rowid FROM search WHERE search MATCH ?)"
+_MATCHING = f"+id IN ({_NUMBERS})"
 _INDEXED = "(SELECT coalesce(max(id), 0) FROM search_docsize)"
 
 
@@ -44,9 +47,10 @@ def _text(row: str) -> str:
 
 _REMOVE = f"INSERT INTO search (search, rowid, text) VALUES ('delete', old.id, {_text('old')})"
 _HELD = "EXISTS (SELECT 1 FROM search_docsize WHERE id = old.id)"
+_TABLE = "CREATE VIRTUAL TABLE search USING fts5 (text, content = '')"
 _CREATE = (
     "DROP TABLE IF EXISTS search",
-    "CREATE VIRTUAL TABLE search USING fts5 (text, content = '')",
+    _TABLE,
     f"""
     CREATE TRIGGER search_update AFTER UPDATE OF event_name, error, inputs, outputs ON events
     WHEN {_text("old")} IS NOT {_text("new")} AND {_HELD}
@@ -93,32 +97,73 @@ def catch_up(conn: sqlite3.Connection) -> None:
     )
 
 
-def condition(
-    conn: sqlite3.Connection, text: str, between: tuple[int, int] | None = None
-) -> Condition:
+def numbers(conn: sqlite3.Connection, text: str) -> Condition | None:
+    """The numbers of the rows that `condition` finds, as a subquery; None where only looking at
+    every row tells."""
+    words = _words(text)
+    if not words or not _is_held(conn, text) or is_behind(conn):
+        return None
+    return _NUMBERS, [_match(words)]
+
+
+def among(conn: sqlite3.Connection, text: str, rows: Sequence[int]) -> Condition:
+    """The `condition` on these rows, which are few."""
+    numbers = ", ".join(map(str, rows))
+    words = _words(text)
+    if words and has_fts5(conn) and not _UNSPACED.search(text):
+        found = _read(conn, numbers, _match(words))
+        if found is not None:
+            return f"id IN ({', '.join(map(str, found))})", []
+    return condition(conn, text, f"+rowid IN ({numbers})")
+
+
+def _read(conn: sqlite3.Connection, numbers: str, match: str) -> list[int] | None:
+    """Which of the rows match, by an index of them alone; None when they are too long for that."""
+    with closing(sqlite3.connect(":memory:")) as alone:
+        alone.execute(_TABLE)
+        left = _READ
+        for row, text in conn.execute(
+            f"SELECT id, {_text('events')} FROM events WHERE id IN ({numbers})"
+        ):
+            left -= len(text)
+            if left < 0:
+                return None
+            alone.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (row, text))
+        return [row for (row,) in alone.execute(_NUMBERS, (match,))]
+
+
+def condition(conn: sqlite3.Connection, text: str, within: str = "") -> Condition:
     """The rows that hold every word of `text`; its last word, where it has two letters or more, may
     be the beginning of one.
 
-    `between`: the lowest and the highest id in question, which spares looking up all others.
+    `within`: which `rowid` are in question, in SQL, where that is known: it spares keeping others.
     """
-    words = [word for word in text.replace("\0", " ").split() if re.search(r"[^\W_]", word)]
+    words = _words(text)
     if not words:
         return "1", []
-    if _UNSPACED.search(text) or not has_fts5(conn) or not _exists(conn):
+    if not _is_held(conn, text):
         return _like(words)
-    phrases = ['"' + word.replace('"', '""') + '"' for word in words]
-    # one letter begins too many words to be of use
-    match = " ".join(phrases) + ("*" if len(words[-1]) > 1 else "")
+    match = _match(words)
     if is_behind(conn):
         like, values = _like(words)
         return f"({_MATCHING} OR id > {_INDEXED} AND {like})", [match, *values]
-    if between is not None:
-        return f"{_MATCHING[:-1]} AND rowid BETWEEN ? AND ?)", [match, *between]
-    rows = conn.execute("SELECT rowid FROM search WHERE search MATCH ? LIMIT ?", (match, RARE + 1))
-    found = [str(row) for (row,) in rows]
-    if len(found) <= RARE:
-        return f"id IN ({', '.join(found)})", []
-    return _MATCHING, [match]
+    return (f"{_MATCHING[:-1]} AND {within})" if within else _MATCHING), [match]
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.replace("\0", " ").split() if re.search(r"[^\W_]", word)]
+
+
+def _is_held(conn: sqlite3.Connection, text: str) -> bool:
+    """Whether the index may tell where the text is."""
+    return not _UNSPACED.search(text) and has_fts5(conn) and _exists(conn)
+
+
+def _match(words: list[str]) -> str:
+    """What FTS5 is to look for."""
+    phrases = ['"' + word.replace('"', '""') + '"' for word in words]
+    # one letter begins too many words to be of use
+    return " ".join(phrases) + ("*" if len(words[-1]) > 1 else "")
 
 
 def _like(words: list[str]) -> Condition:
