@@ -70,18 +70,24 @@ cpdef str format_id(int64_t wall_ns, uint64_t tick):
     """The UUIDv7 of a pair, as text."""
     cdef int64_t ms = wall_ns // 1_000_000
     cdef uint64_t fraction = wall_ns % 1_000_000
-    cdef uint64_t half[2]
+    cdef uint64_t high, low
     cdef char text[36]
-    cdef int digit, at = 0
-    half[0] = (<uint64_t>ms & 0xFFFFFFFFFFFF) << 16 | 0x7000 | fraction * 4096 // 1_000_000
-    half[1] = <uint64_t>1 << 63 | tick & ((<uint64_t>1 << 62) - 1)
-    for digit in range(32):
-        if digit in (8, 12, 16, 20):
-            text[at] = c"-"
-            at += 1
-        text[at] = HEX[half[digit >> 4] >> (60 - 4 * (digit & 15)) & 15]
-        at += 1
+    high = (<uint64_t>ms & 0xFFFFFFFFFFFF) << 16 | 0x7000 | fraction * 4096 // 1_000_000
+    low = <uint64_t>1 << 63 | tick & ((<uint64_t>1 << 62) - 1)
+    text[8] = text[13] = text[18] = text[23] = c"-"
+    hexadecimal(text, high >> 32, 8)
+    hexadecimal(text + 9, high >> 16, 4)
+    hexadecimal(text + 14, high, 4)
+    hexadecimal(text + 19, low >> 48, 4)
+    hexadecimal(text + 24, low, 12)
     return text[:36].decode("ascii")
+
+
+cdef inline void hexadecimal(char* text, uint64_t number, int digits):
+    while digits:
+        digits -= 1
+        text[digits] = HEX[number & 15]
+        number >>= 4
 
 
 # a session while it runs (_session)
@@ -448,13 +454,8 @@ cdef object record_of(SessionFields s, project, source):
     session_id = root_id = format_id(start, s._tick)
     parent_id = metadata = None
     if parent is not None:
-        parent_id = format_id(parent._start + parent._offset, parent._tick)
-        root_id = format_id(root._start + root._offset, root._tick)
-        metadata = b'{"honeytrace":{"parent_id":"%b","root_id":"%b"%b}}' % (
-            (<str>parent_id).encode(),
-            (<str>root_id).encode(),
-            b"" if spec.event_type == "chain" else b',"event_type":"%b"' % spec.event_type.encode(),
-        )
+        parent_id, root_id = id_of(parent), id_of(root)
+        metadata = metadata_of(parent_id, root_id, spec.event_type)
     record = PyType_GenericAlloc(record_type, 21)
     fill(record, 0, session_id)
     fill(record, 1, session_id)
@@ -479,6 +480,25 @@ cdef object record_of(SessionFields s, project, source):
     fill(record, 20, None)
     PyObject_GC_UnTrack(record)  # texts and numbers: nothing for the collector
     return record
+
+
+cdef str id_of(SessionFields s):
+    """The id of one that others refer to, kept for the next of them."""
+    if s._text is None:
+        s._text = format_id(s._start + s._offset, s._tick)
+    return s._text
+
+
+cdef bytes metadata_of(str parent_id, str root_id, str event_type):
+    """What `metadata` says of a place in a tree, under the reserved key."""
+    cdef char whole[LONGEST]
+    cdef char* at = put(whole, b'{"honeytrace":', 14)
+    at = text(at, b'{"parent_id":', parent_id)
+    at = text(at, b',"root_id":', root_id)
+    if event_type != "chain":
+        at = text(at, b',"event_type":', event_type)
+    at = put(at, b"}}", 2)
+    return None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
 
 
 cdef inline void fill(object record, Py_ssize_t at, object value):
@@ -552,9 +572,9 @@ cdef bytes event_head(record):
     at = text(at, b',"session_id":', field(record, 3))
     at = text(at, b',"parent_id":', field(record, 2))
     at = times(at, record, field(record, 11) or 0.0)
-    if at != NULL and field(record, 14) is None:
+    if field(record, 14) is None:
         at = put(at, b',"config":{}', 12)
-    if at != NULL and field(record, 15) is None:
+    if field(record, 15) is None:
         at = put(at, b',"inputs":{}', 12)
     return None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
 
@@ -592,6 +612,9 @@ cdef inline object field(record, Py_ssize_t place):
 
 
 cdef inline char* put(char* at, const char* what, Py_ssize_t size):
+    """Bytes, and where the next go; NULL where something before could not be put."""
+    if at == NULL:
+        return NULL
     memcpy(at, what, size)
     return at + size
 
@@ -726,6 +749,7 @@ cdef class Slots:
         cdef Py_ssize_t size = 0 if inputs is None else PyBytes_GET_SIZE(inputs)
         cdef Py_ssize_t slot, block = 0, behind = 0
         cdef uint8_t* at
+        cdef tuple place
         cdef uint32_t crc = 1
         if not self._free:
             return self._opened_again(s)
@@ -758,7 +782,9 @@ cdef class Slots:
         if size and not block:
             memcpy(at + COMMIT + sizeof(Head), PyBytes_AS_STRING(inputs), size)
         store_byte(at, OPEN)
-        return self, slot, sizeof(Head) + (0 if block else size), crc, inputs, behind
+        place = (self, slot, sizeof(Head) + (0 if block else size), crc, inputs, behind)
+        PyObject_GC_UnTrack(place)  # the journal refers to none
+        return place
 
     def closed(self, SessionFields s, tuple place):
         cdef Tail tail

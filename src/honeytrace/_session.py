@@ -91,7 +91,7 @@ class Spec(SpecFields):
         self.session_name = as_text(session_name)
         self.project = as_text(project) if project else None
         self.source = as_text(source) if source else None
-        self.event_type = event_type
+        self.event_type = str.__str__(event_type)  # of an enumeration, too
         self.capture_inputs = capture_inputs
         self.capture_outputs = capture_outputs
         self.sample_rate = sample_rate
