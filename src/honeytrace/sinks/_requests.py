@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import orjson
 
@@ -45,6 +45,9 @@ _PUT_FIELDS = ("config", "outputs", "metrics", "feedback", "user_properties")
 CHUNK = 65_536
 """Bytes of a body that are joined at once: a whole body would be new memory each time, whose pages
 cost the kernel more than the request costs otherwise."""
+
+_SHORT = CHUNK // 16
+"""Bytes up to which objects are joined without looking at each."""
 
 Encoded = bytes | tuple[bytes, ...]
 """A JSON object, in one piece or several."""
@@ -96,25 +99,43 @@ class _Chunks:
         self._lists, self._end = lists, end
 
     def __iter__(self) -> Iterator[bytes]:
-        chunk: list[bytes] = []
-        size = 0
         for lead, objects in self._lists:
-            before = lead
-            for encoded in objects:
-                chunk.append(before)
-                before = b","
-                for piece in (encoded,) if isinstance(encoded, bytes) else encoded:
-                    if chunk and size + len(piece) > CHUNK:
-                        yield b"".join(chunk)
-                        chunk, size = [], 0
-                    if len(piece) < CHUNK:
-                        chunk.append(piece)
-                        size += len(piece)
-                    else:  # not copied whole
-                        yield from (piece[at : at + CHUNK] for at in range(0, len(piece), CHUNK))
-            if not objects:
-                chunk.append(lead)
-        yield b"".join((*chunk, self._end))
+            if _are_whole(objects) and max(map(len, objects), default=0) <= _SHORT:
+                yield from _joined(lead, objects)
+            else:
+                yield from _by_pieces(lead, objects)
+        yield self._end
+
+
+def _are_whole(objects: Sequence[Encoded]) -> TypeGuard[Sequence[bytes]]:
+    """Whether none of them is in pieces."""
+    return set(map(type, objects)) <= {bytes}
+
+
+def _joined(lead: bytes, objects: Sequence[bytes]) -> Iterator[bytes]:
+    """Many at a time: none of them is long."""
+    step = CHUNK // max(map(len, objects), default=1)
+    yield lead + b",".join(objects[:step])
+    for at in range(step, len(objects), step):
+        yield b"," + b",".join(objects[at : at + step])
+
+
+def _by_pieces(lead: bytes, objects: Sequence[Encoded]) -> Iterator[bytes]:
+    chunk: list[bytes] = []
+    size, before = 0, lead
+    for encoded in objects:
+        chunk.append(before)
+        before = b","
+        for piece in (encoded,) if isinstance(encoded, bytes) else encoded:
+            if chunk and size + len(piece) > CHUNK:
+                yield b"".join(chunk)
+                chunk, size = [], 0
+            if len(piece) < CHUNK:
+                chunk.append(piece)
+                size += len(piece)
+            else:  # not copied whole
+                yield from (piece[at : at + CHUNK] for at in range(0, len(piece), CHUNK))
+    yield b"".join(chunk)
 
 
 def size_of(encoded: Encoded) -> int:
@@ -201,7 +222,8 @@ def _split(
 ) -> Iterator[Request]:
     """Requests of at most `most` items and about `BODY_LIMIT` bytes."""
     start = size = 0
-    for at, length in enumerate(map(size_of, encoded)):
+    sizes = map(len, encoded) if _are_whole(encoded) else map(size_of, encoded)
+    for at, length in enumerate(sizes):
         if at > start and (size + length > BODY_LIMIT or at - start == most):
             yield Request("POST", path, items[start:at], encoded[start:at], size, lists, b"]}")
             start, size = at, 0
@@ -224,7 +246,7 @@ def _events(items: Sequence[Item], encoded: Sequence[Encoded]) -> Lists:
 
 def _kinds(items: Sequence[Item], encoded: Sequence[Encoded]) -> Lists:
     """Sessions first, then updates, as they are in the items."""
-    sessions = sum(isinstance(item, Record) for item in items)
+    sessions = len(items) - [type(item) for item in items].count(Update)
     return [(b'{"sessions":[', encoded[:sessions]), (b'],"updates":[', encoded[sessions:])]
 
 

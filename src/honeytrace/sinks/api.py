@@ -248,6 +248,8 @@ class _Shipment:
             self._trouble = self._trouble or f"{self._url} gave no reply in time"
         if self._trouble and not settled and not self._retry_after and not self._cure:
             raise HoneytraceError(self._trouble)
+        if len(settled) == len(waiting) and not any(settled.values()):
+            return Delivery([], [])
         retry: list[Item] = []
         refused: list[tuple[Item, str]] = []
         for item in waiting:
