@@ -107,7 +107,7 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """Carry the current session into `threading.Thread` and `ThreadPoolExecutor`."""
     flush_interval: float = _setting(0.5, check=_POSITIVE)
     """How long a record may wait for others before it is sent."""
-    batch_size: int = _setting(2000, check=_POSITIVE)
+    batch_size: int = _setting(5000, check=_POSITIVE)
     batch_bytes: int = _setting(4_000_000, check=_POSITIVE)
     queue_bytes: int = _setting(128_000_000, check=_POSITIVE)
     """Memory that pending records may take; beyond it the oldest go to disk."""

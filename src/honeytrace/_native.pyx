@@ -263,6 +263,7 @@ def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
         s._start = hot.clock_ns()
         if parent is not None:
             child = session_id or (s._start + s._offset, s._tick)
+            PyObject_GC_UnTrack(child)  # of numbers
             parent.list_of_children().append(child)
             if parent._sealed:
                 hot.update(parent.session_id, {"children_ids": [s.session_id]})
@@ -510,6 +511,25 @@ cdef object as_object(bytes data):
     if data is None or PyBytes_AS_STRING(data)[0] == c"{":
         return data
     return b'{"result":%b}' % data
+
+
+# records to the store (store._writing)
+
+
+def usual_values(records):
+    """The twin of `store._writing.usual_values`."""
+    cdef list values = []
+    cdef int at
+    for record in records:
+        for at in range(13):
+            values.append(field(record, at))
+        for at in (13, 15, 16, 19):
+            part = field(record, at)
+            values.append("" if part is None else (<bytes>part).decode())
+        for at in (14, 17, 18, 20):
+            if field(record, at) is not None:
+                return None
+    return values
 
 
 # a record to the body of a request (_record)

@@ -103,14 +103,14 @@ def test_a_batch_stored_in_part(server: HoneyHiveServer, sink: ApiSink) -> None:
 
 
 def test_batches_stay_below_the_limit(server: HoneyHiveServer, sink: ApiSink) -> None:
-    """Events are divided into requests of less than 5 MB and at most 2,000 events."""
+    """Events are divided into requests of less than 5 MB and at most 5,000 events."""
     large = [nested(f"large{n}", inputs={"q": "x" * 2_000_000}) for n in range(3)]
     assert sink.deliver(large, timeout=30) == TAKEN
     assert sorted(len(request.json["events"]) for request in server.requests) == [1, 2]
     assert max(len(request.body) for request in server.requests) < 5_000_000
     server.requests.clear()
-    assert sink.deliver([nested(f"e{n}") for n in range(2_001)], timeout=30) == TAKEN
-    assert sorted(len(request.json["events"]) for request in server.requests) == [1, 2_000]
+    assert sink.deliver([nested(f"e{n}") for n in range(5_001)], timeout=30) == TAKEN
+    assert sorted(len(request.json["events"]) for request in server.requests) == [1, 5_000]
 
 
 def test_one_bad_event(server: HoneyHiveServer, sink: ApiSink) -> None:

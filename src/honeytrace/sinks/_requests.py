@@ -34,7 +34,7 @@ LATE = "honeytrace_update"
 BODY_LIMIT = 4_800_000
 """Bytes of one request: HoneyHive takes 5 MB, and proxies count differently."""
 
-MOST = 2_000
+MOST = 5_000
 """Parts of one request, so that a refusal concerns few and is soon told apart."""
 
 START, EVENTS, EVENT_BATCH = "/session/start", "/events", "/events/batch"

@@ -74,6 +74,9 @@ def _steps(batch: Sequence[Item]) -> Iterator[tuple[list[Record], list[Update]]]
     """
     records: list[Record] = []
     updates: list[Update] = []
+    if Update not in set(map(type, batch)):
+        yield list(batch), updates  # type: ignore[arg-type]
+        return
     updated: set[str] = set()
     for item in batch:
         if isinstance(item, Update):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Final
 
 import orjson
 
+from .._compiled import native
 from .._record import Record, Update, apply, merge
 from ._reading import JSON, get
 
@@ -37,8 +39,7 @@ def _insert(names: Sequence[str], rows: int) -> str:
 
 _INSERT: Final = _insert(Record._fields, 1)
 _INSERT_ROWS: Final = _insert(Record._fields, _ROWS)
-_INSERT_USUAL: Final = _insert(_USUAL, 1)
-_INSERT_USUAL_ROWS: Final = _insert(_USUAL, _ROWS)
+_usual_insert = lru_cache(_ROWS)(partial(_insert, _USUAL))
 _REPLACE: Final = (
     f"UPDATE events SET ({', '.join(Record._fields)}) = ({_values(Record._fields)})"
     " WHERE event_id = ?"
@@ -49,14 +50,13 @@ def insert_new(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
     """Add records, fast. Raises `sqlite3.IntegrityError` when an id is known."""
     for at in range(0, len(records), _ROWS):
         some = records[at : at + _ROWS]
-        if any(r.config or r.metrics or r.feedback or r.user_properties for r in some):
-            rows, one, many = map(_row, some), _INSERT, _INSERT_ROWS
+        values = usual_values(some)
+        if values is not None:
+            conn.execute(_usual_insert(len(some)), values)
+        elif len(some) == _ROWS:
+            conn.execute(_INSERT_ROWS, tuple(chain.from_iterable(map(_row, some))))
         else:
-            rows, one, many = map(_usual_row, some), _INSERT_USUAL, _INSERT_USUAL_ROWS
-        if len(some) == _ROWS:
-            conn.execute(many, tuple(chain.from_iterable(rows)))
-        else:
-            conn.executemany(one, rows)
+            conn.executemany(_INSERT, map(_row, some))
     _apply_pending(conn, records)
 
 
@@ -85,16 +85,21 @@ def _row(record: Record) -> tuple[object, ...]:
     return (*record[:_FIRST_JSON], *parts)
 
 
-def _usual_row(record: Record) -> tuple[object, ...]:
-    """The same without what is rare."""
-    *first, children, _, inputs, outputs, _, _, metadata, _ = record
-    return (
-        *first,
-        children.decode(),
-        "" if inputs is None else inputs.decode(),
-        "" if outputs is None else outputs.decode(),
-        "" if metadata is None else metadata.decode(),
-    )
+def usual_values(records: Sequence[Record]) -> list[object] | None:
+    """The values of many without what is rare; None where one of them has something of that."""
+    values: list[object] = []
+    for record in records:
+        *first, children, config, inputs, outputs, metrics, feedback, metadata, user = record
+        if not config is metrics is feedback is user is None:
+            return None
+        values += first
+        for part in (children, inputs, outputs, metadata):
+            values.append("" if part is None else part.decode())
+    return values
+
+
+if native is not None:
+    usual_values = native.usual_values
 
 
 def _replace(conn: sqlite3.Connection, old: Record, new: Record) -> None:
