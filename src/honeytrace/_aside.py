@@ -7,7 +7,6 @@ they are counted only. A file of which not everything can be read goes to `damag
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -15,11 +14,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ._journal import DamagedError
-from ._later import orjson
+from ._later import logger, orjson
 from ._places import owned, private
 from ._record import Item, pack, unpack
-
-logger = logging.getLogger("honeytrace")
 
 MOST = 1_000
 DIRECTORY = "refused"

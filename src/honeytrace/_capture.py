@@ -6,7 +6,6 @@ current only while the traced frame runs; a generator steps in and out at every 
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +14,9 @@ from ._compiled import native, prefer
 from ._context import SAMPLED_OUT, Off, current, discard, hot
 from ._failure import describe, error_text
 from ._interrupt import interrupts
-from ._later import orjson
+from ._later import logger, orjson
 from ._session import Session, Spec
 
-logger = logging.getLogger("honeytrace")
 _get, _set = current.get, current.set
 MAX_YIELDS = 1_000
 MAX_YIELDED_BYTES = 1_000_000

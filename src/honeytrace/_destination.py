@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 from ._config import Config
+from ._later import logger
 from .sinks import Sink
 from .store import Store
 
 if TYPE_CHECKING:
     from ._remote import Remote
-
-logger = logging.getLogger("honeytrace")
 
 
 class Destination:

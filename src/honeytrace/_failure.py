@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
@@ -121,6 +120,8 @@ def _own_frames(tb: TracebackType | None) -> tuple[list[tuple[FrameType, int]], 
 
 def _text(frames: list[tuple[FrameType, int]]) -> str:
     """The frames as Python prints them; of many, the newest."""
+    import traceback  # which logging has brought
+
     try:
         summary = traceback.StackSummary.extract(iter(frames[-_FRAMES:]))
         text = "".join(traceback.format_list(summary))

@@ -7,7 +7,6 @@ there is nothing to do, and is started anew in a forked child and after `stop`.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -22,6 +21,7 @@ from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
 from ._interrupt import interrupts
 from ._journal import Slot
+from ._later import logger
 from ._outage import Outage
 from ._overflow import Overflow
 from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue, size_of
@@ -32,7 +32,6 @@ from ._stats import FlushResult, Stats
 from .sinks import Delivery, Sink
 from .store.errors import StoreDamagedError
 
-logger = logging.getLogger("honeytrace")
 _DELIVERY_TIMEOUT = 60.0
 _PAUSE = 0.1
 """Seconds that a fork waits at most for an idle thread to end."""
@@ -225,7 +224,7 @@ class Flusher:
             return item
         try:
             return item._to_record(self.config.project, self.config.source)
-        except Exception:  # a defect of ours must not cost the batch
+        except Exception:  # noqa: BLE001 - a defect of ours must not cost the batch
             logger.exception("honeytrace could not encode a session")
             return None
 
@@ -321,7 +320,7 @@ class Flusher:
         if sink is not None:
             try:
                 sink.close()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a sink may raise anything
                 logger.warning("honeytrace could not close its sink", exc_info=True)
 
     # what others call

@@ -16,7 +16,6 @@ Measured on CPython 3.11: `opened` and `closed` of a small call take about 1 us 
 
 from __future__ import annotations
 
-import logging
 import mmap
 import os
 import sys
@@ -31,12 +30,10 @@ from zlib import adler32, crc32
 
 from ._compiled import native, prefer
 from ._context import hot
-from ._later import orjson
+from ._later import logger, orjson
 from ._places import candidates, lock, private, reserve
 from ._record import Update
 from ._session import Session, Spec
-
-logger = logging.getLogger("honeytrace")
 
 MAGIC = b"honeytrace journal 2\n\0\0\0"
 FIRST_MAGIC = b"honeytrace journal 1\n\0\0\0"

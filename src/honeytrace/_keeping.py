@@ -5,7 +5,6 @@ The journal is opened with the first session, and a thread then delivers what th
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from ._config import NO_JOURNAL, Config
 from ._context import PAUSED, OwnThread, current, discard, hot
 from ._flush import Flusher
 from ._journal import Journal, Slot, open_journal
+from ._later import logger
 from ._session import Session
 from .sinks import Sink
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ._passage import Passage
     from ._recovery import Recovered
 
-logger = logging.getLogger("honeytrace")
 
 _FIRST_TRY, _LONGEST_TRY = 1.0, 60.0
 """Seconds between attempts to deliver what dead processes left."""
@@ -143,6 +142,8 @@ class Keeper:
 
     def _keep_recovering(self) -> None:
         """The thread that delivers what processes that died have left, once that is possible."""
+        import logging
+
         with self._flusher.importing:
             from ._recovery import Recovered
 

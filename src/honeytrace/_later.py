@@ -1,28 +1,48 @@
-"""orjson, imported when something is to be traced: that takes as long as all else of our import.
+"""What is imported when something is to be traced: together it takes longer than all else of us.
 
-It brings dataclasses, inspect, json, uuid and zoneinfo along.
+orjson brings dataclasses, inspect, json, uuid and zoneinfo along, logging brings traceback, string
+and tokenize.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["orjson", "ready"]
+__all__ = ["logger", "orjson", "ready"]
 
 if TYPE_CHECKING:
+    import logging
+
     import orjson
+
+    logger = logging.getLogger("honeytrace")
 else:
 
-    class _Orjson:
+    class _Later:
+        """An object that is there when something is asked of it."""
+
+        def __init__(self, get: Any) -> None:
+            self._get = get
+
         def __getattr__(self, name: str) -> Any:
-            import orjson as module
+            found = getattr(self._get(), name)
+            setattr(self, name, found)
+            return found
 
-            vars(self).update(vars(module))
-            return getattr(module, name)
+    def _orjson() -> Any:
+        import orjson
 
-    orjson = _Orjson()
+        return orjson
+
+    def _logger() -> Any:
+        import logging
+
+        return logging.getLogger("honeytrace")
+
+    orjson, logger = _Later(_orjson), _Later(_logger)
 
 
 def ready() -> None:
     """Import it now, and not in the middle of a call: a signal handler may come and trace, too."""
-    orjson.dumps  # noqa: B018 - the first look imports
+    for found in (orjson.dumps, logger.warning):
+        assert found

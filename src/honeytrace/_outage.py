@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
-logger = logging.getLogger("honeytrace")
+from ._later import logger
+
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0
 """Seconds in which another outage is not told of yet: a flapping server must not fill the log."""

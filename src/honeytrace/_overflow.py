@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from ._aside import set_aside
 from ._config import NO_JOURNAL, Config
+from ._later import logger
 from ._queue import Pending, Queue
 from ._record import Item
 from ._spill import Place, Spill, SpillFullError
-
-logger = logging.getLogger("honeytrace")
 
 _CHUNK = 500_000
 """Bytes moved to disk at once: two milliseconds in the caller whose item was one too many."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from ._later import logger
 from ._record import Item
 from .sinks import Delivery, Sink
-
-logger = logging.getLogger("honeytrace")
 
 PAUSES = (0.1, 0.5, 2.0)
 """Seconds before each further chance of a record that failed alone."""

@@ -12,7 +12,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+
+try:
+    from _queue import Empty, SimpleQueue  # what `queue` takes them from, without the rest of it
+except ImportError:
+    from queue import Empty, SimpleQueue
 
 from ._compiled import native, prefer
 from ._context import discard

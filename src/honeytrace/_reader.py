@@ -6,7 +6,6 @@ long.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -35,10 +34,9 @@ from ._journal import (
     UPDATE,
     DamagedError,
 )
+from ._later import logger
 from ._record import OBJECTS, Item, Update, checked, merge_objects
 from ._session import Session, Spec
-
-logger = logging.getLogger("honeytrace")
 
 _CHUNK = 1 << 20
 

@@ -7,7 +7,6 @@ aside in `damaged/` beside it; a record that is refused, in `refused/`.
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from collections import deque
@@ -19,6 +18,7 @@ from typing import Protocol
 
 from ._aside import refused, set_aside, set_file_aside
 from ._journal import DamagedError
+from ._later import logger
 from ._places import candidates, lock, owned
 from ._queue import size_of
 from ._reader import Reader
@@ -26,7 +26,6 @@ from ._record import Item, Record
 from ._spill import HEADER, MAGIC, SUFFIX, begin, frames
 from .sinks import Delivery
 
-logger = logging.getLogger("honeytrace")
 BATCH_ITEMS, BATCH_BYTES = 500, 4_000_000
 _LEFT = (".journal", SUFFIX)
 

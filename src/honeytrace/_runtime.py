@@ -6,7 +6,6 @@ was called before. Capture knows this module only through the functions it leave
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -23,7 +22,7 @@ from ._flush import Flusher
 from ._interrupt import interrupts
 from ._journal import Slot
 from ._keeping import Keeper
-from ._later import ready
+from ._later import logger, ready
 from ._record import MERGED, Item, Update
 from ._redact import redactor
 from ._sampling import Sampler
@@ -34,8 +33,6 @@ from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-logger = logging.getLogger("honeytrace")
 
 
 class Runtime:

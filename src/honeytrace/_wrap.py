@@ -11,7 +11,6 @@ us less; against wrapt's FunctionWrapper for functions: 0.5 us less.
 
 from __future__ import annotations
 
-import linecache
 from functools import cached_property, lru_cache, partial, partialmethod, wraps
 from itertools import count
 from keyword import iskeyword
@@ -117,6 +116,8 @@ _numbers = count(1)
 @lru_cache(maxsize=4096)
 def _compile(source: str) -> CodeType:
     """The code object of a template's function, its lines known to tracebacks and debuggers."""
+    import linecache  # which brings tokenize
+
     filename = f"<honeytrace {next(_numbers)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = compile(source, filename, "exec")
