@@ -155,8 +155,8 @@ cdef class FastRoute:
             if self._fast and self.is_plain(value, self._max_depth, &room):
                 out = dumps(value)
                 if PyBytes_GET_SIZE(out) <= self._max_bytes:
-                    # orjson's results keep 4 KB of memory, however short
-                    if PyBytes_GET_SIZE(out) >= 2048:
+                    # orjson's results keep up to 16 KB of memory, however short
+                    if PyBytes_GET_SIZE(out) >= 65536:
                         return out
                     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(out), PyBytes_GET_SIZE(out))
         except BaseException as error:

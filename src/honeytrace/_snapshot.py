@@ -30,7 +30,7 @@ _LONGEST_NAME: Final = 128
 _FEW: Final = 16  # members up to which a loop beats set(map(type, …))
 _SHALLOW: Final = 4  # levels up to which the same holds for looking one by one
 _ROWS: Final[set[type]] = {dict}
-_BUFFER: Final = 2048  # orjson's results keep 4 KB of memory, however short: these are copied
+_BUFFER: Final = 65_536  # orjson's results keep up to 16 KB however short: these are copied
 
 
 class Limits(NamedTuple):
