@@ -21,6 +21,8 @@
 #   _overflow  where records go that memory has no room for: _spill, and _aside for the refused
 #   _recovery  delivers what the dead have left: _reader reads their journals, _passage divides
 #              what a sink does not take; _keeping has it run, and opens our own journal
+#   _native    the twins in C of what every call runs; _compiled takes them where they were built,
+#              _later imports what takes long when something is to be traced
 #   sinks/     where batches go; store/ where sessions live; api/ the HoneyHive client
 #   _config    every setting; _destination where sessions go by it; _runtime puts all of it to work,
 #              the one mutable global; _ends has it hear of forks and of the end

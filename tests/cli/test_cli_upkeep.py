@@ -205,7 +205,7 @@ def test_doctor_tells_where_each_value_comes_from(
     assert found["project"] == ("bees", "HH_PROJECT")
     assert found["store"] == (store, "--store")
     assert found["enabled"] == (False, "HONEYTRACE_DISABLED")
-    assert found["batch_size"] == (2000, "default")
+    assert found["batch_size"] == (5000, "default")
     assert (ran.status, said["ok"]) == (0, True)
     assert said["versions"]["python"] == sys.version.split()[0]
 

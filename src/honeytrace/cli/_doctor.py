@@ -16,6 +16,7 @@ import typer
 from rich.text import Text
 
 from .. import _config
+from .._compiled import native
 from .._config import Config
 from .._version import __version__
 from ..errors import ConfigurationError, HoneytraceError
@@ -55,7 +56,13 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> None:
     try:
         settings = config(store)
         shown = _settings(settings, store)
-        findings = [*_destination(settings), _store(settings), *_journal(settings), _search()]
+        findings = [
+            *_destination(settings),
+            _store(settings),
+            *_journal(settings),
+            _search(),
+            _speed(),
+        ]
     except ConfigurationError as error:
         shown, findings = [], [Finding("settings", False, str(error))]
     wrong = [each for each in findings if each.ok is False]
@@ -181,6 +188,18 @@ def _search() -> Finding:
         if has_fts5(conn):
             return Finding("search", True, "SQLite has FTS5")
     return Finding("search", None, "SQLite was built without FTS5, so searching reads every row")
+
+
+def _speed() -> Finding:
+    if native is not None:
+        return Finding("hot path", True, "compiled")
+    if os.environ.get("HONEYTRACE_PURE_PYTHON"):
+        return Finding("hot path", None, "in Python, as HONEYTRACE_PURE_PYTHON asks")
+    return Finding(
+        "hot path",
+        None,
+        "in Python, at three times the cost: install a C compiler, then honeytrace",
+    )
 
 
 def _versions() -> dict[str, str | None]:
