@@ -11,8 +11,9 @@ VERSIONS := 3.10 3.11 3.12 3.13
 demo: $(READY)  ## Run the example pipeline on the embedded store and read it back.
 	$(PY) examples/rag_pipeline.py
 
-test: $(READY)  ## Run the whole suite, with branch coverage.
+test: $(READY)  ## Run the core of the suite with nothing compiled, then all of it, with branch coverage.
 	@$(PY) -m coverage erase
+	HONEYTRACE_PURE_PYTHON=1 $(PY) -m coverage run -m pytest $(or $(ARGS),$(CORE))
 	$(PY) -m coverage run -m pytest $(ARGS)
 	@$(PY) -m coverage combine -q && $(PY) -m coverage report --skip-covered --fail-under=$(COVERAGE)
 
@@ -47,6 +48,7 @@ screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 	$(PY) scripts/terminal_screenshots.py
 
 COVERAGE := 90
+CORE := $(wildcard tests/test_*.py) tests/sinks
 
 $(READY): pyproject.toml setup.py src/honeytrace/_native.pyx src/honeytrace/_native.h
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -56,3 +58,4 @@ $(READY): pyproject.toml setup.py src/honeytrace/_native.pyx src/honeytrace/_nat
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist build
+	rm -f src/honeytrace/_native.c src/honeytrace/*.so

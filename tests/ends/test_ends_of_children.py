@@ -322,15 +322,17 @@ call(3)
     sys.version_info < (3, 12), reason="sub-interpreters have their own GIL in 3.12"
 )
 def test_sub_interpreter_without_orjson(place: Place) -> None:
-    """Where orjson says that it cannot be loaded in a sub-interpreter, `import` says so, too."""
+    """Where orjson says that it cannot be loaded in a sub-interpreter, the first decorator says so,
+    too."""
     assert "orjson" in place.run("""
 try:
     import _interpreters as interpreters
 except ImportError:
     import _xxsubinterpreters as interpreters
 call(1)
+code = "import honeytrace; honeytrace.trace_session(print)"
 try:
-    failure = interpreters.run_string(interpreters.create(), "import honeytrace")
+    failure = interpreters.run_string(interpreters.create(), code)
 except Exception as raised:
     failure = raised
 print(failure)

@@ -56,13 +56,8 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> None:
     try:
         settings = config(store)
         shown = _settings(settings, store)
-        findings = [
-            *_destination(settings),
-            _store(settings),
-            *_journal(settings),
-            _search(),
-            _speed(),
-        ]
+        findings = [*_destination(settings), _store(settings), *_journal(settings)]
+        findings += [_search(), _speed()]
     except ConfigurationError as error:
         shown, findings = [], [Finding("settings", False, str(error))]
     wrong = [each for each in findings if each.ok is False]
@@ -195,11 +190,8 @@ def _speed() -> Finding:
         return Finding("hot path", True, "compiled")
     if os.environ.get("HONEYTRACE_PURE_PYTHON"):
         return Finding("hot path", None, "in Python, as HONEYTRACE_PURE_PYTHON asks")
-    return Finding(
-        "hot path",
-        None,
-        "in Python, at three times the cost: install a C compiler, then honeytrace",
-    )
+    cure = "install a C compiler, then honeytrace again"
+    return Finding("hot path", None, f"in Python, at three times the cost: {cure}")
 
 
 def _versions() -> dict[str, str | None]:
