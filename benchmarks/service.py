@@ -1,8 +1,9 @@
 """A service under load, traced and untraced: `python -m benchmarks.service`; needs `wrk`.
 
 A Starlette application whose handler takes a question and passages of 4 KB and answers with 0.6 KB,
-served by uvicorn in one process. Both variants run all the time and are loaded in turn, in short
-rounds; ratios are taken round by round. `--latency` has the handler wait first, as for a model.
+served by uvicorn in one process; with `--fastapi` a FastAPI application that validates both by a
+model, as most do. Both variants run all the time and are loaded in turn, in short rounds; ratios
+are taken round by round. `--latency` has the handler wait first, as for a model.
 
 A third part measures an event loop that nobody asks anything of wrk: how late a timer of 1 ms
 fires while calls are made beside it, traced and untraced.
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +35,50 @@ VARIANTS = ("untraced", "traced")
 SELF = [sys.executable, "-m", "benchmarks.service"]
 
 
-def serve(traced: bool, latency: float) -> None:
-    """The service itself, on a free port that it prints."""
-    import socket
-
-    import uvicorn
+def starlette(handled: Callable[..., Any]) -> Any:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import JSONResponse
     from starlette.routing import Route
+
+    async def ask(request: Request) -> JSONResponse:
+        return JSONResponse(await handled(**await request.json()))
+
+    return Starlette(routes=[Route("/", ask, methods=["POST"])])
+
+
+def fastapi(handled: Callable[..., Any]) -> Any:
+    from fastapi import FastAPI
+    from pydantic import BaseModel
+
+    class Passage(BaseModel):
+        id: str
+        score: float
+        text: str
+
+    class Answer(BaseModel):
+        role: str
+        content: str
+        usage: dict[str, int]
+
+    class Question(BaseModel):
+        question: str
+        passages: list[Passage]
+
+    async def ask(asked: Any) -> Any:
+        return await handled(**asked.model_dump())
+
+    ask.__annotations__["asked"] = Question  # a name here is none to FastAPI
+    app = FastAPI()
+    app.post("/", response_model=Answer)(ask)
+    return app
+
+
+def serve(traced: bool, latency: float, framework: Callable[..., Any]) -> None:
+    """The service itself, on a free port that it prints."""
+    import socket
+
+    import uvicorn
 
     from honeytrace import trace_session
 
@@ -50,19 +87,13 @@ def serve(traced: bool, latency: float) -> None:
             await asyncio.sleep(latency)
         return _RAG_OUT
 
-    handled = trace_session(answer) if traced else answer
-
-    async def ask(request: Request) -> JSONResponse:
-        return JSONResponse(await handled(**await request.json()))
-
     # named as TCP, or asyncio does not switch Nagle's algorithm off
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen(1024)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-    config = uvicorn.Config(
-        Starlette(routes=[Route("/", ask, methods=["POST"])]), log_level="warning", access_log=False
-    )
+    app = framework(trace_session(answer) if traced else answer)
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run([listening])
 
 
@@ -119,14 +150,16 @@ def lateness(traced: bool, seconds: float) -> float:
     return statistics.quantiles(late, n=100)[98]
 
 
-def measured(rounds: int, seconds: float, latency: float, connections: int) -> dict[str, Any]:
+def measured(
+    rounds: int, seconds: float, latency: float, connections: int, more: list[str]
+) -> dict[str, Any]:
     found: dict[str, Any] = {variant: [] for variant in VARIANTS}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         script = Path(home) / "post.lua"
         script.write_text(LUA % json.dumps({"question": QUESTION, "passages": _RAG_IN}))
         running = {
             variant: start(
-                [*SELF, "--serve", variant, "--latency", str(latency)], home, stderr=None
+                [*SELF, "--serve", variant, "--latency", str(latency), *more], home, stderr=None
             )
             for variant in VARIANTS
         }
@@ -168,17 +201,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds a handler waits")
+    parser.add_argument("--fastapi", action="store_true", help="in place of Starlette")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     parser.add_argument("--serve", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--timer", choices=VARIANTS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
-        serve(args.serve == "traced", args.latency)
+        serve(args.serve == "traced", args.latency, fastapi if args.fastapi else starlette)
         return
     if args.timer:
         print(lateness(args.timer == "traced", args.seconds))
         return
-    found = measured(args.rounds, args.seconds, args.latency, args.connections)
+    more = ["--fastapi"] * args.fastapi
+    found = measured(args.rounds, args.seconds, args.latency, args.connections, more)
     late = timers(args.rounds, args.seconds)
     if args.json:
         args.json.write_text(json.dumps({"load": found, "timer_p99_ms": late}, indent=1))
