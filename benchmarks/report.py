@@ -25,6 +25,7 @@ PRINTED = {
     "stages": ["benchmarks.stages"],
     "growth": ["benchmarks.growth"],
     "service": ["benchmarks.service"],
+    "fastapi service": ["benchmarks.service", "--fastapi"],
     "waiting service": ["benchmarks.service", "--latency", "0.05", "--connections", "64"],
     "durability": ["benchmarks.durability"],
 }

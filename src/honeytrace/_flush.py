@@ -208,6 +208,7 @@ class Flusher:
                 native.encode_usual(waiting, records, self.slots, config.project, config.source)
                 if not waiting:
                     break
+                time.sleep(0)  # else a batch would keep the GIL for milliseconds
             item = waiting[0]
             record = self._encoded(item)
             if record is None:

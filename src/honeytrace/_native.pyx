@@ -1,4 +1,5 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, binding=False, auto_pickle=False
+# cython: language_level=3, boundscheck=False, wraparound=False, nonecheck=True
+# cython: binding=False, auto_pickle=False
 """The hot path in C: what every traced call runs, from its entry to the journal and the queue.
 
 Each class and function here is the twin of one in Python and does the same, in the usual case; the
@@ -414,17 +415,24 @@ cdef Py_ssize_t _size_of(SessionFields s) except -1:
 
 
 def encode_usual(waiting, list records, dict slots, project, source):
-    """Make records of what comes first and is like most; what stops it is for `_to_record`.
+    """Make records of what comes first and is like most, but not so many that others wait for the
+    GIL; what stops it is for `_to_record`.
 
     A session leaves `waiting` when its record, and its place in the journal, are where they belong.
     """
     cdef SessionFields s
-    while waiting:
+    cdef int left
+    for left in range(AT_ONCE):
+        if not waiting:
+            return
         item = waiting[0]
         if not isinstance(item, SessionFields):
             return
         s = item
-        record = record_of(s, project, source)
+        try:
+            record = record_of(s, project, source)
+        except Exception:
+            return  # Python meets the same, and says what becomes of it
         if record is None:
             return
         if s._slot is not None:
@@ -442,6 +450,10 @@ def release_settled(items, dict slots, set kept):
             place = slots.pop(identity, None)
             if place is not None:
                 place[0].release(place)
+
+
+cdef enum:
+    AT_ONCE = 500
 
 
 cdef object record_of(SessionFields s, project, source):
