@@ -7,13 +7,17 @@ set, the same is done in Python, at three times the cost.
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
 native: Any = None
 """The module `_native`, or None."""
 
-if not os.environ.get("HONEYTRACE_PURE_PYTHON"):
+# what is compiled relies on the GIL; importing it would turn that on again where it is off
+_has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+if _has_gil and not os.environ.get("HONEYTRACE_PURE_PYTHON"):
     try:
         native = import_module("honeytrace._native")
     except ImportError:
