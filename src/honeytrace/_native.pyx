@@ -262,8 +262,10 @@ def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
         s._offset = hot.offset_ns
         s._start = hot.clock_ns()
         if parent is not None:
-            child = session_id or (s._start + s._offset, s._tick)
-            PyObject_GC_UnTrack(child)  # of numbers
+            child = session_id
+            if not child:
+                child = (s._start + s._offset, s._tick)
+                PyObject_GC_UnTrack(child)  # of numbers
             parent.list_of_children().append(child)
             if parent._sealed:
                 hot.update(parent.session_id, {"children_ids": [s.session_id]})
