@@ -823,7 +823,7 @@ cdef class Slots:
         if COMMIT + written + <Py_ssize_t>sizeof(Tail) + size <= SLOT:
             if size:
                 memcpy(at + sizeof(Tail), PyBytes_AS_STRING(outputs), size)
-        elif behind and size <= BLOCK - (behind - self._border) % BLOCK:
+        elif behind and size <= (self._border - behind) % BLOCK:  # none where it is full
             memcpy(self._base + behind, PyBytes_AS_STRING(outputs), size)
             crc = adler32(crc, self._base + behind, size)
             tail.chain = 1
