@@ -352,6 +352,22 @@ def test_forked_child_leaves_the_journal_to_its_parent(tmp_path: Path) -> None:
         die(recorder.journal)
 
 
+def test_a_child_without_memory_writes_nowhere(tmp_path: Path, monkeypatch) -> None:
+    """Where the parent's map cannot be replaced, calls of the child are not journalled."""
+    with recording(tmp_path) as recorder:
+        s = begin(Spec("call"), None, {"x": 1})
+        recorder.take(s)
+        (place,) = recorder.places.values()
+        monkeypatch.setattr(_journal.mmap, "mmap", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            recorder.journal.forget()
+        for write in (lambda: recorder.take(s), lambda: recorder.journal.closed(s, place)):
+            with pytest.raises(ValueError, match="closed"):
+                write()
+        with pytest.raises(ValueError, match="closed"):
+            recorder.journal.release(place)
+
+
 def test_private_to_the_user(tmp_path: Path) -> None:
     """Nobody else can list or read a journal."""
     directory = tmp_path / "a" / "journal"
