@@ -298,3 +298,13 @@ def test_estimate_is_near_the_bytes_that_memory_takes(size: int, attend: Attenda
     finally:
         tracemalloc.stop()
     assert 0.66 < queue.bytes / (after - before) < 1.5
+
+
+def test_limits_beyond_all_memory(attend: Attendant) -> None:
+    """A limit may be any number, as one does who wants none."""
+    queue = Queue(2**70, attend)
+    queue.put(ended())
+    queue.resize(2**80)
+    queue.put(ended())
+    assert len(queue.take(2**70, 2**70)) == 2
+    assert (attend.calls, queue.dropped) == (1, 0)

@@ -10,6 +10,7 @@ except where a Python object is called.
 """
 
 import datetime
+import sys
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -40,6 +41,7 @@ cdef extern from "Python.h":
 
 cdef type NONE = type(None)
 cdef tuple NOTHING = ()
+cdef object MAXSIZE = sys.maxsize
 
 
 cdef bytes dumps(value):
@@ -378,9 +380,9 @@ cdef class Intake:
                 session._submit = discard
                 raise
 
-    def take(self, Py_ssize_t count, Py_ssize_t room):
+    def take(self, most, bytes_at_most):
         cdef list taken = []
-        cdef Py_ssize_t size
+        cdef Py_ssize_t size, count = min(most, MAXSIZE), room = min(bytes_at_most, MAXSIZE)
         while len(taken) < count and room > 0:
             if not self.items:
                 self.bytes = 0
