@@ -601,6 +601,10 @@ def test_max_depth(depth: int) -> None:
     assert orjson.loads(encode(nested(depth, 1))) == nested(depth, 1)
     marker = f"…[cut 1 items, deeper than {depth}]"
     assert orjson.loads(encode(nested(depth + 1, 1))) == nested(depth, marker)
+    inner: Any = {"x": 1}
+    for _ in range(depth):
+        inner = {"x": inner}
+    assert marker.encode() in encode(inner)
     rows = nested(depth, {"x": 1})
     assert orjson.loads(encode(rows)) == nested(depth, marker)
     assert orjson.loads(encode(nested(depth - 1, [{"x": 1}] * 40)))
