@@ -112,6 +112,7 @@ cdef class SessionFields:
     cdef public int64_t _start, _offset, _end
     cdef public uint64_t _tick
     cdef public bint _sealed
+    cdef bint plain  # it and those around it refer to nothing of the program's once they have ended
 
     @property
     def _children(self):
@@ -253,6 +254,7 @@ def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
     )
     s._spec = spec
     s._id = session_id
+    s.plain = not spec.fixed and spec.reduce is None and (parent is None or parent.plain)
     if parent is not None:
         s._parent = parent
         s._root = parent if parent._root is None else parent._root
@@ -371,7 +373,8 @@ cdef class Intake:
 
     def put(self, SessionFields session):
         self.keep(session)
-        PyObject_GC_UnTrack(session)  # ended, it is in no cycle: nothing for the collector
+        if session.plain:
+            PyObject_GC_UnTrack(session)  # ended, it is in no cycle: nothing for the collector
         self.bytes += _size_of(session)
         if self.bytes > self._level:
             try:
