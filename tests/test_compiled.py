@@ -152,3 +152,15 @@ def test_what_is_not_like_most_is_left_to_python() -> None:
             waiting = deque([s])
             native.encode_usual(waiting, [], {}, "p", "s")
             assert list(waiting) == [s]
+
+
+def test_a_chosen_id_inside_a_session() -> None:
+    """A child that is known by a text is told like any other, and memory beside it left alone."""
+    kept = []
+    with capture() as sessions, honeytrace.session("outer"):
+        for number in range(500):
+            kept.append(b"\xff" * number)
+            with honeytrace.session("inner", session_id=f"chosen, and of some length: {number}"):
+                pass
+    assert sessions[-1].children_ids == [s.session_id for s in sessions[:-1]]
+    assert all(set(data) <= {255} for data in kept)

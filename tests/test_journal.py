@@ -121,6 +121,26 @@ def test_outputs_share_the_block_of_their_inputs(torn: bool, tmp_path: Path) -> 
     assert items == ([] if torn else list(recorder.records.values()))
 
 
+@pytest.mark.parametrize("inputs", [415, 416, 417, 4_600, 5_111, 5_112, 5_113])
+@pytest.mark.parametrize("large", [1, 25])
+def test_every_size_keeps_to_its_place(inputs: int, large: int, tmp_path: Path) -> None:
+    """Calls that run at once, with whose sizes slots and blocks are just full or just too small."""
+    sizes = [2, 3, 415, 416, 417, 440, 441, 504, 505, 5_111, 5_112, 5_113, 10_225]
+    with recording(tmp_path, SIZE * large) as recorder:
+        running = []
+        for size in sizes:
+            s = begin(Spec("call"), None, {"x": "i" * (inputs - 8)})
+            recorder.take(s)
+            running.append((s, size))
+        for s, size in running:
+            done(s, "o" * (size - 2), None)
+        die(recorder.journal)
+    assert {len(record.inputs or b"") for record in recorder.records.values()} == {inputs}
+    items, found = recovered(tmp_path)
+    assert items == list(recorder.records.values())
+    assert (found.records, found.interrupted, found.damaged) == (len(sizes), 0, 0)
+
+
 def test_a_full_journal_asks_for_room(tmp_path: Path) -> None:
     """For the entry of a call, for its end and for an update; with the room made, each is kept."""
     with recording(tmp_path, _journal.SMALLEST) as recorder:
@@ -330,6 +350,22 @@ def test_forked_child_leaves_the_journal_to_its_parent(tmp_path: Path) -> None:
         assert Path(recorder.journal.path).read_bytes() == before
         assert recovered(tmp_path)[1].journals == 0
         die(recorder.journal)
+
+
+def test_a_child_without_memory_writes_nowhere(tmp_path: Path, monkeypatch) -> None:
+    """Where the parent's map cannot be replaced, calls of the child are not journalled."""
+    with recording(tmp_path) as recorder:
+        s = begin(Spec("call"), None, {"x": 1})
+        recorder.take(s)
+        (place,) = recorder.places.values()
+        monkeypatch.setattr(_journal.mmap, "mmap", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            recorder.journal.forget()
+        for write in (lambda: recorder.take(s), lambda: recorder.journal.closed(s, place)):
+            with pytest.raises(ValueError, match="closed"):
+                write()
+        with pytest.raises(ValueError, match="closed"):
+            recorder.journal.release(place)
 
 
 def test_private_to_the_user(tmp_path: Path) -> None:

@@ -7,14 +7,18 @@ import signal
 import sys
 import threading
 import tracemalloc
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from honeytrace import current_session, session, trace_session
 from honeytrace._context import discard, hot
 from honeytrace._queue import ANY, OVERHEAD, Queue, size_of
 from honeytrace._record import Update
 from honeytrace._session import Session, Spec
+from honeytrace.testing import capture
 
 SPEC = Spec("call")
 
@@ -298,3 +302,41 @@ def test_estimate_is_near_the_bytes_that_memory_takes(size: int, attend: Attenda
     finally:
         tracemalloc.stop()
     assert 0.66 < queue.bytes / (after - before) < 1.5
+
+
+def test_limits_beyond_all_memory(attend: Attendant) -> None:
+    """A limit may be any number, as one does who wants none."""
+    queue = Queue(2**70, attend)
+    queue.put(ended())
+    queue.resize(2**80)
+    queue.put(ended())
+    assert len(queue.take(2**70, 2**70)) == 2
+    assert (attend.calls, queue.dropped) == (1, 0)
+
+
+def test_what_a_session_refers_to_is_collected(attend: Attendant) -> None:
+    """Of a program's own objects, that know a session and are known to what it was traced by."""
+
+    class Agent:
+        def run(self, **options: Any) -> None:
+            @trace_session(**options)
+            def call() -> Iterator[int]:
+                with session("inside"):
+                    self.inside = current_session()
+                    yield 1
+
+            list(call())
+
+    with capture():
+        queue = Queue(1_000_000, attend)
+        hot.submit = queue.put
+        agents = []
+        for _ in range(2):
+            for options in (lambda a: {"reduce": lambda _: a}, lambda a: {"config": {"a": a}}):
+                agent = Agent()
+                agent.run(**options(agent))
+                agents.append(weakref.ref(agent))
+        assert len(queue.take(100, 1_000_000)) == 8
+        del agent
+        gc.collect()
+    assert [agent() for agent in agents] == [None] * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -342,3 +343,14 @@ def test_turned_off_inside_a_block() -> None:
             pass
         s.outputs = {"a": 1}
     assert [(s.session_name, s.outputs) for s in sessions] == [("x", {"a": 1})]
+
+
+def test_copies() -> None:
+    """A program may copy what holds a session, or a block: the call it stands for is one."""
+    block = session("block")
+    with capture() as sessions:
+        with copy.deepcopy(block) as s:
+            assert copy.copy(s) is s
+            assert copy.deepcopy({"s": s})["s"] is s
+        assert copy.copy(s) is s
+    assert [found.session_name for found in sessions] == ["block"]

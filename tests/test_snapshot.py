@@ -580,6 +580,14 @@ def test_counts_add_up_when_cut_twice() -> None:
     assert value[-1] == f"…[cut {80 - len(value) + 1} items]"
 
 
+@pytest.mark.parametrize("beside", [{}, {"password": "p"}, {"data": b""}, {"deep": []}])
+def test_dates_have_no_depth(beside: dict[str, Any]) -> None:
+    """Whatever stands beside it, and makes of it another route's, a date is as deep as a text."""
+    encode = Snapshotter(Limits(max_depth=1)).encode
+    found = orjson.loads(encode({"date": date(2020, 1, 2), "time": time(3), **beside}))
+    assert (found["date"], found["time"]) == ("2020-01-02", "03:00:00")
+
+
 @pytest.mark.parametrize("depth", [1, 2, 64, 200])
 def test_max_depth(depth: int) -> None:
     """Containers nested deeper than max_depth become a marker; up to it, all is kept."""
@@ -593,6 +601,10 @@ def test_max_depth(depth: int) -> None:
     assert orjson.loads(encode(nested(depth, 1))) == nested(depth, 1)
     marker = f"…[cut 1 items, deeper than {depth}]"
     assert orjson.loads(encode(nested(depth + 1, 1))) == nested(depth, marker)
+    inner: Any = {"x": 1}
+    for _ in range(depth):
+        inner = {"x": inner}
+    assert marker.encode() in encode(inner)
     rows = nested(depth, {"x": 1})
     assert orjson.loads(encode(rows)) == nested(depth, marker)
     assert orjson.loads(encode(nested(depth - 1, [{"x": 1}] * 40)))

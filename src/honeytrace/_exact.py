@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, Final
 
 import orjson
@@ -9,9 +10,10 @@ import orjson
 from ._fallback import bounded_repr, plain_object, simplifier, type_name
 from ._interrupt import interrupts
 from ._redact import Said, unused
-from ._snapshot import Limits, room_for
+from ._snapshot import SCALARS, Limits, room_for
 
 _OBJECTS_DEEP: Final = 3  # plain objects inside plain objects: beyond, graphs of services unfold
+_FLAT: Final = SCALARS | {datetime.time}  # as the fast route has it, no level of its own
 _SHORTEST: Final = 64  # characters a string keeps before whole items are cut
 
 
@@ -73,7 +75,7 @@ class Walk:
         return self._object(value, kind, depth)
 
     def _object(self, value: Any, kind: type, depth: int) -> Any:
-        if depth >= self._limits.max_depth:
+        if depth >= self._limits.max_depth and kind not in _FLAT:
             return Cut.of(1, f", deeper than {depth}")
         rule = simplifier(kind)
         if rule is not plain_object:

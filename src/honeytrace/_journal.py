@@ -406,9 +406,11 @@ class Journal(Slots):
     # the file
 
     def _attach(self, memory: mmap.mmap) -> None:
-        """Write to this memory from now on."""
-        self._map = memory
-        self._words = memoryview(memory).cast("Q")
+        """Write to this memory from now on, and close what there was."""
+        words = memoryview(memory).cast("Q")
+        if hasattr(self, "_map"):
+            self._detach()
+        self._map, self._words = memory, words
 
     def _detach(self) -> None:
         """Close the memory."""
@@ -441,10 +443,13 @@ class Journal(Slots):
         """
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            size = len(self._map)
-            self._detach()
-            self._attach(mmap.mmap(-1, size))  # pages that are not touched cost nothing
-            os.close(fd)
+            try:  # pages that are not touched cost nothing
+                self._attach(mmap.mmap(-1, len(self._map)))
+            except BaseException:
+                self._detach()  # what ends here then is told so by a ValueError
+                raise
+            finally:
+                os.close(fd)
 
 
 prefer(Journal, "opened", "closed", "release", "_take", "_give", "_spill", "_attach", "_detach")

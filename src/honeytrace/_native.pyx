@@ -11,6 +11,7 @@ except where a Python object is called.
 """
 
 import datetime
+import sys
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -41,6 +42,7 @@ cdef extern from "Python.h":
 
 cdef type NONE = type(None)
 cdef tuple NOTHING = ()
+cdef object MAXSIZE = sys.maxsize
 
 
 cdef bytes dumps(value):
@@ -111,6 +113,7 @@ cdef class SessionFields:
     cdef public int64_t _start, _offset, _end
     cdef public uint64_t _tick
     cdef public bint _sealed
+    cdef bint plain  # it and those around it refer to nothing of the program's once they have ended
 
     @property
     def _children(self):
@@ -252,6 +255,7 @@ def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
     )
     s._spec = spec
     s._id = session_id
+    s.plain = not spec.fixed and spec.reduce is None and (parent is None or parent.plain)
     if parent is not None:
         s._parent = parent
         s._root = parent if parent._root is None else parent._root
@@ -370,7 +374,8 @@ cdef class Intake:
 
     def put(self, SessionFields session):
         self.keep(session)
-        PyObject_GC_UnTrack(session)  # ended, it is in no cycle: nothing for the collector
+        if session.plain:
+            PyObject_GC_UnTrack(session)  # ended, it is in no cycle: nothing for the collector
         self.bytes += _size_of(session)
         if self.bytes > self._level:
             try:
@@ -379,9 +384,9 @@ cdef class Intake:
                 session._submit = discard
                 raise
 
-    def take(self, Py_ssize_t count, Py_ssize_t room):
+    def take(self, most, bytes_at_most):
         cdef list taken = []
-        cdef Py_ssize_t size
+        cdef Py_ssize_t size, count = min(most, MAXSIZE), room = min(bytes_at_most, MAXSIZE)
         while len(taken) < count and room > 0:
             if not self.items:
                 self.bytes = 0
@@ -471,6 +476,9 @@ cdef object record_of(SessionFields s, project, source):
     if parent is not None:
         parent_id, root_id = id_of(parent), id_of(root)
         metadata = metadata_of(parent_id, root_id, spec.event_type)
+    children = dumps(s.ids_of_children()) if s.children else b"[]"
+    # from here on nothing is made that would have the collector, or another thread, find it unfilled
+    inputs, outputs = as_object(s._inputs), as_object(s._outputs)
     record = PyType_GenericAlloc(record_type, 21)
     fill(record, 0, session_id)
     fill(record, 1, session_id)
@@ -485,10 +493,10 @@ cdef object record_of(SessionFields s, project, source):
     fill(record, 10, -(-end // 1_000_000) if s._end else None)
     fill(record, 11, <double>(s._end - s._start) / 1e6 if s._end else None)
     fill(record, 12, None)
-    fill(record, 13, dumps(s.ids_of_children()) if s.children else b"[]")
+    fill(record, 13, children)
     fill(record, 14, None)
-    fill(record, 15, as_object(s._inputs))
-    fill(record, 16, as_object(s._outputs))
+    fill(record, 15, inputs)
+    fill(record, 16, outputs)
     fill(record, 17, None)
     fill(record, 18, None)
     fill(record, 19, metadata)
@@ -765,16 +773,25 @@ cdef class Slots:
             PyBuffer_Release(&self._view)
 
     def _attach(self, memory):
-        PyObject_GetBuffer(memory, &self._view, PyBUF_WRITABLE)
-        self._base = <uint8_t*>self._view.buf
-        self._map = memory
-        self._words = memoryview(memory).cast("Q")
+        cdef Py_buffer view
+        words = memoryview(memory).cast("Q")
+        PyObject_GetBuffer(memory, &view, PyBUF_WRITABLE)
+        if self._base != NULL:
+            self._detach()
+        self._view, self._base = view, <uint8_t*>view.buf
+        self._map, self._words = memory, words
 
     def _detach(self):
         self._base = NULL
         PyBuffer_Release(&self._view)
         self._words.release()
         self._map.close()
+
+    cdef int is_open(self) except -1:
+        """Raise ValueError as a closed map does; without one, nothing must be written."""
+        if self._base == NULL:
+            raise ValueError("the journal is closed")
+        return True
 
     def opened(self, SessionFields s):
         cdef SessionFields parent = s._parent, root
@@ -785,6 +802,7 @@ cdef class Slots:
         cdef uint8_t* at
         cdef tuple place
         cdef uint32_t crc = 1
+        self.is_open()
         if not self._free:
             return self._opened_again(s)
         slot = self._free.pop()
@@ -826,6 +844,7 @@ cdef class Slots:
         cdef Py_ssize_t size = 0 if outputs is None else PyBytes_GET_SIZE(outputs)
         cdef Py_ssize_t slot = place[1], written = place[2], behind = place[5]
         cdef uint32_t crc = place[3]
+        self.is_open()
         cdef uint8_t* at = self._base + slot + COMMIT + written
         if s._extras is not None or s._failure is not None or s._masked is not None or s.children:
             self._closed_at_length(s, place)
@@ -835,7 +854,7 @@ cdef class Slots:
         if COMMIT + written + <Py_ssize_t>sizeof(Tail) + size <= SLOT:
             if size:
                 memcpy(at + sizeof(Tail), PyBytes_AS_STRING(outputs), size)
-        elif behind and size <= BLOCK - (behind - self._border) % BLOCK:
+        elif behind and size <= (self._border - behind) % BLOCK:  # none where it is full
             memcpy(self._base + behind, PyBytes_AS_STRING(outputs), size)
             crc = adler32(crc, self._base + behind, size)
             tail.chain = 1
@@ -870,6 +889,7 @@ cdef class Slots:
     def _spill(self, list blocks, bytes data, uint32_t crc):
         cdef const uint8_t* rest = <const uint8_t*>PyBytes_AS_STRING(data)
         cdef Py_ssize_t left = PyBytes_GET_SIZE(data), size, block, i, count = len(blocks)
+        self.is_open()
         for i in range(count):
             block = blocks[i]
             size = min(left, (BLOCK if block >= self._border else SLOT) - 8)
@@ -883,6 +903,7 @@ cdef class Slots:
 
     def release(self, tuple place):
         slot, blocks = place[1], None
+        self.is_open()
         store_byte(self._base + <Py_ssize_t>slot, 0)
         if self._chains:
             blocks = self._chains.pop(slot, None)

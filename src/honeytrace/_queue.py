@@ -8,6 +8,7 @@ at hand, and what drifts all the same is set right whenever the queue runs empty
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +74,7 @@ class Queue(Intake):
         attend: Callable[[], None],
         lost: Callable[[Pending], None] = lambda item: None,
     ) -> None:
-        self.limit = limit
+        self.limit = min(limit, sys.maxsize)
         self.attend = attend
         self.lost = lost
         self.shed: Callable[[], bool] = bool
@@ -200,7 +201,7 @@ class Queue(Intake):
 
     def resize(self, limit: int) -> None:
         """Hold at most `limit` bytes from the next item on."""
-        self.limit = limit
+        self.limit = min(limit, sys.maxsize)
         self.expect(self._level)
 
     def rest(self, timeout: float | None, level: int) -> None:

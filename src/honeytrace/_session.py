@@ -99,6 +99,12 @@ class Spec(SpecFields):
         self.fixed = {name: dict(value) for name, value in (fixed or {}).items() if value}
         """`config`, `metadata`, … that every session of this spec starts with."""
 
+    def __copy__(self) -> Spec:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Spec:
+        return self
+
 
 class _MappingField:
     """A field that reads as a dict to be changed in place."""
@@ -178,6 +184,13 @@ class Session(SessionFields):
     session_name = _ValueField()
     project = _ValueField()
     source = _ValueField()
+
+    def __copy__(self) -> Session:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Session:
+        """A program that copies what it holds has one more name for this call."""
+        return self
 
     @property
     def session_id(self) -> str:

@@ -171,6 +171,8 @@ class Snapshotter(FastRoute):
                         return False
                     if is_tracked(member):
                         below += member.values()
+                    elif depth < 0 and member:
+                        return False
                 elif kind in SCALARS:
                     continue
                 elif kind is list or kind is tuple:
