@@ -1,4 +1,5 @@
-"""A service under load, traced and untraced: `python -m benchmarks.service`; needs `wrk`.
+"""A service under load, traced and untraced: `python -m benchmarks.service`; needs `wrk`, and
+`--fastapi` FastAPI.
 
 A Starlette application whose handler takes a question and passages of 4 KB and answers with 0.6 KB,
 served by uvicorn in one process; with `--fastapi` a FastAPI application that validates both by a

@@ -23,9 +23,7 @@ from cpython.tuple cimport PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
 
-cdef object orjson_dumps = None
-cdef type DATETIME = datetime.datetime
-cdef type DATE = datetime.date
+
 cdef extern from "_native.h":
     void store_byte(uint8_t* at, uint8_t byte)
     void store_word(uint8_t* at, uint64_t word)
@@ -40,6 +38,10 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     void* PyUnicode_1BYTE_DATA(object)
 
+
+cdef object orjson_dumps = None
+cdef type DATETIME = datetime.datetime
+cdef type DATE = datetime.date
 cdef type NONE = type(None)
 cdef tuple NOTHING = ()
 cdef object MAXSIZE = sys.maxsize
@@ -146,7 +148,7 @@ cdef class SessionFields:
 
 
 cdef class FastRoute:
-    """The base of FastRoute."""
+    """The fields of `FastRoute`, and the twin of `Snapshotter.encode`."""
 
     cdef public bint _fast
     cdef public set _harmless
@@ -367,7 +369,7 @@ cdef class StreamFields:
 
 
 cdef class Intake:
-    """The base of Intake."""
+    """The fields of `Intake`, and the twins of `Queue.put` and `take`."""
 
     cdef public object items, keep
     cdef public Py_ssize_t bytes, _level
@@ -399,14 +401,12 @@ cdef class Intake:
         return taken
 
 
-OVERHEAD = _OVERHEAD
-
-cdef enum:
-    _OVERHEAD = 320
+OVERHEAD = 320
+cdef Py_ssize_t overhead = OVERHEAD
 
 
 cdef Py_ssize_t _size_of(SessionFields s) except -1:
-    cdef Py_ssize_t size = _OVERHEAD
+    cdef Py_ssize_t size = overhead
     if s._inputs is not None:
         size += len(s._inputs)
     if s._outputs is not None:
@@ -417,6 +417,9 @@ cdef Py_ssize_t _size_of(SessionFields s) except -1:
 
 
 # to the sinks (_flush, _record)
+
+cdef enum:
+    AT_ONCE = 500
 
 
 def encode_usual(waiting, list records, dict slots, project, source):
@@ -455,10 +458,6 @@ def release_settled(items, dict slots, set kept):
             place = slots.pop(identity, None)
             if place is not None:
                 place[0].release(place)
-
-
-cdef enum:
-    AT_ONCE = 500
 
 
 cdef object record_of(SessionFields s, project, source):
@@ -688,7 +687,9 @@ cdef char* times(char* at, record, duration) except? NULL:
     cdef int64_t end
     cdef int overflow = 0
     # at this size a fourth digit tells every double from the next
-    if at == NULL or field(record, 12) is not None or not <double>(1 << 40) <= start < <double>(1 << 43):
+    if not <double>(1 << 40) <= start < <double>(1 << 43):
+        return NULL
+    if at == NULL or field(record, 12) is not None:
         return NULL
     whole = <uint64_t>start
     part = <uint64_t>((start - whole) * 10_000 + 0.5)
@@ -758,7 +759,7 @@ cdef packed struct Tail:
 
 
 cdef class Slots:
-    """The base of Slots."""
+    """The fields of `Slots`, and the twins of what `Journal` prefers to its own."""
 
     cdef Py_buffer _view
     cdef uint8_t* _base
