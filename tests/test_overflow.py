@@ -510,6 +510,21 @@ def test_an_interrupt_while_records_move_to_disk_loses_none(make: Make, monkeypa
     assert f.stats().dropped == {}
 
 
+def test_what_is_all_on_disk_is_delivered(make: Make) -> None:
+    """Nothing in memory is no reason to rest, nor to end a flush."""
+    away = Away()
+    f = make(away, queue_bytes=100_000, batch_size=1)
+    f.queue.put(ended())
+    away.wait_batches(1)  # and from now on it holds that batch
+    for _ in range(5):
+        f.queue.put(ended())
+        assert f.relieve()
+    assert (len(f.queue.items), f.stats().journalled) == (0, 5)
+    away.there.set()
+    assert f.flush(PATIENCE)
+    assert f.stats().delivered == 6
+
+
 def test_a_session_that_cannot_be_encoded_costs_itself(make: Make, monkeypatch: Any) -> None:
     """On its way to disk as on that to a sink: it is counted, and the others arrive."""
     away = Away()

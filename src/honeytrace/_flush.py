@@ -107,7 +107,7 @@ class Flusher:
     def _run(self) -> None:
         current.set(PAUSED)
         while self._is_mine():
-            if not self._batch:
+            if not self._batch and not self._overflow.waiting:
                 self.queue.rest(None, ANY)
             if self._is_mine() and not self._urgent:
                 self._gather()
@@ -171,7 +171,7 @@ class Flusher:
             if len(fate.retry) == len(part) and not fate.retry_after:
                 self._untaken(part)
             return False
-        return bool(self.queue.items or self._batch)
+        return self._waiting()
 
     def _load(self) -> None:
         """Fill the batch up from the queue."""
