@@ -597,6 +597,8 @@ def test_a_full_journal_moves_to_disk(make: Make, tmp_path: Path) -> None:
     """What waits longest goes from the journal to the spill, so that all of it is protected."""
     away = Away()
     f = make(away)
+    f.queue.put(ended())
+    away.wait_batches(1)  # and from now on it holds that batch
     journal = Journal.create(f.config.journal, 64 * 1024, "p", "s")
     journal.relieve = f.relieve
     for n in range(1_000):
@@ -609,10 +611,10 @@ def test_a_full_journal_moves_to_disk(make: Make, tmp_path: Path) -> None:
     stats = f.stats()
     assert balanced(stats)
     assert stats.journalled > 0
-    assert stats.recorded == 1_000
+    assert stats.recorded == 1_001
     away.there.set()
     assert f.flush(PATIENCE)
-    assert f.stats().delivered == 1_000
+    assert f.stats().delivered == 1_001
     journal.retire()
     assert os.listdir(f.config.journal) == []
 
