@@ -176,21 +176,6 @@ class Journal(Slots):
             return self, slot, len(data), FRESH, inputs, 0
         return self._opened_at_length(s, slot)
 
-    def closed(self, s: Session, place: Slot) -> None:
-        """Complete a slot with what is known at the end of its call.
-
-        Where a full journal has no room for that, the slot stays as it was opened.
-        """
-        _, slot, written, crc, _, _ = place
-        outputs = s._outputs or b""
-        at = slot + 8 + written
-        usual = s._extras is None and not (s._children or s._failure or s._masked)
-        if usual and at + TAIL.size + len(outputs) <= slot + SLOT:
-            tail = _pack_tail(0, len(outputs), 0, s._end + s._offset) + outputs
-            self._commit(slot, at, tail, crc)
-        else:
-            self._closed_at_length(s, place)
-
     def release(self, place: Slot) -> None:
         """Free a slot, once: its record is safe elsewhere, or given up."""
         slot = place[1]
@@ -219,7 +204,10 @@ class Journal(Slots):
         return place or self._opened_again(s)
 
     def _closed_at_length(self, s: Session, place: Slot) -> None:
-        """`closed`, for calls of any kind and size."""
+        """Complete a slot with what is known at the end of its call.
+
+        Where a full journal has no room for that, the slot stays as it was opened.
+        """
         _, slot, written, crc, inputs, behind = place
         outputs, more = s._outputs or b"", b""
         if s._extras is not None or s._children or s._failure or s._masked:
@@ -243,6 +231,8 @@ class Journal(Slots):
             first, crc = chained
             tail = _pack_tail(first, size, len(more), end)
         self._commit(slot, at, tail, crc)
+
+    closed = _closed_at_length  # which what is compiled calls where that does not do
 
     def _commit(self, slot: int, at: int, tail: bytes, crc: int) -> None:
         """Write the last of a slot, and that it is complete."""
@@ -298,6 +288,9 @@ class Journal(Slots):
 
     def _kin(self, parent: Session) -> bytes:
         """The ids of a parent and its root, kept for the next child; empty where one is a text."""
+        last, kin = self._last
+        if last is parent:
+            return kin
         root = parent._root or parent
         if parent._id or root._id:
             return b""
