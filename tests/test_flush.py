@@ -106,6 +106,97 @@ def test_full_batch_is_sent_before_its_interval_is_over(flusher: Make) -> None:
     sink.wait_batches(1)
 
 
+def test_what_comes_meanwhile_gathers_anew(flusher: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came while a batch was delivered waits for its own interval, or for a flush."""
+    gate = Gate()
+    f = flusher(gate, flush_interval=1e6)
+    rested, rest = threading.Semaphore(0), f.queue.rest
+
+    def resting(timeout: float | None, level: int) -> None:
+        if gate.open.is_set():
+            rested.release()
+        rest(timeout, level)
+
+    monkeypatch.setattr(f.queue, "rest", resting)
+    f.queue.put(ended())
+    f._urgent = True  # as a flush that has timed out leaves it
+    f.queue.wake()
+    assert gate.entered.wait(PATIENCE)
+    f.queue.put(ended())
+    f.queue.put(ended())
+    gate.open.set()
+    assert rested.acquire(timeout=PATIENCE)
+    assert f.stats() == Stats(recorded=3, delivered=1, pending=2)
+    assert f.flush(PATIENCE) == (True, 3, 0, 0, 0)
+    assert list(map(len, gate.batches)) == [1, 2]
+
+
+def test_a_flush_amid_a_delivery_does_not_wait_for_an_interval(flusher: Make) -> None:
+    """A flush that comes while a batch is delivered sees the next one go at once."""
+    gate = Gate()
+    f = flusher(gate, batch_size=2, flush_interval=1e6)
+    f.queue.put(ended())
+    f._urgent = True
+    f.queue.wake()
+    assert gate.entered.wait(PATIENCE)
+    for _ in range(5):
+        f.queue.put(ended())
+    results: list[FlushResult] = []
+    flushing = threading.Thread(target=lambda: results.append(f.flush(PATIENCE)))
+    flushing.start()
+    while f._goal < 6:
+        assert flushing.is_alive()
+    gate.open.set()
+    flushing.join(PATIENCE)
+    assert results == [(True, 6, 0, 0, 0)]
+
+
+def test_the_furthest_flush_counts(flusher: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush that is overtaken by a later one does not make the thread forget that."""
+    sink = Scripted()
+    f = flusher(sink, batch_size=2, flush_interval=1e6)
+    f.queue.put(ended())
+    attend, overtaken = f._attend, [True]
+
+    def attended() -> None:
+        if overtaken and overtaken.pop():
+            for _ in range(4):
+                f.queue.put(ended())
+            f.flush(0.0)
+        attend()
+
+    monkeypatch.setattr(f, "_attend", attended)
+    assert f.flush(PATIENCE)
+    assert f._goal == 5
+    sink.wait_batches(3)
+
+
+def test_the_books_do_not_wait_for_room(flusher: Make) -> None:
+    """With `overflow="block"` and a destination that hangs, `stats` answers all the same."""
+    gate = Gate()
+    f = flusher(gate, overflow="block", queue_bytes=10_000, disk_bytes=1)
+    f.queue.put(ended())
+    assert gate.entered.wait(PATIENCE)
+    f.queue.items.append(ended(b"x" * 20_000))
+    f.queue.bytes += 20_000
+    assert f.stats() == Stats(recorded=2, pending=2)
+    gate.open.set()
+
+
+def test_a_small_queue_is_sent_before_it_is_full(flusher: Make) -> None:
+    """Where the queue holds less than a batch may, half of it is enough to be sent at once."""
+    sink = Scripted()
+    f = flusher(sink, queue_bytes=20_000, flush_interval=1e6)
+    f.queue.put(ended())
+    thread = f._thread
+    while f.queue._level != 10_000:  # the thread is on its way to gather
+        assert thread is not None
+        assert thread.is_alive()
+    for _ in range(12):
+        f.queue.put(ended(b"x" * 1_000))
+    sink.wait_batches(1)
+
+
 def test_order_is_kept(flusher: Make) -> None:
     """What was recorded first is delivered first, an update after its session."""
     sink = Scripted()

@@ -340,3 +340,10 @@ def test_what_a_session_refers_to_is_collected(attend: Attendant) -> None:
         del agent
         gc.collect()
     assert [agent() for agent in agents] == [None] * 4
+
+
+def test_rest_sees_what_is_there_already() -> None:
+    """Where more than `level` bytes wait already, `rest` returns at once; nobody wakes it again."""
+    queue = Queue(1_000_000, lambda: None)
+    queue.put(ended(b"x" * 500))
+    queue.rest(1e6, 400)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -694,3 +695,31 @@ def test_a_dict_of_containers_is_tracked() -> None:
     updated.update(b=inner)
     gc.collect()
     assert all(map(gc.is_tracked, [*holders, late, late_default, updated]))
+
+
+class Meddling(Redactor):
+    """Another thread in the midst of a snapshot: `act` runs while `name` is learnt."""
+
+    __slots__ = ("act", "name")
+
+    def sensitive(self, name: str) -> bool:
+        if name == self.name:
+            self.act()
+        return super().sensitive(name)
+
+
+def test_a_value_that_changes_under_its_snapshot() -> None:
+    """What is put into a dict while it is looked at is looked at, too, or is not in the record."""
+    redactor = Meddling()
+    snapshotter = Snapshotter(redactor=redactor)
+    value: dict[str, Any] = {"first": ["old"], "inner": {"meddled": 1}, "last": 2}
+    redactor.name, redactor.act = "meddled", lambda: value.update(api_key="sk-SECRET")
+    assert b"SECRET" not in snapshotter.encode(value)
+    for turn in range(3):
+        changed: dict[str, Any] = {f"name{turn}": ["old"], f"other{turn}": 1}
+        redactor.name = f"name{turn}"
+        redactor.act = partial(changed.update, {f"name{turn}": [turn]})
+        assert orjson.loads(snapshotter.encode(changed)) == {
+            f"name{turn}": [turn],
+            f"other{turn}": 1,
+        }

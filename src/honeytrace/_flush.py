@@ -29,8 +29,8 @@ from ._record import Item
 from ._session import Session
 from ._spill import tree_of
 from ._stats import FlushResult, Stats
+from .errors import StoreDamagedError
 from .sinks import Delivery, Sink
-from .store.errors import StoreDamagedError
 
 _DELIVERY_TIMEOUT = 60.0
 _PAUSE = 0.1
@@ -76,7 +76,7 @@ class Flusher:
         self._batch = Batch()
         self._batch_start = 0
         """How many items were recorded before the batch; all of them are settled."""
-        self._taken = self._delivered = self._told = 0
+        self._taken = self._delivered = self._told = self._goal = 0
         self._refused: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._outage = Outage()
@@ -113,7 +113,7 @@ class Flusher:
                 self._gather()
             self.sync()
             self._urgent = False
-            while self._is_mine() and self.step(_DELIVERY_TIMEOUT):
+            while self._is_mine() and self.step(_DELIVERY_TIMEOUT) and self._goes_on():
                 pass
         self.queue.wake()  # it may have been for the thread that took over
 
@@ -121,11 +121,26 @@ class Flusher:
         """Whether this thread is still the one: not stopped, and not started twice."""
         return self._thread is threading.current_thread()
 
+    def _goes_on(self) -> bool:
+        """Whether the next batch goes at once: part of one would come too often beside busy
+        threads, each for some milliseconds' wait for the GIL."""
+        queue = self.queue
+        return (
+            bool(self._batch or self._overflow.waiting)
+            or queue.bytes > self._much()
+            or len(queue.items) >= self.config.batch_size
+            or self._settled() < self._goal
+        )
+
+    def _much(self) -> int:
+        """How many bytes are sent without waiting for more."""
+        return min(self.config.batch_bytes, self.queue.limit // 2)
+
     def _gather(self) -> None:
         if self._outage.failures:
             self.queue.rest(self._outage.wait, self.queue.limit)
         else:
-            self.queue.rest(self.config.flush_interval, self.config.batch_bytes)
+            self.queue.rest(self.config.flush_interval, self._much())
 
     def step(self, timeout: float) -> bool:
         """Deliver one batch within `timeout` seconds; true when it is settled and there is more."""
@@ -342,6 +357,7 @@ class Flusher:
         deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
         with self.queue.lock:
             goal = self._recorded()
+            self._goal = max(self._goal, goal)
             done = self._settled() >= goal
         if not done and self._exit_timeout is None:
             self._attend()
@@ -388,7 +404,8 @@ class Flusher:
 
     def stats(self) -> Stats:
         with self.queue.lock:
-            self.queue.trim()
+            if self.config.overflow != "block":  # which would wait for room
+                self.queue.trim()
             recorded, waiting = self._recorded(), self._overflow.waiting
             dropped = self._dropped + Counter(
                 {

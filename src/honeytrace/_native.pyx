@@ -10,16 +10,17 @@ No Python code runs in between, so that no signal handler and no other thread se
 except where a Python object is called.
 """
 
-import datetime
 import sys
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.contextvars cimport PyContextVar_Set, get_value
+from cpython.dict cimport PyDict_Next
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from cpython.tuple cimport PyTuple_SET_ITEM
+from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
 
@@ -40,8 +41,8 @@ cdef extern from "Python.h":
 
 
 cdef object orjson_dumps = None
-cdef type DATETIME = datetime.datetime
-cdef type DATE = datetime.date
+cdef type DATETIME = None
+cdef type DATE = None
 cdef type NONE = type(None)
 cdef tuple NOTHING = ()
 cdef object MAXSIZE = sys.maxsize
@@ -49,11 +50,16 @@ cdef object MAXSIZE = sys.maxsize
 
 cdef bytes dumps(value):
     """`orjson.dumps`, imported when it is needed first, as in `_later`."""
-    global orjson_dumps
     if orjson_dumps is None:
-        import orjson
-        orjson_dumps = orjson.dumps
+        prepare()
     return orjson_dumps(value)
+
+
+cdef prepare():
+    global orjson_dumps, DATETIME, DATE
+    import _datetime  # in `datetime` a test may have put others
+    import orjson
+    DATETIME, DATE, orjson_dumps = _datetime.datetime, _datetime.date, orjson.dumps
 
 
 # ids, and what is running here (_context)
@@ -147,18 +153,33 @@ cdef class SessionFields:
 # a value to JSON (_snapshot)
 
 
+cdef enum:
+    ROW = 16
+
+
 cdef class FastRoute:
     """The fields of `FastRoute`, and the twin of `Snapshotter.encode`."""
 
+    cdef PyObject* row[ROW]  # the keys of the last dict, in their places
+    cdef Py_ssize_t learnings
     cdef public bint _fast
     cdef public set _harmless
     cdef public Py_ssize_t _max_bytes, _max_depth, _max_items, _room
 
     cpdef encode(self, value, receipt=None, str path=""):
-        cdef Py_ssize_t room = self._room
+        cdef Py_ssize_t learnings, room = self._room
+        cdef bint plain
         cdef bytes out
         try:
-            if self._fast and self.is_plain(value, self._max_depth, &room):
+            if orjson_dumps is None:
+                prepare()
+            learnings = self.learnings
+            plain = self._fast and self.is_plain(value, self._max_depth, &room)
+            if plain and self.learnings != learnings:
+                # Python ran amid it, and maybe another thread, which changed what was looked at
+                learnings, room = self.learnings, self._room
+                plain = self.is_plain(value, self._max_depth, &room)
+            if plain and self.learnings == learnings:
                 out = dumps(value)
                 if PyBytes_GET_SIZE(out) <= self._max_bytes:
                     # orjson's results keep up to 16 KB of memory, however short
@@ -201,19 +222,44 @@ cdef class FastRoute:
         return False
 
     cdef bint is_plain_dict(self, dict value, Py_ssize_t depth, Py_ssize_t* room) except -1:
-        cdef bint known = True
+        cdef PyObject* key
+        cdef PyObject* member
+        cdef object held
+        cdef Py_ssize_t at = 0
+        cdef int place = 0
+        cdef bint learnt = False
         if not self.has_room(len(value), depth, room):
             return False
-        for key in value:
-            if type(key) is not str or key not in self._harmless:
-                known = False
-                break
-        if not known and not self._learn(value):
-            return False
-        for member in value.values():
-            if not self.is_plain(member, depth - 1, room):
-                return False
+        while PyDict_Next(value, &at, &key, &member):
+            if not learnt and not self.is_harmless(key, place):
+                self.learnings += 1
+                if not self._learn(value):
+                    return False
+                learnt, at = True, 0  # anew: what was read before may be gone
+                continue
+            place += 1
+            if not PyUnicode_CheckExact(<object>member):
+                held = <object>member
+                if not self.is_plain(held, depth - 1, room):
+                    return False
         return True
+
+    cdef bint is_harmless(self, PyObject* key, int place) except -1:
+        """Rows have the same keys, one after the other: most are known by their place."""
+        if place < ROW and self.row[place] == key:
+            return True
+        if not PyUnicode_CheckExact(<object>key) or <object>key not in self._harmless:
+            return False
+        if place < ROW:
+            Py_INCREF(<object>key)
+            Py_XDECREF(self.row[place])
+            self.row[place] = key
+        return True
+
+    def __dealloc__(self):
+        cdef int place
+        for place in range(ROW):
+            Py_XDECREF(self.row[place])
 
     cdef bint has_room(self, Py_ssize_t members, Py_ssize_t depth, Py_ssize_t* room):
         room[0] -= members
@@ -537,19 +583,22 @@ cdef object as_object(bytes data):
 # records to the store (store._writing)
 
 
-def usual_values(records):
+def usual_values(records, Py_ssize_t first, Py_ssize_t most, Py_ssize_t most_bytes):
     """The twin of `store._writing.usual_values`."""
     cdef list values = []
     cdef int at
-    for record in records:
+    for record in records[first : first + most]:
+        if most_bytes < 0:
+            break
+        for at in (14, 17, 18, 20):
+            if field(record, at) is not None:
+                return values
         for at in range(13):
             values.append(field(record, at))
         for at in (13, 15, 16, 19):
             part = field(record, at)
-            values.append("" if part is None else (<bytes>part).decode())
-        for at in (14, 17, 18, 20):
-            if field(record, at) is not None:
-                return None
+            values.append(None if part is None else (<bytes?>part).decode())
+            most_bytes -= 0 if part is None else PyBytes_GET_SIZE(part)
     return values
 
 
@@ -581,13 +630,19 @@ def use_record(session_head, event_head):
 def pieces(record):
     """The twin of `_record.pieces`."""
     head = session_head(record)
-    return spliced(dumps(other_session_head(record))[:-1] if head is None else head, record)
+    return spliced(unclosed(other_session_head(record)) if head is None else head, record)
 
 
 def event_pieces(record):
     """The twin of `_record.event_pieces`."""
     head = event_head(record)
-    return spliced(dumps(other_event_head(record))[:-1] if head is None else head, record)
+    return spliced(unclosed(other_event_head(record)) if head is None else head, record)
+
+
+cdef bytes unclosed(value):
+    """The JSON of an object, without the brace that ends it."""
+    cdef bytes whole = dumps(value)
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(whole), PyBytes_GET_SIZE(whole) - 1)
 
 
 cdef bytes session_head(record):

@@ -207,7 +207,7 @@ class Queue(Intake):
     def rest(self, timeout: float | None, level: int) -> None:
         """Wait until `wake`, until more than `level` bytes are here, or `timeout` seconds."""
         self.expect(level)
-        if level == ANY and self.items:
+        if self.items if level == ANY else self.limit > level < self.bytes:
             timeout = 0.0
         try:
             self._wake.get(timeout=None if timeout is None else min(timeout, threading.TIMEOUT_MAX))

@@ -4,6 +4,7 @@
     ├── ConfigurationError (ValueError)    misuse found when configuring or decorating
     ├── SessionNotFound (LookupError)      no reader knows the id
     ├── StoreError                         the embedded store cannot be read or written
+    │   └── StoreDamagedError              it is corrupt, and is set aside
     └── honeytrace.api.errors.APIError     everything the HoneyHive client raises
 
 Recording itself never raises into the traced program.
@@ -26,3 +27,7 @@ class SessionNotFound(HoneytraceError, LookupError):  # noqa: N818 - reads as th
 
 class StoreError(HoneytraceError):
     """The embedded store cannot be opened, read or written."""
+
+
+class StoreDamagedError(StoreError):
+    """The file is a store of ours and corrupt. It is never deleted, only moved aside."""

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -91,6 +92,54 @@ def test_a_redelivered_batch_changes_nothing(store: SQLiteStore) -> None:
     store.insert([*batch, record("new")])
     assert store.get_many(ids(batch)) == batch
     assert store.size().sessions == 4
+
+
+def test_a_batch_takes_few_statements(store: SQLiteStore) -> None:
+    """A batch of any size and mixture arrives whole, in order and by a handful of statements, each
+    of which lets go of the GIL."""
+    store.insert([])
+    said: list[str] = []
+    store._writer.get().set_trace_callback(said.append)
+    for count in (1, 32, 33, 257, 900):
+        said.clear()
+        batch = numbered(count, f"n{count}-")
+        batch[count // 2] = batch[count // 2]._replace(metrics=b'{"score":1}')
+        store.insert(batch)
+        assert store.get_many([r.event_id for r in batch]) == batch
+        assert sum(text.startswith("INSERT") for text in said) <= 8 + count // 100
+    newest = [r.event_id for r in store.list(Query(limit=2_000)) if "900-" in r.event_id]
+    assert newest == [r.event_id for r in reversed(numbered(900, "n900-"))]
+
+
+def test_large_values_take_statements_of_their_own(store: SQLiteStore) -> None:
+    """What is copied at once is bounded in bytes, by one value at the least."""
+    large = b'{"text":"%b"}' % (b"x" * 600_000)
+    batch = [r._replace(inputs=large) for r in numbered(5)]
+    said: list[str] = []
+    store._writer.get().set_trace_callback(lambda text: said.append(text[:6]))
+    store.insert(batch)
+    assert said.count("INSERT") >= 3
+    assert store.get_many([r.event_id for r in batch]) == batch
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_inserts_leave_no_copies_in_temporary_files(store: SQLiteStore) -> None:
+    """SQLite need not be able to undo a part of a batch, for which it would copy what it changes
+    into a file outside of the store's directory."""
+    opened: set[str] = set()
+
+    def look() -> None:
+        for fd in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                opened.add(os.readlink(fd))
+
+    store._writer.get().set_progress_handler(look, 1_000)
+    for part in range(3):
+        batch = numbered(600, f"p{part}-")
+        batch[300:340] = [r._replace(metrics=b'{"score":1}') for r in batch[300:340]]
+        store.insert(batch)
+    assert any(name.endswith("sessions.db-wal") for name in opened)
+    assert not [name for name in opened if "etilqs" in name]
 
 
 def test_a_continued_session_is_merged(store: SQLiteStore) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import cache
 from itertools import chain
 from typing import Final
 
@@ -13,50 +13,51 @@ import orjson
 
 from .._compiled import native
 from .._record import Record, Update, apply, merge
-from ._reading import JSON, get
+from ._reading import get
 
 __all__ = ["apply_or_keep", "insert_new", "insert_or_merge"]
 
 _RARE: Final = ("config", "metrics", "feedback", "user_properties")
 """What few records have: a statement without these costs a fifth less."""
-_USUAL: Final = [name for name in Record._fields if name not in _RARE]
+_USUAL: Final = tuple(name for name in Record._fields if name not in _RARE)
 _FIRST_JSON: Final = 13
-_ROWS: Final = 40
-"""Rows of one statement. It lets go of the GIL once, which costs milliseconds beside busy threads,
-in which the store stays locked. Old builds of SQLite take 999 values."""
+_FEW: Final = 32
+"""Rows of a statement with all columns, which takes what has anything rare and what follows it."""
+_MOST: Final = 256 if sqlite3.sqlite_version_info >= (3, 32) else 32
+"""Rows of a statement without the rare ones. Each statement lets go of the GIL, which comes back
+only after milliseconds beside busy threads; but before 3.32 SQLite takes no more than 999 values
+(https://sqlite.org/limits.html)."""
+_MOST_BYTES: Final = 1_000_000
+"""And about so much in them: it is copied while nobody else has the GIL."""
 
 
-def _values(names: Sequence[str]) -> str:
-    # the sqlite3 module looks for an adapter for every None and bytes it binds, at 0.2 us each:
-    # JSON parts are bound as str, and an absent one as the empty string, which no JSON is
-    return ", ".join("NULLIF(?, '')" if name in JSON else "?" for name in names)
-
-
-def _insert(names: Sequence[str], rows: int) -> str:
-    values = ", ".join([f"({_values(names)})"] * rows)
-    return f"INSERT INTO events ({', '.join(names)}) VALUES {values}"
+@cache
+def _insert(names: tuple[str, ...], rows: int) -> str:
+    values = ", ".join([f"({', '.join('?' * len(names))})"] * rows)
+    # OR FAIL, and no function: else SQLite keeps copies of what it changes, to undo one statement
+    return f"INSERT OR FAIL INTO events ({', '.join(names)}) VALUES {values}"
 
 
 _INSERT: Final = _insert(Record._fields, 1)
-_INSERT_ROWS: Final = _insert(Record._fields, _ROWS)
-_usual_insert = lru_cache(_ROWS)(partial(_insert, _USUAL))
 _REPLACE: Final = (
-    f"UPDATE events SET ({', '.join(Record._fields)}) = ({_values(Record._fields)})"
+    f"UPDATE events SET ({', '.join(Record._fields)}) = ({', '.join('?' * len(Record._fields))})"
     " WHERE event_id = ?"
 )
 
 
 def insert_new(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
     """Add records, fast. Raises `sqlite3.IntegrityError` when an id is known."""
-    for at in range(0, len(records), _ROWS):
-        some = records[at : at + _ROWS]
-        values = usual_values(some)
-        if values is not None:
-            conn.execute(_usual_insert(len(some)), values)
-        elif len(some) == _ROWS:
-            conn.execute(_INSERT_ROWS, tuple(chain.from_iterable(map(_row, some))))
-        else:
-            conn.executemany(_INSERT, map(_row, some))
+    at = 0
+    while at < len(records):
+        names, values = _USUAL, usual_values(records, at, _MOST, _MOST_BYTES)
+        if not values:
+            some = records[at : at + _FEW]
+            names, values = Record._fields, list(chain.from_iterable(map(_row, some)))
+        # powers of two: few statements to prepare, and to keep
+        rows = 1 << (len(values) // len(names)).bit_length() - 1
+        del values[rows * len(names) :]
+        conn.execute(_insert(names, rows), values)
+        at += rows
     _apply_pending(conn, records)
 
 
@@ -80,21 +81,22 @@ def apply_or_keep(conn: sqlite3.Connection, update: Update) -> None:
 
 
 def _row(record: Record) -> tuple[object, ...]:
-    """The values of a record, for `_VALUES`."""
-    parts = ["" if part is None else part.decode() for part in record[_FIRST_JSON:]]
+    """The values of a record; JSON is text in the store."""
+    parts = [None if part is None else part.decode() for part in record[_FIRST_JSON:]]
     return (*record[:_FIRST_JSON], *parts)
 
 
-def usual_values(records: Sequence[Record]) -> list[object] | None:
-    """The values of many without what is rare; None where one of them has something of that."""
+def usual_values(records: Sequence[Record], at: int, most: int, most_bytes: int) -> list[object]:
+    """The values of those from `at` on that have nothing rare, and that one statement takes."""
     values: list[object] = []
-    for record in records:
+    for record in records[at : at + most]:
         *first, children, config, inputs, outputs, metrics, feedback, metadata, user = record
-        if not config is metrics is feedback is user is None:
-            return None
+        if most_bytes < 0 or not config is metrics is feedback is user is None:
+            break
         values += first
         for part in (children, inputs, outputs, metadata):
-            values.append("" if part is None else part.decode())
+            values.append(None if part is None else part.decode())
+            most_bytes -= len(part or b"")
     return values
 
 

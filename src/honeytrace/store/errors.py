@@ -8,17 +8,13 @@ StoreError
 
 from __future__ import annotations
 
-from ..errors import StoreError
+from ..errors import StoreDamagedError, StoreError
 
 __all__ = ["RecordRefusedError", "StoreBusyError", "StoreDamagedError"]
 
 
 class StoreBusyError(StoreError):
     """Another process or thread kept the store locked for the whole busy timeout."""
-
-
-class StoreDamagedError(StoreError):
-    """The file is a store of ours and corrupt. It is never deleted, only moved aside."""
 
 
 class RecordRefusedError(StoreError):

@@ -97,11 +97,12 @@ class SQLiteStore:
         `StoreError`; then nothing of the batch is stored.
         """
         with self._transaction() as conn:
-            conn.execute("SAVEPOINT batch")
             try:
                 _writing.insert_new(conn, records)
             except sqlite3.IntegrityError:
-                conn.execute("ROLLBACK TO batch")
+                # not a savepoint, for which SQLite would keep a copy of every page it changes
+                conn.execute("ROLLBACK")
+                conn.execute("BEGIN IMMEDIATE")
                 for record in records:
                     _writing.insert_or_merge(conn, record)
 
