@@ -134,12 +134,30 @@ def test_nothing_is_imported_from_beyond_the_dependencies() -> None:
 def test_all_is_honest() -> None:
     """`__all__` is sorted, and exactly what the package shows; each says it lives there."""
     names = honeytrace.__all__
-    shown = {name for name, value in vars(honeytrace).items() if not name.startswith("_")}
-    modules = {name for name in shown if type(vars(honeytrace)[name]).__name__ == "module"}
+    shown = {name for name in dir(honeytrace) if not name.startswith("_")}
+    modules = {name for name in shown if type(getattr(honeytrace, name)).__name__ == "module"}
     assert names == sorted(names)
     assert set(names) - {"__version__"} == shown - modules - {"annotations"}
     for name in names:
         assert getattr(getattr(honeytrace, name), "__module__", "honeytrace") == "honeytrace"
+
+
+def test_what_is_imported_later_is_there_as_the_rest() -> None:
+    """Lookup is imported when it is asked for, by whichever way, and nothing shows that."""
+    program = """if True:
+        import pickle, sys, unittest.mock
+        import honeytrace
+        assert "honeytrace.lookup" not in sys.modules
+        assert {"get_session", "SessionList"} <= set(dir(honeytrace))
+        with unittest.mock.patch("honeytrace.lookup.get_session") as stand_in:
+            assert honeytrace.get_session is stand_in
+        assert honeytrace.get_session is honeytrace.lookup.get_session
+        from honeytrace import *
+        assert SessionList.__module__ == get_session.__module__ == "honeytrace"
+        assert pickle.loads(pickle.dumps(get_session)) is get_session
+        assert not hasattr(honeytrace, "nothing")
+    """
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_function_is_not_hidden_by_a_module() -> None:

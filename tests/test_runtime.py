@@ -18,6 +18,7 @@ from honeytrace import (
     FlushResult,
     Stats,
     _ends,
+    _redact,
     _runtime,
     session,
     trace_session,
@@ -412,7 +413,7 @@ def test_stats_while_a_sink_hangs() -> None:
 
 def test_a_signal_while_the_first_call_configures(monkeypatch: pytest.MonkeyPatch) -> None:
     """What its handler records then is in the same books, and arrives at the same destination."""
-    make = _runtime.redactor
+    make = _redact.redactor
     strikes = iter(["handler"])
 
     def struck(rules: Any) -> Any:
@@ -421,7 +422,7 @@ def test_a_signal_while_the_first_call_configures(monkeypatch: pytest.MonkeyPatc
                 pass
         return make(rules)
 
-    monkeypatch.setattr(_runtime, "redactor", struck)
+    monkeypatch.setattr(_redact, "redactor", struck)
     with session("first"):
         pass
     assert honeytrace.flush()

@@ -33,6 +33,8 @@
 
 from __future__ import annotations
 
+import typing as _typing
+
 from ._context import paused, propagate
 from ._recorded import RecordedSession
 from ._runtime import aflush, configure, flush, shutdown, stats, update_session
@@ -41,7 +43,9 @@ from ._stats import FlushResult, Stats
 from ._trace import session, trace_session
 from ._version import __version__
 from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError
-from .lookup import SessionList, get_session, list_sessions, search_sessions
+
+if _typing.TYPE_CHECKING:
+    from .lookup import SessionList, get_session, list_sessions, search_sessions
 
 __all__ = [
     "ConfigurationError",
@@ -70,8 +74,25 @@ __all__ = [
     "update_session",
 ]
 
-for _name in __all__:
+_LATER = {"SessionList", "get_session", "list_sessions", "search_sessions"}
+"""What finds sessions again, imported when it is asked for: most programs only record."""
+
+
+for _name in set(__all__) - _LATER:
     _public = globals()[_name]
     if getattr(_public, "__module__", "").startswith("honeytrace."):
         _public.__module__ = "honeytrace"
 del _name, _public
+
+
+def __getattr__(name: str) -> _typing.Any:
+    if name not in _LATER and name != "lookup":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    lookup = import_module("honeytrace.lookup")
+    return lookup if name == "lookup" else getattr(lookup, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

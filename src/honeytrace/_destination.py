@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._config import Config
 from ._later import logger
-from .sinks import Sink
-from .store import Store
 
 if TYPE_CHECKING:
     from ._remote import Remote
+    from .sinks import Sink
+    from .store import Store
 
 
 class Destination:

@@ -24,10 +24,8 @@ from ._journal import Slot
 from ._keeping import Keeper
 from ._later import logger, ready
 from ._record import MERGED, Item, Update
-from ._redact import redactor
 from ._sampling import Sampler
 from ._session import Session, as_mapping, as_text
-from ._snapshot import Limits, Snapshotter
 from ._stats import FlushResult, Stats
 from .errors import ConfigurationError
 
@@ -41,6 +39,10 @@ class Runtime:
     def __init__(
         self, config: Config, *, memory: bool = False, before: Runtime | None = None
     ) -> None:
+        # not for `import honeytrace`: compiled patterns, and datetime
+        from ._redact import redactor
+        from ._snapshot import Limits, Snapshotter
+
         ready()
         self.config = config
         place = before.destination if before else None

@@ -262,3 +262,7 @@ def _ms(moment: datetime | float | None) -> float | None:
     if isinstance(moment, (int, float)):
         return moment * 1000
     raise ConfigurationError(f"since and until are a datetime or epoch seconds, not {moment!r}")
+
+
+for _public in (SessionList, get_session, list_sessions, search_sessions):
+    _public.__module__ = "honeytrace"
