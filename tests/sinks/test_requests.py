@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from honeytrace._config import Config
-from honeytrace._record import Item, Record, Update, from_start_session
+from honeytrace._record import Item, Record, Update, from_start_session, pieces
 from honeytrace.api import Streamed
-from honeytrace.sinks._requests import CHUNK, Request, fold, requests
+from honeytrace.sinks._requests import CHUNK, WHOLE, Request, fold, requests
 from honeytrace.sinks.api import ApiSink
 
 
@@ -53,12 +53,13 @@ def sent(request: Request) -> Any:
     once, twice = b"".join(body.chunks), b"".join(body.chunks)
     assert once == twice
     assert len(once) == body.size
-    assert max(map(len, body.chunks)) <= 2 * CHUNK
+    assert max(map(len, body.chunks)) <= WHOLE + CHUNK
     return orjson.loads(once)
 
 
 @given(plans, st.sampled_from(["sessions", "tree"]), st.sampled_from([None, BATCH]))
 @example([("root", ("x", CHUNK - 40), ("x", CHUNK - 40))], "sessions", None)
+@example([("root", ("x", WHOLE + 10), ("x", 10))], "tree", None)
 def test_bodies_say_what_the_batch_says(
     plan: list[tuple[str, Text, Text]], layout: str, batch_path: str | None
 ) -> None:
@@ -109,3 +110,13 @@ def test_a_body_is_sent_again_where_a_server_redirects(size: int) -> None:
     assert len(bodies) == 2
     assert bodies[0] == bodies[1]
     assert bodies[0]["session"]["inputs"] == {"q": "x" * size}
+
+
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, WHOLE, WHOLE + 1])
+def test_an_object_as_long_as_a_chunk_stands_in_its_place(size: int) -> None:
+    """What comes before an object is sent before it, also where that is sent as it is."""
+    bare = record("a", "", "", None)
+    long = bare._replace(error="x" * (size - len(pieces(bare._replace(error="")))))
+    ((request,), _) = requests([long], "sessions", None)
+    assert request.size == size
+    assert sent(request)["session"]["error"] == long.error

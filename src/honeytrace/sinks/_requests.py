@@ -46,6 +46,10 @@ CHUNK = 65_536
 """Bytes of a body that are joined at once: a whole body would be new memory each time, whose pages
 cost the kernel more than the request costs otherwise."""
 
+WHOLE = 16 * CHUNK
+"""Bytes of a part up to which it is sent as it is. Of longer ones httpcore, which copies what a
+socket did not take, would copy too much."""
+
 _SHORT = CHUNK // 16
 """Bytes up to which objects are joined without looking at each."""
 
@@ -127,14 +131,16 @@ def _by_pieces(lead: bytes, objects: Sequence[Encoded]) -> Iterator[bytes]:
         chunk.append(before)
         before = b","
         for piece in (encoded,) if isinstance(encoded, bytes) else encoded:
-            if chunk and size + len(piece) > CHUNK:
+            if chunk and (size + len(piece) > CHUNK or len(piece) >= CHUNK):
                 yield b"".join(chunk)
                 chunk, size = [], 0
             if len(piece) < CHUNK:
                 chunk.append(piece)
                 size += len(piece)
-            else:  # not copied whole
-                yield from (piece[at : at + CHUNK] for at in range(0, len(piece), CHUNK))
+            elif len(piece) <= WHOLE:
+                yield piece
+            else:
+                yield from (piece[at : at + WHOLE] for at in range(0, len(piece), WHOLE))
     yield b"".join(chunk)
 
 
