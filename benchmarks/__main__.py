@@ -39,7 +39,8 @@ def costs(
     for turn in range(rounds + 1):
         for workload in workloads:
             for r in list(running):
-                calls = workload.calls // (10 if r.contender.is_slow else 1)
+                few = min(workload.calls, max(20, workload.calls // 10))
+                calls = few if r.contender.is_slow else workload.calls
                 try:
                     cell = r.measure(workload.name, calls)
                 except RuntimeError as error:

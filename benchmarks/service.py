@@ -3,8 +3,9 @@
 
 A Starlette application whose handler takes a question and passages of 4 KB and answers with 0.6 KB,
 served by uvicorn in one process; with `--fastapi` a FastAPI application that validates both by a
-model, as most do. Both variants run all the time and are loaded in turn, in short rounds; ratios
-are taken round by round. `--latency` has the handler wait first, as for a model.
+model, as most do. The floor is the hand-written tracer of `floor`, which delivers nothing. All
+variants run all the time and are loaded in turn, in short rounds, after a second that does not
+count; ratios are taken round by round. `--latency` has the handler wait first, as for a model.
 
 A third part measures an event loop that nobody asks anything of wrk: how late a timer of 1 ms
 fires while calls are made beside it, traced and untraced.
@@ -21,10 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import floor
 from .contenders import start
 from .workloads import _RAG_IN, _RAG_OUT, QUESTION
 
@@ -32,7 +35,7 @@ LUA = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [==[%s]==]
 """
-VARIANTS = ("untraced", "traced")
+VARIANTS = ("untraced", "floor", "traced")
 SELF = [sys.executable, "-m", "benchmarks.service"]
 
 
@@ -75,13 +78,20 @@ def fastapi(handled: Callable[..., Any]) -> Any:
     return app
 
 
-def serve(traced: bool, latency: float, framework: Callable[..., Any]) -> None:
+def decorator(variant: str) -> Callable[[Any], Any]:
+    from honeytrace import trace_session
+
+    if variant == "floor":
+        floor.QUEUE = deque(maxlen=5_000)
+    plain: Callable[[Any], Any] = lambda fn: fn  # noqa: E731
+    return {"untraced": plain, "floor": floor.floor, "traced": trace_session}[variant]
+
+
+def serve(variant: str, latency: float, framework: Callable[..., Any]) -> None:
     """The service itself, on a free port that it prints."""
     import socket
 
     import uvicorn
-
-    from honeytrace import trace_session
 
     async def answer(question: str, passages: list[dict[str, Any]]) -> dict[str, Any]:
         if latency:
@@ -93,7 +103,7 @@ def serve(traced: bool, latency: float, framework: Callable[..., Any]) -> None:
     listening.bind(("127.0.0.1", 0))
     listening.listen(1024)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-    app = framework(trace_session(answer) if traced else answer)
+    app = framework(decorator(variant)(answer))
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run([listening])
 
@@ -121,15 +131,14 @@ def load(url: str, script: Path, seconds: float, connections: int) -> dict[str, 
     return found
 
 
-def lateness(traced: bool, seconds: float) -> float:
+def lateness(variant: str, seconds: float) -> float:
     """The 99th percentile, in ms, of how late a timer of 1 ms fires beside calls that go on."""
-    from honeytrace import trace_session
 
     async def answer(question: str, passages: list[dict[str, Any]]) -> dict[str, Any]:
         await asyncio.sleep(0)
         return _RAG_OUT
 
-    handled = trace_session(answer) if traced else answer
+    handled = decorator(variant)(answer)
     late: list[float] = []
 
     async def busy() -> None:
@@ -166,11 +175,11 @@ def measured(
         }
         try:
             urls = {v: p.stdout.readline().strip() for v, p in running.items()}  # type: ignore[union-attr]
-            for turn in range(rounds + 1):
+            for turn in range(rounds):
                 for variant in VARIANTS if turn % 2 else reversed(VARIANTS):
+                    load(urls[variant], script, 1, connections)
                     result = load(urls[variant], script, seconds, connections)
-                    if turn:  # the first warms up
-                        found[variant].append(result)
+                    found[variant].append(result)
         finally:
             for process in running.values():
                 process.terminate()
@@ -189,11 +198,14 @@ def timers(rounds: int, seconds: float) -> dict[str, list[float]]:
     return found
 
 
-def row(name: str, untraced: list[float], traced: list[float]) -> str:
-    change = [(t / u - 1) * 100 for t, u in zip(traced, untraced, strict=True)]
-    medians = (f"{statistics.median(side):,.2f}" for side in (untraced, traced))
-    spread = f"{statistics.median(change):+.1f} % ({min(change):+.1f} to {max(change):+.1f})"
-    return f"| {name} | {' | '.join(medians)} | {spread} |"
+def row(name: str, found: dict[str, list[float]]) -> str:
+    untraced = found["untraced"]
+    cells = [f"{statistics.median(untraced):,.2f}"]
+    for variant in VARIANTS[1:]:
+        change = [(t / u - 1) * 100 for t, u in zip(found[variant], untraced, strict=True)]
+        spread = f"{statistics.median(change):+.1f} % ({min(change):+.1f} to {max(change):+.1f})"
+        cells += [f"{statistics.median(found[variant]):,.2f}", spread]
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -208,22 +220,21 @@ def main() -> None:
     parser.add_argument("--timer", choices=VARIANTS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
-        serve(args.serve == "traced", args.latency, fastapi if args.fastapi else starlette)
+        serve(args.serve, args.latency, fastapi if args.fastapi else starlette)
         return
     if args.timer:
-        print(lateness(args.timer == "traced", args.seconds))
+        print(lateness(args.timer, args.seconds))
         return
     more = ["--fastapi"] * args.fastapi
     found = measured(args.rounds, args.seconds, args.latency, args.connections, more)
     late = timers(args.rounds, args.seconds)
     if args.json:
         args.json.write_text(json.dumps({"load": found, "timer_p99_ms": late}, indent=1))
-    print("| | untraced | traced | change, round by round |\n|---|---|---|---|")
+    print("| | untraced | floor | change | traced | change, round by round |\n" + "|---" * 6 + "|")
     names = {"rps": "requests a second", "p50": "p50, ms", "p99": "p99, ms"}
     for key, name in names.items():
-        untraced, traced = ([r[key] for r in found[variant]] for variant in VARIANTS)
-        print(row(name, untraced, traced))
-    print(row("a timer of 1 ms fires late by, p99, ms", late["untraced"], late["traced"]))
+        print(row(name, {variant: [r[key] for r in found[variant]] for variant in VARIANTS}))
+    print(row("a timer of 1 ms fires late by, p99, ms", late))
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ WORKLOADS = [
     Workload("tiny", _tiny, 10_000),
     Workload("RAG-sized", _rag, 4_000),
     Workload("1 + 4 nested", _nested, 1_000, 5, five_at_a_time),
-    Workload("0.5 MB in", _half_megabyte, 100),
+    Workload("0.5 MB in", _half_megabyte, 20),
     Workload("gather of 100", _async, 10_000, 1, hundred_at_once),
     Workload("generator of 8", _generator, 4_000),
 ]
