@@ -92,16 +92,19 @@ def test_batches_are_bounded_by_count_and_bytes(flusher: Make) -> None:
     assert len(sink.items) == 40
 
 
-def test_full_batch_is_sent_before_its_interval_is_over(flusher: Make) -> None:
-    """`batch_bytes` waiting end the pause in which a batch gathers."""
+@pytest.mark.parametrize("settings", [{"batch_bytes": 10_000}, {"queue_bytes": 20_000}])
+def test_full_batch_is_sent_before_its_interval_is_over(
+    flusher: Make, settings: dict[str, int]
+) -> None:
+    """`batch_bytes` waiting end the pause in which a batch gathers, or half of a small queue."""
     sink = Scripted()
-    f = flusher(sink, batch_bytes=10_000, flush_interval=1e6)
+    f = flusher(sink, **settings, flush_interval=1e6)
     f.queue.put(ended())
     thread = f._thread
     while f.queue._level != 10_000:  # the thread is on its way to gather
         assert thread is not None
         assert thread.is_alive()
-    for _ in range(30):
+    for _ in range(12):
         f.queue.put(ended(b"x" * 1_000))
     sink.wait_batches(1)
 
@@ -181,20 +184,6 @@ def test_the_books_do_not_wait_for_room(flusher: Make) -> None:
     f.queue.bytes += 20_000
     assert f.stats() == Stats(recorded=2, pending=2)
     gate.open.set()
-
-
-def test_a_small_queue_is_sent_before_it_is_full(flusher: Make) -> None:
-    """Where the queue holds less than a batch may, half of it is enough to be sent at once."""
-    sink = Scripted()
-    f = flusher(sink, queue_bytes=20_000, flush_interval=1e6)
-    f.queue.put(ended())
-    thread = f._thread
-    while f.queue._level != 10_000:  # the thread is on its way to gather
-        assert thread is not None
-        assert thread.is_alive()
-    for _ in range(12):
-        f.queue.put(ended(b"x" * 1_000))
-    sink.wait_batches(1)
 
 
 def test_order_is_kept(flusher: Make) -> None:
