@@ -23,6 +23,7 @@ from honeytrace._flush import Flusher
 from honeytrace._record import Item, Record, Update, from_start_session
 from honeytrace.errors import HoneytraceError
 from honeytrace.sinks import Delivery
+from honeytrace.sinks._connection import Connection
 from honeytrace.sinks.api import BATCH_HEADER, ApiSink
 from honeytrace.testing import capture
 
@@ -318,12 +319,13 @@ def test_httpx_is_silent_about_our_requests(
     assert "/session/s0" in told[0]
 
 
-def test_delivery_is_not_recorded(server: HoneyHiveServer, make_sink: MakeSink) -> None:
+def test_delivery_is_not_recorded(
+    server: HoneyHiveServer, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What runs to deliver sessions is no session itself, be it traced."""
-    sink = make_sink()
+    monkeypatch.setattr(Connection, "send", honeytrace.trace_session(Connection.send))
     with capture() as sessions:
-        sink.core.send_json = honeytrace.trace_session(sink.core.send_json)  # type: ignore[method-assign]
-        assert sink.deliver(records(3), timeout=30) == TAKEN
+        assert make_sink().deliver(records(3), timeout=30) == TAKEN
         with honeytrace.session("after"):
             pass
     assert [session.session_name for session in sessions] == ["after"]

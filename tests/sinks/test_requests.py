@@ -107,8 +107,7 @@ def test_a_body_is_sent_again_where_a_server_redirects(size: int) -> None:
         finally:
             sink.close()
         bodies = [request.json for request in server.requests]
-    assert len(bodies) == 2
-    assert bodies[0] == bodies[1]
+    assert bodies == bodies[:1] * 3  # the redirect, then httpx, which follows it
     assert bodies[0]["session"]["inputs"] == {"q": "x" * size}
 
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 BearerAuth: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 
 _log = logging.getLogger("honeytrace.api")
-_USER_AGENT = f"honeytrace/{__version__}"
+USER_AGENT = f"honeytrace/{__version__}"
 _SECRET = ("auth", "cookie", "key", "token", "secret")  # in the names of headers not to be logged
 
 
@@ -132,7 +132,7 @@ class Call:
         if bearer is not None:
             headers["authorization"] = bearer
         headers.update(how.pop("headers", None))
-        headers["user-agent"] = _USER_AGENT
+        headers["user-agent"] = USER_AGENT
         client = self._driver.client()
         request = client.build_request(
             exchange.method,

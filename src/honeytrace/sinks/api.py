@@ -22,10 +22,11 @@ from http import HTTPStatus
 from .._config import Config
 from .._context import Off, current
 from .._record import Item, Update
-from ..api import HoneyHiveCore, PartialBatchError
+from ..api import PartialBatchError
 from ..api._reply import Reply
 from ..errors import HoneytraceError
 from . import Delivery
+from ._connection import Address, Connection
 from ._requests import EVENTS, Request, fold, requests
 
 __all__ = ["ApiSink"]
@@ -58,9 +59,9 @@ class ApiSink:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.core = HoneyHiveCore(config.api_key, server_url=config.server_url)
-        self._cores = [self.core]
-        self._idle = deque(self._cores)
+        self._address = Address(config.api_key, config.server_url)
+        self._connections: list[Connection] = []
+        self._idle: deque[Connection] = deque()
         self.batch_path: str | None = None
         self.proven: set[str] = set()
         """Routes that have answered with success."""
@@ -76,25 +77,21 @@ class ApiSink:
 
     def close(self) -> None:
         """Close the connections."""
-        for core in self._cores:
-            core.close()
+        for connection in self._connections:
+            connection.close()
 
     @contextmanager
-    def connected(self) -> Iterator[HoneyHiveCore]:
-        """A client for one thread, kept with its connection for the next.
-
-        One for all would look through all connections at every request: at 32 of them that is half
-        of what a request costs.
-        """
+    def connected(self) -> Iterator[Connection]:
+        """A connection for one thread, kept for the next."""
         try:
-            core = self._idle.pop()
+            connection = self._idle.pop()
         except IndexError:
-            core = HoneyHiveCore(self.config.api_key, server_url=self.config.server_url)
-            self._cores.append(core)
+            connection = Connection(self._address)
+            self._connections.append(connection)
         try:
-            yield core
+            yield connection
         finally:
-            self._idle.append(core)
+            self._idle.append(connection)
 
     def hear(self, reply: Reply) -> None:
         """Note what any reply tells about the server."""
@@ -128,9 +125,9 @@ class _Shipment:
         return self._delivery(waiting, origins)
 
     def _send_all(self, waiting: Sequence[Item]) -> None:
-        if self._stopped:
+        if self._stopped or not waiting:
             return
-        for step in self._requests(waiting):
+        for step in filter(None, self._requests(waiting)):
             self._queue.extend(step)
             workers = self._workers(min(self._sink.config.concurrency, len(step)))
             for worker in workers:
@@ -157,24 +154,22 @@ class _Shipment:
         outer = current.get()
         current.set(_DELIVERING)
         try:
-            with self._sink.connected() as core:
+            with self._sink.connected() as connection:
                 while not self._stopped and (left := self._left()) > 0:
                     try:
                         request = self._queue.popleft()
                     except IndexError:  # nothing is left to send
                         break
-                    self._send(core, request, left)
+                    self._send(connection, request, left)
         finally:
             current.set(outer)
 
     def _left(self) -> float:
         return min(self._deadline - time.monotonic(), self._sink.config.request_timeout)
 
-    def _send(self, core: HoneyHiveCore, request: Request, timeout: float) -> None:
+    def _send(self, connection: Connection, request: Request, timeout: float) -> None:
         try:
-            reply = core.send_json(
-                request.method, request.path, request.body, options={"timeout": timeout}
-            )
+            reply = connection.send(request.method, request.path, request.body, timeout)
             self._unanswered = 0
             self._judge(request, reply)
         except Exception as error:  # noqa: BLE001 - what is not settled is tried again

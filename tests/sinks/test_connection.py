@@ -1,0 +1,341 @@
+"""A sink's connection to its server: kept, made anew where it was closed, never silently broken."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
+from typing import Any
+
+import pytest
+import trustme
+
+from honeytrace.api._call import Streamed
+from honeytrace.sinks._connection import Address, Connection
+
+PATIENCE = 30.0
+"""Seconds after which a test has failed."""
+
+Talk = Callable[["Line"], Any]
+
+
+class Line:
+    """The server's end of a connection."""
+
+    def __init__(self, sock: socket.socket, number: int) -> None:
+        self.sock, self.number = sock, number
+        self._file = sock.makefile("rb")
+
+    def head(self) -> list[str]:
+        """The lines of a request before its body; none where the client has gone."""
+        lines: list[str] = []
+        while line := self._file.readline().decode().rstrip("\r\n"):
+            lines.append(line)
+        return lines
+
+    def request(self) -> tuple[list[str], bytes] | None:
+        """Head and body; None where the client has gone."""
+        lines = self.head()
+        if not lines:
+            return None
+        (size,) = (int(x.partition(":")[2]) for x in lines if x.lower().startswith("content-le"))
+        return lines, self._file.read(size)
+
+    def answer(self, status: str = "200 OK", *headers: str, body: bytes = b"{}") -> None:
+        lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", "")
+        self.sock.sendall("\r\n".join(lines).encode() + body)
+
+    def close(self) -> None:
+        self._file.close()
+        self.sock.close()
+
+
+class Wire:
+    """A server of connections that each do as `talk` says, and are closed when it returns."""
+
+    def __init__(
+        self, talk: Talk, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
+        name = f"[{host}]" if ":" in host else host
+        scheme = "http" if context is None else "https"
+        self.url = f"{scheme}://{name}:{self._listener.getsockname()[1]}"
+        self.count = 0
+        self._talk, self._context = talk, context
+        self._thread = threading.Thread(target=self._accept)
+        self._talks: list[threading.Thread] = []
+
+    def __enter__(self) -> Wire:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE)
+        self._listener.close()
+        for talk in self._talks:
+            talk.join(PATIENCE)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            self._talks.append(threading.Thread(target=self._serve, args=(sock, self.count)))
+            self._talks[-1].start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        try:
+            if self._context is not None:
+                sock = self._context.wrap_socket(sock, server_side=True)
+            line = Line(sock, number)
+        except OSError:
+            sock.close()
+            return
+        try:
+            self._talk(line)
+        except ConnectionError:
+            pass  # the client gave up, as some tests want it to
+        finally:
+            line.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Connection]]:
+    made: list[Connection] = []
+
+    def connected(url: str, key: str | None = "k") -> Connection:
+        made.append(Connection(Address(key, url)))
+        return made[-1]
+
+    yield connected
+    for connection in made:
+        connection.close()
+
+
+Connect = Callable[..., Connection]
+
+
+def post(connection: Connection, body: bytes | Streamed = b"{}") -> Any:
+    return connection.send("POST", "/session/start", body, PATIENCE)
+
+
+def answering(line: Line) -> None:
+    """Answer every request with its own body."""
+    while (request := line.request()) is not None:
+        line.answer(body=request[1])
+
+
+def test_a_request_is_what_the_server_needs_of_it(connect: Connect) -> None:
+    """Path below the server's own, host, key, kind and length, nothing about compression; a body
+    in parts comes as one, and the connection is kept."""
+    heard: list[tuple[list[str], bytes]] = []
+
+    def talk(line: Line) -> None:
+        while (request := line.request()) is not None:
+            heard.append(request)
+            line.answer()
+
+    with Wire(talk) as wire:
+        connection = connect(f"{wire.url}/base/", "hush")
+        assert post(connection).body == b"{}"
+        assert post(connection, Streamed([b"[1,", b"2]"], 5)).status_code == 200
+        connection.close()
+    (first, first_body), (_, second_body) = heard
+    assert first[0] == "POST /base/session/start HTTP/1.1"
+    assert f"Host: {wire.url.removeprefix('http://')}" in first
+    assert {"Authorization: Bearer hush", "Content-Type: application/json"} <= set(first)
+    assert {"Content-Length: 2", "Accept-Encoding: identity"} <= set(first)
+    assert (first_body, second_body, wire.count) == (b"{}", b"[1,2]", 1)
+
+
+def test_a_connection_closed_while_it_was_idle(connect: Connect) -> None:
+    """A server that hangs up between two requests, saying nothing, costs a connection alone."""
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.answer(body=b"%d" % line.number)
+
+    with Wire(talk) as wire:
+        connection = connect(wire.url)
+        assert [post(connection).body for _ in range(3)] == [b"1", b"2", b"3"]
+
+
+def test_a_server_that_closes_and_says_so(connect: Connect) -> None:
+    """`Connection: close` is heeded, and the reply is read whole before."""
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.answer("200 OK", "Connection: close", body=b"x" * 300_000)
+
+    with Wire(talk) as wire:
+        connection = connect(wire.url)
+        assert [len(post(connection).body) for _ in range(2)] == [300_000] * 2
+        assert wire.count == 2
+
+
+def test_a_server_that_hangs_up(connect: Connect) -> None:
+    """No reply on a new connection is an error at once, and the next request has another one."""
+
+    def talk(line: Line) -> None:
+        if line.number == 1:
+            line.request()
+        else:
+            answering(line)
+
+    with Wire(talk) as wire:
+        connection = connect(wire.url)
+        with pytest.raises(ConnectionError):
+            post(connection)
+        assert wire.count == 1
+        assert post(connection).status_code == 200
+        connection.close()
+
+
+def test_an_answer_before_the_body_was_read(connect: Connect) -> None:
+    """A server that refuses a body on seeing its length, and hangs up, is heard all the same."""
+
+    def talk(line: Line) -> None:
+        line.head()
+        line.answer("413 Content Too Large")
+
+    with Wire(talk) as wire:
+        connection = connect(wire.url)
+        parts = [bytes(1 << 20)] * 64
+        assert post(connection, Streamed(parts, 64 << 20)).status_code == 413
+        assert post(connection).status_code == 413
+        assert wire.count == 2
+
+
+def test_a_reply_cut_short(connect: Connect) -> None:
+    """Half a reply is none."""
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+    with Wire(talk) as wire, pytest.raises(HTTPException):
+        post(connect(wire.url))
+
+
+def test_time_is_up(connect: Connect) -> None:
+    """A server that says nothing is waited for as long as was said, on a kept connection too, and
+    what it may say later is not taken for the reply to something else."""
+    done = threading.Event()
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.answer()
+        if line.number == 1 and line.request():
+            done.wait(PATIENCE)
+            line.answer("500 Late")
+        else:
+            answering(line)
+
+    with Wire(talk) as wire:
+        connection = connect(wire.url)
+        assert post(connection).status_code == 200
+        with pytest.raises(TimeoutError):
+            connection.send("POST", "/session/start", b"{}", 0.05)
+        done.set()
+        assert post(connection).status_code == 200
+        assert wire.count == 2
+        connection.close()
+        with pytest.raises(TimeoutError):
+            connection.send("POST", "/session/start", b"{}", 0.0)
+
+
+def test_through_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names a proxy, requests go there; httpx knows how."""
+    asked: list[str] = []
+
+    def talk(line: Line) -> None:
+        while (request := line.request()) is not None:
+            asked.append(request[0][0])
+            line.answer()
+
+    with Wire(talk) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        connection = connect("http://honeyhive.test")
+        assert post(connection).status_code == 200
+        connection.close()
+    assert asked == ["POST http://honeyhive.test/session/start HTTP/1.1"]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secured(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def test_tls(
+    connect: Connect,
+    authority: trustme.CA,
+    secured: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+) -> None:
+    """A server whose certificate the environment vouches for is spoken to, on one connection, and
+    on another where that was closed meanwhile."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    def talk(line: Line) -> None:
+        for _ in range(2):
+            line.request()
+            line.answer(body=b"%d" % line.number)
+
+    with Wire(talk, secured) as wire:
+        connection = connect(wire.url)
+        assert [post(connection).body for _ in range(4)] == [b"1", b"1", b"2", b"2"]
+
+
+def test_a_certificate_of_nobody_we_know(connect: Connect, secured: ssl.SSLContext) -> None:
+    """Such a server is told nothing, the key least of all, and the error says why."""
+    unknown = pytest.raises(ssl.SSLCertVerificationError, match="certificate verify failed")
+    with Wire(answering, secured) as wire, unknown:
+        post(connect(wire.url))
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="needs IPv6 on loopback")
+def test_an_ipv6_address(connect: Connect) -> None:
+    """Its brackets are the URL's and the header's, not the address's."""
+    heard: list[list[str]] = []
+
+    def talk(line: Line) -> None:
+        while (request := line.request()) is not None:
+            heard.append(request[0])
+            line.answer()
+
+    with Wire(talk, host="::1") as wire:
+        connection = connect(wire.url)
+        assert post(connection).status_code == 200
+        connection.close()
+    assert f"Host: {wire.url.removeprefix('http://')}" in heard[0]
