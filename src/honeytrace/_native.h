@@ -1,4 +1,4 @@
-/* What `_native.pyx` cannot say: stores that stay in their place, and a checksum by vectors. */
+/* What `_native.pyx` cannot say: stores that stay in their place, and what vectors do. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,13 +27,16 @@ static inline uint32_t sum_of_lanes(__m128i lanes) {
 
 /* 16 bytes at a time: the sum of them, and the sum of them by how many sums each is part of. Not 32
  * by AVX2: now and then a few of its multiplications slow down all else that a core does. */
-static const uint8_t *adler32_rows(const uint8_t *p, size_t rows, uint32_t *a, uint32_t *b) {
+static inline const uint8_t *adler32_rows(const uint8_t *p, uint8_t *to, size_t rows, uint32_t *a,
+                                          uint32_t *b) {
     const __m128i zero = _mm_setzero_si128();
     const __m128i first = _mm_setr_epi16(16, 15, 14, 13, 12, 11, 10, 9);
     const __m128i last = _mm_setr_epi16(8, 7, 6, 5, 4, 3, 2, 1);
     __m128i sums = zero, before = zero, weighted = zero;
     for (size_t row = 0; row < rows; row++, p += ADLER_ROW) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+        if (to)
+            _mm_storeu_si128((__m128i *)(to + row * ADLER_ROW), bytes);
         before = _mm_add_epi32(before, sums);
         sums = _mm_add_epi32(sums, _mm_sad_epu8(bytes, zero));
         weighted = _mm_add_epi32(weighted, _mm_madd_epi16(_mm_unpacklo_epi8(bytes, zero), first));
@@ -43,23 +46,44 @@ static const uint8_t *adler32_rows(const uint8_t *p, size_t rows, uint32_t *a, u
     *a += sum_of_lanes(sums);
     return p;
 }
+
+/* The length of what comes first and JSON leaves as it is, in steps of 16. */
+static inline size_t plain_rows(const uint8_t *p, size_t size) {
+    size_t at = 0;
+    for (; at + 16 <= size; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(p + at));
+        __m128i found = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+        found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+        if (_mm_movemask_epi8(found))
+            break;
+    }
+    return at;
+}
 #else
 enum { ADLER_ROW = ADLER_PIECE + 1 };
 
-static const uint8_t *adler32_rows(const uint8_t *p, size_t rows, uint32_t *a, uint32_t *b) {
+static inline const uint8_t *adler32_rows(const uint8_t *p, uint8_t *to, size_t rows, uint32_t *a,
+                                          uint32_t *b) {
     return p;
+}
+
+static inline size_t plain_rows(const uint8_t *p, size_t size) {
+    return 0;
 }
 #endif
 
-/* As `zlib.adler32`, of which it needs no library. */
-static uint32_t adler32(uint32_t before, const uint8_t *p, size_t size) {
+static inline uint32_t adler32_of(uint32_t before, const uint8_t *p, uint8_t *to, size_t size) {
     uint32_t a = before & 0xffff, b = before >> 16;
     while (size) {
-        size_t piece = size < ADLER_PIECE ? size : ADLER_PIECE;
+        size_t piece = size < ADLER_PIECE ? size : ADLER_PIECE, rows = piece / ADLER_ROW;
         size -= piece;
-        p = adler32_rows(p, piece / ADLER_ROW, &a, &b);
-        piece %= ADLER_ROW;
-        for (; piece; piece--) {
+        p = adler32_rows(p, to, rows, &a, &b);
+        if (to)
+            to += rows * ADLER_ROW;
+        for (piece %= ADLER_ROW; piece; piece--) {
+            if (to)
+                *to++ = *p;
             a += *p++;
             b += a;
         }
@@ -67,4 +91,22 @@ static uint32_t adler32(uint32_t before, const uint8_t *p, size_t size) {
         b %= ADLER_BASE;
     }
     return b << 16 | a;
+}
+
+/* As `zlib.adler32`, of which it needs no library. */
+static uint32_t adler32(uint32_t before, const uint8_t *p, size_t size) {
+    return adler32_of(before, p, NULL, size);
+}
+
+/* The same, and a copy, for less than both one after the other. */
+static uint32_t adler32_copied(uint32_t before, const uint8_t *p, uint8_t *to, size_t size) {
+    return adler32_of(before, p, to, size);
+}
+
+/* Whether ASCII needs no escapes in JSON. */
+static int is_plain_text(const uint8_t *p, size_t size) {
+    for (size_t at = plain_rows(p, size); at < size; at++)
+        if (p[at] < 0x20 || p[at] == '"' || p[at] == '\\')
+            return 0;
+    return 1;
 }

@@ -29,6 +29,8 @@ cdef extern from "_native.h":
     void store_byte(uint8_t* at, uint8_t byte)
     void store_word(uint8_t* at, uint64_t word)
     uint32_t adler32(uint32_t before, const uint8_t* data, size_t size)
+    uint32_t adler32_copied(uint32_t before, const uint8_t* data, uint8_t* to, size_t size)
+    bint is_plain_text(const uint8_t* text, size_t size)
 
 
 cdef extern from "Python.h":
@@ -77,12 +79,21 @@ cdef class HotFields:
 cdef const char* HEX = b"0123456789abcdef"
 
 
+cdef enum:
+    ID = 36
+
+
 cpdef str format_id(int64_t wall_ns, uint64_t tick):
     """The UUIDv7 of a pair, as text."""
+    cdef char text[ID]
+    write_id(text, wall_ns, tick)
+    return text[:ID].decode("ascii")
+
+
+cdef inline void write_id(char* text, int64_t wall_ns, uint64_t tick):
     cdef int64_t ms = wall_ns // 1_000_000
     cdef uint64_t fraction = wall_ns % 1_000_000
     cdef uint64_t high, low
-    cdef char text[36]
     high = (<uint64_t>ms & 0xFFFFFFFFFFFF) << 16 | 0x7000 | fraction * 4096 // 1_000_000
     low = <uint64_t>1 << 63 | tick & ((<uint64_t>1 << 62) - 1)
     text[8] = text[13] = text[18] = text[23] = c"-"
@@ -91,7 +102,6 @@ cpdef str format_id(int64_t wall_ns, uint64_t tick):
     hexadecimal(text + 14, high, 4)
     hexadecimal(text + 19, low >> 48, 4)
     hexadecimal(text + 24, low, 12)
-    return text[:36].decode("ascii")
 
 
 cdef inline void hexadecimal(char* text, uint64_t number, int digits):
@@ -500,10 +510,10 @@ def release_settled(items, dict slots, set kept):
     """Give up the places in the journal of all but those whose identities are kept."""
     for item in items:
         identity = <size_t><PyObject*>item
-        if identity not in kept:
+        if not kept or identity not in kept:
             place = slots.pop(identity, None)
             if place is not None:
-                place[0].release(place)
+                (<Slots?>(<tuple>place)[0]).free(<tuple>place)
 
 
 cdef object record_of(SessionFields s, project, source):
@@ -521,7 +531,7 @@ cdef object record_of(SessionFields s, project, source):
     if parent is not None:
         parent_id, root_id = id_of(parent), id_of(root)
         metadata = metadata_of(parent_id, root_id, spec.event_type)
-    children = dumps(s.ids_of_children()) if s.children else b"[]"
+    children = ids_as_json(s.children) if s.children else b"[]"
     # from here on nothing is made that would have the collector, or another thread, find it unfilled
     inputs, outputs = as_object(s._inputs), as_object(s._outputs)
     record = PyType_GenericAlloc(record_type, 21)
@@ -548,6 +558,23 @@ cdef object record_of(SessionFields s, project, source):
     fill(record, 20, None)
     PyObject_GC_UnTrack(record)  # texts and numbers: nothing for the collector
     return record
+
+
+cdef bytes ids_as_json(list children):
+    """As `ids_of_children`, which makes a text of each."""
+    cdef Py_ssize_t i, count = len(children)
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, count * (ID + 3) + 1)
+    cdef char* at = PyBytes_AS_STRING(whole)
+    for i in range(count):
+        child = children[i]
+        if type(child) is not tuple:
+            return dumps([c if type(c) is str else format_id(c[0], c[1]) for c in children])
+        at[0], at[1] = (c"," if i else c"["), c'"'
+        write_id(at + 2, child[0], child[1])
+        at[ID + 2] = c'"'
+        at += ID + 3
+    at[0] = c"]"
+    return whole
 
 
 cdef str id_of(SessionFields s):
@@ -577,7 +604,11 @@ cdef inline void fill(object record, Py_ssize_t at, object value):
 cdef object as_object(bytes data):
     if data is None or PyBytes_AS_STRING(data)[0] == c"{":
         return data
-    return b'{"result":%b}' % data
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, size + 11)
+    cdef char* at = put(PyBytes_AS_STRING(whole), b'{"result":', 10)
+    put(at, PyBytes_AS_STRING(data), size)[0] = c"}"
+    return whole
 
 
 # records to the store (store._writing)
@@ -629,37 +660,26 @@ def use_record(session_head, event_head):
 
 def pieces(record):
     """The twin of `_record.pieces`."""
-    head = session_head(record)
-    return spliced(unclosed(other_session_head(record)) if head is None else head, record)
+    cdef char head[LONGEST]
+    return spliced(head, session_head(head, record), other_session_head, record)
 
 
 def event_pieces(record):
     """The twin of `_record.event_pieces`."""
-    head = event_head(record)
-    return spliced(unclosed(other_event_head(record)) if head is None else head, record)
+    cdef char head[LONGEST]
+    return spliced(head, event_head(head, record), other_event_head, record)
 
 
-cdef bytes unclosed(value):
-    """The JSON of an object, without the brace that ends it."""
-    cdef bytes whole = dumps(value)
-    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(whole), PyBytes_GET_SIZE(whole) - 1)
-
-
-cdef bytes session_head(record):
-    """What comes before the encoded parts; None where it is not like most."""
-    cdef char whole[LONGEST]
-    cdef char* at = whole
+cdef char* session_head(char* at, record) except? NULL:
+    """What comes before the encoded parts; NULL where it is not like most."""
     at = text(at, b'{"project":', field(record, 6))
     at = text(at, b',"session_name":', field(record, 5))
     at = text(at, b',"source":', field(record, 7))
     at = text(at, b',"session_id":', field(record, 0))
-    at = times(at, record, field(record, 11))
-    return None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
+    return times(at, record, field(record, 11))
 
 
-cdef bytes event_head(record):
-    cdef char whole[LONGEST]
-    cdef char* at = whole
+cdef char* event_head(char* at, record) except? NULL:
     at = text(at, b'{"project":', field(record, 6))
     at = text(at, b',"source":', field(record, 7))
     at = text(at, b',"event_name":', field(record, 5))
@@ -672,15 +692,20 @@ cdef bytes event_head(record):
         at = put(at, b',"config":{}', 12)
     if field(record, 15) is None:
         at = put(at, b',"inputs":{}', 12)
-    return None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
+    return at
 
 
-cdef spliced(bytes head, record):
+cdef spliced(const char* head, const char* end, other_head, record):
     """The whole of it, as `_record._spliced`."""
+    cdef bytes other
     cdef list large = None
     cdef PyObject* parts[PARTS]
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(head) + 1
+    cdef Py_ssize_t length = end - head, size
     cdef int i
+    if end == NULL:
+        other = dumps(other_head(record))
+        head, length = PyBytes_AS_STRING(other), PyBytes_GET_SIZE(other) - 1  # without its brace
+    size = length + 1
     for i in range(PARTS):
         parts[i] = PyTuple_GET_ITEM(record, PLACES[i])
         if parts[i] == <PyObject*>None:
@@ -692,7 +717,7 @@ cdef spliced(bytes head, record):
         else:
             size += strlen(NAMES[i]) + PyBytes_GET_SIZE(<object>parts[i])
     cdef bytes whole = PyBytes_FromStringAndSize(NULL, size - (large is not None))
-    cdef char* at = put(PyBytes_AS_STRING(whole), PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head))
+    cdef char* at = put(PyBytes_AS_STRING(whole), head, length)
     for i in range(PARTS):
         if parts[i] != NULL:
             at = put(at, NAMES[i], strlen(NAMES[i]))
@@ -717,19 +742,16 @@ cdef inline char* put(char* at, const char* what, Py_ssize_t size):
 
 cdef char* text(char* at, const char* name, value):
     """A name and a text; NULL where JSON would escape something in it, or it is long, or none."""
-    cdef Py_ssize_t i, size
-    cdef const unsigned char* chars
+    cdef Py_ssize_t size
+    cdef const char* chars
     if at == NULL or type(value) is not str or not PyUnicode_IS_ASCII(value):
         return NULL
-    size, chars = PyUnicode_GET_LENGTH(value), <const unsigned char*>PyUnicode_1BYTE_DATA(value)
-    if size > 1000:
+    size, chars = PyUnicode_GET_LENGTH(value), <const char*>PyUnicode_1BYTE_DATA(value)
+    if size > 1000 or not is_plain_text(<const uint8_t*>chars, size):
         return NULL
-    for i in range(size):
-        if chars[i] < 0x20 or chars[i] == c'"' or chars[i] == c"\\":
-            return NULL
     at = put(at, name, strlen(name))
     at[0] = c'"'
-    at = put(at + 1, <const char*>chars, size)
+    at = put(at + 1, chars, size)
     at[0] = c'"'
     return at + 1
 
@@ -883,8 +905,7 @@ cdef class Slots:
             head.chain, behind = block, block + 8 + size
             at = self._base + block
             store_word(at, 0)
-            memcpy(at + 8, PyBytes_AS_STRING(inputs), size)
-            crc = adler32(crc, at + 8, size)
+            crc = adler32_copied(crc, <const uint8_t*>PyBytes_AS_STRING(inputs), at + 8, size)
         at = self._base + slot
         memcpy(at + COMMIT, &head, sizeof(Head))
         if size and not block:
@@ -911,8 +932,9 @@ cdef class Slots:
             if size:
                 memcpy(at + sizeof(Tail), PyBytes_AS_STRING(outputs), size)
         elif behind and size <= (self._border - behind) % BLOCK:  # none where it is full
-            memcpy(self._base + behind, PyBytes_AS_STRING(outputs), size)
-            crc = adler32(crc, self._base + behind, size)
+            crc = adler32_copied(
+                crc, <const uint8_t*>PyBytes_AS_STRING(outputs), self._base + behind, size
+            )
             tail.chain = 1
         else:
             self._closed_at_length(s, place)
@@ -952,12 +974,15 @@ cdef class Slots:
             store_word(
                 self._base + block, <uint64_t>blocks[i + 1] << 8 if i + 1 < count else 0
             )
-            memcpy(self._base + block + 8, rest, size)
+            crc = adler32_copied(crc, rest, self._base + block + 8, size)
             rest += size
             left -= size
-        return adler32(crc, <const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        return crc
 
     def release(self, tuple place):
+        self.free(place)
+
+    cdef free(self, tuple place):
         slot, blocks = place[1], None
         self.is_open()
         store_byte(self._base + <Py_ssize_t>slot, 0)

@@ -6,7 +6,7 @@ route of `honeytrace serve` is docs/delivery.md's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple, TypeGuard
 
@@ -187,22 +187,13 @@ def _both(old: Update, new: Update) -> Update:
 
 
 def requests(
-    items: Iterable[Item], layout: str, batch_path: str | None
+    items: Sequence[Item], layout: str, batch_path: str | None
 ) -> tuple[list[Request], list[Request]]:
     """The requests for these, in two steps: sessions are started before anything refers to them.
 
     `batch_path` is the batch route, where the server announced one.
     """
-    starts: list[Record] = []
-    events: list[Record] = []
-    updates: list[Update] = []
-    for item in items:
-        if isinstance(item, Update):
-            updates.append(item)
-        elif layout == "tree" and item.parent_id is not None:
-            events.append(item)
-        else:
-            starts.append(item)
+    starts, events, updates = _sorted(items, layout)
     started: list[Encoded] = list(map(pieces, starts))
     batches = list(_split(EVENT_BATCH, events, list(map(event_pieces, events)), _events, MOST))
     if batch_path:
@@ -219,6 +210,23 @@ def requests(
     return singles, batches + puts
 
 
+def _sorted(
+    items: Sequence[Item], layout: str
+) -> tuple[Sequence[Record], Sequence[Record], Sequence[Update]]:
+    """What starts sessions, what is an event of one, and updates, each in its order."""
+    updates: Sequence[Update] = ()
+    records: Sequence[Record] = items  # type: ignore[assignment] # most often
+    if Update in set(map(type, items)):
+        updates = [item for item in items if isinstance(item, Update)]
+        records = [item for item in items if not isinstance(item, Update)]
+    if layout != "tree":
+        return records, (), updates
+    events = [record for record in records if record.parent_id is not None]
+    if events:
+        records = [record for record in records if record.parent_id is None]
+    return records, events, updates
+
+
 def _split(
     path: str,
     items: Sequence[Item],
@@ -227,13 +235,15 @@ def _split(
     most: int = 1 << 31,
 ) -> Iterator[Request]:
     """Requests of at most `most` items and about `BODY_LIMIT` bytes."""
-    start = size = 0
-    sizes = map(len, encoded) if _are_whole(encoded) else map(size_of, encoded)
-    for at, length in enumerate(sizes):
-        if at > start and (size + length > BODY_LIMIT or at - start == most):
-            yield Request("POST", path, items[start:at], encoded[start:at], size, lists, b"]}")
-            start, size = at, 0
-        size += length
+    sizes = list(map(len, encoded) if _are_whole(encoded) else map(size_of, encoded))
+    start, size = 0, sum(sizes)
+    if size > BODY_LIMIT or len(items) > most:
+        size = 0
+        for at, length in enumerate(sizes):
+            if at > start and (size + length > BODY_LIMIT or at - start == most):
+                yield Request("POST", path, items[start:at], encoded[start:at], size, lists, b"]}")
+                start, size = at, 0
+            size += length
     if items:
         yield Request("POST", path, items[start:], encoded[start:], size, lists, b"]}")
 

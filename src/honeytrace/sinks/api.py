@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 
@@ -108,9 +108,9 @@ class _Shipment:
         self._url = sink.config.server_url
         self._deadline = time.monotonic() + timeout
         self._queue: deque[Request] = deque()
-        self._settled: dict[int, str | None] = {}
-        """By identity, accepted with None, refused with a reason; what is missing is to be tried
-        again."""
+        self._accepted: list[Sequence[Item]] = []
+        self._refused: dict[int, str] = {}
+        """By identity, why; what is in neither is to be tried again."""
         self._unanswered = 0
         self._stopped = False
         self._trouble: str | None = None
@@ -183,10 +183,10 @@ class _Shipment:
         self._sink.hear(reply)
         if error is None:
             self._sink.proven.add(request.path)
-            self._accepted(request, reply)
+            self._accept(request, reply)
         elif isinstance(error, PartialBatchError):
             stored = error.event_ids
-            self._settle(item for item in request.items if item.event_id in stored)
+            self._accepted.append([item for item in request.items if item.event_id in stored])
         elif status >= 500 or status in _AGAIN:
             self._later(reply)
         elif status in _NO_ROUTE and request.is_mixed:
@@ -198,7 +198,8 @@ class _Shipment:
         elif len(request.items) > 1:
             self._queue.extendleft(request.halves())
         else:
-            self._settle(request.items, "too large" if status == 413 else _named(status))
+            (item,) = request.items
+            self._refused[id(item)] = "too large" if status == 413 else _named(status)
 
     def _is_astray(self, request: Request, status: int) -> bool:
         """Whether the route is missing, rather than the event that a `PUT` is about."""
@@ -208,18 +209,22 @@ class _Shipment:
             and (request.method, status) != ("PUT", 404)
         )
 
-    def _accepted(self, request: Request, reply: Reply) -> None:
-        refused: dict[tuple[str, int], str] = {}
-        if request.is_mixed:
-            for each in reply.json()["refused"]:
-                refused[each["kind"], each["index"]] = each["reason"]
-        self._settle(request.items)
-        if refused:
-            seen = {"session": 0, "update": 0}
-            for item in request.items:
-                kind = "update" if isinstance(item, Update) else "session"
-                self._settled[id(item)] = refused.get((kind, seen[kind]))
-                seen[kind] += 1
+    def _accept(self, request: Request, reply: Reply) -> None:
+        told = reply.json()["refused"] if request.is_mixed else ()
+        if not told:
+            self._accepted.append(request.items)
+            return
+        refused = {(each["kind"], each["index"]): each["reason"] for each in told}
+        seen, taken = {"session": 0, "update": 0}, []
+        for item in request.items:
+            kind = "update" if isinstance(item, Update) else "session"
+            reason = refused.get((kind, seen[kind]))
+            seen[kind] += 1
+            if reason is None:
+                taken.append(item)
+            else:
+                self._refused[id(item)] = reason
+        self._accepted.append(taken)
 
     def _later(self, reply: Reply) -> None:
         """The server is busy; where it says so of itself, the rest of the batch is not begun."""
@@ -234,25 +239,25 @@ class _Shipment:
         cure = _CURES.get(status, _ELSE)
         self._cure = f"{self._url}{request.path} answers {_named(status)}: {cure}"
 
-    def _settle(self, settled: Iterable[Item], reason: str | None = None) -> None:
-        self._settled.update(dict.fromkeys(map(id, settled), reason))
-
     def _delivery(self, waiting: Sequence[Item], origins: dict[int, list[Item]]) -> Delivery:
-        settled = self._settled.copy()  # a thread left behind may still write to it
+        # a thread left behind may still write to them
+        accepted, refusals = self._accepted.copy(), self._refused.copy()
         if time.monotonic() >= self._deadline:
             self._trouble = self._trouble or f"{self._url} gave no reply in time"
-        if self._trouble and not settled and not self._retry_after and not self._cure:
+        if not (accepted or refusals or self._retry_after or self._cure) and self._trouble:
             raise HoneytraceError(self._trouble)
-        if len(settled) == len(waiting) and not any(settled.values()):
+        if not refusals and sum(map(len, accepted)) == len(waiting):
             return Delivery([], [])
+        taken = {id(item) for items in accepted for item in items}
         retry: list[Item] = []
         refused: list[tuple[Item, str]] = []
         for item in waiting:
-            reason = settled.get(id(item), "")
-            if reason is not None:
-                sent = origins.get(id(item), (item,))
-                retry += () if reason else sent
-                refused += ((one, reason) for one in sent if reason)
+            if id(item) not in taken:
+                sent, reason = origins.get(id(item), (item,)), refusals.get(id(item))
+                if reason is None:
+                    retry += sent
+                else:
+                    refused += ((one, reason) for one in sent)
         why = self._cure or self._trouble if retry else None
         return Delivery(retry, refused, self._retry_after, why)
 
