@@ -12,6 +12,7 @@ import pytest
 from honeytrace import ConfigurationError, _config
 from honeytrace._config import SETTINGS, Config, Settings, load, variables
 from honeytrace._runtime import Runtime
+from honeytrace.sinks.memory import MemorySink
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 SAMPLES = {str: "text", int: "7", float: "0.5", bool: "no"}
@@ -163,3 +164,17 @@ def test_bad_redact_is_found_when_configuring() -> None:
     """What cannot redact is refused before anything is recorded."""
     with pytest.raises(ConfigurationError):
         Runtime(load({"redact": [3]}, {}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [
+        ({}, 1_000_000),
+        ({"api_key": "k"}, 4_000_000),
+        ({"sink": MemorySink()}, 4_000_000),
+        ({"batch_bytes": 7}, 7),
+    ],
+)
+def test_how_large_a_batch_is(settings: dict[str, Any], size: int) -> None:
+    """Small into the embedded store, larger where each costs a request, and as it is set."""
+    assert load(settings, {}).most_bytes == size

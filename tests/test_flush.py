@@ -855,6 +855,6 @@ def test_level_between_rests_is_the_limit(flusher: Make) -> None:
     f = flusher(gate)
     f.queue.put(ended())
     assert gate.entered.wait(PATIENCE)
-    assert f.queue._level in (f.queue.limit, f.config.batch_bytes)
+    assert f.queue._level in (f.queue.limit, f.config.most_bytes)
     assert f.queue._level > ANY
     gate.open.set()

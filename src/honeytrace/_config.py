@@ -108,7 +108,8 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     flush_interval: float = _setting(0.5, check=_POSITIVE)
     """How long a record may wait for others before it is sent."""
     batch_size: int = _setting(5000, check=_POSITIVE)
-    batch_bytes: int = _setting(4_000_000, check=_POSITIVE)
+    batch_bytes: int | None = _setting(None, check=_POSITIVE)
+    """How large a batch is; see `most_bytes`."""
     queue_bytes: int = _setting(128_000_000, check=_POSITIVE)
     """Memory that pending records may take; beyond it the oldest go to disk."""
     exit_timeout: float = _setting(2.0, check=_SECONDS)
@@ -122,6 +123,14 @@ class Config:  # no dataclass, whose making would be a tenth of the import
             raise TypeError(f"there is no setting {unknown}")
         defaults = {name: setting.default for name, setting in SETTINGS.items()}
         self.__dict__.update(defaults, **settings)
+
+    @property
+    def most_bytes(self) -> int:
+        """`batch_bytes`; else 1 MB to the embedded store, since many small transactions disturb a
+        busy service less than a few large ones, and 4 MB to others, since each request costs."""
+        if self.batch_bytes is not None:
+            return self.batch_bytes
+        return 4_000_000 if self.api_key or self.sink is not None else 1_000_000
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Config) and vars(self) == vars(other)

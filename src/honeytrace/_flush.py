@@ -99,7 +99,7 @@ class Flusher:
             self._started()
         except BaseException as exc:
             self._thread = None
-            again = self.queue.bytes + self.config.batch_bytes
+            again = self.queue.bytes + self.config.most_bytes
             self.queue.expect(min(again, self.queue.limit - 1))
             if not isinstance(exc, RuntimeError):  # which says that there is no thread to be had
                 raise
@@ -134,7 +134,7 @@ class Flusher:
 
     def _much(self) -> int:
         """How many bytes are sent without waiting for more."""
-        return min(self.config.batch_bytes, self.queue.limit // 2)
+        return min(self.config.most_bytes, self.queue.limit // 2)
 
     def _gather(self) -> None:
         if self._outage.failures:
@@ -191,7 +191,7 @@ class Flusher:
     def _load(self) -> None:
         """Fill the batch up from the queue."""
         room = self.config.batch_size - len(self._batch)
-        size = self.config.batch_bytes - (sum(map(size_of, self._batch)) if self._batch else 0)
+        size = self.config.most_bytes - (sum(map(size_of, self._batch)) if self._batch else 0)
         if room <= 0 or size <= 0:
             return
         if hot.clock_ns is time.perf_counter_ns:  # else a test has injected a clock
