@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from honeytrace import ConfigurationError, _config
-from honeytrace._config import SETTINGS, Config, Settings, load, variables
+from honeytrace._config import SETTINGS, Config, load, variables
 from honeytrace._runtime import Runtime
+from honeytrace._settings import Settings
 from honeytrace.sinks.memory import MemorySink
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"

@@ -36,7 +36,6 @@ from __future__ import annotations
 import typing as _typing
 
 from ._context import paused, propagate
-from ._recorded import RecordedSession
 from ._runtime import aflush, configure, flush, shutdown, stats, update_session
 from ._session import Session, current_session
 from ._stats import FlushResult, Stats
@@ -45,6 +44,7 @@ from ._version import __version__
 from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError
 
 if _typing.TYPE_CHECKING:
+    from ._recorded import RecordedSession
     from .lookup import SessionList, get_session, list_sessions, search_sessions
 
 __all__ = [
@@ -74,7 +74,7 @@ __all__ = [
     "update_session",
 ]
 
-_LATER = {"SessionList", "get_session", "list_sessions", "search_sessions"}
+_LATER = {"RecordedSession", "SessionList", "get_session", "list_sessions", "search_sessions"}
 """What finds sessions again, imported when it is asked for: most programs only record."""
 
 

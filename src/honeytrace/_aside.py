@@ -5,8 +5,6 @@ they are counted only. A file of which not everything can be read goes to `damag
 `MOST_FILES` or `MOST_BYTES` the oldest there are deleted.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

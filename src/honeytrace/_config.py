@@ -9,12 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any
 
 from .errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from .sinks import Sink
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -136,40 +133,6 @@ class Config:  # no dataclass, whose making would be a tenth of the import
         return isinstance(other, Config) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
-
-
-class Settings(TypedDict, total=False):
-    """The keyword arguments of `configure`: those of `Config`; None stands for not given."""
-
-    project: str | None
-    source: str | None
-    session_name: str | None
-    api_key: str | None
-    server_url: str | None
-    layout: Literal["sessions", "tree"] | None
-    concurrency: int | None
-    request_timeout: float | None
-    store: str | os.PathLike[str] | None
-    journal: str | os.PathLike[str] | None
-    journal_bytes: int | None
-    journal_sync: bool | None
-    disk_bytes: int | None
-    overflow: str | None
-    enabled: bool | None
-    sample_rate: float | None
-    keep_errors: bool | None
-    sampled_bytes: int | None
-    redact: Any
-    max_bytes: int | None
-    max_depth: int | None
-    max_items: int | None
-    propagate_threads: bool | None
-    flush_interval: float | None
-    batch_size: int | None
-    batch_bytes: int | None
-    queue_bytes: int | None
-    exit_timeout: float | None
-    sink: Sink | None
 
 
 def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Config:

@@ -8,7 +8,7 @@ HoneyHive's startSession schema has no `parent_id`; what it cannot say travels i
 the one reserved key `"honeytrace"`.
 """
 
-from __future__ import annotations
+# no `from __future__ import annotations` here: `NamedTuple` would compile each text at import
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar

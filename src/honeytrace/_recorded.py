@@ -178,3 +178,6 @@ def duration_text(ms: float | None) -> str:
         return f"{ms / 1000:.2f} s"
     ms = round(ms, -3)
     return f"{int(ms // 60_000)} min {int(ms % 60_000 // 1000):02d} s"
+
+
+RecordedSession.__module__ = "honeytrace"  # where users find it

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import _config, _ends
-from ._config import Config, Settings
+from ._config import Config
 from ._context import HOT, current, discard, hot
 from ._destination import Destination
 from ._failure import error_text
@@ -31,6 +31,8 @@ from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from ._settings import Settings
 
 
 class Runtime:

@@ -8,8 +8,6 @@ of the dead. A crash amid a write leaves half a frame, of a record that its jour
 Its caller sees to it that only one thread is in here.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections import deque

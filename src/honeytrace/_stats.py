@@ -1,7 +1,5 @@
 """What became of all that was recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple

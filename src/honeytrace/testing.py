@@ -25,7 +25,7 @@ from .lookup import StoreFamily
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._config import Settings
+    from ._settings import Settings
 
 __all__ = ["CapturedSessions", "capture"]
 

@@ -1,7 +1,5 @@
 """Where finished records go: a sink takes a batch and says what became of it, deciding nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
