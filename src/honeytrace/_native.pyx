@@ -445,11 +445,12 @@ cdef class Intake:
     def take(self, most, bytes_at_most):
         cdef list taken = []
         cdef Py_ssize_t size, count = min(most, MAXSIZE), room = min(bytes_at_most, MAXSIZE)
+        popleft = self.items.popleft
         while len(taken) < count and room > 0:
             if not self.items:
                 self.bytes = 0
                 break
-            item = self.items.popleft()
+            item = popleft()
             size = _size_of(item) if isinstance(item, SessionFields) else size_of(item)
             room -= size
             self.bytes -= size
@@ -485,10 +486,8 @@ def encode_usual(waiting, list records, dict slots, project, source):
     A session leaves `waiting` when its record, and its place in the journal, are where they belong.
     """
     cdef SessionFields s
-    cdef int left
-    for left in range(AT_ONCE):
-        if not waiting:
-            return
+    popleft = waiting.popleft
+    for _ in range(min(AT_ONCE, <Py_ssize_t>len(waiting))):
         item = waiting[0]
         if not isinstance(item, SessionFields):
             return
@@ -503,7 +502,7 @@ def encode_usual(waiting, list records, dict slots, project, source):
             slots[<size_t><PyObject*>record] = s._slot
             s._slot = None
         records.append(record)
-        waiting.popleft()
+        popleft()
 
 
 def release_settled(items, dict slots, set kept):
@@ -584,16 +583,26 @@ cdef str id_of(SessionFields s):
     return s._text
 
 
+cdef str last_parent = None, last_root = None, last_type = None
+cdef bytes last_metadata = None
+
+
 cdef bytes metadata_of(str parent_id, str root_id, str event_type):
-    """What `metadata` says of a place in a tree, under the reserved key."""
+    """What `metadata` says of a place in a tree, under the reserved key: of siblings the same."""
+    global last_parent, last_root, last_type, last_metadata
     cdef char whole[LONGEST]
-    cdef char* at = put(whole, b'{"honeytrace":', 14)
+    cdef char* at
+    if parent_id is last_parent and root_id is last_root and event_type is last_type:
+        return last_metadata
+    at = put(whole, b'{"honeytrace":', 14)
     at = text(at, b'{"parent_id":', parent_id)
     at = text(at, b',"root_id":', root_id)
     if event_type != "chain":
         at = text(at, b',"event_type":', event_type)
     at = put(at, b"}}", 2)
-    return None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
+    last_parent, last_root, last_type = parent_id, root_id, event_type
+    last_metadata = None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
+    return last_metadata
 
 
 cdef inline void fill(object record, Py_ssize_t at, object value):
