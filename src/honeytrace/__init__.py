@@ -16,8 +16,8 @@
 #   _queue     on the way to the flush thread, bounded in bytes
 #   _journal   what is recorded and not delivered, in a file that outlives the process; _places
 #              says where such files are
-#   _flush     the flush thread: batches, retries, the books (_stats); _batch finds what stops a
-#              batch, _outage knows how long to wait
+#   _flush     the flush thread: batches, retries, the books (_stats); _encoding makes records,
+#              _batch finds what stops a batch, _outage knows how long to wait
 #   _overflow  where records go that memory has no room for: _spill, and _aside for the refused
 #   _recovery  delivers what the dead have left: _reader reads their journals, _passage divides
 #              what a sink does not take; _keeping has it run, and opens our own journal

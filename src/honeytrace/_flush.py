@@ -16,17 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ._batch import Batch
-from ._compiled import native
 from ._config import Config
 from ._context import PAUSED, OwnThread, current, hot, paused
+from ._encoding import Encoder
 from ._interrupt import interrupts
-from ._journal import Slot
 from ._later import logger
 from ._outage import Outage
 from ._overflow import Overflow
-from ._queue import ANY, LOCK_TIMEOUT, Pending, Queue, size_of
+from ._queue import ANY, LOCK_TIMEOUT, Queue, size_of
 from ._record import Item
-from ._session import Session
 from ._spill import tree_of
 from ._stats import FlushResult, Stats
 from .errors import StoreDamagedError
@@ -51,10 +49,9 @@ class Flusher:
         started: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
-        self.queue = Queue(config.queue_bytes, self._attend, self._release)
-        self.slots: dict[int, Slot] = {}
-        """Places in the journal of records in the batch and of updates, by identity."""
-        self._overflow = Overflow(config, self.queue, self._encode, self._release)
+        self.encoder = encoder = Encoder(config)
+        self.queue = Queue(config.queue_bytes, self._attend, encoder.release)
+        self._overflow = Overflow(config, self.queue, encoder.encode, encoder.release)
         self.queue.shed = self._shed
         self.sync: Callable[[], object] = bool
         """Writes the journal through to the disk."""
@@ -78,7 +75,6 @@ class Flusher:
         """How many items were recorded before the batch; all of them are settled."""
         self._taken = self._delivered = self._told = self._goal = 0
         self._refused: Counter[str] = Counter()
-        self._dropped: Counter[str] = Counter()
         self._outage = Outage()
         self._exit_timeout: float | None = None
 
@@ -212,45 +208,8 @@ class Flusher:
         waiting = deque(self.queue.take(room, size))
         self._taken += len(waiting)
         records: list[Item] = []
-        self._encode(waiting, records)
+        self.encoder.encode(waiting, records)
         self._batch.add(records, self._delivered)
-
-    def _encode(self, waiting: deque[Pending], records: list[Item]) -> None:
-        """Make records of all that waits, one by one, so that an interrupt loses none."""
-        while waiting:
-            if native is not None:
-                config = self.config
-                native.encode_usual(waiting, records, self.slots, config.project, config.source)
-                if not waiting:
-                    break
-                time.sleep(0)  # else a batch would keep the GIL for milliseconds
-            item = waiting[0]
-            record = self._encoded(item)
-            if record is None:
-                self._release(item)
-                self._dropped["not encodable"] += 1
-            else:
-                if isinstance(item, Session) and item._slot is not None:
-                    self.slots[id(record)], item._slot = item._slot, None
-                records.append(record)
-            waiting.popleft()
-
-    def _encoded(self, item: Pending) -> Item | None:
-        if not isinstance(item, Session):
-            return item
-        try:
-            return item._to_record(self.config.project, self.config.source)
-        except Exception:  # noqa: BLE001 - a defect of ours must not cost the batch
-            logger.exception("honeytrace could not encode a session")
-            return None
-
-    def _release(self, item: Item | Pending) -> None:
-        """Give up the place in the journal of what is settled or dropped."""
-        slot = self.slots.pop(id(item), None)
-        if isinstance(item, Session):
-            slot, item._slot = item._slot, None
-        if slot is not None:
-            slot[0].release(slot)
 
     def _settle(self, part: Sequence[Item], fate: Delivery) -> None:
         with self.queue.lock:
@@ -274,14 +233,7 @@ class Flusher:
         ):
             self._refused[reason] += 1
             self._overflow.set_aside(item, reason)
-        if self.slots:
-            kept = set(map(id, retry)) - set(map(id, poison))
-            if native is not None:
-                native.release_settled(part, self.slots, kept)
-            else:
-                for item in part:
-                    if id(item) not in kept:
-                        self._release(item)
+        self.encoder.release_all(part, set(map(id, retry)) - set(map(id, poison)))
         if not self._batch:
             self._overflow.settle()
         self._books.notify_all()
@@ -343,7 +295,8 @@ class Flusher:
 
     def serve(self, config: Config, make_sink: Callable[[Exception | None], Sink]) -> None:
         """Go on under another configuration, with all that is pending and the books as they are."""
-        self.config, self._make_sink = config, make_sink
+        self.config = self.encoder.config = config
+        self._make_sink = make_sink
         self.queue.resize(config.queue_bytes)
         with self.queue.lock:
             self._overflow.configure(config)
@@ -407,8 +360,9 @@ class Flusher:
             if self.config.overflow != "block":  # which would wait for room
                 self.queue.trim()
             recorded, waiting = self._recorded(), self._overflow.waiting
-            dropped = self._dropped + Counter(
+            dropped = +Counter(
                 {
+                    "not encodable": self.encoder.failed,
                     "queue full": self.queue.dropped,
                     "disk full": self._overflow.dropped,
                     "unreadable": self._overflow.unreadable,
@@ -428,7 +382,7 @@ class Flusher:
         """Copies of what is not delivered yet, oldest first. Of what is on disk alone there is only
         what is in the tree of this session."""
         with self.queue.lock:
-            waiting = [self._encoded(item) for item in self.queue.items.copy()]
+            waiting = [self.encoder.record(item) for item in self.queue.items.copy()]
             batch, places = list(self._batch), self._overflow.places()
         on_disk = () if session_id is None else tree_of(session_id, places)
         return [*batch, *on_disk, *(item for item in waiting if item is not None)]
@@ -486,8 +440,10 @@ class Flusher:
         """Put on disk what is in memory alone; says what becomes of it."""
         with self.queue.lock:
             queued = [item for item in self.queue.items if getattr(item, "_slot", None) is None]
-            records = [record for item in queued if (record := self._encoded(item)) is not None]
-            held = self.slots.keys() | self._overflow.out
+            records = [
+                record for item in queued if (record := self.encoder.record(item)) is not None
+            ]
+            held = self.encoder.slots.keys() | self._overflow.out
             loose = [item for item in (*self._batch, *records) if id(item) not in held]
             return self._overflow.keep(loose)
 

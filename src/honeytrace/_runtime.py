@@ -184,7 +184,7 @@ def _update(session_id: str, fields: Mapping[str, Any]) -> None:
         journal = rt.keeper.ensure()
         slot = None if journal is None else journal.noted(update)
         if slot is not None:
-            rt.flusher.slots[id(update)] = slot
+            rt.flusher.encoder.slots[id(update)] = slot
         (rt.capture or rt.flusher.queue.add)(update)
     except Exception as error:
         if interrupts(error):
