@@ -141,6 +141,25 @@ def test_every_size_keeps_to_its_place(inputs: int, large: int, tmp_path: Path) 
     assert (found.records, found.interrupted, found.damaged) == (len(sizes), 0, 0)
 
 
+@pytest.mark.parametrize("children", [1, 3, 50, 51, 200])
+@pytest.mark.parametrize("inputs", [2, 400, 4_600, 4_950, 5_080, 5_104])
+def test_parents_of_every_size(children: int, inputs: int, tmp_path: Path) -> None:
+    """The ids of few and of many children, beside little and much, come back with their parent."""
+    with recording(tmp_path) as recorder:
+        parent = begin(Spec("parent"), None, {"x": "i" * (inputs - 2)})
+        recorder.take(parent)
+        for _ in range(children):
+            done(begin(Spec("child"), parent, None), None, parent)
+        parent._children.extend(["chosen"] * (children == 3))
+        done(parent, "o" * 20, None)
+        expected = recorder.records[parent.session_id]
+        die(recorder.journal)
+    assert expected.children_ids.count(b"-") >= children * 4
+    items, found = recovered(tmp_path)
+    assert items == [expected]
+    assert (found.records, found.damaged) == (1, 0)
+
+
 def test_a_full_journal_asks_for_room(tmp_path: Path) -> None:
     """For the entry of a call, for its end and for an update; with the room made, each is kept."""
     with recording(tmp_path, _journal.SMALLEST) as recorder:

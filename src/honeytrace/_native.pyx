@@ -468,8 +468,10 @@ cdef Py_ssize_t _size_of(SessionFields s) except -1:
         size += len(s._inputs)
     if s._outputs is not None:
         size += len(s._outputs)
-    if s._extras or s._failure or s.children:
+    if s._extras or s._failure:
         size += s._extra_size()
+    elif s.children is not None:
+        size += 150 * len(s.children)
     return size
 
 
@@ -827,6 +829,8 @@ cdef enum:
     COMMIT = 8
     OPEN = 1
     DONE = 2
+    MOST_CHILDREN = 50
+    CHILDREN = 29 + 50 * 44
 
 
 cdef packed struct Head:
@@ -842,6 +846,25 @@ cdef packed struct Head:
 cdef packed struct Tail:
     uint32_t chain, outputs, more, padding
     int64_t end
+
+
+cdef Py_ssize_t told_children(char* whole, list children) except? -1:
+    """What `Journal._more` says of them, where they are few, and none has a chosen id; else -1."""
+    cdef Py_ssize_t i, count = len(children)
+    cdef char* at = put(whole, b'{"children":[', 13)
+    if count > MOST_CHILDREN:
+        return -1
+    for i in range(count):
+        child = children[i]
+        if type(child) is not tuple or child[0] < 0:
+            return -1
+        at = put(at, b",[", 2) if i else put(at, b"[", 1)
+        at = digits(at, child[0], 1)
+        at[0] = c","
+        at = digits(at + 1, child[1], 1)
+        at[0] = c"]"
+        at += 1
+    return put(at, b'],"masked":null}', 16) - whole
 
 
 cdef class Slots:
@@ -926,30 +949,36 @@ cdef class Slots:
 
     def closed(self, SessionFields s, tuple place):
         cdef Tail tail
+        cdef char children[CHILDREN]
         cdef bytes outputs = s._outputs
-        cdef Py_ssize_t size = 0 if outputs is None else PyBytes_GET_SIZE(outputs)
+        cdef const uint8_t* data = NULL
+        cdef Py_ssize_t size = 0, more = 0
         cdef Py_ssize_t slot = place[1], written = place[2], behind = place[5]
         cdef uint32_t crc = place[3]
         self.is_open()
         cdef uint8_t* at = self._base + slot + COMMIT + written
-        if s._extras is not None or s._failure is not None or s._masked is not None or s.children:
+        if s.children:
+            more = told_children(children, s.children)
+        if more < 0 or s._extras is not None or s._failure is not None or s._masked is not None:
             self._closed_at_length(s, place)
             return
-        tail.chain, tail.outputs, tail.more, tail.padding = 0, size, 0, 0
+        if outputs is not None:
+            data, size = <const uint8_t*>PyBytes_AS_STRING(outputs), PyBytes_GET_SIZE(outputs)
+        tail.chain, tail.outputs, tail.more, tail.padding = 0, size, more, 0
         tail.end = s._end + s._offset
-        if COMMIT + written + <Py_ssize_t>sizeof(Tail) + size <= SLOT:
+        if COMMIT + written + <Py_ssize_t>sizeof(Tail) + size + more <= SLOT:
             if size:
-                memcpy(at + sizeof(Tail), PyBytes_AS_STRING(outputs), size)
-        elif behind and size <= (self._border - behind) % BLOCK:  # none where it is full
-            crc = adler32_copied(
-                crc, <const uint8_t*>PyBytes_AS_STRING(outputs), self._base + behind, size
-            )
+                memcpy(at + sizeof(Tail), data, size)
+            memcpy(at + sizeof(Tail) + size, children, more)
+        elif behind and size + more <= (self._border - behind) % BLOCK:  # none where it is full
+            crc = adler32_copied(crc, data, self._base + behind, size)
+            crc = adler32_copied(crc, <uint8_t*>children, self._base + behind + size, more)
             tail.chain = 1
         else:
             self._closed_at_length(s, place)
             return
         memcpy(at, &tail, sizeof(Tail))
-        written += <Py_ssize_t>sizeof(Tail) + (0 if tail.chain else size)
+        written += <Py_ssize_t>sizeof(Tail) + (0 if tail.chain else size + more)
         at = self._base + slot
         store_word(at, <uint64_t>adler32(crc, at + COMMIT, written) << 8 | DONE)
 
