@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -175,3 +176,24 @@ def test_a_function_is_not_hidden_by_a_module() -> None:
     """No module is called like a public function."""
     files = {path.stem for path in PACKAGE.iterdir()}
     assert not files & set(honeytrace.__all__)
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="fork is POSIX")
+def test_a_fork_waits_before_logging_is_locked() -> None:
+    """Before a fork we wait for a thread that may log; so that hook comes after logging's, which
+    takes its lock: of such hooks the last to come is the first to run."""
+    script = """
+import os, sys
+real = os.register_at_fork
+def register_at_fork(**hooks):
+    if "before" in hooks and getattr(hooks["before"], "__module__", "") == "honeytrace._ends":
+        print(hasattr(sys.modules.get("logging"), "getLogger"))
+    real(**hooks)
+os.register_at_fork = register_at_fork
+import honeytrace
+honeytrace.configure(sink=type("Sink", (), {"deliver": print, "close": print}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines() == ["True"]

@@ -32,20 +32,29 @@ def _nothing() -> AtWork | None:
 
 
 _at_work = _nothing
+_is_prepared = False
 
 
 def watch(at_work: Callable[[], AtWork | None], renew: Callable[[], None]) -> None:
-    """Have `at_work` asked for what ends with the process or stands still for a fork, in whose
-    child `renew` makes it anew."""
+    """Have `at_work` asked for what ends with the process, and `renew` make it anew in a forked
+    child."""
     global _at_work
     _at_work = at_work
     atexit.register(at_exit)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=_before_fork,
-            after_in_parent=_after_fork_in_parent,
-            after_in_child=lambda: _after_fork_in_child(renew),
-        )
+        os.register_at_fork(after_in_child=lambda: _after_fork_in_child(renew))
+
+
+def prepare_for_forks() -> None:
+    """Have what is at work stand still for a fork, from now on.
+
+    Not before logging is imported: of such hooks the last to come is the first to run, and ours
+    waits for a thread that may want logging's lock.
+    """
+    global _is_prepared
+    if not _is_prepared and hasattr(os, "register_at_fork"):
+        _is_prepared = True
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
 
 
 def _before_fork() -> None:

@@ -602,8 +602,8 @@ cdef bytes metadata_of(str parent_id, str root_id, str event_type):
     if event_type != "chain":
         at = text(at, b',"event_type":', event_type)
     at = put(at, b"}}", 2)
-    last_parent, last_root, last_type = parent_id, root_id, event_type
     last_metadata = None if at == NULL else PyBytes_FromStringAndSize(whole, at - whole)
+    last_parent, last_root, last_type = parent_id, root_id, event_type
     return last_metadata
 
 

@@ -46,6 +46,7 @@ class Runtime:
         from ._snapshot import Limits, Snapshotter
 
         ready()
+        _ends.prepare_for_forks()
         self.config = config
         place = before.destination if before else None
         self.destination: Destination = Destination(config, memory, place)

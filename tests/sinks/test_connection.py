@@ -7,13 +7,15 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import pytest
 import trustme
 
+from honeytrace.api import APIConnectionError, APIError
 from honeytrace.api._call import Streamed
+from honeytrace.sinks import _connection
 from honeytrace.sinks._connection import Address, Connection
 
 PATIENCE = 30.0
@@ -220,6 +222,100 @@ def test_an_answer_before_the_body_was_read(connect: Connect) -> None:
         assert wire.count == 2
 
 
+def test_a_reply_to_nothing_is_nobodys(connect: Connect) -> None:
+    """What a server says beyond the replies it owes is not taken for the next one."""
+
+    def talk(line: Line) -> None:
+        line.request()
+        if line.number == 1:
+            line.sock.sendall(2 * b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            line.head()  # until the client has gone
+        else:
+            line.answer("500 Later")
+
+    with Wire(talk) as wire:
+        connection = connect(wire.url)
+        assert [post(connection).status_code for _ in range(2)] == [200, 500]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Note: caf\xe9\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X-Many: headers\r\n" * 120,
+    ],
+    ids=["103", "102", "100", "latin-1", "many headers"],
+)
+def test_replies_that_are_not_like_most(connect: Connect, reply: bytes) -> None:
+    """Interim replies, headers that are not ASCII, or hundreds of them: the reply is heard."""
+
+    def talk(line: Line) -> None:
+        while line.request() is not None:
+            line.sock.sendall(reply + b"Content-Length: 2\r\n\r\n{}")
+
+    with Wire(talk) as wire:
+        connection = connect(wire.url)
+        assert [post(connection).body for _ in range(3)] == [b"{}"] * 3
+        connection.close()
+
+
+def test_a_server_that_speaks_no_http(connect: Connect) -> None:
+    """What is no HTTP at all is an error of the client's, which repeats nothing of it raw."""
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.sock.sendall(b"SSH-2.0-\x1b[31mred\r\n")
+
+    with Wire(talk) as wire, pytest.raises(APIConnectionError) as raised:
+        post(connect(wire.url))
+    assert "\x1b" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("begin", "part"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-Drip: x\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x"),
+    ],
+    ids=["headers", "interim replies", "body"],
+)
+def test_a_reply_that_never_ends(connect: Connect, begin: bytes, part: bytes) -> None:
+    """A server that goes on and on is heard until time is up, and no longer."""
+    gone = threading.Event()
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.sock.sendall(begin)
+        try:
+            while not gone.wait(0.001):
+                line.sock.sendall(part)
+        except OSError:
+            gone.set()
+
+    with Wire(talk) as wire:
+        with pytest.raises((TimeoutError, APIError)):
+            connect(wire.url).send("POST", "/session/start", b"{}", 0.3)
+        assert gone.wait(PATIENCE)
+
+
+def test_a_reply_beyond_all_bounds(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reply is not read for ever where it has no end in bytes."""
+    monkeypatch.setattr(_connection, "_LONGEST", 100_000)
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            line.sock.sendall(bytes(10_000))
+
+    with Wire(talk) as wire, pytest.raises(HTTPException):
+        post(connect(wire.url))
+
+
 def test_a_reply_cut_short(connect: Connect) -> None:
     """Half a reply is none."""
 
@@ -287,6 +383,30 @@ def secured(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+def test_an_answer_over_tls_before_the_body_was_read(
+    connect: Connect,
+    authority: trustme.CA,
+    secured: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+) -> None:
+    """As without TLS, where the connection has been used before."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.answer()
+        line.head()
+        line.answer("413 Content Too Large")
+
+    with Wire(talk, secured) as wire:
+        connection = connect(wire.url)
+        assert post(connection).status_code == 200
+        parts = [bytes(1 << 20)] * 64
+        assert post(connection, Streamed(parts, 64 << 20)).status_code == 413
+
+
 def test_tls(
     connect: Connect,
     authority: trustme.CA,
@@ -314,6 +434,21 @@ def test_a_certificate_of_nobody_we_know(connect: Connect, secured: ssl.SSLConte
     unknown = pytest.raises(ssl.SSLCertVerificationError, match="certificate verify failed")
     with Wire(answering, secured) as wire, unknown:
         post(connect(wire.url))
+
+
+@pytest.mark.parametrize("port", ["", ":80"])
+def test_an_ipv6_address_without_a_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the address is not taken for one."""
+    asked: list[tuple[str, int]] = []
+
+    def no_connection(self: HTTPConnection) -> None:
+        asked.append((self.host, self.port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(HTTPConnection, "connect", no_connection)
+    with pytest.raises(ConnectionRefusedError):
+        post(Connection(Address("k", f"http://[::1]{port}")))
+    assert asked == [("::1", 80)]
 
 
 def has_ipv6() -> bool:

@@ -186,7 +186,8 @@ class _Shipment:
             self._accept(request, reply)
         elif isinstance(error, PartialBatchError):
             stored = error.event_ids
-            self._accepted.append([item for item in request.items if item.event_id in stored])
+            if taken := [item for item in request.items if item.event_id in stored]:
+                self._accepted.append(taken)
         elif status >= 500 or status in _AGAIN:
             self._later(reply)
         elif status in _NO_ROUTE and request.is_mixed:
@@ -211,10 +212,10 @@ class _Shipment:
 
     def _accept(self, request: Request, reply: Reply) -> None:
         told = reply.json()["refused"] if request.is_mixed else ()
-        if not told:
+        refused = {(each["kind"], each["index"]): each["reason"] for each in told}
+        if not refused:
             self._accepted.append(request.items)
             return
-        refused = {(each["kind"], each["index"]): each["reason"] for each in told}
         seen, taken = {"session": 0, "update": 0}, []
         for item in request.items:
             kind = "update" if isinstance(item, Update) else "session"
@@ -224,7 +225,8 @@ class _Shipment:
                 taken.append(item)
             else:
                 self._refused[id(item)] = reason
-        self._accepted.append(taken)
+        if taken:
+            self._accepted.append(taken)
 
     def _later(self, reply: Reply) -> None:
         """The server is busy; where it says so of itself, the rest of the batch is not begun."""
