@@ -41,6 +41,15 @@ def test_what_is_absent_of_the_times_follows_from_the_others(http: httpx.Client)
     assert http.get("/v1/events/e").json()["event"]["end_time"] == 1012
 
 
+def test_an_event_that_was_interrupted_has_no_end(http: httpx.Client) -> None:
+    """Of a call that was running when its process died we send a duration of 0, which the API
+    requires; it was none."""
+    event = {key: value for key, value in EVENT.items() if key != "end_time"}
+    own = {"metadata": {"honeytrace": {"status": "interrupted"}}, "duration": 0}
+    http.post("/events/batch", json={"events": [event | own]})
+    assert not {"end_time", "duration"} & http.get("/v1/events/e").json()["event"].keys()
+
+
 def test_an_event_without_a_session_gets_one(http: httpx.Client) -> None:
     """So that it can be found from the list of sessions."""
     event = {key: value for key, value in EVENT.items() if key != "session_id"}

@@ -89,6 +89,9 @@ def event_record(payload: Any, session_id: str | None = None) -> Record:
             "session_id": event_id,
         }
     )
+    if record.status == "interrupted" and payload.get("end_time") is None:
+        # the duration of 0 that honeytrace sends of it is for an API that wants one
+        record = record._replace(end_time=None, duration=None)
     return record._replace(
         session_id=session_id,
         parent_id=None if parent_id == event_id else parent_id,
