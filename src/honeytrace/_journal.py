@@ -16,16 +16,14 @@ Measured on CPython 3.11: `opened` and `closed` of a small call take about 1 us 
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
-import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import adler32, crc32
 
 from ._compiled import native, prefer
@@ -34,6 +32,9 @@ from ._later import logger, orjson
 from ._places import candidates, lock, private, reserve
 from ._record import Update
 from ._session import Session, Spec
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 MAGIC = b"honeytrace journal 2\n\0\0\0"
 FIRST_MAGIC = b"honeytrace journal 1\n\0\0\0"
@@ -85,7 +86,7 @@ class DamagedError(ValueError):
 class Slots:
     """What the way of every call through a journal uses."""
 
-    _map: mmap.mmap
+    _map: mmap
     _words: memoryview[int]
     _free: deque[int]
     """Slots."""
@@ -114,7 +115,7 @@ class Journal(Slots):
         self.unprotected = 0
         self.relieve: Callable[[], bool] = bool
         self._fd = fd
-        self._attach(mmap.mmap(fd, size))
+        self._attach(_mapped(fd, size))
         self._defaults = project, source
         slots = size // 3 // SLOT
         self._border = border = slots * SLOT
@@ -398,7 +399,7 @@ class Journal(Slots):
 
     # the file
 
-    def _attach(self, memory: mmap.mmap) -> None:
+    def _attach(self, memory: mmap) -> None:
         """Write to this memory from now on, and close what there was."""
         words = memoryview(memory).cast("Q")
         if hasattr(self, "_map"):
@@ -435,9 +436,10 @@ class Journal(Slots):
         Calls that began before may still end here, in memory that nobody reads.
         """
         fd, self._fd = self._fd, -1
+        _living.discard(self)
         if fd >= 0:
             try:  # pages that are not touched cost nothing
-                self._attach(mmap.mmap(-1, len(self._map)))
+                self._attach(_mapped(-1, len(self._map)))
             except BaseException:
                 self._detach()  # what ends here then is told so by a ValueError
                 raise
@@ -447,7 +449,14 @@ class Journal(Slots):
 
 prefer(Journal, "opened", "closed", "release", "_take", "_give", "_spill", "_attach", "_detach")
 
-_living: weakref.WeakSet[Journal] = weakref.WeakSet()
+_living: set[Journal] = set()
+"""Those that have a file."""
+
+
+def _mapped(fd: int, size: int) -> mmap:
+    import mmap  # half a millisecond, and not for `import honeytrace`
+
+    return mmap.mmap(fd, size)
 
 
 def forget_all() -> None:
