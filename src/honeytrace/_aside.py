@@ -5,6 +5,8 @@ they are counted only. A file of which not everything can be read goes to `damag
 `MOST_FILES` or `MOST_BYTES` the oldest there are deleted.
 """
 
+# annotations are no texts here: see _record
+
 import os
 import time
 from collections.abc import Iterator

@@ -8,6 +8,8 @@ of the dead. A crash amid a write leaves half a frame, of a record that its jour
 Its caller sees to it that only one thread is in here.
 """
 
+# annotations are no texts here: see _record
+
 import errno
 import os
 from collections import deque

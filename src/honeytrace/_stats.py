@@ -1,5 +1,7 @@
 """What became of all that was recorded."""
 
+# annotations are no texts here: see _record
+
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple

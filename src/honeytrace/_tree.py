@@ -1,5 +1,7 @@
 """Sessions put in their places: who ran inside whom, in the order in which a tree is drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 

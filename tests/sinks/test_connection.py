@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -383,16 +384,20 @@ def secured(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def test_an_answer_over_tls_before_the_body_was_read(
-    connect: Connect,
-    authority: trustme.CA,
-    secured: ssl.SSLContext,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Any,
-) -> None:
-    """As without TLS, where the connection has been used before."""
+@pytest.fixture
+def trusted(
+    authority: trustme.CA, secured: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> ssl.SSLContext:
+    """`secured`, with an environment that vouches for it."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    return secured
+
+
+def test_an_answer_over_tls_before_the_body_was_read(
+    connect: Connect, trusted: ssl.SSLContext
+) -> None:
+    """As without TLS, where the connection has been used before."""
 
     def talk(line: Line) -> None:
         line.request()
@@ -400,31 +405,23 @@ def test_an_answer_over_tls_before_the_body_was_read(
         line.head()
         line.answer("413 Content Too Large")
 
-    with Wire(talk, secured) as wire:
+    with Wire(talk, trusted) as wire:
         connection = connect(wire.url)
         assert post(connection).status_code == 200
         parts = [bytes(1 << 20)] * 64
         assert post(connection, Streamed(parts, 64 << 20)).status_code == 413
 
 
-def test_tls(
-    connect: Connect,
-    authority: trustme.CA,
-    secured: ssl.SSLContext,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Any,
-) -> None:
+def test_tls(connect: Connect, trusted: ssl.SSLContext) -> None:
     """A server whose certificate the environment vouches for is spoken to, on one connection, and
     on another where that was closed meanwhile."""
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
 
     def talk(line: Line) -> None:
         for _ in range(2):
             line.request()
             line.answer(body=b"%d" % line.number)
 
-    with Wire(talk, secured) as wire:
+    with Wire(talk, trusted) as wire:
         connection = connect(wire.url)
         assert [post(connection).body for _ in range(4)] == [b"1", b"1", b"2", b"2"]
 

@@ -1,5 +1,7 @@
 """Where finished records go: a sink takes a batch and says what became of it, deciding nothing."""
 
+# annotations are no texts here: see _record
+
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 

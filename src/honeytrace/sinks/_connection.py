@@ -99,8 +99,7 @@ class Connection:
             if reply is not None:
                 return reply
             self._address.is_direct = False
-        options: Any = {"timeout": _left(deadline)}
-        return self._core.send_json(method, path, body, options=options)
+        return self._core.send_json(method, path, body, options={"timeout": _left(deadline)})
 
     def close(self) -> None:
         """Close what is open; the next request opens it again."""
