@@ -48,7 +48,7 @@ screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 	$(PY) scripts/terminal_screenshots.py
 
 COVERAGE := 90
-CORE := $(wildcard tests/test_*.py) tests/sinks
+CORE := $(wildcard tests/test_*.py) $(addprefix tests/,capture transparency snapshot record delivery durability runtime lookup display sinks)
 
 $(READY): pyproject.toml setup.py src/honeytrace/_native.pyx src/honeytrace/_native.h
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)

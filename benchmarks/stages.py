@@ -1,7 +1,8 @@
 """Where the caller's time goes, stage by stage: `python -m benchmarks.stages`.
 
 No profiler, which would cost more than what it measures: the stages of a traced call are taken away
-one after the other, at the seam through which capture reaches them (`honeytrace._context.hot`), and
+one after the other, at the seam through which capture reaches them (`hot` in
+`honeytrace._capture.context`), and
 what each saves is its cost. All variants are measured in each round; medians over the rounds.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 
 import honeytrace
 from honeytrace import paused, trace_session
-from honeytrace._context import discard, hot
+from honeytrace._capture.context import discard, hot
 
 from .floor import QUEUE, floor, passthrough
 from .ours import Nowhere

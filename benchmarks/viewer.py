@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 import orjson
 
-from honeytrace._record import Record
+from honeytrace._record.record import Record
 from honeytrace.store.sqlite import SQLiteStore
 
 from .contenders import environment

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("aftermath", "delivery", "ending", "twins")
-from delivery import isolated  # noqa: E402 - after its asserts are made to explain themselves
+pytest.register_assert_rewrite("aftermath", "destinations", "ending", "twins")
+from destinations import isolated  # noqa: E402 - after its asserts are made to explain themselves
 from ending import Place  # noqa: E402
 from honeytrace.store.sqlite import SQLiteStore  # noqa: E402
 

@@ -30,7 +30,7 @@ def hold(x):
     threading.Event().wait()
 """
 
-NEXT = "from honeytrace import _runtime; _runtime.runtime().keeper.recover()"
+NEXT = "from honeytrace._runtime.runtime import runtime; runtime().keeper.recover()"
 """What the next process does of itself, in a thread, when it records its first call."""
 
 

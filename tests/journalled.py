@@ -12,12 +12,12 @@ from typing import Any
 
 import honeytrace
 from honeytrace import testing
-from honeytrace._capture import begin, done
-from honeytrace._context import hot
-from honeytrace._journal import Journal, Slot
-from honeytrace._record import Item, Record
-from honeytrace._recovery import Recovered, recover
-from honeytrace._session import Session, Spec
+from honeytrace._capture.call import begin, done
+from honeytrace._capture.context import hot
+from honeytrace._capture.session import Session, Spec
+from honeytrace._durability.journal import Journal, Slot
+from honeytrace._durability.recovery import Recovered, recover
+from honeytrace._record.record import Item, Record
 
 SIZE = 256 * 1024
 

@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import honeytrace
-from honeytrace import Session, _record, trace_session
+from honeytrace import Session, trace_session
+from honeytrace._capture.context import hot
 from honeytrace._compiled import native
-from honeytrace._context import hot
-from honeytrace._record import Record
+from honeytrace._record import record as _record
+from honeytrace._record.record import Record
 from honeytrace.testing import capture
-from test_record import records
+from samples import records
 
 compiled = pytest.mark.skipif(native is None, reason="nothing was compiled, or it is not wanted")
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import honeytrace
-from delivery import Scripted, isolated
-from honeytrace import ConfigurationError, _runtime, session, trace_session
-from honeytrace._context import HOT, hot
+from destinations import Scripted, isolated
+from honeytrace import ConfigurationError, session, trace_session
+from honeytrace._capture.context import HOT, hot
+from honeytrace._runtime import runtime as _runtime
 from honeytrace.testing import CapturedSessions, capture
 
 

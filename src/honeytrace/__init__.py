@@ -1,51 +1,38 @@
 """honeytrace: the flight recorder for LLM applications."""
 
-# The way of a call, which is also the order to read the modules in:
+# Map of the package, in the order in which a call passes through it. Each room's `__init__.py`
+# lists its files.
 #
-#   _trace     @trace_session and session(), the public face of capture
-#   _wrap      makes the function that stands in for a decorated one; _proxy for other callables
-#   _capture   begin, done, fail: what every traced call runs
-#   _context   the ContextVar, ids, and `hot`, through which capture reaches the rest
-#   _threads   carries the current session into threads
-#   _snapshot  a Python value to JSON, now: at once where it is plain, through _exact where not;
-#              _fallback for what JSON has no word for; _redact masks; _interrupt: what is let out
-#   _failure   an exception, told in JSON
-#   _session   a session while it runs
-#   _sampling  which trees are recorded
-#   _record    the finished session: wire names, milliseconds, merging
-#   _queue     on the way to the flush thread, bounded in bytes
-#   _journal   what is recorded and not delivered, in a file that outlives the process; _places
-#              says where such files are
-#   _flush     the flush thread: batches, retries, the books (_stats); _encoding makes records,
-#              _batch finds what stops a batch, _outage knows how long to wait
-#   _overflow  where records go that memory has no room for: _spill, and _aside for the refused
-#   _recovery  delivers what the dead have left: _reader reads their journals, _passage divides
-#              what a sink does not take; _keeping has it run, and opens our own journal
-#   _native    the twins in C of what every call runs; _compiled takes them where they were built,
-#              _later imports what takes long when something is to be traced
-#   sinks/     where batches go; store/ where sessions live; api/ the HoneyHive client
-#   _config    every setting; _destination where sessions go by it; _runtime puts all of it to work,
-#              the one mutable global; _ends has it hear of forks and of the end
-#   lookup     finds sessions again; _recorded is a session read back, _tree its place among others;
-#              _compare compares two, _shapes says what values look like, _notebook draws them
-#   cli/       the command line; server/ the HoneyHive-compatible server, and in it the viewer
-#   testing    capture in tests; _pytest its fixture
+#   _capture/     what a traced call runs: the decorator, the with-block, the current session
+#   _snapshot/    a Python value becomes bounded, redacted JSON, at once
+#   _record/      the finished session: wire names, milliseconds, merging
+#   _delivery/    from the queue to the sink: the flush thread, batches, retries, the books
+#   _durability/  what survives the process: journal, disk queue, recovery
+#   sinks/        where batches go: the API, a store, a list in memory
+#   store/        where sessions live; api/ is the typed client of the HoneyHive API
+#   _config       every setting and its environment variable
+#   _runtime/     the one mutable global: configure, flush, forks, the end of the process
+#   lookup/       finds recorded sessions, compares them, draws them in notebooks
+#   server/       the HoneyHive-compatible server and the viewer; cli/ is the command line
+#   _display/     values as people read them, for the viewer, the notebook and the terminal
+#   testing       captures sessions in tests; _pytest is its fixture
+#   errors, _interrupts, _lazy, _version: leaves that any room may use
 
 from __future__ import annotations
 
 import typing as _typing
 
-from ._context import paused, propagate
-from ._runtime import aflush, configure, flush, shutdown, stats, update_session
-from ._session import Session, current_session
-from ._stats import FlushResult, Stats
-from ._trace import session, trace_session
+from ._capture.context import paused, propagate
+from ._capture.decorator import session, trace_session
+from ._capture.session import Session, current_session
+from ._delivery.stats import FlushResult, Stats
+from ._runtime.runtime import aflush, configure, flush, shutdown, stats, update_session
 from ._version import __version__
 from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError
 
 if _typing.TYPE_CHECKING:
-    from ._recorded import RecordedSession
     from .lookup import SessionList, get_session, list_sessions, search_sessions
+    from .lookup.recorded import RecordedSession
 
 __all__ = [
     "ConfigurationError",

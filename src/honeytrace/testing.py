@@ -15,17 +15,17 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from . import _runtime
-from ._context import current, hot
-from ._record import Update
-from ._recorded import RecordedSession
-from ._session import Session
+from ._capture.context import current, hot
+from ._capture.session import Session
+from ._record.record import Update
+from ._runtime import runtime as _runtime
 from .lookup import StoreFamily
+from .lookup.recorded import RecordedSession
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._settings import Settings
+    from ._runtime.settings import Settings
 
 __all__ = ["CapturedSessions", "capture"]
 

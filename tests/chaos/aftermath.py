@@ -10,7 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from honeytrace._record import Record
+from honeytrace._record.record import Record
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
 

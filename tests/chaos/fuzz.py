@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import orjson
 
-from honeytrace import _reader
-from honeytrace._journal import (
+from honeytrace._durability import journal_reader as _reader
+from honeytrace._durability.journal import (
     BLOCK,
     COMMIT,
     DONE,
@@ -32,8 +32,8 @@ from honeytrace._journal import (
     STATIC,
     UPDATE,
 )
-from honeytrace._reader import DamagedError, Reader
-from honeytrace._record import Item
+from honeytrace._durability.journal_reader import DamagedError, Reader
+from honeytrace._record.record import Item
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store.sqlite import SQLiteStore
 from journalled import die, recorded_kinds, recording

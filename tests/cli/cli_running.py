@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from answered import answered
-from honeytrace._record import Record
+from honeytrace._record.record import Record
 from honeytrace.store.sqlite import SQLiteStore
 
 COMMAND = [sys.executable, "-m", "honeytrace"]

@@ -12,7 +12,7 @@ import pytest
 from cli_running import Api, Cli, ids, piped, record, stored
 from pyarrow import parquet
 
-from honeytrace._record import Record
+from honeytrace._record.record import Record
 from honeytrace.cli import _courier, _push
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from cli_running import COMMAND, Api, Cli, Terminal, ids, record, serving, stored
 
-from honeytrace import _aside
-from honeytrace._record import Update
+from honeytrace._durability import quarantine as _aside
+from honeytrace._record.record import Update
 
 DAY = 86_400_000
 

@@ -191,7 +191,7 @@ def test_exit_hooks_after_a_clean_end(place: Place) -> None:
 def test_a_signal_while_the_first_call_makes_the_journal(place: Place) -> None:
     """What its handler records then is in the journal as well, with what is around the call."""
     place.run("""
-from honeytrace import _keeping
+from honeytrace._runtime import keeper as _keeping
 signal.signal(signal.SIGUSR1, lambda number, frame: call(call(2)))
 make = _keeping.open_journal
 def struck(*arguments):
@@ -209,7 +209,7 @@ with honeytrace.session("around", inputs={"x": 1}):
 def test_first_calls_of_two_threads(place: Place) -> None:
     """A call that begins while another thread's first call makes the journal is in it, too."""
     place.run("""
-from honeytrace import _keeping
+from honeytrace._runtime import keeper as _keeping
 make = _keeping.open_journal
 def slowly(*arguments):
     other.start()

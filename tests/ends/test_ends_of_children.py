@@ -206,8 +206,8 @@ class Stuck:
 honeytrace.configure(sink=Stuck(), flush_interval=0.001)
 call(1)
 entered.wait()
-flusher = honeytrace._runtime._runtime.flusher
-with flusher._books, honeytrace._runtime._lock:
+flusher = honeytrace._runtime.runtime._runtime.flusher
+with flusher._books, honeytrace._runtime.runtime._lock:
     pid = os.fork()
 if pid == 0:
     call(2)
@@ -380,7 +380,7 @@ call(1)
 assert honeytrace.flush(60)
 SQLiteStore.insert = slowly
 call(2)
-honeytrace._runtime._runtime.flusher.queue.wake()
+honeytrace._runtime.runtime._runtime.flusher.queue.wake()
 threading.Thread(target=honeytrace.flush, daemon=True).start()
 begun.wait()
 pid = os.fork()

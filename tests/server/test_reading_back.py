@@ -8,10 +8,10 @@ import pytest
 from server_running import running
 
 import honeytrace
-from delivery import Gate, call
+from destinations import Gate, call
 from honeytrace import session
-from honeytrace._remote import as_record
 from honeytrace.api import Event
+from honeytrace.lookup.remote import as_record
 from honeytrace.server import create_app
 from honeytrace.store.sqlite import SQLiteStore
 

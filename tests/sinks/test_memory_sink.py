@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from honeytrace._record import Record, Update, from_start_session
+from honeytrace._record.record import Record, Update, from_start_session
 from honeytrace.sinks.memory import MemorySink
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from answered import START, answered
-from honeytrace._record import Record
+from honeytrace._record.record import Record
 
 
 def record(event_id: str, **fields: Any) -> Record:

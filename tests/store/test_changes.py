@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from store_records import numbered, record
 
-from honeytrace._record import Update
+from honeytrace._record.record import Update
 from honeytrace.store.sqlite import SQLiteStore
 
 

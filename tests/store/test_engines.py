@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_records import START, record
 
-from honeytrace._record import Item
-from honeytrace._record import Update as Change
+from honeytrace._record.record import Item
+from honeytrace._record.record import Update as Change
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store import Field, Metric, Query, Store, _ways, facets, search, sqlite, zones
 from honeytrace.store.memory import MemoryStore

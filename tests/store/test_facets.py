@@ -12,7 +12,7 @@ import orjson
 import pytest
 from store_records import START, record
 
-from honeytrace._record import Record, Update
+from honeytrace._record.record import Record, Update
 from honeytrace.errors import ConfigurationError
 from honeytrace.store import Metric, Query, _ways, facets, search
 from honeytrace.store.sqlite import SQLiteStore

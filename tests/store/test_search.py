@@ -9,7 +9,7 @@ import orjson
 import pytest
 from store_records import START, numbered, record
 
-from honeytrace._record import Record, Update
+from honeytrace._record.record import Record, Update
 from honeytrace.store import Query, _ways, search
 from honeytrace.store.sqlite import SQLiteStore
 

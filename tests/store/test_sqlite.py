@@ -15,7 +15,7 @@ import orjson
 import pytest
 from store_records import START, numbered, record
 
-from honeytrace._record import OBJECTS, Record, Update
+from honeytrace._record.record import OBJECTS, Record, Update
 from honeytrace.errors import StoreError
 from honeytrace.store import Query
 from honeytrace.store.errors import RecordRefusedError, StoreBusyError, StoreDamagedError

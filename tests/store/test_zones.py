@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from store_records import START, record
 
-from honeytrace._record import Update
+from honeytrace._record.record import Update
 from honeytrace.store import Metric, Query, zones
 from honeytrace.store.sqlite import SQLiteStore
 

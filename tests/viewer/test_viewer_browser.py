@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from viewer_site import HOSTILE, START, call, looked_up, many, pipeline, serving, wide
 
-from honeytrace._record import Update
+from honeytrace._record.record import Update
 from honeytrace.store.sqlite import SQLiteStore
 from surroundings import environ
 

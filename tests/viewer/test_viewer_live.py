@@ -13,7 +13,7 @@ import orjson
 import pytest
 from viewer_site import call, many, serving
 
-from honeytrace._record import Update
+from honeytrace._record.record import Update
 from honeytrace.errors import StoreError
 from honeytrace.server import Limits
 from honeytrace.server.viewer import _live

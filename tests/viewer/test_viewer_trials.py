@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from viewer_site import START, call, many, pipeline, serving
 
-from honeytrace._record import Update
+from honeytrace._record.record import Update
 from honeytrace.store.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.browser

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from answered import answered
-from honeytrace._record import RESERVED, Record
+from honeytrace._record.record import RESERVED, Record
 from honeytrace.server import Limits, create_app
 from honeytrace.server.run import _bind, _Server
 from honeytrace.store import Store

@@ -19,15 +19,7 @@ import httpx
 from honeytrace.api._call import BearerAuth, Call, Streamed, as_api_error, authorization
 from honeytrace.api._options import HttpOptions, RequestOptions, Settings
 from honeytrace.api._reply import Reply
-from honeytrace.api._transport import (
-    Awaiting,
-    Blocking,
-    Clock,
-    Driver,
-    Steps,
-    run,
-    run_async,
-)
+from honeytrace.api._transport import Awaiting, Blocking, Clock, Driver, Steps, run, run_async
 from honeytrace.api.errors import APIError
 from honeytrace.api.operations import Exchange, Operation
 from honeytrace.api.result import Err, Ok, Result

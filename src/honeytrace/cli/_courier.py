@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .._passage import Passage
-from .._record import Item
+from .._delivery.passage import Passage
+from .._record.record import Item
 from ..sinks import Delivery
 from ._terminal import say
 

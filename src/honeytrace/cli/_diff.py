@@ -9,8 +9,8 @@ import typer
 from rich.cells import cell_len
 from rich.text import Text
 
-from .._compare import Change, Pair, compare
-from .._recorded import RecordedSession, duration_text
+from ..lookup.compare import Change, Pair, compare
+from ..lookup.recorded import RecordedSession, duration_text
 from ._find import config, find, known, offered
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, write

@@ -129,8 +129,8 @@ def _store(settings: Config) -> Finding:
 
 
 def _journal(settings: Config) -> Iterator[Finding]:
-    from .._aside import DAMAGED, DIRECTORY
-    from .._places import candidates, owned
+    from .._durability.directories import candidates, owned
+    from .._durability.quarantine import DAMAGED, DIRECTORY
 
     if settings.journal == ":none:":
         yield Finding("journal", None, "is turned off: what is pending does not survive a kill")
@@ -164,7 +164,7 @@ def _journal(settings: Config) -> Iterator[Finding]:
 
 def _is_left(file: Path) -> bool:
     """Whether a journal's process is gone."""
-    from .._places import lock
+    from .._durability.directories import lock
 
     try:
         fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)

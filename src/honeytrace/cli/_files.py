@@ -13,7 +13,7 @@ from typing import IO, Annotated, Literal
 
 import typer
 
-from .._record import Record
+from .._record.record import Record
 from ..errors import HoneytraceError, StoreError
 from ..sinks.store import StoreSink
 from ..store import Query

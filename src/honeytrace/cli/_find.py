@@ -13,7 +13,7 @@ import orjson
 import typer
 
 from .. import _config
-from .._record import Record, start_session_body
+from .._record.record import Record, start_session_body
 from ..errors import HoneytraceError, SessionNotFound, StoreError
 from ..lookup import StoreFamily
 from ..store import Query, Reader
@@ -22,7 +22,7 @@ from ._terminal import one_line, say
 
 if TYPE_CHECKING:
     from .._config import Config
-    from .._recorded import RecordedSession
+    from ..lookup.recorded import RecordedSession
     from ..store.sqlite import SQLiteStore
 
 __all__ = [
@@ -149,7 +149,7 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
     if record is not None:
         return StoreFamily(store).load(record)
     if settings.api_key and not recent:
-        from .._remote import Remote
+        from ..lookup.remote import Remote
 
         remote = Remote(settings)
         record = remote.record(wanted)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, Any
 
-from .._record import OBJECTS, Record
+from .._record.record import OBJECTS, Record
 from ..errors import HoneytraceError
 from ._find import session_json
 

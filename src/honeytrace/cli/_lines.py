@@ -6,7 +6,7 @@ import uuid
 
 import orjson
 
-from .._record import OBJECTS, RESERVED, Record, from_start_session
+from .._record.record import OBJECTS, RESERVED, Record, from_start_session
 
 __all__ = ["read_session"]
 
@@ -49,9 +49,9 @@ def read_session(line: bytes) -> Record:
     if isinstance(own, dict) and not all(type(own.get(n)) in _TEXT for n in _APART):
         raise ValueError(f"metadata.{RESERVED} is not as honeytrace writes it")
     if session.get("event_name") and not session.get("session_name"):
-        from .._remote import as_record  # httpx
         from ..api import Event
         from ..api._wire import read
+        from ..lookup.remote import as_record  # httpx
 
         return as_record(read(Event, session))
     record = from_start_session(

@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from .._config import Config
-from .._record import Record
+from .._record.record import Record
 from ..errors import HoneytraceError, SessionNotFound
 from ..store import Query
 from ._courier import Courier

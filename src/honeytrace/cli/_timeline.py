@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from .._recorded import RecordedSession, duration_text
-from .._tree import Place, walk
 from ..lookup import StoreFamily
+from ..lookup.recorded import RecordedSession, duration_text
+from ..lookup.tree import Place, walk
 from ._terminal import MARKS, one_line, out
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from .._record import Item, Update
+from .._record.record import Item, Update
 from ..errors import HoneytraceError
 from ..sinks import Delivery, Sink
 from ..sinks.store import StoreSink
@@ -22,8 +22,8 @@ from ._options import AsJson, StorePath, duration
 from ._terminal import clock, counted, emit, one_line, progress, say, write
 
 if TYPE_CHECKING:
-    from .._aside import Refused
-    from .._recovery import Deliver, Recovered
+    from .._durability.quarantine import Refused
+    from .._durability.recovery import Deliver, Recovered
 
 
 def recover(store: StorePath = None, as_json: AsJson = False) -> None:
@@ -33,7 +33,7 @@ def recover(store: StorePath = None, as_json: AsJson = False) -> None:
     and without --store, else into the store. The exit status is 1 when a journal was damaged, which
     is then kept in `damaged/` beside it, or a record was refused: `honeytrace refused` shows it.
     """
-    from .._recovery import recover_all
+    from .._durability.recovery import recover_all
 
     found = _delivered(store, "recover", recover_all)
     if as_json:
@@ -60,8 +60,8 @@ def refused(
     if retry:
         _retry(store, as_json)
         return
-    from .._aside import refused
-    from .._places import candidates
+    from .._durability.directories import candidates
+    from .._durability.quarantine import refused
 
     nothing = True
     for directory in candidates(config(store).journal):
@@ -73,7 +73,7 @@ def refused(
 
 
 def _retry(store: StorePath, as_json: bool) -> None:
-    from .._recovery import retry_refused
+    from .._durability.recovery import retry_refused
 
     found = _delivered(store, "retry", retry_refused)
     if as_json:

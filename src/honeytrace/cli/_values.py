@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from rich.text import Text
 
-from .._shapes import Part, parts
+from .._display.shapes import Part, parts
 from ._terminal import bounded, one_line, out, write
 
 __all__ = ["FULL", "USUAL", "Bounds", "block", "json_text", "title", "values"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from .._record import OBJECTS, RESERVED
+from .._record.record import OBJECTS, RESERVED
 from .._version import __version__
 from ._guard import BATCH_ROUTE
 from ._search import MAX_LIMIT, OPERATORS, TYPES

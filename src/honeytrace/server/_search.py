@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from .._record import OBJECTS, Record
+from .._record.record import OBJECTS, Record
 from ..store import Query, Store
 from ._http import Call, bad_request
 from ._wire import event_json

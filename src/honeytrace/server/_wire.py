@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from .._context import new_id
-from .._record import OBJECTS, RESERVED, Record, Update, from_start_session
+from .._capture.context import new_id
+from .._record.record import OBJECTS, RESERVED, Record, Update, from_start_session
 from ._http import RefusedError, bad_request
 
 EVENT_TYPES = ("session", "model", "tool", "chain")

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from .._context import new_id
-from .._record import Record
+from .._capture.context import new_id
+from .._record.record import Record
 from ..store import Store
 from ._http import Call, RefusedError, bad_request
 from ._wire import DEFAULT_PROJECT, check, event_json, event_record, session_record, update_item

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from .._record import RESERVED, Record, Update
+from .._record.record import RESERVED, Record, Update
 from ..store import Store
 from ._http import JSON, Call, RefusedError, bad_request
 from ._spans import Span, from_json, from_protobuf

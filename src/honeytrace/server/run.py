@@ -15,9 +15,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from .. import _config
-from .._passage import Passage
-from .._record import Item
-from .._recovery import recover_all
+from .._delivery.passage import Passage
+from .._durability.recovery import recover_all
+from .._record.record import Item
 from ..errors import ConfigurationError
 from ..sinks import Delivery
 from ..sinks.store import StoreSink

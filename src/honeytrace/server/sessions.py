@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from .._record import Item, Record
+from .._record.record import Item, Record
 from ..sinks.store import StoreSink
 from ..store import Query, Store
 from ._http import Call, RefusedError, bad_request

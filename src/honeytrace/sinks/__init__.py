@@ -5,7 +5,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from .._record import Item
+from .._record.record import Item
 
 __all__ = ["Delivery", "Sink"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeGuard
 
 import orjson
 
-from .._record import (
+from .._record.record import (
     MERGED,
     OBJECTS,
     Item,

@@ -19,9 +19,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 
+from .._capture.context import Off, current
 from .._config import Config
-from .._context import Off, current
-from .._record import Item, Update
+from .._record.record import Item, Update
 from ..api import PartialBatchError
 from ..api._reply import Reply
 from ..errors import HoneytraceError

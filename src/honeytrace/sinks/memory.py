@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from .._record import Item, Record
+from .._record.record import Item, Record
 from ..store.memory import MemoryStore
 from . import Delivery
 from .store import StoreSink

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from .._record import Item, Record, Update
+from .._record.record import Item, Record, Update
 from ..store import Store
 from ..store.errors import RecordRefusedError, StoreBusyError
 from . import Delivery

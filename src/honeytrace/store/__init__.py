@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
-from .._record import Record, Update
+from .._record.record import Record, Update
 from ..errors import ConfigurationError
 
 __all__ = [

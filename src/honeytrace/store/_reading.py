@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from .._record import OBJECTS, Record
+from .._record.record import OBJECTS, Record
 from . import NEWEST, Arrivals, Field, Outline, Query, _ways, changes, zones
 from ._figures import Figure
 

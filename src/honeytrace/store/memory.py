@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-from .._later import orjson
-from .._record import Record, Update, apply, merge
+from .._lazy import orjson
+from .._record.record import Record, Update, apply, merge
 from . import NEWEST, Arrivals, Field, Metric, NameSummary, Outline, Overview, Query, StoreSize
 from ._figures import Figure, bucketed, summarised
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._record import Item, Record, Update
+from .._record.record import Item, Record, Update
 from . import Outline, Query, Reader
 from .memory import MemoryStore
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from .._record import Record, Update
+from .._record.record import Record, Update
 from ..errors import StoreError
 from . import (
     NEWEST,

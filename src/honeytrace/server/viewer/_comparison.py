@@ -11,9 +11,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..._compare import Change, Pair, compare
-from ..._recorded import RecordedSession
 from ...lookup import StoreFamily
+from ...lookup.compare import Change, Pair, compare
+from ...lookup.recorded import RecordedSession
 from ...store import Query
 from .._http import RefusedError
 from ._listing import Row

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..._record import Update
+from ..._record.record import Update
 from .._http import bad_request, read_body
 from ._session import find
 from ._site import Site, session_url

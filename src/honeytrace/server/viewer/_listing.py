@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..._record import Record
+from ..._record.record import Record
 from ...store.memory import MemoryStore
 from .._http import RefusedError
 from ._filters import PAGE, Filters

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from ..._record import Record
+from ..._record.record import Record
 from ...errors import StoreError
 from ...store import Store
 from .._http import RefusedError

@@ -12,9 +12,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..._record import OBJECTS, Record
-from ..._recorded import RecordedSession
+from ..._record.record import OBJECTS, Record
 from ...lookup import StoreFamily
+from ...lookup.recorded import RecordedSession
 from .._http import RefusedError, bad_request
 from ._live import Live, here
 from ._site import INVISIBLE, Page, Site

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ..._recorded import RecordedSession
-from ..._tree import Place, walk
 from ...lookup import StoreFamily
+from ...lookup.recorded import RecordedSession
+from ...lookup.tree import Place, walk
 from ...store import Outline
 
 __all__ = ["Call", "Tree", "lay_out"]

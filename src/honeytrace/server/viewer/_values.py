@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
-from ..._shapes import Part, parts
+from ..._display.shapes import Part, parts
 
 __all__ = ["Node", "Shown", "Text", "nodes", "shown"]
 

@@ -1,0 +1,75 @@
+"""Sessions to records on their way out of the queue, and what places in the journal they hold."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from .._capture.session import Session
+from .._compiled import native
+from .._config import Config
+from .._durability.journal import Slot
+from .._lazy import logger
+from .._record.record import Item
+from .queue import Pending
+
+
+class Encoder:
+    """Makes records, and knows by identity where the journal has them until they are released."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.slots: dict[int, Slot] = {}
+        """Places of records that were made here, and of updates."""
+        self.failed = 0
+        """How many sessions no record could be made of."""
+
+    def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
+        """Make records of all that waits, one by one, so that an interrupt loses none."""
+        while waiting:
+            if native is not None:
+                config = self.config
+                native.encode_usual(waiting, records, self.slots, config.project, config.source)
+                if not waiting:
+                    break
+                time.sleep(0)  # else a batch would keep the GIL for milliseconds
+            item = waiting[0]
+            record = self.record(item)
+            if record is None:
+                self.release(item)
+                self.failed += 1
+            else:
+                if isinstance(item, Session) and item._slot is not None:
+                    self.slots[id(record)], item._slot = item._slot, None
+                records.append(record)
+            waiting.popleft()
+
+    def record(self, item: Pending) -> Item | None:
+        """The item as a record, or as the update it is; None where that cannot be."""
+        if not isinstance(item, Session):
+            return item
+        try:
+            return item._to_record(self.config.project, self.config.source)
+        except Exception:  # noqa: BLE001 - a defect of ours must not cost the batch
+            logger.exception("honeytrace could not encode a session")
+            return None
+
+    def release(self, item: Item | Pending) -> None:
+        """Give up the place in the journal of what is settled or dropped."""
+        slot = self.slots.pop(id(item), None)
+        if isinstance(item, Session):
+            slot, item._slot = item._slot, None
+        if slot is not None:
+            slot[0].release(slot)
+
+    def release_all(self, items: Iterable[Item], kept: set[int]) -> None:
+        """`release` all but those whose identities are kept."""
+        if not self.slots:
+            return
+        if native is not None:
+            native.release_settled(items, self.slots, kept)
+            return
+        for item in items:
+            if id(item) not in kept:
+                self.release(item)

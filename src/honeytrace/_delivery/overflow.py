@@ -1,0 +1,168 @@
+"""Where records go that memory has no room for: to disk, in their order, and back in time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from .._config import NO_JOURNAL, Config
+from .._durability.disk_queue import Place, Spill, SpillFullError
+from .._durability.quarantine import set_aside
+from .._lazy import logger
+from .._record.record import Item
+from .queue import Pending, Queue
+
+_CHUNK = 500_000
+"""Bytes moved to disk at once: two milliseconds in the caller whose item was one too many."""
+_ITEMS = 2_000
+_QUIET = 60.0
+"""Seconds in which a disk that takes nothing is told of once."""
+_AGAIN = 5.0
+"""Seconds for which a disk that took nothing is left alone."""
+
+
+class Overflow:
+    """The disk's side of the queue. Everything here runs under the queue's lock.
+
+    `encode` makes records of what is queued: it moves all from its first argument to its second,
+    but for what it has to drop. `release` gives up the journal's place of a record.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        queue: Queue,
+        encode: Callable[[deque[Pending], list[Item]], None],
+        release: Callable[[Item], None],
+    ) -> None:
+        self._queue, self._encode, self._release = queue, encode, release
+        self.dropped = self.unreadable = self.unencodable = 0
+        self._spill: Spill | None = None
+        self._directory: str | None = None
+        self._blocked_until = self._quiet_until = 0.0
+        self.out: set[int] = set()
+        """What was taken from disk and is not settled, by identity: it is still there."""
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Go by this configuration; what is on disk stays where it is until it is delivered."""
+        self._config = config
+        self._queue.overflow = config.overflow
+        if config.journal == NO_JOURNAL or config.store == ":memory:":
+            self._directory = None
+        else:
+            self._directory = config.journal
+        self._renew()
+        self._blocked_until = 0.0
+
+    def keep_in(self, directory: str) -> None:
+        """Put what comes from now on here: the journal is not where it was asked for."""
+        if self._directory is not None:
+            self._directory = directory
+            self._renew()
+
+    def _renew(self) -> None:
+        spill, directory = self._spill, self._directory
+        if directory is None:
+            if spill is not None and not spill.bytes:
+                self._spill = None
+        elif spill is None:
+            self._spill = Spill(directory, self._config.disk_bytes)
+        else:  # segments that are there stay where they are
+            spill.directory, spill.limit = directory, self._config.disk_bytes
+
+    @property
+    def waiting(self) -> int:
+        """How many records are on disk that the flush thread has not taken."""
+        return self._spill.waiting if self._spill else 0
+
+    def shed(self) -> bool:
+        """Move some of the oldest items from memory to disk; false where that cannot be done."""
+        spill = self._spill
+        oldest = self._config.overflow == "drop_oldest"
+        if (
+            spill is None
+            or time.monotonic() < self._blocked_until
+            or (not oldest and spill.bytes + _CHUNK > spill.limit)
+        ):
+            return False
+        waiting = deque(self._queue.take(_ITEMS, _CHUNK))
+        records: list[Item] = []
+        count = len(waiting)
+        try:
+            try:
+                self._encode(waiting, records)
+            finally:
+                self.unencodable += count - len(records) - len(waiting)
+            while not self._append(spill, records):
+                lost = 0
+                if oldest and time.monotonic() >= self._blocked_until:
+                    lost = spill.drop_oldest()
+                if not lost:
+                    self._queue.put_back(records)
+                    return False
+                self.dropped += lost
+        except BaseException:  # an interrupt: nothing of it was written
+            self._queue.put_back([*records, *waiting])
+            raise
+        for record in records:
+            self._release(record)
+        return True
+
+    def _append(self, spill: Spill, records: list[Item]) -> bool:
+        """False where they find no room; a disk that is full is left alone for a while."""
+        try:
+            spill.append(records)
+        except SpillFullError:
+            return False
+        except OSError as error:
+            now = time.monotonic()
+            self._blocked_until = now + _AGAIN
+            if now >= self._quiet_until:
+                self._quiet_until = now + _QUIET
+                logger.warning("honeytrace cannot put on disk what finds no room: %s", error)
+            return False
+        return True
+
+    def take(self, count: int, room: int) -> Sequence[Item]:
+        """The oldest that are on disk; they stay there until `settle`."""
+        assert self._spill is not None
+        taken, lost = self._spill.take(count, room)
+        self.unreadable += lost
+        self.out.update(map(id, taken))
+        return taken
+
+    def places(self) -> list[Place]:
+        """Where on disk the rest is."""
+        return self._spill.places() if self._spill else []
+
+    def settle(self) -> None:
+        """What was taken is delivered."""
+        self.out.clear()
+        if self._spill is not None:
+            self._spill.settle()
+
+    def keep(self, items: Sequence[Item]) -> str:
+        """Put on disk what no journal has, since the process ends; says what becomes of it all."""
+        if self._spill is None:
+            return "they are lost: there is no journal"
+        try:
+            if items:
+                self._spill.append(items)
+        except OSError as error:
+            return f"{len(items)} of them are lost: {error}"
+        return f"they are kept in {self._directory}, for the next process to deliver"
+
+    def set_aside(self, item: Item, reason: str) -> None:
+        """Keep what nobody takes, for somebody to look at."""
+        if self._directory is not None:
+            try:
+                set_aside(self._directory, item, reason)
+            except OSError as error:
+                logger.warning("honeytrace cannot set a refused record aside: %s", error)
+
+    def forget(self) -> None:
+        """Let go of the files, in a forked child."""
+        if self._spill is not None:
+            self._spill.forget()

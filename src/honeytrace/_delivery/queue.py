@@ -1,0 +1,222 @@
+"""Finished sessions on their way to the flush thread: bounded in bytes, never waiting.
+
+The producer's side takes no lock and wakes nobody on an ordinary call, so a signal handler or a
+finaliser that traces cannot deadlock it: `deque.append` and `SimpleQueue.put` are re-entrant. The
+byte count is a plain attribute: in CPython no other thread runs within `x += n` as long as `n` is
+at hand, and what drifts all the same is set right whenever the queue runs empty.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+try:
+    from _queue import Empty, SimpleQueue  # what `queue` takes them from, without the rest of it
+except ImportError:
+    from queue import Empty, SimpleQueue
+
+from .._capture.context import discard
+from .._capture.session import Session
+from .._compiled import native, prefer
+from .._record.record import Record, Update
+
+OVERHEAD: int = 450 if native is None else native.OVERHEAD
+"""Bytes of a queued session beside its inputs and outputs, by tracemalloc: 400, as compiled 260,
+and some slack."""
+
+ANY = -1 << 62
+"""The level that any item crosses, even where the byte count has drifted below zero."""
+
+LOCK_TIMEOUT = 1.0
+"""Seconds that one who cannot go on without the lock waits for it: a batch is being made up."""
+
+Pending = Session | Update | Record
+
+
+def size_of(item: Pending) -> int:
+    if isinstance(item, Session):
+        size = OVERHEAD + len(item._inputs or b"") + len(item._outputs or b"")
+        return (
+            size + item._extra_size() if item._extras or item._failure or item._children else size
+        )
+    parts = item.fields.values() if isinstance(item, Update) else item
+    return OVERHEAD + sum(len(part) for part in parts if isinstance(part, bytes))
+
+
+class Intake:
+    """What the end of the queue uses that a traced call comes to."""
+
+    items: deque[Pending]
+    keep: Callable[[Pending], None]
+    bytes: int
+    _level: int
+    """How many bytes may wait before somebody must hear of it."""
+
+
+if native is not None:
+    Intake = native.Intake  # type: ignore[misc]
+
+
+class Queue(Intake):
+    """Holds at most `limit` bytes. Beyond, `shed` is asked to make room; when it cannot, items are
+    dropped as `overflow` says, each counted in `dropped` and told to `lost`.
+
+    `attend` is called when an item may need somebody who looks after the queue.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        attend: Callable[[], None],
+        lost: Callable[[Pending], None] = lambda item: None,
+    ) -> None:
+        self.limit = min(limit, sys.maxsize)
+        self.attend = attend
+        self.lost = lost
+        self.shed: Callable[[], bool] = bool
+        """Takes some of the oldest items elsewhere; false where that cannot be done."""
+        self.overflow = "drop_oldest"
+        """Or `"drop_newest"`, or `"block"`: then `shed` waits, and nothing is dropped."""
+        self._trimming = False
+        self.items = deque()
+        self.keep = self.items.append
+        self.bytes = 0
+        self.dropped = 0
+        self.lock = threading.RLock()
+        """Held while items are dropped, and by whoever counts: none is ever in no column or two."""
+        self._level = ANY
+        self._wake: SimpleQueue[None] = SimpleQueue()
+
+    def put(self, session: Session) -> None:
+        """Take a finished session; this is `hot.submit`, with `size_of` written out for speed."""
+        self.keep(session)
+        size = OVERHEAD
+        if session._inputs:
+            size += len(session._inputs)
+        if session._outputs:
+            size += len(session._outputs)
+        if session._extras or session._failure or session._children:
+            size += session._extra_size()
+        self.bytes += size
+        if self.bytes > self._level:
+            try:
+                self._crossed()
+            except BaseException:
+                session._submit = discard  # it is queued: nobody need do that again
+                raise
+
+    def add(self, update: Update) -> None:
+        """Take an update."""
+        self.items.append(update)
+        size = size_of(update)
+        self.bytes += size
+        if self.bytes > self._level:
+            self._crossed()
+
+    def _crossed(self) -> None:
+        if self._level < self.limit:
+            self._level = self.limit
+            self._wake.put(None)
+            self.attend()
+        if self.bytes > self.limit:
+            self.trim()
+
+    def trim(self) -> None:
+        """Make room beyond the limit.
+
+        Without waiting, since whoever holds the lock trims for everybody; but where that takes so
+        long that the bound is missed by far, the caller does wait.
+        """
+        with self.alone(LOCK_TIMEOUT if self.bytes > self.limit * 1.25 else 0) as mine:
+            while mine and self.bytes > self.limit and self.items and not self.shed():
+                if self.overflow == "block":
+                    break
+                newest = self.overflow == "drop_newest"
+                item = self.items.pop() if newest else self.items.popleft()
+                self.dropped += 1
+                size = size_of(item)
+                self.bytes -= size
+                self.lost(item)
+
+    @contextmanager
+    def alone(self, timeout: float = 0) -> Iterator[bool]:
+        """Hold the lock; false where it is not to be had, or this very thread is making room."""
+        if self.lock._is_owned():  # type: ignore[attr-defined] # as Condition asks it
+            mine, self._trimming = not self._trimming, True
+            try:
+                yield mine
+            finally:
+                self._trimming = not mine
+            return
+        try:  # around `acquire`, since an interrupt may come between it and what follows
+            mine = self.lock.acquire(timeout=timeout)
+            self._trimming = self._trimming or mine
+            yield mine
+        finally:
+            if self.lock._is_owned():  # type: ignore[attr-defined]
+                self._trimming = False
+                self.lock.release()
+
+    @contextmanager
+    def others(self) -> Iterator[None]:
+        """While whoever makes room waits for it, others may."""
+        self._trimming = False
+        try:
+            yield
+        finally:
+            self._trimming = True
+
+    def put_back(self, items: Sequence[Pending]) -> None:
+        """Have these, which were taken last, at the front again."""
+        self.items.extendleft(reversed(items))
+        size = sum(map(size_of, items))
+        self.bytes += size
+
+    def take(self, count: int, room: int) -> list[Pending]:
+        """Up to `count` items, about `room` bytes in all, oldest first."""
+        taken: list[Pending] = []
+        while len(taken) < count and room > 0:
+            try:
+                item = self.items.popleft()
+            except IndexError:
+                self.bytes = 0
+                break
+            size = size_of(item)
+            room -= size
+            self.bytes -= size
+            taken.append(item)
+        return taken
+
+    def wake(self) -> None:
+        """Let `rest` return."""
+        self._wake.put(None)
+
+    def expect(self, level: int) -> None:
+        """Have `attend` called when more than `level` bytes wait."""
+        self._level = min(level, self.limit)
+
+    def resize(self, limit: int) -> None:
+        """Hold at most `limit` bytes from the next item on."""
+        self.limit = min(limit, sys.maxsize)
+        self.expect(self._level)
+
+    def rest(self, timeout: float | None, level: int) -> None:
+        """Wait until `wake`, until more than `level` bytes are here, or `timeout` seconds."""
+        self.expect(level)
+        if self.items if level == ANY else self.limit > level < self.bytes:
+            timeout = 0.0
+        try:
+            self._wake.get(timeout=None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+            while True:
+                self._wake.get_nowait()
+        except Empty:
+            pass
+
+
+prefer(Queue, "put", "take")
+if native is not None:
+    native.use_queue(size_of, Record)

@@ -1,0 +1,5 @@
+"""Values as people read them, shared by the viewer, the notebook and the command line.
+
+shapes  recognises conversations, documents and other common shapes
+html    draws values as HTML
+"""

@@ -1,0 +1,9 @@
+"""Durability: the files in which records survive their process.
+
+journal         the writer: open calls and undelivered records, in a mapped file
+journal_reader  the reader of journals that dead processes left
+disk_queue      records on disk, in order, when memory has no room for them
+quarantine      refused records and damaged files, kept for a person to look at
+recovery        finds and delivers the files that dead processes left
+directories     where these files are, and the locks on them
+"""

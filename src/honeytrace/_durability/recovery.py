@@ -1,0 +1,291 @@
+"""What processes that died have left in their journals, delivered after all.
+
+A journal belongs to the living: only a file whose lock can be had is read, by `_reader`, or by
+`_spill` where it is what memory had no room for. A file that cannot be read, or not wholly, is set
+aside in `damaged/` beside it; a record that is refused, in `refused/`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from .._delivery.queue import size_of
+from .._lazy import logger
+from .._record.record import Item, Record
+from ..sinks import Delivery
+from .directories import candidates, lock, owned
+from .disk_queue import HEADER, MAGIC, SUFFIX, begin, frames
+from .journal import DamagedError
+from .journal_reader import Reader
+from .quarantine import refused, set_aside, set_file_aside
+
+BATCH_ITEMS, BATCH_BYTES = 500, 4_000_000
+_LEFT = (".journal", SUFFIX)
+
+Deliver = Callable[[list[Item]], "Delivery | None"]
+"""Takes a batch and tells its fate; None: all was delivered. After an exception none of it was."""
+
+
+class AwayError(ConnectionError):
+    """The destination takes no more just now; it may have asked to wait `retry_after` seconds."""
+
+    def __init__(self, fate: Delivery) -> None:
+        super().__init__(fate.why or "the destination takes no more just now")
+        self.retry_after = fate.retry_after
+
+
+@dataclass
+class Recovered:
+    """What a recovery found."""
+
+    journals: int = 0
+    records: int = 0
+    """Calls and updates delivered, the interrupted among them."""
+    interrupted: int = 0
+    """Calls that were running when their process died."""
+    refused: int = 0
+    """Calls and updates that the destination does not take."""
+    damaged: int = 0
+    """Entries that cannot be read; their files are kept in `damaged/`."""
+
+
+def recover_all(journal: str, deliver: Deliver, found: Recovered | None = None) -> Recovered:
+    """`recover` in every directory where journals may be that were meant to be in `journal`."""
+    found = found or Recovered()
+    before = found.refused
+    try:
+        return _everywhere(journal, recover, deliver, found)
+    finally:
+        if found.refused > before:
+            logger.warning(
+                "honeytrace: of what the dead have left, %d refused: `honeytrace refused` says why",
+                found.refused - before,
+            )
+
+
+def retry_refused(journal: str, deliver: Deliver) -> Recovered:
+    """Deliver what was set aside there once more; what is refused again stays. Raises likewise."""
+
+    def retry(directory: str, deliver: Deliver, found: Recovered) -> Recovered:
+        _drain(_Refused(directory), deliver, lambda item, reason: False, found)
+        return found
+
+    return _everywhere(journal, retry, deliver, Recovered())
+
+
+def _everywhere(
+    journal: str,
+    act: Callable[[str, Deliver, Recovered], Recovered],
+    deliver: Deliver,
+    found: Recovered,
+) -> Recovered:
+    failures: list[Exception] = []
+    for directory in candidates(journal):
+        try:
+            act(directory, deliver, found)
+        except Exception as error:  # noqa: BLE001, PERF203 - one directory never costs another
+            _heed(error)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return found
+
+
+def recover(directory: str, deliver: Deliver, found: Recovered | None = None) -> Recovered:
+    """Deliver what dead processes left in `directory`, each journal in order of start; remove it.
+
+    What `deliver` leaves over or raises ends the recovery of a journal, and is raised once the
+    others had their turn; what was not delivered stays for the next one. A batch may come again,
+    with the same ids, if the process dies right after its delivery. Any number of processes may
+    recover at once. Counts go on in `found`. Raises AwayError, and what `deliver` does.
+    """
+    found = found or Recovered()
+    try:
+        names = os.listdir(owned(directory))
+    except FileNotFoundError:
+        return found
+    except OSError as error:  # somebody else's: nothing in it is ours
+        logger.debug("honeytrace recovers nothing in %s: %s", directory, error)
+        return found
+    # what a process spilled is older than what is in its journal
+    names.sort(key=lambda name: (name.endswith(".journal"), name))
+    paths = [os.path.join(directory, name) for name in names if name.endswith(_LEFT)]
+    before = found.records
+    failed = _recover_files(paths, deliver, found)
+    if failed and found.records > before:  # the destination is there: a lone record is suspect
+        failed = _recover_files(failed, deliver, found)
+    if failed:
+        raise next(iter(failed.values()))
+    return found
+
+
+def _recover_files(
+    paths: Iterable[str], deliver: Deliver, found: Recovered
+) -> dict[str, Exception]:
+    """The files that could not be recovered, and why."""
+    failed: dict[str, Exception] = {}
+    for path in paths:
+        try:
+            _recover_file(path, deliver, found)
+        except Exception as error:  # noqa: BLE001, PERF203 - one file never costs another
+            _heed(error)
+            failed[path] = error
+    return failed
+
+
+def _heed(error: Exception) -> None:
+    """Go no further where the destination asks to wait."""
+    if isinstance(error, AwayError) and error.retry_after:
+        raise error
+
+
+def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
+    try:
+        # a pipe of that name would make us wait for its writer
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        set_file_aside(path, str(error))
+        found.damaged += 1
+        return
+    _held.add(fd)
+    try:
+        status = os.fstat(fd)
+        regular = stat.S_ISREG(status.st_mode)
+        if status.st_uid != os.geteuid():
+            return
+        if regular and not (lock(fd) and os.fstat(fd).st_nlink):
+            return
+        try:
+            if not regular:
+                raise DamagedError("it is no regular file")
+            left = _Spilled(fd) if path.endswith(SUFFIX) else Reader(fd)
+            found.journals += 1
+            _drain(left, deliver, partial(_keep, os.path.dirname(path)), found)
+        except DamagedError as reason:
+            set_file_aside(path, str(reason))
+            found.damaged += 1
+        else:
+            os.unlink(path)
+    finally:
+        _held.discard(fd)
+        os.close(fd)
+
+
+_held: set[int] = set()
+"""Files that are being recovered; a forked child lets go of them, else their locks outlive us."""
+
+
+def forget() -> None:
+    """In a forked child: what is being recovered is the parent's."""
+    while _held:
+        os.close(_held.pop())
+
+
+class _Left(Protocol):
+    """A file that a dead process left. `damaged` is how many entries of it could not be read."""
+
+    damaged: int
+
+    def items(self) -> Iterator[tuple[int, Item]]:
+        """Each that can be read, with its place."""
+
+    def free(self, places: Sequence[int]) -> None:
+        """What stood there is settled: the next recovery need not repeat it."""
+
+
+def _drain(
+    left: _Left, deliver: Deliver, keep: Callable[[Item, str], bool], found: Recovered
+) -> None:
+    """Deliver everything; raises DamagedError at the end where something could not be read.
+
+    `keep` is told what is refused, and says whether it need not stay where it is.
+    """
+    batch: dict[int, Item] = {}
+    room = BATCH_BYTES
+
+    def ship() -> None:
+        fate = deliver(list(batch.values())) or Delivery()
+        waits = set(map(id, fate.retry))
+        kept = {id(item): keep(item, reason) for item, reason in fate.refused}
+        settled = [place for place, item in batch.items() if id(item) not in waits]
+        left.free([place for place in settled if kept.get(id(batch[place]), True)])
+        found.refused += len(kept)
+        found.records += len(settled) - len(kept)
+        found.interrupted += sum(_was_running(batch[place]) for place in settled)
+        if fate.retry:
+            raise AwayError(fate)
+
+    for place, item in left.items():
+        batch[place] = item
+        room -= size_of(item)
+        if len(batch) == BATCH_ITEMS or room <= 0:
+            ship()
+            batch, room = {}, BATCH_BYTES
+    if batch:
+        ship()
+    if left.damaged:
+        raise DamagedError(f"{left.damaged} entries cannot be read; the others were recovered")
+
+
+def _keep(directory: str, item: Item, reason: str) -> bool:
+    set_aside(directory, item, reason)
+    return True
+
+
+def _was_running(item: Item) -> bool:
+    return isinstance(item, Record) and item.end_time is None
+
+
+class _Refused:
+    """What is set aside in a directory."""
+
+    damaged = 0
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._paths: list[str] = []
+
+    def items(self) -> Iterator[tuple[int, Item]]:
+        for each in refused(self._directory):
+            self._paths.append(each.path)
+            yield len(self._paths) - 1, each.item
+
+    def free(self, places: Sequence[int]) -> None:
+        for place in places:
+            with suppress(FileNotFoundError):  # it was retried by two at once
+                os.unlink(self._paths[place])
+
+
+class _Spilled:
+    """A segment of a queue that memory had no room for; a place in it is where an item ends."""
+
+    def __init__(self, fd: int) -> None:
+        self.damaged = 0
+        self._fd = fd
+        self._begin = begin(fd)
+        self._ends: deque[int] = deque()
+
+    def items(self) -> Iterator[tuple[int, Item]]:
+        for item, end in frames(self._fd, self._begin):
+            if item is None:
+                self.damaged += 1
+            else:
+                self._ends.append(end)
+                yield end, item
+
+    def free(self, places: Sequence[int]) -> None:
+        """The header knows one place, up to which everything is settled."""
+        settled, done = set(places), 0
+        while self._ends and self._ends[0] in settled:
+            done = self._ends.popleft()
+        if done:
+            os.pwrite(self._fd, HEADER.pack(MAGIC, done), 0)

@@ -1,0 +1,100 @@
+"""Where sessions go under a configuration, and where they are found again."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from .._config import Config
+from .._lazy import logger
+
+if TYPE_CHECKING:
+    from ..lookup.remote import Remote
+    from ..sinks import Sink
+    from ..store import Store
+
+
+class Destination:
+    """A store, the API, or a sink of the program's own.
+
+    `memory` has everything where nothing is to be written. It goes on from `before`, as do readers.
+    """
+
+    def __init__(self, config: Config, memory: bool, before: Destination | None) -> None:
+        self._config = config
+        self.memory = None
+        if memory or config.store == ":memory:":
+            from ..store.memory import MemoryStore
+
+            self.memory = (before and before.memory) or MemoryStore()
+        # shared, since sessions that were found before read on in theirs
+        self._readers: dict[str, Store] = before._readers if before else {}
+        self._reader_lock: Any = before._reader_lock if before else threading.RLock()
+        self._file: tuple[int, int] | None = None
+
+    def sink(self, damage: Exception | None = None) -> Sink:
+        """A way there; `damage` is what made the last one unusable."""
+        from ..sinks.store import StoreSink
+
+        if self._config.sink is not None:
+            return self._config.sink  # type: ignore[no-any-return]
+        if self.memory is not None:
+            return StoreSink(self.memory)
+        if self._config.api_key:
+            from ..sinks.api import ApiSink
+
+            return ApiSink(self._config)
+        return StoreSink(self._open_store(damage))
+
+    def _open_store(self, damage: Exception | None) -> Store:
+        from pathlib import Path
+
+        from ..store._connection import identity, set_aside, store_error
+        from ..store.sqlite import SQLiteStore
+
+        path = Path(self._config.store)
+        if damage is not None and identity(path) == self._file:  # else another process did it
+            kept = set_aside(path)
+            logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
+        try:
+            store, warning = SQLiteStore.open(path)
+        except OSError as error:  # something on the way to the file
+            raise store_error(error, path) from error
+        self._file = identity(path)
+        if warning:
+            logger.warning("honeytrace: %s", warning)
+        return store
+
+    def reader(self) -> Store | None:
+        """The store to look sessions up in; None while there is none."""
+        path = self._config.store
+        if self.memory is not None:
+            return self.memory
+        with self._reader_lock:
+            if path not in self._readers and os.path.exists(path):
+                from ..store.sqlite import SQLiteStore
+
+                self._readers[path] = SQLiteStore(path, readonly=not os.access(path, os.W_OK))
+            return self._readers.get(path)
+
+    def close(self) -> None:
+        """Close the stores that lookup has opened; the next lookup opens its own again."""
+        with self._reader_lock:
+            for path in list(self._readers):
+                self._readers.pop(path).close()
+
+    def remote(self) -> Remote | None:
+        """The API to look sessions up in; None while sessions do not go there."""
+        if self.memory is not None or not self._config.api_key:
+            return None
+        from ..lookup.remote import Remote
+
+        return Remote(self._config)
+
+    def where(self) -> str:
+        """Where sessions are stored, for a message."""
+        if self.memory is not None:
+            return "memory"
+        api = f" or at {self._config.server_url}" if self._config.api_key else ""
+        return self._config.store + api

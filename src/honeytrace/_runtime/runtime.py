@@ -1,0 +1,341 @@
+"""The one mutable global: what is configured, and all that is at work by it.
+
+Nothing runs until the first session is recorded; then the environment is read, unless `configure`
+was called before. Capture knows this module only through the functions it leaves in `hot`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .. import _config
+from .._capture.context import HOT, current, discard, hot
+from .._capture.exceptions import error_text
+from .._capture.sampling import Sampler
+from .._capture.session import Session, as_mapping, as_text
+from .._config import Config
+from .._delivery.flusher import Flusher
+from .._delivery.stats import FlushResult, Stats
+from .._durability.journal import Slot
+from .._interrupts import interrupts
+from .._lazy import logger, ready
+from .._record.record import MERGED, Item, Update
+from ..errors import ConfigurationError
+from . import process
+from .destination import Destination
+from .keeper import Keeper
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .settings import Settings
+
+
+class Runtime:
+    """A configuration at work. What `before` had pending, in memory and in its books goes along."""
+
+    def __init__(
+        self, config: Config, *, memory: bool = False, before: Runtime | None = None
+    ) -> None:
+        # not for `import honeytrace`: compiled patterns, and datetime
+        from .._snapshot.redact import redactor
+        from .._snapshot.snapshotter import Limits, Snapshotter
+
+        ready()
+        process.prepare_for_forks()
+        self.config = config
+        place = before.destination if before else None
+        self.destination: Destination = Destination(config, memory, place)
+        self.redactor = redactor(config.redact)
+        limits = Limits(config.max_bytes, config.max_depth, config.max_items)
+        self.snapshotter = Snapshotter(limits, self.redactor)
+        self.sampler = Sampler(config)
+        self.left_out = 0 if before is None else before.sampled_out
+        self.capture: Callable[[Session | Update], None] | None = before.capture if before else None
+        """Takes everything in place of the queue, where a test asked for it."""
+        make_sink = self.destination.sink
+        self.flusher: Flusher = (
+            before.flusher if before else Flusher(config, make_sink, process.outlive_worker)
+        )
+        older = before.keeper if before else None
+        self.keeper: Keeper = Keeper(config, self.flusher, make_sink, _lock, older)
+
+    @property
+    def sampled_out(self) -> int:
+        return self.left_out + self.sampler.left_out
+
+    def finish(self) -> None:
+        """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left.
+
+        What is recorded afterwards has a journal of its own.
+        """
+        deadline = time.monotonic() + self.config.exit_timeout
+        self.keeper.end()
+        self.flusher.finish(self.config.exit_timeout)
+        self.keeper.join(deadline - time.monotonic())
+        self.destination.close()
+        if self.keeper.journal is not None:
+            self.keeper.retire()
+            self.wire_journal()
+
+    def redact(self, text: str) -> str:
+        return text if self.redactor is None else self.redactor.text(text)
+
+    def wire(self) -> None:
+        """Let capture record through this runtime."""
+        hot.sample = self.sampler
+        hot.submit = self.capture or self.flusher.queue.put
+        hot.keep = self.capture or self.flusher.queue.keep
+        hot.encode = self.snapshotter.encode
+        hot.redact = self.redact
+        hot.session_name = self.config.session_name
+        hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
+        hot.on = self.config.enabled
+        self.wire_journal()
+        from .._capture import threads as _threads  # 4 ms of concurrent.futures
+
+        if self.config.propagate_threads:
+            _threads.install()
+        else:
+            _threads.uninstall()
+
+    def wire_journal(self) -> None:
+        """Have the journal hear of what begins."""
+        if self.destination.memory is None and self.capture is None:
+            self.keeper.wire()
+        else:
+            hot.opened = discard
+
+
+_lock = threading.RLock()
+_runtime: Runtime | None = None
+_arguments: dict[str, Any] = {}
+
+
+def configure(**settings: Unpack[Settings]) -> None:
+    """Set how sessions are recorded; docs/configuration.md tells of every setting.
+
+    Settings given before stay as they were; None takes one back to the environment or its default.
+    What is pending is delivered first, under the old configuration, for at most its `exit_timeout`
+    seconds; what is left then goes by the new one. Raises ConfigurationError.
+    """
+    global _runtime
+    with _lock:
+        arguments = {**_arguments, **settings}
+        config = _config.load(arguments)
+        while True:
+            old = _runtime
+            new = Runtime(config, memory=_in_memory(arguments), before=old)
+            if _runtime is old:  # else a signal handler has recorded meanwhile
+                break
+        if old is not None:
+            old.flusher.flush(old.config.exit_timeout, patient=False)
+        _arguments.update(settings)
+        _runtime = new
+        new.flusher.serve(config, new.destination.sink)
+        new.wire()
+        if old is not None:
+            old.keeper.end()
+            old.keeper.retire()
+
+
+def _in_memory(arguments: Mapping[str, Any]) -> bool:
+    """Under pytest nothing is written and nobody is called unless it was asked for."""
+    asked = ("store", "sink", "api_key", "server_url")
+    return _config.under_test() and not any(
+        arguments.get(name) or os.environ.get(f"HONEYTRACE_{name.upper()}") for name in asked
+    )
+
+
+def runtime() -> Runtime:
+    """The runtime, configured from the environment if nobody did."""
+    global _runtime
+    if _runtime is None:
+        with _lock:
+            if _runtime is None:
+                try:
+                    configure()
+                except ConfigurationError as error:
+                    logger.warning("honeytrace records nothing: %s", error)
+                    _runtime = Runtime(Config(enabled=False, store=":memory:"))
+                    _runtime.wire()
+    assert _runtime is not None
+    return _runtime
+
+
+def _first_sample(rate: float | None) -> Callable[[Session], None] | None:
+    sampler = runtime().sampler
+    return sampler(rate) if hot.on else discard
+
+
+def _first_opened(s: Session) -> Slot | None:
+    runtime().wire_journal()
+    slot: Slot | None = hot.opened(s)
+    return slot
+
+
+def _update(session_id: str, fields: Mapping[str, Any]) -> None:
+    rt = runtime()
+    try:
+        update = Update(session_id, {name: _encoded(rt, name, fields[name]) for name in fields})
+        journal = rt.keeper.ensure()
+        slot = None if journal is None else journal.noted(update)
+        if slot is not None:
+            rt.flusher.encoder.slots[id(update)] = slot
+        (rt.capture or rt.flusher.queue.add)(update)
+    except Exception as error:
+        if interrupts(error):
+            raise
+        logger.warning("honeytrace could not record an update", exc_info=True)
+
+
+def _encoded(rt: Runtime, name: str, value: Any) -> bytes:
+    if name in MERGED:
+        value = as_mapping(value)
+    elif name == "error":
+        text = error_text(value) if isinstance(value, BaseException) else str(value)
+        value = rt.redact(text)
+    elif name == "children_ids":
+        value = list(value)
+    return rt.snapshotter.encode(value, [], name)
+
+
+def unconfigured() -> None:
+    """The state at import: the first session configures."""
+    global _runtime
+    _runtime = None
+    _arguments.clear()
+    hot.on, hot.rate = True, -1.0
+    hot.sample, hot.update = _first_sample, _update
+    hot.opened = _first_opened
+    hot.submit = hot.keep = lambda session: runtime().flusher.queue.put(session)
+    hot.encode = lambda value, masked, name: runtime().snapshotter.encode(value, masked, name)
+    hot.redact = lambda text: runtime().redact(text)
+
+
+def flush(timeout: float | None = None) -> FlushResult:
+    """Deliver everything recorded so far, for at most `timeout` seconds (default: 10).
+
+    The result is true when everything accepted so far was delivered, and carries the counts.
+    """
+    if _runtime is None:
+        return FlushResult(True, 0, 0, 0, 0)
+    return _runtime.flusher.flush(10.0 if timeout is None else timeout)
+
+
+async def aflush(timeout: float | None = None) -> FlushResult:
+    """`flush` for asyncio: the event loop goes on meanwhile."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    # a pool of its own: the default one may be full of the program's work
+    pool = ThreadPoolExecutor(1, "honeytrace-aflush")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, flush, timeout)
+    finally:
+        pool.shutdown(wait=False)
+
+
+def shutdown(timeout: float | None = None) -> FlushResult:
+    """Flush for at most `timeout` seconds (default: `exit_timeout`), and end the flush thread.
+
+    The end of the process does so by itself. What is recorded afterwards starts the thread anew.
+    """
+    if _runtime is None:
+        return FlushResult(True, 0, 0, 0, 0)
+    return _runtime.flusher.stop(_runtime.config.exit_timeout if timeout is None else timeout)
+
+
+def stats() -> Stats:
+    """The books: recorded = delivered + pending + journalled + refused + dropped, at any moment."""
+    if _runtime is None:
+        return Stats(refused={}, dropped={})
+    return _runtime.flusher.stats()._replace(
+        sampled_out=_runtime.sampled_out,
+        cut=_runtime.sampler.cut,
+        unprotected=_runtime.keeper.unprotected,
+    )
+
+
+def pending(session_id: str | None = None) -> list[Item]:
+    """What this process has recorded and not delivered: what runs around here, then what waits.
+
+    Of what memory had no room for, only what is in the tree of this session.
+    """
+    rt = runtime()
+    found: list[Item] = []
+    running: Any = current.get()
+    while isinstance(running, Session):
+        if not running._end:
+            found.insert(0, running._so_far(rt.config.project, rt.config.source))
+        running = running._parent
+    return found + rt.flusher.pending(session_id)
+
+
+@contextmanager
+def captured(
+    settings: Mapping[str, Any], capture: Callable[[Runtime, Session | Update], None]
+) -> Iterator[None]:
+    """Have `capture` take what is recorded, at once and in memory; then all is as before.
+
+    The environment does not count here, and `configure` in the block has its effect in it alone.
+    """
+    global _runtime
+    before, arguments = _runtime, _arguments.copy()
+    values = {name: getattr(hot, name) for name in HOT}
+    inside = Runtime(_config.load(settings, {}), memory=True)
+    inside.capture = lambda item: capture(runtime(), item)
+    _runtime = inside
+    _arguments.update({"store": ":memory:", **settings})
+    inside.wire()
+    try:
+        yield
+    finally:
+        _runtime = before
+        _arguments.clear()
+        _arguments.update(arguments)
+        for name, value in values.items():
+            setattr(hot, name, value)
+        if before is None or not before.config.propagate_threads:
+            from .._capture import threads as _threads
+
+            _threads.uninstall()
+
+
+def _renew() -> None:
+    """In a forked child: the parent delivers what it has; the child starts empty, with locks and
+    ids of its own."""
+    global _lock, _runtime
+    _lock = threading.RLock()
+    hot.reseed()
+    if _runtime is not None:
+        _runtime.flusher.forget()
+        capture = _runtime.capture
+        _runtime = Runtime(_runtime.config, memory=_runtime.destination.memory is not None)
+        _runtime.capture = capture
+        _runtime.wire()
+
+
+def update_session(session_id: str, **fields: Any) -> None:
+    """Add to a session that has ended, wherever it was recorded.
+
+    Takes the fields `Session.update` takes. Mapping fields merge, the rest replaces; the update is
+    delivered after its session. Raises TypeError for a field there is not.
+    """
+    unknown = sorted(set(fields) - set(_UPDATABLE))
+    if unknown:
+        raise TypeError(f"update_session() has no field {unknown}; it has {_UPDATABLE}")
+    given = {name: value for name, value in fields.items() if value is not None}
+    if given and runtime().config.enabled:
+        _update(as_text(session_id), given)
+
+
+_UPDATABLE = Session.update.__code__.co_varnames[1 : 1 + Session.update.__code__.co_kwonlyargcount]
+
+process.watch(lambda: _runtime, _renew)
+unconfigured()

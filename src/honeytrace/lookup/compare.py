@@ -1,0 +1,249 @@
+"""Two runs of the same pipeline, side by side: what was added, removed or changed, and where.
+
+Children are paired by name: first those with equal inputs, then in order of start. So neither a
+call more, nor threads that started in another order, make everything after them look changed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+from typing import Any, Literal
+
+import orjson
+
+from .recorded import RecordedSession
+from .tree import Place
+
+__all__ = ["Change", "Comparison", "Pair", "compare"]
+
+Kind = Literal["added", "removed", "changed"]
+Couple = tuple["RecordedSession | None", "RecordedSession | None"]
+
+COMPARED = ("session_name", "status", "error", "config", "inputs", "outputs", "metrics")
+"""The fields in which a change counts; times differ always."""
+
+MOST_CHANGES = 100
+"""Of one session; more are not told."""
+
+_ALIGNED = 500
+"""Longer lists are compared item by item, since aligning takes quadratic time."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that differs; `path` reads as in Python: `outputs.result[2].text`.
+
+    `before` is None where the value was added, `after` where it was removed. The index in a path
+    is that of the list it is in: the one before for what was removed, else the one after.
+    """
+
+    path: str
+    kind: Kind
+    before: Any
+    after: Any
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, under the names of the fields."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A session of the one run and what corresponds to it in the other, if anything does.
+
+    `changes` has at most `MOST_CHANGES`; `depth` counts levels below the two that are compared.
+    """
+
+    status: Literal["same", "changed", "added", "removed"]
+    place: Place
+    before: RecordedSession | None
+    after: RecordedSession | None
+    changes: Sequence[Change] = field(default=())
+
+    @property
+    def session_name(self) -> str:
+        """The name of both, or that of the later one."""
+        session = self.after or self.before
+        assert session is not None
+        return session.session_name
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; of the sessions themselves id, status and duration in milliseconds."""
+        return {
+            "status": self.status,
+            "depth": self.place.depth,
+            "session_name": self.session_name,
+            "before": _in_short(self.before),
+            "after": _in_short(self.after),
+            "changes": [change.to_dict() for change in self.changes],
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every session of both trees, in the order in which one draws them; the first is the roots."""
+
+    pairs: Sequence[Pair]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many pairs are the same, changed, added, removed."""
+        counts = {"same": 0, "changed": 0, "added": 0, "removed": 0}
+        for pair in self.pairs:
+            counts[pair.status] += 1
+        return counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: `{"counts": {…}, "sessions": […]}`."""
+        return {"counts": self.counts, "sessions": [pair.to_dict() for pair in self.pairs]}
+
+
+def compare(before: RecordedSession, after: RecordedSession) -> Comparison:
+    """The two sessions and everything inside them, paired."""
+    before_inside, after_inside = _children(before), _children(after)
+    pairs = []
+    stack: list[tuple[Couple, Place]] = [((before, after), Place(0, True))]
+    while stack:
+        (old, new), place = stack.pop()
+        pairs.append(_pair(old, new, place))
+        olds = before_inside.get(old.session_id, []) if old else []
+        news = after_inside.get(new.session_id, []) if new else []
+        couples = _matched(olds, news)[::-1]
+        stack += [(each, Place(place.depth + 1, n == 0)) for n, each in enumerate(couples)]
+    return Comparison(pairs)
+
+
+def _children(top: RecordedSession) -> dict[str, list[RecordedSession]]:
+    """Everything in the tree by the id of its parent."""
+    inside: dict[str, list[RecordedSession]] = defaultdict(list)
+    above: list[str] = []
+    for session, place in top.walk():
+        del above[place.depth :]
+        if above:
+            inside[above[-1]].append(session)
+        above.append(session.session_id)
+    return inside
+
+
+def _matched(olds: list[RecordedSession], news: list[RecordedSession]) -> list[Couple]:
+    """Siblings coupled, in the later order; what was removed comes after what it came after."""
+    partners: dict[RecordedSession, RecordedSession] = {}
+    left = set(olds)
+    for key in (_call, _name):
+        waiting = defaultdict(list)
+        for old in reversed(olds):
+            if old in left:
+                waiting[key(old)].append(old)
+        for new in news:
+            if new not in partners and waiting[key(new)]:
+                partners[new] = waiting[key(new)].pop()
+                left.discard(partners[new])
+    after = {old: new for new, old in partners.items()}
+    removed: dict[RecordedSession | None, list[Couple]] = defaultdict(list)
+    last = None
+    for old in olds:
+        if old in left:
+            removed[last].append((old, None))
+        else:
+            last = after[old]
+    couples = removed[None]
+    for new in news:
+        couples += [(partners.get(new), new), *removed[new]]
+    return couples
+
+
+def _call(session: RecordedSession) -> object:
+    return session.session_name, orjson.dumps(session.inputs, option=orjson.OPT_SORT_KEYS)
+
+
+def _name(session: RecordedSession) -> object:
+    return session.session_name
+
+
+def _pair(old: RecordedSession | None, new: RecordedSession | None, place: Place) -> Pair:
+    if old is None or new is None:
+        return Pair("added" if old is None else "removed", place, old, new)
+    found: list[Change] = []
+    for name in COMPARED:
+        changes = _changes(name, getattr(old, name), getattr(new, name))
+        found += islice(changes, MOST_CHANGES - len(found))
+    return Pair("changed" if found else "same", place, old, new, found)
+
+
+Differs = tuple[str, "Kind", Any, Any]
+
+
+def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
+    """Where two JSON values differ. Without recursion: they may be nested a thousand deep."""
+    stack: list[Differs] = [(path, _kind(before, after), before, after)]
+    while stack:
+        path, kind, before, after = stack.pop()
+        if kind == "changed" and before == after:
+            continue
+        elif kind != "changed":
+            yield Change(path, kind, before, after)
+        elif isinstance(before, dict) and isinstance(after, dict):
+            stack += [*_in_objects(path, before, after)][::-1]
+        elif isinstance(before, list) and isinstance(after, list):
+            stack += [*_in_lists(path, before, after)][::-1]
+        else:
+            yield Change(path, kind, before, after)
+
+
+def _kind(before: Any, after: Any) -> Kind:
+    """Of a field that both have, where None is none."""
+    if before is None and after is not None:
+        return "added"
+    return "removed" if after is None and before is not None else "changed"
+
+
+def _in_objects(
+    path: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Differs]:
+    for key in dict.fromkeys((*before, *after)):
+        at = f"{path}.{key}" if key.isidentifier() else f"{path}[{json.dumps(key)}]"
+        kind: Kind = "changed" if key in before and key in after else "removed"
+        kind = kind if key in before else "added"
+        yield at, kind, before.get(key), after.get(key)
+
+
+def _in_lists(path: str, before: Sequence[Any], after: Sequence[Any]) -> Iterator[Differs]:
+    for old, new in _aligned(before, after):
+        if old is None or new is None:
+            kind: Kind = "added" if old is None else "removed"
+        else:
+            kind = "changed"
+        yield (
+            f"{path}[{old if new is None else new}]",
+            kind,
+            None if old is None else before[old],
+            None if new is None else after[new],
+        )
+
+
+def _aligned(
+    before: Sequence[Any], after: Sequence[Any]
+) -> Iterator[tuple[int | None, int | None]]:
+    """The indices of items that are not equal: what was replaced side by side, the rest alone."""
+    blocks: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(before), 0, len(after))]
+    if len(before) != len(after) and max(len(before), len(after)) <= _ALIGNED:
+        old, new = ([orjson.dumps(item) for item in items] for items in (before, after))
+        blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for tag, start, end, new_start, new_end in blocks:
+        if tag != "equal":
+            yield from zip_longest(range(start, end), range(new_start, new_end))
+
+
+def _in_short(session: RecordedSession | None) -> dict[str, Any] | None:
+    if session is None:
+        return None
+    return {
+        "session_id": session.session_id,
+        "status": session.status,
+        "duration": session.duration,
+    }

@@ -1,0 +1,167 @@
+"""Shapes: what people would call a conversation or documents is found, and all else stays JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from honeytrace._display.shapes import Document, Message, Part, parts
+
+LONG = "A sentence that is longer than a mere value would be."
+
+
+def one(value: Any) -> Part:
+    (part,) = parts({"x": value})
+    assert (part.key, part.value) == ("x", value)
+    return part
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([{"role": "user", "content": "hi"}], Message("user", "hi", {})),
+        ({"role": "assistant", "content": "hi"}, Message("assistant", "hi", {})),
+        ([{"type": "human", "content": "hi"}], Message("user", "hi", {})),
+        ([{"type": "ai", "content": "", "id": None}], Message("assistant", "", {})),
+        ([{"role": "model", "parts": [{"text": "hi"}]}], Message("assistant", "hi", {})),
+        (
+            [{"role": "user", "content": [{"type": "text", "text": "a"}, "b"]}],
+            Message("user", "a\n\nb", {}),
+        ),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": "…"}]}],
+            Message("user", "", {"content": [{"type": "image_url", "image_url": "…"}]}),
+        ),
+        (
+            [{"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}],
+            Message("assistant", "", {"tool_calls": [{"id": "c"}]}),
+        ),
+        (
+            [{"__type__": "Turn", "role": "tool", "content": "42", "name": "add"}],
+            Message("tool", "42", {"name": "add"}),
+        ),
+        (
+            [{"index": 0, "message": {"role": "assistant", "content": "yes"}}],
+            Message("assistant", "yes", {}),
+        ),
+    ],
+)
+def test_messages_of_every_house(value: Any, message: Message) -> None:
+    """OpenAI's, Anthropic's, Google's and LangChain's turns are told as one and the same."""
+    part = one(value)
+    assert part.kind == "chat"
+    assert list(part.messages) == [message]
+
+
+def test_conversation_inside_a_request() -> None:
+    """Messages beside a model's settings are found, the system prompt first, and the rest kept."""
+    request = {
+        "model": "small",
+        "messages": [{"role": "user", "content": "hi"}],
+        "system": "Be brief.",
+    }
+    chat, rest = parts({"request": request})
+    assert (chat.key, chat.kind) == ("request.messages", "chat")
+    assert [(m.role, m.text) for m in chat.messages] == [("system", "Be brief."), ("user", "hi")]
+    assert (rest.key, rest.kind, rest.value) == ("request", "json", {"model": "small"})
+
+
+@pytest.mark.parametrize(
+    ("value", "document"),
+    [
+        ([{"text": "t", "title": "T", "score": 0.5}], Document("t", "T", 0.5, {})),
+        (
+            [{"page_content": "t", "metadata": {"source": "a.md", "page": 3}}],
+            Document("t", "a.md", None, {"metadata": {"source": "a.md", "page": 3}}),
+        ),
+        (
+            [[{"page_content": "t", "metadata": {}}, 0.25]],
+            Document("t", "", 0.25, {"metadata": {}}),
+        ),
+        ([{"topic": "exceptions", "text": "t"}], Document("t", "exceptions", None, {})),
+        ([{"id": 7, "content": "t", "lang": "en"}], Document("t", "7", None, {"lang": "en"})),
+        ([LONG], Document(LONG, "", None, {})),
+    ],
+)
+def test_documents_of_every_retriever(value: Any, document: Document) -> None:
+    """A text under one of its usual names, what it is called, how well it fits, and the rest."""
+    part = one(value)
+    assert part.kind == "documents"
+    assert list(part.documents) == [document]
+
+
+def test_the_marker_of_a_cut_list_is_no_document() -> None:
+    """What the snapshot left out is not taken for a document or a message."""
+    cut = "…[cut 90 items]"
+    assert len(one([{"text": "a"}, cut]).documents) == 1
+    assert len(one([{"role": "user", "content": "a"}, cut]).messages) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        1,
+        True,
+        [],
+        {},
+        [1, 2],
+        ["a", "b"],
+        [{"a": 1}],
+        [{"text": 1}],
+        [{"text": "a"}, 1],
+        [{"role": "user"}],
+        [{"role": "user", "content": "a"}, {"b": 1}],
+        {"type": "object", "content": {}},
+        {"text": "alone"},
+        {"system": "only"},
+        {"messages": []},
+    ],
+)
+def test_everything_else_is_json(value: Any) -> None:
+    """A list is a conversation or documents as a whole or not at all."""
+    assert one(value).kind == "json"
+
+
+def test_text_is_text() -> None:
+    """A string is text, however short."""
+    assert one("").kind == one(LONG).kind == "text"
+
+
+keys = st.sampled_from(
+    [
+        "role",
+        "type",
+        "content",
+        "parts",
+        "text",
+        "messages",
+        "choices",
+        "system",
+        "metadata",
+        "score",
+    ]
+)
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats(0, 1)
+    | st.sampled_from(["human", "user", LONG, "…[cut "]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from("ab"), anything, max_size=2))
+def test_detection_never_fails(fields: dict[str, Any]) -> None:
+    """Whatever JSON there is gets a part for each key, in order, filled as its kind says."""
+    found = parts(fields)
+    assert list(dict.fromkeys(part.key[0] for part in found)) == list(fields)
+    for part in found:
+        assert bool(part.messages) == (part.kind == "chat")
+        assert bool(part.documents) == (part.kind == "documents")
+        assert isinstance(part.value, str) == (part.kind == "text")
