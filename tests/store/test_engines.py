@@ -24,7 +24,12 @@ few = st.sampled_from(["x", "y"])
 moments = st.integers(0, 5).map(lambda number: START + number)
 scalars = st.sampled_from(["x", "7", 7, 0.5, 1, True, None, [1]])
 names = st.sampled_from(["feedback", "metrics", "source", "duration", "start_time", "error"])
-words = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=3).map(" ".join)
+words = st.lists(
+    st.sampled_from(
+        ["red", "green", "blue", "Größe", "東京GPT", "🔥", "??", "\x00ok", 'a"b\\c', "x_y"]
+    ),
+    max_size=3,
+).map(" ".join)
 
 
 FIELDS: tuple[Field, ...] = ("project", "session_name", "source", "status")
@@ -63,6 +68,23 @@ def items(draw: st.DrawFn) -> Item:
     )
 
 
+searches = st.sampled_from(
+    [
+        "red",
+        "green re",
+        "blu",
+        "grosse",
+        "gpt",
+        "京",
+        "東京 🔥",
+        "?",
+        "ok",
+        '"',
+        "b\\c",
+        "x_y",
+        "\\",
+    ]
+)
 queries = st.builds(
     Query,
     project=st.none() | few,
@@ -77,7 +99,7 @@ queries = st.builds(
     root_id=st.none() | ids,
     parent_id=st.none() | ids,
     roots_only=st.booleans(),
-    text=st.sampled_from([None, None, "red", "green re", "blu"]),
+    text=st.none() | searches,
     user=st.sampled_from([None, None, "x", "7"]),
     metric=st.none()
     | st.builds(

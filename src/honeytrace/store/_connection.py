@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import StoreError
 from .errors import RecordRefusedError, StoreBusyError, StoreDamagedError
 from .migrations import APPLICATION_ID, MIGRATIONS, migrate, name, version
-from .search import drop_unusable
+from .search import drop_unusable, register
 
 __all__ = [
     "Connection",
@@ -195,13 +195,15 @@ def _connect(path: Path, how: str, busy_timeout: float) -> sqlite3.Connection:
             f"{path} cannot be used here: this process was forked while the store was being written"
             " to; its next process delivers what is recorded"
         )
-    return sqlite3.connect(
+    conn = sqlite3.connect(
         f"{path.as_uri()}?{how}",
         uri=True,
         timeout=busy_timeout,
         isolation_level=None,
         check_same_thread=False,
     )
+    register(conn)
+    return conn
 
 
 def _make_directory(directory: Path) -> None:

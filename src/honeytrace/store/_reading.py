@@ -33,7 +33,8 @@ _SELECT = f"SELECT {_SELECTED} FROM events"
 _NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
 _OUTLINED = (
     "event_id, parent_id, event_type, event_name, status, start_time, duration,"
-    " substr(error, 1, 200), children_ids"
+    # substr ends at a NUL
+    " CASE WHEN instr(error, char(0)) THEN error ELSE substr(error, 1, 200) END, children_ids"
 )
 
 
@@ -117,7 +118,10 @@ def outline(conn: sqlite3.Connection, root_id: str) -> list[Outline]:
         f"SELECT {_OUTLINED} FROM events WHERE root_id = ? ORDER BY start_time, event_id",
         (root_id,),
     )
-    return [Outline._make((*row[:-1], orjson.loads(row[-1]))) for row in rows]
+    return [
+        Outline._make((*row, error and error[:200], orjson.loads(children)))
+        for *row, error, children in rows
+    ]
 
 
 def arrived(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -12,6 +11,7 @@ from .._lazy import orjson
 from .._record.record import Record, Update, apply, merge
 from . import NEWEST, Arrivals, Field, Metric, NameSummary, Outline, Overview, Query, StoreSize
 from ._figures import Figure, bucketed, summarised
+from ._words import mentions, parts_of, terms
 
 __all__ = ["MemoryStore"]
 
@@ -173,7 +173,7 @@ def _checks(r: Record, q: Query) -> Iterator[bool]:
     yield q.user is None or q.user in _users(r)
     yield q.metric is None or _measures(r, q.metric)
     yield q.before is None or (r.start_time, r.event_id) < q.before
-    yield q.text is None or _mentions(r, q.text)
+    yield q.text is None or mentions(parts_of(r), terms(q.text))
 
 
 def _users(r: Record) -> set[str]:
@@ -194,12 +194,3 @@ def _measures(r: Record, metric: Metric) -> bool:
     name, operator, wanted = metric
     value = orjson.loads(r.metrics or b"{}").get(name)
     return isinstance(value, (int, float)) and _COMPARED[operator](value, wanted)
-
-
-def _mentions(r: Record, text: str) -> bool:
-    parts = (r.event_name.encode(), r.inputs or b"", r.outputs or b"", (r.error or "").encode())
-    have = re.findall(r"\w+", b" ".join(parts).decode().lower())
-    *whole, last = re.findall(r"\w+", text.lower()) or [""]
-    if len(last) == 1:
-        whole.append(last)
-    return set(whole) <= set(have) and any(word.startswith(last) for word in have)

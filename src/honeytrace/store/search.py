@@ -1,82 +1,124 @@
 """Full-text search over name, inputs, outputs and error; inserts never pay for its index.
 
-The index is made by the first search and caught up by each one, from the highest id it holds; what
-it cannot hold (the store is read-only or busy, SQLite has no FTS5) is searched with LIKE, slowly.
-Triggers keep what it does hold in step with updates and deletes. It is contentless: the text itself
-is stored once, in `events`.
+The first search makes the index, and each search catches it up from the highest id it holds. Rows
+that it cannot hold (the store is read-only or busy, SQLite has no FTS5) are read one by one, which
+is slow. Triggers keep the rows it does hold in step with updates and deletes. The index is
+contentless: the text itself is stored once, in `events`.
+
+`_words` says what a word is. FTS5's own tokenizer agrees with it on ASCII texts without escapes;
+every other text is given to FTS5 as its words with spaces in between. `register` gives SQLite the
+functions for that, so another program that changes a row of an indexed store fails.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from functools import lru_cache
 
-__all__ = ["among", "catch_up", "condition", "drop_unusable", "is_behind", "numbers"]
+import orjson
+
+from ._words import Parts, Term, in_json, joined, mentions, terms
+
+__all__ = ["among", "catch_up", "condition", "drop_unusable", "is_behind", "numbers", "register"]
 
 CATCH_UP = 5_000
 """Rows that one transaction adds to the index: a tenth of a second."""
+
+_BLOCK = 64
+"""Rows whose texts are turned into words at a time. Each statement waits for the GIL, which takes
+milliseconds beside a busy thread, so one statement reads as many and another writes them."""
 
 _READ = 200_000
 """Characters of a few rows that are read sooner than the numbers of all that hold a common word."""
 
 Condition = tuple[str, list[object]]
 
-# no spaces between words, hence one token per sentence: only LIKE finds a word in it
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
-)
-_NUMBERS = "SELECT rowid FROM search WHERE search MATCH ?"
+_NUMBERS = "SELECT rowid FROM fulltext WHERE fulltext MATCH ?"
 # the plus keeps SQLite from fetching and sorting every match: it walks the time index instead
 _MATCHING = f"+id IN ({_NUMBERS})"
-_INDEXED = "(SELECT coalesce(max(id), 0) FROM search_docsize)"
+_INDEXED = "(SELECT coalesce(max(id), 0) FROM fulltext_docsize)"
+_PARTS = ("event_name", "error", "inputs", "outputs")
+
+
+def _parts(row: str) -> str:
+    return ", ".join(f"{row}.{name}" for name in _PARTS)
+
+
+def _together(row: str) -> str:
+    """The searched text of a row (`events`, `old`, `new`) as it stands, as one SQL expression."""
+    return " || ' ' || ".join(f"coalesce({row}.{name}, '')" for name in _PARTS)
+
+
+def _is_plain(row: str) -> str:
+    """The condition that FTS5 finds the same words in the text as `_words` does."""
+    # GLOB ends at a NUL, which JSON text never has
+    named = f"instr({row}.event_name || coalesce({row}.error, ''), char(0))"
+    return f"(({_together(row)}) NOT GLOB '*[\\\x7f-\U0010ffff]*' AND NOT {named})"
 
 
 def _text(row: str) -> str:
-    """The text of a row (`events`, `old`, `new`) as one SQL expression."""
-    parts = [f"{row}.event_name", f"coalesce({row}.error, '')"]
-    for column in ("inputs", "outputs"):
-        part = f"coalesce({row}.{column}, '')"
-        # JSON's escapes end words: with "\n" left in, the next line's first word gains an n
-        for escape in (r"\\", r"\n", r"\r", r"\t", r"\f"):
-            part = f"replace({part}, '{escape}', ' ')"
-        parts.append(part)
-    return " || ' ' || ".join(parts)
+    """The text of a row for FTS5, as one SQL expression."""
+    return (
+        f"CASE WHEN {_is_plain(row)} THEN {_together(row)} ELSE honeytrace_words({_parts(row)}) END"
+    )
 
 
-_REMOVE = f"INSERT INTO search (search, rowid, text) VALUES ('delete', old.id, {_text('old')})"
-_HELD = "EXISTS (SELECT 1 FROM search_docsize WHERE id = old.id)"
-_TABLE = "CREATE VIRTUAL TABLE search USING fts5 (text, content = '')"
+_REMOVE = f"INSERT INTO fulltext (fulltext, rowid, text) VALUES ('delete', old.id, {_text('old')})"
+_HELD = "EXISTS (SELECT 1 FROM fulltext_docsize WHERE id = old.id)"
+_TABLE = "CREATE VIRTUAL TABLE fulltext USING fts5 (text, content = '')"
 _CREATE = (
-    "DROP TABLE IF EXISTS search",
+    "DROP TABLE IF EXISTS fulltext",
     _TABLE,
     f"""
-    CREATE TRIGGER search_update AFTER UPDATE OF event_name, error, inputs, outputs ON events
-    WHEN {_text("old")} IS NOT {_text("new")} AND {_HELD}
+    CREATE TRIGGER fulltext_update AFTER UPDATE OF {", ".join(_PARTS)} ON events
+    WHEN ({_parts("old")}) IS NOT ({_parts("new")}) AND {_HELD}
     BEGIN
         {_REMOVE};
-        INSERT INTO search (rowid, text) VALUES (new.id, {_text("new")});
+        INSERT INTO fulltext (rowid, text) VALUES (new.id, {_text("new")});
     END
     """,
-    f"CREATE TRIGGER search_delete AFTER DELETE ON events WHEN {_HELD} BEGIN {_REMOVE}; END",
+    f"CREATE TRIGGER fulltext_delete AFTER DELETE ON events WHEN {_HELD} BEGIN {_REMOVE}; END",
 )
 
 
+def register(conn: sqlite3.Connection) -> None:
+    """Give a connection the functions that the conditions and triggers use."""
+    conn.create_function("honeytrace_words", 4, _words_of, deterministic=True)
+    conn.create_function("honeytrace_mentions", 5, _mentions, deterministic=True)
+
+
+def _words_of(*parts: str | None) -> str:
+    name, error, inputs, outputs = parts
+    return joined((name, error, inputs, outputs))
+
+
+def _mentions(*values: str | None) -> bool:
+    *_, text = values
+    parts: Parts = values[:4]  # type: ignore[assignment]
+    return mentions(parts, _terms(text or ""))
+
+
+@lru_cache(maxsize=16)
+def _terms(text: str) -> list[Term]:
+    return terms(text)
+
+
 def has_fts5(conn: sqlite3.Connection) -> bool:
-    """Whether this SQLite was built with FTS5."""
+    """Return whether this SQLite was built with FTS5."""
     return ("ENABLE_FTS5",) in conn.execute("PRAGMA compile_options").fetchall()
 
 
 def drop_unusable(conn: sqlite3.Connection) -> None:
     """Without FTS5, drop the triggers another build left: every update would fail in them."""
     if not has_fts5(conn):
-        conn.execute("DROP TRIGGER IF EXISTS search_update")
-        conn.execute("DROP TRIGGER IF EXISTS search_delete")
+        conn.execute("DROP TRIGGER IF EXISTS fulltext_update")
+        conn.execute("DROP TRIGGER IF EXISTS fulltext_delete")
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Whether `catch_up` would find something to do."""
+    """Return whether `catch_up` would find something to do."""
     if not has_fts5(conn):
         return False
     if not _exists(conn):
@@ -90,35 +132,62 @@ def catch_up(conn: sqlite3.Connection) -> None:
     if not _exists(conn):
         for statement in _CREATE:
             conn.execute(statement)
-    conn.execute(
-        f"INSERT INTO search (rowid, text) SELECT id, {_text('events')} FROM events"
-        f" WHERE id > {_INDEXED} ORDER BY id LIMIT ?",
+    first, last = conn.execute(
+        f"SELECT {_INDEXED}, max(id) FROM"
+        f" (SELECT id FROM events WHERE id > {_INDEXED} ORDER BY id LIMIT ?)",
         (CATCH_UP,),
+    ).fetchone()
+    rows = "FROM events WHERE id > ? AND id <= ?"
+    (others,) = conn.execute(
+        f"SELECT json_group_array(id) {rows} AND NOT ({_is_plain('events')})", (first, last)
+    ).fetchone()
+    conn.execute(
+        f"INSERT INTO fulltext (rowid, text) SELECT id, {_together('events')} {rows}"
+        f" AND {_is_plain('events')} ORDER BY id",
+        (first, last),
     )
+    _add(conn, orjson.loads(others))
+
+
+def _add(conn: sqlite3.Connection, rows: list[int]) -> None:
+    """Add rows whose words Python has to find."""
+    for at in range(0, len(rows), _BLOCK):
+        some = ", ".join(map(str, rows[at : at + _BLOCK]))
+        (found,) = conn.execute(
+            f"SELECT json_group_array(json_array(id, {_parts('events')})) FROM events"
+            f" WHERE id IN ({some})"
+        ).fetchone()
+        texts = [(row, _words_of(*parts)) for row, *parts in orjson.loads(found)]
+        conn.execute(
+            f"INSERT INTO fulltext (rowid, text) VALUES {', '.join(['(?, ?)'] * len(texts))}",
+            [value for pair in texts for value in pair],
+        )
 
 
 def numbers(conn: sqlite3.Connection, text: str) -> Condition | None:
-    """The numbers of the rows that `condition` finds, as a subquery; None where only looking at
-    every row tells."""
-    words = _words(text)
-    if not words or not _is_held(conn, text) or is_behind(conn):
+    """Return the numbers of the rows that `condition` finds, as a subquery; None if only looking at
+    every row tells them."""
+    wanted = _terms(text)
+    match = _match(wanted)
+    if not match or _signs(wanted) or not _is_usable(conn) or is_behind(conn):
         return None
-    return _NUMBERS, [_match(words)]
+    return _NUMBERS, [match]
 
 
 def among(conn: sqlite3.Connection, text: str, rows: Sequence[int]) -> Condition:
-    """The `condition` on these rows, which are few."""
+    """Return the `condition` on these rows, which are few."""
     numbers = ", ".join(map(str, rows))
-    words = _words(text)
-    if words and has_fts5(conn) and not _UNSPACED.search(text):
-        found = _read(conn, numbers, _match(words))
+    wanted = _terms(text)
+    match = _match(wanted)
+    if match and has_fts5(conn):
+        found = _read(conn, numbers, match)
         if found is not None:
-            return f"id IN ({', '.join(map(str, found))})", []
+            return _both((f"id IN ({', '.join(map(str, found))})", []), _literally(wanted))
     return condition(conn, text, f"+rowid IN ({numbers})")
 
 
 def _read(conn: sqlite3.Connection, numbers: str, match: str) -> list[int] | None:
-    """Which of the rows match, by an index of them alone; None when they are too long for that."""
+    """Return which of the rows match, by an index of them alone; None when they are too long."""
     with closing(sqlite3.connect(":memory:")) as alone:
         alone.execute(_TABLE)
         left = _READ
@@ -128,53 +197,71 @@ def _read(conn: sqlite3.Connection, numbers: str, match: str) -> list[int] | Non
             left -= len(text)
             if left < 0:
                 return None
-            alone.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (row, text))
+            alone.execute("INSERT INTO fulltext (rowid, text) VALUES (?, ?)", (row, text))
         return [row for (row,) in alone.execute(_NUMBERS, (match,))]
 
 
 def condition(conn: sqlite3.Connection, text: str, within: str = "") -> Condition:
-    """The rows that hold every word of `text`; its last word, where it has two letters or more, may
-    be the beginning of one.
+    """Return the condition that a row of `events` holds every term of `text` (see `_words.terms`).
 
     `within`: which `rowid` are in question, in SQL, where that is known: it spares keeping others.
     """
-    words = _words(text)
-    if not words:
+    wanted = _terms(text)
+    if not wanted:
         return "1", []
-    if not _is_held(conn, text):
-        return _like(words)
-    match = _match(words)
+    match = _match(wanted)
+    if not match:
+        return _literally(wanted)
+    if not _is_usable(conn):
+        return _looked_into(text)
+    found: Condition = (_MATCHING, [match])
     if is_behind(conn):
-        like, values = _like(words)
-        return f"({_MATCHING} OR id > {_INDEXED} AND {like})", [match, *values]
-    return (f"{_MATCHING[:-1]} AND {within})" if within else _MATCHING), [match]
+        read, values = _looked_into(text)
+        found = f"({_MATCHING} OR id > {_INDEXED} AND {read})", [match, *values]
+    elif within:
+        found = f"{_MATCHING[:-1]} AND {within})", [match]
+    return _both(found, _literally(wanted))
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in text.replace("\0", " ").split() if re.search(r"[^\W_]", word)]
+def _match(wanted: list[Term]) -> str:
+    """Return what FTS5 is to look for; nothing if no term has a word."""
+    phrases = [f'"{" ".join(term.words)}"{"*" * term.prefix}' for term in wanted if term.words]
+    return " ".join(phrases)
 
 
-def _is_held(conn: sqlite3.Connection, text: str) -> bool:
-    """Whether the index may tell where the text is."""
-    return not _UNSPACED.search(text) and has_fts5(conn) and _exists(conn)
+def _signs(wanted: list[Term]) -> list[str]:
+    return [term.signs for term in wanted if not term.words]
 
 
-def _match(words: list[str]) -> str:
-    """What FTS5 is to look for."""
-    phrases = ['"' + word.replace('"', '""') + '"' for word in words]
-    # one letter begins too many words to be of use
-    return " ".join(phrases) + ("*" if len(words[-1]) > 1 else "")
+def _literally(wanted: list[Term]) -> Condition:
+    """Return the condition that signs occur, which no index holds."""
+    conditions: list[str] = []
+    values: list[object] = []
+    for signs in _signs(wanted):
+        conditions.append("(" + " OR ".join(f"instr({name}, ?)" for name in _PARTS) + ")")
+        values += [signs, signs, in_json(signs), in_json(signs)]
+    return " AND ".join(conditions) or "1", values
 
 
-def _like(words: list[str]) -> Condition:
-    """The condition without the index: every run of letters and digits occurs somewhere."""
-    runs = [f"%{run}%" for run in re.findall(r"[^\W_]+", " ".join(words))]
-    anywhere = "(event_name LIKE ? OR error LIKE ? OR inputs LIKE ? OR outputs LIKE ?)"
-    return " AND ".join([anywhere] * len(runs)), [run for run in runs for _ in range(4)]
+def _looked_into(text: str) -> Condition:
+    """Return the condition without an index. LIKE spares Python plain rows without the words."""
+    runs = [word for term in _terms(text) for word in term.words if word.isascii()]
+    likely = f"(NOT {_is_plain('events')} OR {_together('events')} LIKE ?)"
+    mentioned = f"honeytrace_mentions({', '.join(_PARTS)}, ?)"
+    return " AND ".join([likely] * len(runs) + [mentioned]), [*(f"%{run}%" for run in runs), text]
+
+
+def _both(first: Condition, second: Condition) -> Condition:
+    return f"({first[0]} AND {second[0]})", [*first[1], *second[1]]
+
+
+def _is_usable(conn: sqlite3.Connection) -> bool:
+    """Return whether the index may tell where a word is."""
+    return has_fts5(conn) and _exists(conn)
 
 
 def _exists(conn: sqlite3.Connection) -> bool:
-    """Whether the index is there with the triggers that keep it true."""
-    names = "('search', 'search_update', 'search_delete')"
+    """Return whether the index is there with the triggers that keep it true."""
+    names = "('fulltext', 'fulltext_update', 'fulltext_delete')"
     (count,) = conn.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {names}").fetchone()
     return bool(count == 3)
