@@ -14,10 +14,10 @@ import pytest
 from viewer_site import HOSTILE, START, as_json, call, ids, many, pipeline, wide
 
 from honeytrace.server import viewer
-from honeytrace.server.viewer import _site, _tree
+from honeytrace.server.viewer import _page, _tree
 from honeytrace.server.viewer._filters import Filters
-from honeytrace.server.viewer._gist import gist
-from honeytrace.server.viewer._site import Page
+from honeytrace.server.viewer._page import Page
+from honeytrace.server.viewer._summary import gist
 from honeytrace.store.sqlite import SQLiteStore
 
 PAGES = ["/", "/?q=why&scope=calls", "/sessions/root", "/sessions/generate", "/overview",
@@ -130,7 +130,7 @@ def test_raw_is_the_same_json(http: httpx.Client, store: SQLiteStore) -> None:
 
 def test_a_template_uses_what_its_page_declares() -> None:
     """A page's dataclass is the whole of what its template sees."""
-    environment = _site._ENVIRONMENT
+    environment = _page._ENVIRONMENT
     pages, ahead = set(), [Page]
     while ahead:
         found = ahead.pop().__subclasses__()

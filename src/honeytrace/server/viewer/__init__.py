@@ -3,11 +3,11 @@
 Pages are made on the server, with a little JavaScript of our own on top; nothing comes from
 elsewhere, and nothing is built. Everything but the live list works without JavaScript.
 
-_site       what every page shares: a page is a dataclass in, HTML out
-_ahead      does beforehand what pages would wait for
+_page       what every page shares: a page is a dataclass in, HTML out
+_warmup     does beforehand what pages would wait for
 _assets     scripts and styles, at addresses that change with their content
 _filters    the state of the list, as its URL has it, and the query it means
-_listing    the list; _gist says a session in one line; _live streams what arrives
+_list       the list; _summary says a session in one line; _live streams what arrives
 _session    a session within its tree; _tree lays that out, _values shows values by their shape
 _feedback   what a person says about a session
 _comparison two sessions side by side
@@ -26,16 +26,16 @@ from starlette.routing import Route
 
 from ...errors import StoreError
 from .._http import RefusedError
-from ._ahead import Ahead
 from ._assets import serve_asset
 from ._comparison import show_comparison
 from ._feedback import give_feedback
-from ._listing import follow_list, show_list
+from ._list import follow_list, show_list
 from ._live import Live
 from ._login import log_in, log_out, show_login
 from ._overview import show_overview
+from ._page import Problem, Site
 from ._session import follow_run, show_detail, show_raw, show_session
-from ._site import Problem, Site
+from ._warmup import Ahead
 
 __all__ = ["Ahead", "Live", "Site", "routes"]
 

@@ -16,8 +16,8 @@ from ...lookup.compare import Change, Pair, compare
 from ...lookup.recorded import RecordedSession
 from ...store import Query
 from .._http import RefusedError
-from ._listing import Row
-from ._site import Page, Site
+from ._list import Row
+from ._page import Page, Site
 from ._values import Text
 
 __all__ = ["ComparePage", "show_comparison"]

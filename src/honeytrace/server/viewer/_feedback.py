@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 
 from ..._record.record import Update
 from .._http import bad_request, read_body
+from ._page import Site, session_url
 from ._session import find
-from ._site import Site, session_url
 
 __all__ = ["give_feedback"]
 

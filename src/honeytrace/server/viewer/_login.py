@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from .._guard import COOKIE
 from .._http import read_body
 from .._keys import TICKET_SECONDS
-from ._site import Page, Site
+from ._page import Page, Site
 
 __all__ = ["log_in", "log_out", "show_login"]
 

@@ -14,7 +14,7 @@ from ...store import NameSummary
 from .._http import RefusedError
 from ._charts import Chart, charts
 from ._filters import Filters
-from ._site import Page, Site
+from ._page import Page, Site
 
 __all__ = ["OverviewPage", "show_overview"]
 

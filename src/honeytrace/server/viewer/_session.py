@@ -17,7 +17,7 @@ from ...lookup import StoreFamily
 from ...lookup.recorded import RecordedSession
 from .._http import RefusedError, bad_request
 from ._live import Live, here
-from ._site import INVISIBLE, Page, Site
+from ._page import INVISIBLE, Page, Site
 from ._tree import Tree, lay_out
 from ._values import Node, Shown, Text, nodes, shown
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ._site import visible
+from ._page import visible
 
 __all__ = ["gist"]
 

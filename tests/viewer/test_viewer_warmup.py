@@ -10,7 +10,7 @@ import pytest
 from viewer_site import call, serving
 
 from honeytrace.errors import StoreError
-from honeytrace.server.viewer import _ahead, _site
+from honeytrace.server.viewer import _page, _warmup
 from honeytrace.store.memory import MemoryStore
 
 
@@ -35,7 +35,7 @@ def store() -> Indexed:
 
 @pytest.fixture
 def http(store: Indexed, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    monkeypatch.setattr(_ahead, "_REST", 0.0)
+    monkeypatch.setattr(_warmup, "_REST", 0.0)
     with serving(store) as url, httpx.Client(base_url=url) as client:
         yield client
 
@@ -68,7 +68,7 @@ def test_the_choices_are_read_anew(
     http: httpx.Client, store: Indexed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once where a store is small; where it is large, for the next page at the latest."""
-    monkeypatch.setattr(_site, "_FRESH", 1e9)
+    monkeypatch.setattr(_page, "_FRESH", 1e9)
     store.insert([call("s", project="first")])
     assert 'value="first"' in http.get("/").text
     store.insert([call(f"s{n}", project="first") for n in range(200)])

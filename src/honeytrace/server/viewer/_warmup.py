@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from ...errors import StoreError
-from ._site import Site, warm
+from ._page import Site, warm
 
 __all__ = ["Ahead"]
 

@@ -15,9 +15,9 @@ from ..._record.record import Record
 from ...store.memory import MemoryStore
 from .._http import RefusedError
 from ._filters import PAGE, Filters
-from ._gist import gist
 from ._live import Live, here
-from ._site import Page, Site
+from ._page import Page, Site
+from ._summary import gist
 
 __all__ = ["ListPage", "Row", "follow_list", "show_list"]
 
