@@ -46,14 +46,12 @@ STILL = {
     ("_capture.sampling", "_delivery.queue"),
     ("_durability.recovery", "_delivery.queue"),
     ("_durability.disk_queue", "_delivery.queue"),
-    ("_runtime.destination", "lookup.remote"),
 }
 #: Circles of files that are still to be opened.
 CIRCLES = [
     {"_capture.context", "_capture.exceptions", "_capture.session"},
     {"_capture.proxy", "_capture.wrapper"},
     {"_snapshot.exact", "_snapshot.snapshotter"},
-    {"lookup.compare", "lookup.notebook", "lookup.recorded", "lookup.table"},
     {"server.__init__", "server.app", "server.run"},
 ]
 

@@ -328,9 +328,9 @@ def test_destination_follows_the_settings(tmp_path: Path) -> None:
     assert type(made).__name__ == "ApiSink"
     made.close()
     assert "http://127.0.0.1:9" in api.destination.where()
-    assert api.destination.remote() is not None
+    assert api.destination.is_api
     memory = rt(load({**key, "store": ":memory:"}, {}))
-    assert (memory.destination.remote(), memory.destination.where()) == (None, "memory")
+    assert (memory.destination.is_api, memory.destination.where()) == (False, "memory")
 
 
 def test_threads_are_carried_only_where_wanted() -> None:

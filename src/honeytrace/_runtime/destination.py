@@ -10,7 +10,6 @@ from .._config import Config
 from .._lazy import logger
 
 if TYPE_CHECKING:
-    from ..lookup.remote import Remote
     from ..sinks import Sink
     from ..store import Store
 
@@ -84,13 +83,10 @@ class Destination:
             for path in list(self._readers):
                 self._readers.pop(path).close()
 
-    def remote(self) -> Remote | None:
-        """The API to look sessions up in; None while sessions do not go there."""
-        if self.memory is not None or not self._config.api_key:
-            return None
-        from ..lookup.remote import Remote
-
-        return Remote(self._config)
+    @property
+    def is_api(self) -> bool:
+        """Whether sessions go to the API, so that lookup has to ask it."""
+        return self.memory is None and bool(self._config.api_key)
 
     def where(self) -> str:
         """Where sessions are stored, for a message."""

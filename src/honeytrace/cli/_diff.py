@@ -9,8 +9,9 @@ import typer
 from rich.cells import cell_len
 from rich.text import Text
 
+from .._display.text import duration_text
 from ..lookup.compare import Change, Pair, compare
-from ..lookup.recorded import RecordedSession, duration_text
+from ..lookup.view import SessionView
 from ._find import config, find, known, offered
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, write
@@ -72,7 +73,7 @@ def diff(
                 write(line, fit=not full)
 
 
-def _head(sign: str, session: RecordedSession) -> Text:
+def _head(sign: str, session: SessionView) -> Text:
     mark, style = MARKS.get(session.status, MARKS[""])
     return Text.assemble(
         (f"{sign} ", _SIGNS["removed" if sign == "-" else "added"][1]),
@@ -84,7 +85,7 @@ def _head(sign: str, session: RecordedSession) -> Text:
     )
 
 
-def _either(pair: Pair) -> RecordedSession:
+def _either(pair: Pair) -> SessionView:
     session = pair.after or pair.before
     assert session is not None
     return session

@@ -11,8 +11,8 @@ import typer
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from .._display.text import duration_text
 from .._record.record import Record
-from ..lookup.recorded import duration_text
 from ..store import Query
 from ..store.memory import MemoryStore
 from ._find import SHORT, missed, session_json, told

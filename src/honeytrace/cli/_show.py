@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from ..lookup.recorded import RecordedSession, duration_text
+from .._display.text import duration_text
+from ..lookup.recorded import RecordedSession
 from ._find import config, find, known, offered
 from ._options import AsJson, StorePath
 from ._terminal import MARKS, clock, emit, one_line, out, write

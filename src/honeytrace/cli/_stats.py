@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ..lookup.recorded import duration_text
+from .._display.text import duration_text
 from ..store import NameSummary, Query
 from ._find import SHORT, missed, told
 from ._options import AsJson, StorePath, filtered

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .._display.text import printable
 from ..errors import HoneytraceError
-from ..lookup.recorded import printable
 
 __all__ = [
     "MARKS",

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from .._display.text import duration_text
 from ..lookup import StoreFamily
-from ..lookup.recorded import RecordedSession, duration_text
+from ..lookup.recorded import RecordedSession
 from ..lookup.tree import Place, walk
 from ._terminal import MARKS, one_line, out
 
 if TYPE_CHECKING:
+    from ..lookup.view import SessionView
     from ..store import Outline
 
-    Call = RecordedSession | Outline
+    Call = SessionView | Outline
 
 __all__ = ["fitted", "labels", "nodes", "timeline"]
 

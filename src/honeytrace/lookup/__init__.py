@@ -138,9 +138,14 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
 
 def _at_the_api(session_id: str) -> RecordedSession | None:
     """The session as the API has it, with the updates that still wait here."""
-    remote = _runtime.runtime().destination.remote()
-    record = None if remote is None else remote.record(session_id)
-    if remote is None or record is None:
+    rt = _runtime.runtime()
+    if not rt.destination.is_api:
+        return None
+    from .remote import Remote  # brings httpx, 40 ms
+
+    remote = Remote(rt.config)
+    record = remote.record(session_id)
+    if record is None:
         return None
     for item in _runtime.pending(session_id):
         if isinstance(item, Update) and item.event_id == session_id:

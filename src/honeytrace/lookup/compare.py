@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 import orjson
 
-from .recorded import RecordedSession
 from .tree import Place
+from .view import SessionView
 
 __all__ = ["Change", "Comparison", "Pair", "compare"]
 
 Kind = Literal["added", "removed", "changed"]
-Couple = tuple["RecordedSession | None", "RecordedSession | None"]
+Couple = tuple["SessionView | None", "SessionView | None"]
 
 COMPARED = ("session_name", "status", "error", "config", "inputs", "outputs", "metrics")
 """The fields in which a change counts; times differ always."""
@@ -61,8 +61,8 @@ class Pair:
 
     status: Literal["same", "changed", "added", "removed"]
     place: Place
-    before: RecordedSession | None
-    after: RecordedSession | None
+    before: SessionView | None
+    after: SessionView | None
     changes: Sequence[Change] = field(default=())
 
     @property
@@ -103,7 +103,7 @@ class Comparison:
         return {"counts": self.counts, "sessions": [pair.to_dict() for pair in self.pairs]}
 
 
-def compare(before: RecordedSession, after: RecordedSession) -> Comparison:
+def compare(before: SessionView, after: SessionView) -> Comparison:
     """The two sessions and everything inside them, paired."""
     before_inside, after_inside = _children(before), _children(after)
     pairs = []
@@ -118,9 +118,9 @@ def compare(before: RecordedSession, after: RecordedSession) -> Comparison:
     return Comparison(pairs)
 
 
-def _children(top: RecordedSession) -> dict[str, list[RecordedSession]]:
+def _children(top: SessionView) -> dict[str, list[SessionView]]:
     """Everything in the tree by the id of its parent."""
-    inside: dict[str, list[RecordedSession]] = defaultdict(list)
+    inside: dict[str, list[SessionView]] = defaultdict(list)
     above: list[str] = []
     for session, place in top.walk():
         del above[place.depth :]
@@ -130,9 +130,9 @@ def _children(top: RecordedSession) -> dict[str, list[RecordedSession]]:
     return inside
 
 
-def _matched(olds: list[RecordedSession], news: list[RecordedSession]) -> list[Couple]:
+def _matched(olds: list[SessionView], news: list[SessionView]) -> list[Couple]:
     """Siblings coupled, in the later order; what was removed comes after what it came after."""
-    partners: dict[RecordedSession, RecordedSession] = {}
+    partners: dict[SessionView, SessionView] = {}
     left = set(olds)
     for key in (_call, _name):
         waiting = defaultdict(list)
@@ -144,7 +144,7 @@ def _matched(olds: list[RecordedSession], news: list[RecordedSession]) -> list[C
                 partners[new] = waiting[key(new)].pop()
                 left.discard(partners[new])
     after = {old: new for new, old in partners.items()}
-    removed: dict[RecordedSession | None, list[Couple]] = defaultdict(list)
+    removed: dict[SessionView | None, list[Couple]] = defaultdict(list)
     last = None
     for old in olds:
         if old in left:
@@ -157,15 +157,15 @@ def _matched(olds: list[RecordedSession], news: list[RecordedSession]) -> list[C
     return couples
 
 
-def _call(session: RecordedSession) -> object:
+def _call(session: SessionView) -> object:
     return session.session_name, orjson.dumps(session.inputs, option=orjson.OPT_SORT_KEYS)
 
 
-def _name(session: RecordedSession) -> object:
+def _name(session: SessionView) -> object:
     return session.session_name
 
 
-def _pair(old: RecordedSession | None, new: RecordedSession | None, place: Place) -> Pair:
+def _pair(old: SessionView | None, new: SessionView | None, place: Place) -> Pair:
     if old is None or new is None:
         return Pair("added" if old is None else "removed", place, old, new)
     found: list[Change] = []
@@ -239,7 +239,7 @@ def _aligned(
             yield from zip_longest(range(start, end), range(new_start, new_end))
 
 
-def _in_short(session: RecordedSession | None) -> dict[str, Any] | None:
+def _in_short(session: SessionView | None) -> dict[str, Any] | None:
     if session is None:
         return None
     return {

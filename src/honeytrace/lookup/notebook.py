@@ -13,9 +13,10 @@ from functools import cache
 from importlib.resources import files
 
 from .._display.html import DEEPEST, Writer, draw_chips, draw_fields, draw_text, more, preview
+from .._display.text import duration_text
 from ..errors import HoneytraceError
-from .recorded import RecordedSession, duration_text
 from .tree import Place
+from .view import SessionView
 
 __all__ = ["list_html", "session_html"]
 
@@ -27,7 +28,7 @@ _HEADS = (*_WHO, "inputs", "outputs", "id")
 _CHIPS = ("metrics", "feedback", "user_properties", "config", "metadata")
 
 
-def session_html(session: RecordedSession) -> str:
+def session_html(session: SessionView) -> str:
     """A session with what it took and gave, and the tree below it with its timeline."""
     out = Writer()
     out.add(f'<div class="honeytrace"><style>{_style()}</style>')
@@ -46,7 +47,7 @@ def session_html(session: RecordedSession) -> str:
     return str(out)
 
 
-def list_html(sessions: Sequence[RecordedSession]) -> str:
+def list_html(sessions: Sequence[SessionView]) -> str:
     """A table of sessions, one a row."""
     out = Writer()
     out.add(f'<div class="honeytrace"><style>{_style()}</style><div class="ht-wide"><table>')
@@ -77,7 +78,7 @@ def _style() -> str:
     return files(__package__).joinpath("notebook.css").read_text("utf-8")
 
 
-def _head(out: Writer, session: RecordedSession) -> None:
+def _head(out: Writer, session: SessionView) -> None:
     facts = [
         duration_text(session.duration),
         _when(session.start_time),
@@ -91,7 +92,7 @@ def _head(out: Writer, session: RecordedSession) -> None:
     )
 
 
-def _tree(out: Writer, found: list[tuple[RecordedSession, Place]]) -> None:
+def _tree(out: Writer, found: list[tuple[SessionView, Place]]) -> None:
     """Every session on a row with its bar; opening it shows what it took and gave, and its own."""
     ends = [s.start_time + (s.duration or 0.0) for s, _ in found]
     start = min(s.start_time for s, _ in found)
@@ -120,7 +121,7 @@ def _tree(out: Writer, found: list[tuple[RecordedSession, Place]]) -> None:
     out.add("</details>" * level + "</div>" + more(len(found) - MOST_SESSIONS))
 
 
-def _inside(out: Writer, session: RecordedSession, inner: bool) -> None:
+def _inside(out: Writer, session: SessionView, inner: bool) -> None:
     """The payload of a row; where more rows follow inside, folded behind a line of it."""
     if inner:
         line = f"{preview(session.inputs)} → {_result(session)}"
@@ -130,7 +131,7 @@ def _inside(out: Writer, session: RecordedSession, inner: bool) -> None:
     out.add("</div>" + ("</details>" if inner else ""))
 
 
-def _above_failures(found: Iterable[tuple[RecordedSession, Place]]) -> set[int]:
+def _above_failures(found: Iterable[tuple[SessionView, Place]]) -> set[int]:
     """The rows to open, so that every failed session shows."""
     rows: set[int] = set()
     above: list[int] = []
@@ -142,7 +143,7 @@ def _above_failures(found: Iterable[tuple[RecordedSession, Place]]) -> set[int]:
     return rows
 
 
-def _payload(out: Writer, session: RecordedSession) -> None:
+def _payload(out: Writer, session: SessionView) -> None:
     if session.error is not None:
         out.add(f'<div class="ht-failure">{draw_text(out, session.error)}')
         if session.traceback:
@@ -161,20 +162,20 @@ def _field(out: Writer, name: str, drawn: str) -> None:
     out.add(f'<div class="ht-field"><h4>{name}</h4><div>{drawn}</div></div>')
 
 
-def _result(session: RecordedSession) -> str:
+def _result(session: SessionView) -> str:
     return session.error or preview(session.outputs)
 
 
-def _status(session: RecordedSession) -> str:
+def _status(session: SessionView) -> str:
     return "" if session.status == "ok" else session.status
 
 
-def _status_class(session: RecordedSession) -> str:
+def _status_class(session: SessionView) -> str:
     known = session.status in ("ok", "error", "running")
     return f"ht-is-{session.status}" if known else "ht-is-ended"
 
 
-def _mark(out: Writer, session: RecordedSession) -> str:
+def _mark(out: Writer, session: SessionView) -> str:
     text = session.error if session.status == "error" else _status(session)
     return f'<span class="ht-mark {_status_class(session)}">{out.text(text or "", 120)}</span>'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .._display.text import duration_text, printable
 from .._record.record import OBJECTS, RESERVED
 from .tree import Place, walk
 
@@ -159,25 +160,6 @@ def _line(session: RecordedSession, branch: str) -> str:
 
 def _cut(text: str) -> str:
     return printable(text) if len(text) < 160 else printable(text[:160]) + "…"
-
-
-def printable(text: str) -> str:
-    """`text` on one line and harmless to a terminal: no control characters, no direction marks."""
-    return "".join(c if c.isprintable() else "·" if c in "\r\n\t" else "�" for c in text)
-
-
-def duration_text(ms: float | None) -> str:
-    """A duration as people read it: `412 µs`, `3.1 ms`, `2.40 s`, `3 min 05 s`, `…` without end."""
-    if ms is None:
-        return "…"
-    if ms < 0.9995:
-        return f"{ms * 1000:.0f} µs"
-    if ms < 999.95:
-        return f"{ms:.1f} ms"
-    if ms < 59_995:
-        return f"{ms / 1000:.2f} s"
-    ms = round(ms, -3)
-    return f"{int(ms // 60_000)} min {int(ms % 60_000 // 1000):02d} s"
 
 
 RecordedSession.__module__ = "honeytrace"  # where users find it

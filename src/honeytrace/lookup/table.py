@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._record.record import OBJECTS
-from .recorded import RecordedSession
+from .view import SessionView
 
 if TYPE_CHECKING:
     # the types of pandas are a package of their own
@@ -34,7 +34,7 @@ _LATEST = 9.2e12
 """Milliseconds since the epoch that pandas' nanoseconds reach: the year 2261."""
 
 
-def frame(sessions: Sequence[RecordedSession], **columns: Sequence[Any]) -> DataFrame:
+def frame(sessions: Sequence[SessionView], **columns: Sequence[Any]) -> DataFrame:
     """One row a session, its fields as columns, then `columns`, then what is in its objects."""
     try:
         import pandas as pd
@@ -51,7 +51,7 @@ def frame(sessions: Sequence[RecordedSession], **columns: Sequence[Any]) -> Data
     return pd.concat([table, inside], axis=1)
 
 
-def _inside(session: RecordedSession) -> dict[str, Any]:
+def _inside(session: SessionView) -> dict[str, Any]:
     return {
         f"{name}.{key}": value for name in OBJECTS for key, value in getattr(session, name).items()
     }

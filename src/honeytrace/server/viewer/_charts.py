@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ...lookup.recorded import duration_text
+from ..._display.text import duration_text
 from ...store import Bucket
 
 __all__ = ["Bar", "Chart", "charts"]

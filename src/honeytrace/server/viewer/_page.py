@@ -15,7 +15,7 @@ from urllib.parse import quote
 import jinja2
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from ...lookup.recorded import duration_text
+from ..._display.text import duration_text
 from ...store import Field, Store
 from .._http import Limits
 from .._keys import Keys
