@@ -1,0 +1,97 @@
+"""The type of an event, and the spans that are only traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .span import Span
+
+_OPERATIONS = {
+    **dict.fromkeys(("chat", "text_completion", "generate_content", "embeddings"), "model"),
+    **dict.fromkeys(("execute_tool", "retrieval"), "tool"),
+    **dict.fromkeys(("invoke_agent", "create_agent", "invoke_workflow", "plan"), "chain"),
+}
+"""`gen_ai.operation.name` -> event type."""
+
+_OPENINFERENCE = {
+    **dict.fromkeys(("LLM", "EMBEDDING"), "model"),
+    **dict.fromkeys(("TOOL", "RETRIEVER", "RERANKER"), "tool"),
+}
+"""`openinference.span.kind` -> event type; every other kind is a chain."""
+
+_LANGFUSE = {
+    **dict.fromkeys(("generation", "embedding"), "model"),
+    **dict.fromkeys(("tool", "retriever"), "tool"),
+}
+"""`langfuse.observation.type` -> event type; every other type is a chain."""
+
+EVENT_TYPES = ("model", "tool", "chain")
+
+_LLM = ("gen_ai.", "llm.", "openinference.", "traceloop.", "honeyhive", "honeytrace.", "langfuse.")
+_TRAFFIC = ("http.", "db.", "rpc.", "messaging.", "net.", "url.", "network.")
+_TRAFFIC_SCOPES = frozenset(
+    """
+    aio_pika aiohttp_client aiohttp_server aiokafka aiopg asgi asyncpg boto botocore cassandra
+    celery confluent_kafka dbapi django elasticsearch falcon fastapi flask grpc httpx jinja2
+    kafka mysql mysqlclient pika psycopg psycopg2 pymemcache pymongo pymssql pymysql pyramid
+    redis remoulade requests sqlalchemy sqlite3 starlette tornado tortoiseorm urllib urllib3
+    wsgi
+    """.split()  # noqa: SIM905 - forty lines as a list
+)
+"""Instrumentations of transports and databases, without `opentelemetry.instrumentation.`."""
+
+
+def event_type(attributes: Mapping[str, Any], kind: str = "") -> str:
+    """`model`, `tool` or `chain`, from a span's attributes and kind; the first match decides."""
+    own = attributes.get("honeyhive_event_type")
+    if own in EVENT_TYPES:
+        return str(own)
+    operation = attributes.get("gen_ai.operation.name")
+    if operation is not None:
+        known = _OPERATIONS.get(operation) if type(operation) is str else None
+        if known is None:
+            known = "tool" if "memory" in str(operation) else None
+        if known is not None:
+            return known
+    span_kind = attributes.get("openinference.span.kind")
+    if span_kind is not None:
+        return _OPENINFERENCE.get(str(span_kind).upper(), "chain")
+    span_kind = attributes.get("traceloop.span.kind")
+    if span_kind is not None:
+        return "tool" if span_kind == "tool" else "chain"
+    span_kind = attributes.get("langfuse.observation.type")
+    if span_kind is not None:
+        return _LANGFUSE.get(str(span_kind), "chain")
+    for name in ("llm.request.type", "gen_ai.request.model", "llm.model_name", "llm.request.model"):
+        if name in attributes:
+            return "model"
+    if "gen_ai.tool.name" in attributes:
+        return "tool"
+    return "tool" if kind == "CLIENT" else "chain"
+
+
+def is_infrastructure(
+    attributes: Mapping[str, Any], scope_name: str | None, *, kind: str = ""
+) -> bool:
+    """Whether a span is HTTP, database, RPC or messaging traffic and says nothing of a model.
+
+    An application's own spans and every span with an LLM attribute are not traffic.
+    """
+    traffic = _is_traffic_scope(scope_name or "")
+    for name in attributes:
+        if name.startswith(_LLM):
+            return False
+        if not traffic and name.startswith(_TRAFFIC) and kind != "INTERNAL":
+            traffic = True
+    return traffic
+
+
+def _is_traffic_scope(name: str) -> bool:
+    head, _, last = name.rpartition(".")
+    return head == "opentelemetry.instrumentation" and last in _TRAFFIC_SCOPES
+
+
+def is_pending(span: Span) -> bool:
+    """Whether a span is a placeholder that logfire sends when the real span starts."""
+    return span.attributes.get("logfire.span_type") == "pending_span"
