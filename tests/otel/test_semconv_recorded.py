@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from honeytrace._semconv import Fields, Span, SpanEvent, event_fields
+from honeytrace.otel._semconv import Fields, Span, SpanEvent, event_fields
 
 RECORDED = Path(__file__).parent / "recorded"
 CONVENTIONS = sorted(path.stem for path in RECORDED.glob("*.json"))

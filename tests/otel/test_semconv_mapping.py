@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeytrace._semconv import (
+from honeytrace.otel._semconv import (
     Fields,
     Span,
     SpanEvent,
