@@ -15,7 +15,6 @@ from honeytrace._capture.context import discard, hot
 from honeytrace._capture.sampling import Held, Sampler
 from honeytrace._capture.session import Session
 from honeytrace._config import Config
-from honeytrace._delivery.queue import size_of
 from honeytrace.testing import capture
 
 
@@ -196,7 +195,7 @@ def test_a_held_tree_is_bounded(failed: bool, monkeypatch: pytest.MonkeyPatch) -
     for part in parts:
         held.submit(part)
     held.submit(root)
-    kept = 10_000 // size_of(parts[-1])
+    kept = 10_000 // parts[-1]._size()
     assert taken == ([*parts[-kept:], root] if failed else [])
     assert (sampler.cut, sampler.left_out) == ((100 - kept, 0) if failed else (0, 1))
 

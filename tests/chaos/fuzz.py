@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import orjson
 
 from honeytrace._durability import journal_reader as _reader
-from honeytrace._durability.journal import (
+from honeytrace._durability.journal_format import (
     BLOCK,
     COMMIT,
     DONE,

@@ -16,8 +16,8 @@ import pytest
 from honeytrace import current_session, session, trace_session
 from honeytrace._capture.context import discard, hot
 from honeytrace._capture.session import Session
-from honeytrace._delivery.queue import ANY, OVERHEAD, Queue, size_of
-from honeytrace._record.record import Update
+from honeytrace._delivery.queue import ANY, Queue, weigh
+from honeytrace._record.record import OVERHEAD, Update
 from honeytrace.testing import capture
 from samples import ended
 
@@ -49,24 +49,24 @@ def attend() -> Attendant:
     ],
     ids=["bare", "values", "children", "failure", "notes", "extras"],
 )
-def test_put_counts_as_size_of_does(item: Session, attend: Attendant) -> None:
+def test_put_counts_as_weigh_does(item: Session, attend: Attendant) -> None:
     """The size written out in `put` is the one that `take` gives back."""
     queue = Queue(1 << 30, attend)
     queue.put(item)
-    assert queue.bytes == size_of(item) >= OVERHEAD
+    assert queue.bytes == weigh(item) >= OVERHEAD
     taken = queue.take(10, 1 << 30)
     assert (taken, queue.bytes) == ([item], 0)
     queue.put_back(taken)
-    assert (list(queue.items), queue.bytes) == ([item], size_of(item))
+    assert (list(queue.items), queue.bytes) == ([item], weigh(item))
 
 
 def test_all_that_a_session_holds_counts(attend: Attendant) -> None:
     """What the program added, how it failed and what ran inside weigh as much as values do."""
     many = "t" * 10_000
-    assert size_of(ended(_extras={"metadata": many.encode()})) > 10_000
-    assert size_of(ended(_failure=("error", "E", {"traceback": many}))) > 10_000
-    assert size_of(ended(_failure=("error", "E", {"notes": [many, many]}))) > 20_000
-    assert size_of(ended(_children=[(1, 2)] * 1_000)) > 50_000
+    assert weigh(ended(_extras={"metadata": many.encode()})) > 10_000
+    assert weigh(ended(_failure=("error", "E", {"traceback": many}))) > 10_000
+    assert weigh(ended(_failure=("error", "E", {"notes": [many, many]}))) > 20_000
+    assert weigh(ended(_children=[(1, 2)] * 1_000)) > 50_000
 
 
 def test_first_item_calls_for_attention_and_the_next_do_not(attend: Attendant) -> None:

@@ -9,19 +9,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from zlib import adler32, crc32
 
 import pytest
 
-from honeytrace._durability.journal import (
-    DONE,
-    FIRST_MAGIC,
-    HEAD,
-    HEADER,
-    KIN,
-    SLOT,
+from honeytrace._durability.journal_format import (
     SMALLEST,
-    TAIL,
 )
 from honeytrace._durability.recovery import recover
 from honeytrace._record.record import Record
@@ -217,26 +209,3 @@ def test_raced_recovery(tmp_path: Path) -> None:
     delivered = [line for racer in racers for line in racer.communicate()[0].decode().split()]
     assert sorted(delivered) == sorted(told)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_journal_of_the_first_format(tmp_path: Path) -> None:
-    """What honeytrace left before its checksums were Adler-32 throughout is recovered, too."""
-    with recording(tmp_path) as recorder:
-        with recorder.call("large", inputs={"x": "y" * 2_000}) as s:
-            s.outputs = "z" * 1_000
-        die(recorder.journal)
-    data = bytearray(Path(recorder.journal.path).read_bytes())
-    size, border = HEADER.unpack_from(data)[1:3]
-    head = HEADER.pack(FIRST_MAGIC, size, border, 0)[:-4]
-    data[: HEADER.size] = head + crc32(head).to_bytes(4, "little")
-    (slot,) = (at for at in range(SLOT, border, SLOT) if data[at] == DONE)
-    said = data[slot + 8 : slot + 8 + HEAD.size + KIN.size + TAIL.size]
-    _, chain, _, inputs, *_ = HEAD.unpack_from(said)
-    _, outputs, more, _ = TAIL.unpack(said[-TAIL.size :])
-    chained = data[chain + 8 : chain + 8 + inputs + outputs + more]
-    assert (inputs, outputs) == (2_008, 1_002)
-    checksum = adler32(said, crc32(chained, 1))
-    data[slot : slot + 8] = (checksum << 8 | DONE).to_bytes(8, "little")
-    Path(recorder.journal.path).write_bytes(data)
-    items, found = recovered(tmp_path)
-    assert (items, found.damaged) == (list(recorder.records.values()), 0)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from itertools import count
 
 from .._config import Config
-from .._delivery.queue import size_of
 from .context import discard, hot
 from .session import Session
 
@@ -68,14 +67,14 @@ class Held:
         if self._kept is None and session._root is None:
             self._decide()
         if self._kept is None:
-            self._trim(size_of(session))
+            self._trim(session._size())
         else:
             self._release()
 
     def _trim(self, size: int) -> None:
         self._room -= size
         while self._room < 0 and len(self._sessions) > 1:
-            self._room += size_of(self._sessions.popleft())
+            self._room += self._sessions.popleft()._size()
             self._cut += 1
 
     def _decide(self) -> None:

@@ -12,7 +12,15 @@ from typing import Any, overload
 from .._compiled import native, prefer
 from .._interrupts import interrupts
 from .._lazy import orjson
-from .._record.record import MERGED, OBJECTS, RESERVED, Record, as_object, merge_objects
+from .._record.record import (
+    MERGED,
+    OBJECTS,
+    OVERHEAD,
+    Record,
+    as_object,
+    merge_objects,
+    with_details,
+)
 from .context import current, format_id, hot
 from .exceptions import describe, error_text
 
@@ -333,21 +341,8 @@ class Session(SessionFields):
 
     def _metadata(self, parent_id: str | None, root_id: str) -> bytes | None:
         own = self._object("metadata") if self._extras or self._spec.fixed else None
-        details: dict[str, Any] = {}
-        if parent_id is not None:
-            details = {"parent_id": parent_id, "root_id": root_id}
-            if self._spec.event_type != "chain":
-                details["event_type"] = self._spec.event_type
-        if self._failure:
-            details.update(self._failure[2])
-            if self._failure[0] != "error":
-                details["status"] = self._failure[0]
-        if self._masked:
-            details["masked"] = self._masked
-        if not details:
-            return own
-        reserved = b"%b" % orjson.dumps({RESERVED: details})  # a copy, as in `pieces`
-        return reserved if own is None else merge_objects(own, reserved)
+        event_type = self._spec.event_type
+        return with_details(own, parent_id, root_id, event_type, self._failure, self._masked)
 
     def _to_record(self, project: str, source: str) -> Record:
         """The record of this ended session. Children that start later are told as updates."""
@@ -388,6 +383,13 @@ class Session(SessionFields):
                 self._object("user_properties") if more else None,
             ),
         )
+
+    def _size(self) -> int:
+        """About how many bytes this ended session takes in memory."""
+        size = OVERHEAD + len(self._inputs or b"") + len(self._outputs or b"")
+        if self._extras or self._failure or self._children:
+            size += self._extra_size()
+        return size
 
     def _extra_size(self) -> int:
         """About how many bytes what only some sessions have takes in memory."""

@@ -20,14 +20,14 @@ from .._config import Config
 from .._durability.disk_queue import tree_of
 from .._interrupts import interrupts
 from .._lazy import logger
-from .._record.record import Item
+from .._record.record import Item, size_of
 from ..errors import StoreDamagedError
 from ..sinks import Delivery, Sink
 from .backoff import Outage
 from .batch import Batch
 from .encoder import Encoder
 from .overflow import Overflow
-from .queue import ANY, LOCK_TIMEOUT, Queue, size_of
+from .queue import ANY, LOCK_TIMEOUT, Queue
 from .stats import FlushResult, Stats
 
 _DELIVERY_TIMEOUT = 60.0

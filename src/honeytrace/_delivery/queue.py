@@ -22,11 +22,7 @@ except ImportError:
 from .._capture.context import discard
 from .._capture.session import Session
 from .._compiled import native, prefer
-from .._record.record import Record, Update
-
-OVERHEAD: int = 450 if native is None else native.OVERHEAD
-"""Bytes of a queued session beside its inputs and outputs, by tracemalloc: 400, as compiled 260,
-and some slack."""
+from .._record.record import OVERHEAD, Record, Update, size_of
 
 ANY = -1 << 62
 """The level that any item crosses, even where the byte count has drifted below zero."""
@@ -37,14 +33,9 @@ LOCK_TIMEOUT = 1.0
 Pending = Session | Update | Record
 
 
-def size_of(item: Pending) -> int:
-    if isinstance(item, Session):
-        size = OVERHEAD + len(item._inputs or b"") + len(item._outputs or b"")
-        return (
-            size + item._extra_size() if item._extras or item._failure or item._children else size
-        )
-    parts = item.fields.values() if isinstance(item, Update) else item
-    return OVERHEAD + sum(len(part) for part in parts if isinstance(part, bytes))
+def weigh(item: Pending) -> int:
+    """Return about how many bytes an item takes in memory."""
+    return item._size() if isinstance(item, Session) else size_of(item)
 
 
 class Intake:
@@ -92,7 +83,7 @@ class Queue(Intake):
         self._wake: SimpleQueue[None] = SimpleQueue()
 
     def put(self, session: Session) -> None:
-        """Take a finished session; this is `hot.submit`, with `size_of` written out for speed."""
+        """Take a finished session: `hot.submit`. `Session._size` is written out for speed."""
         self.keep(session)
         size = OVERHEAD
         if session._inputs:
@@ -138,7 +129,7 @@ class Queue(Intake):
                 newest = self.overflow == "drop_newest"
                 item = self.items.pop() if newest else self.items.popleft()
                 self.dropped += 1
-                size = size_of(item)
+                size = weigh(item)
                 self.bytes -= size
                 self.lost(item)
 
@@ -173,7 +164,7 @@ class Queue(Intake):
     def put_back(self, items: Sequence[Pending]) -> None:
         """Have these, which were taken last, at the front again."""
         self.items.extendleft(reversed(items))
-        size = sum(map(size_of, items))
+        size = sum(map(weigh, items))
         self.bytes += size
 
     def take(self, count: int, room: int) -> list[Pending]:
@@ -185,7 +176,7 @@ class Queue(Intake):
             except IndexError:
                 self.bytes = 0
                 break
-            size = size_of(item)
+            size = weigh(item)
             room -= size
             self.bytes -= size
             taken.append(item)

@@ -19,11 +19,10 @@ from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-from .._delivery.queue import size_of
 from .._lazy import orjson
-from .._record.record import Item, Record, pack, unpack
+from .._record.record import Item, Record, pack, size_of, unpack
 from .directories import lock, private
-from .journal import LARGEST, DamagedError
+from .journal_format import LARGEST, DamagedError
 from .quarantine import set_file_aside
 
 MAGIC = b"honeytrace spill 1\n\0\0\0\0\0"

@@ -22,7 +22,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 from zlib import adler32, crc32
 
@@ -32,55 +31,39 @@ from .._compiled import native, prefer
 from .._lazy import logger, orjson
 from .._record.record import Update
 from .directories import candidates, lock, private, reserve
+from .journal_format import (
+    BEHIND,
+    BLOCK,
+    DONE,
+    FIXED,
+    FREE,
+    FRESH,
+    HEAD,
+    HEADER,
+    INLINE,
+    KIN,
+    LARGEST,
+    MAGIC,
+    OPEN,
+    SLOT,
+    SMALLEST,
+    STATIC,
+    TAIL,
+    UPDATE,
+)
 
 if TYPE_CHECKING:
     from mmap import mmap
 
-MAGIC = b"honeytrace journal 2\n\0\0\0"
-FIRST_MAGIC = b"honeytrace journal 1\n\0\0\0"
-"""Of files in which the checksum of chained bytes is their CRC-32."""
-HEADER = Struct("<24sQQI")
-"""Magic, file size, where the large blocks begin, CRC-32 of these."""
-COMMIT = Struct("<Q")
-"""State in the low byte; above it, but for a call that still runs, the checksum of all that the
-slot says: the Adler-32 of chained bytes, and from there of the head and what follows."""
-HEAD = Struct("<IIIIqQ")
-"""Follows the commit: number of the spec (0: in the extra), offset of the chain (0: none), bytes of
-extra, bytes of inputs; wall ns and tick of the call."""
-KIN = Struct("<qQqQ")
-"""Follows the head: wall ns and tick of the parent and of the root."""
-TAIL = Struct("<IIIxxxxq")
-"""Follows inputs: offset of the chain (or `BEHIND`), bytes of outputs and of `more`, wall ns of
-the end."""
-BEHIND = 1
-"""In place of the offset of a chain: what follows stands right behind the inputs in their block."""
-
-SLOT, BLOCK = 512, 5120
-"""A block is what `adler32` takes at once without letting go of the GIL, which costs milliseconds
-beside a busy thread; a chain link in front of it holds the offset of the next << 8."""
-_INLINE = SLOT - COMMIT.size - HEAD.size - KIN.size - TAIL.size
-FIXED = ("config", "metrics", "feedback", "user_properties", "metadata")
-"""What a spec can fix, in the order in which a session encodes it."""
-FREE, OPEN, DONE, STATIC, UPDATE = range(5)
 MAX_SPECS = 4096
 """Specs that are written once and referred to by number; later ones go along with each call."""
-SMALLEST, LARGEST = 64 * 1024, 1 << 30
-
 _pack_head, _pack_kin, _pack_tail = HEAD.pack, KIN.pack, TAIL.pack
-FRESH = 1
-"""Where a checksum begins. No kill needs it: it tells what the loss of power left half-written.
-Adler-32 can be had from vector instructions without a library; of small calls it costs a quarter
-of the CRC-32."""
 _NO_KIN = bytes(KIN.size)
 
 Slot = tuple["Journal", int, int, int, "bytes | None", int]
 """A place in a journal: the journal, the offset, the bytes that the slot says so far, the checksum
 of what is chained to it, the inputs written, and where in their one block there is room behind
 them, or 0."""
-
-
-class DamagedError(ValueError):
-    """What stands in a file was not written by us, or not wholly."""
 
 
 class Slots:
@@ -167,7 +150,7 @@ class Journal(Slots):
         parent, inputs, number = s._parent, s._inputs, self._numbers.get(s._spec)
         kin = _NO_KIN if parent is None else self._kin(parent)
         size = len(inputs) if inputs else 0
-        if number and kin and not s._id and not s._masked and size <= _INLINE:
+        if number and kin and not s._id and not s._masked and size <= INLINE:
             data = _pack_head(number, 0, 0, size, s._start + s._offset, s._tick) + kin
             if inputs:
                 data += inputs
@@ -271,7 +254,7 @@ class Journal(Slots):
     ) -> Slot | None:
         """Fill a slot of any size and commit it; where there are too few blocks, give it back."""
         body, chain, crc, behind = extra + (inputs or b""), 0, FRESH, 0
-        if len(body) > _INLINE:
+        if len(body) > INLINE:
             chained = self._chain(slot, body, FRESH)
             if chained is None:
                 self._free.append(slot)

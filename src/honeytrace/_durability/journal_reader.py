@@ -14,15 +14,21 @@ from zlib import adler32, crc32
 import orjson
 
 from .._capture.context import format_id
-from .._capture.session import Session, Spec
 from .._lazy import logger
-from .._record.record import OBJECTS, Item, Update, checked, merge_objects
-from .journal import (
+from .._record.record import (
+    Item,
+    Record,
+    Update,
+    as_object,
+    checked,
+    merge_objects,
+    with_details,
+)
+from .journal_format import (
     BEHIND,
     BLOCK,
     COMMIT,
     DONE,
-    FIRST_MAGIC,
     FIXED,
     FRESH,
     HEAD,
@@ -90,11 +96,10 @@ class Reader:
         if len(head) < HEADER.size:
             raise DamagedError("it is too short")
         magic, size, border, crc = HEADER.unpack(head)
-        if magic not in (MAGIC, FIRST_MAGIC) or crc != crc32(head[:-4]):
+        if magic != MAGIC or crc != crc32(head[:-4]):
             raise DamagedError("it does not begin like a journal")
         if size != self._size or not SLOT <= border <= size or border % SLOT:
             raise DamagedError(f"it has {self._size} bytes and says {size}")
-        self._checksum = adler32 if magic == MAGIC else crc32
         return int(border)
 
     def _used(self) -> Iterator[tuple[int, int]]:
@@ -139,21 +144,19 @@ class Reader:
             event_id, fields = orjson.loads(slot.extra)
             update = Update(event_id, {name: data.encode() for name, data in fields.items()})
             return checked(update)
-        s = self._session(slot)
+        children: list[Any] = []
         if slot.end is None:
-            s._failure = ("interrupted", None, {})
-            children = sorted(self._children.get((entry.wall, entry.tick), ()))
-            s._children = [self._id(child) for child in children]
-        record = s._to_record(s._spec.project or "", s._spec.source or "")
-        return checked(record)
+            kept = sorted(self._children.get((entry.wall, entry.tick), ()))
+            children = [self._id(child) for child in kept]
+        return checked(self._record(slot, children))
 
     def _id(self, entry: Entry) -> str:
         slot = self._slot(entry.offset, entry.state)
         chosen = orjson.loads(slot.extra)[0] if slot.extra else None
         return str(chosen or format_id(entry.wall, entry.tick))
 
-    def _session(self, slot: _Content) -> Session:
-        """The session that was written, as far as its record goes."""
+    def _record(self, slot: _Content, children: list[Any]) -> Record:
+        """The record of a call. `children` are those of a call that has not ended."""
         (number, _, _, _, wall, tick), kin = slot.head, slot.kin
         chosen, parent, root, masked, *portrait = (
             orjson.loads(slot.extra) if slot.extra else (None, None, None, None)
@@ -161,28 +164,52 @@ class Reader:
         name, project, source, event_type, fixed, masked_fixed = (
             portrait[0] if number == 0 else self._specs[number]
         )
-        s = _stub(wall, tick, chosen)
-        s._spec = Spec(name, project=project, source=source, event_type=event_type)
-        s._parent = _stub(kin[0], kin[1], parent) if any(kin) else None
-        s._root = _stub(kin[2], kin[3], root) if any(kin) else None
-        s._inputs = slot.inputs or None
-        s._outputs = slot.outputs or None
-        s._end = slot.end or 0
         more: dict[str, Any] = orjson.loads(slot.more) if slot.more else {}
+        extras = more.get("extras", {})
+        inputs = slot.inputs or None
         if "inputs" in more:
-            s._inputs = more["inputs"] and more["inputs"].encode()
+            inputs = more["inputs"] and more["inputs"].encode()
         failure = more.get("failure")
-        s._failure = (failure[0], failure[1], failure[2]) if failure else None
-        s._children = [c if isinstance(c, str) else tuple(c) for c in more.get("children", ())]
-        s._masked = [*(more.get("masked") or masked or []), *masked_fixed] or None
-        s._extras = {
-            name: data.encode() if name in OBJECTS else data
-            for name, data in more.get("extras", {}).items()
+        if slot.end is None:
+            failure = ("interrupted", None, {})
+        else:
+            children = [
+                c if isinstance(c, str) else format_id(*c) for c in more.get("children", ())
+            ]
+        session_id = root_id = chosen or format_id(wall, tick)
+        parent_id = None
+        if any(kin):
+            parent_id, root_id = parent or format_id(*kin[:2]), root or format_id(*kin[2:])
+        fields = {
+            name: merge_objects(
+                fixed[name].encode() if name in fixed else None,
+                extras[name].encode() if name in extras else None,
+            )
+            for name in FIXED
         }
-        for name in FIXED:
-            if name in fixed:
-                s._extras[name] = merge_objects(fixed[name].encode(), s._extras.get(name))
-        return s
+        receipt = [*(more.get("masked") or masked or []), *masked_fixed]
+        fields["metadata"] = with_details(
+            fields["metadata"], parent_id, root_id, event_type, failure, receipt
+        )
+        return Record(
+            event_id=session_id,
+            session_id=session_id,
+            parent_id=parent_id,
+            root_id=root_id,
+            event_type="session" if parent_id is None else event_type,
+            event_name=extras.get("session_name") or name,
+            project=extras.get("project") or project,
+            source=extras.get("source") or source,
+            status=failure[0] if failure else "ok",
+            start_time=wall / 1e6,
+            end_time=None if slot.end is None else -(-slot.end // 1_000_000),
+            duration=None if slot.end is None else (slot.end - wall) / 1e6,
+            error=failure[1] if failure else None,
+            children_ids=orjson.dumps(children),
+            inputs=as_object(inputs),
+            outputs=as_object(slot.outputs or None),
+            **fields,
+        )
 
     def _slot(self, offset: int, state: int) -> _Content:
         """The parts of a slot, their checksum verified."""
@@ -194,7 +221,7 @@ class Reader:
         _, chain, extra, inputs, *_ = head
         if chain:
             body = self._follow(chain, extra + inputs, offset)
-            crc = self._checksum(body, FRESH)
+            crc = adler32(body, FRESH)
         else:
             body = self._inside(at, extra + inputs, end_of_slot)
             at += len(body)
@@ -205,10 +232,10 @@ class Reader:
             chain, outputs, more, end = TAIL.unpack(tail)
             if chain == BEHIND:
                 rest = self._follow(head[1], len(body) + outputs + more, offset)[len(body) :]
-                crc = self._checksum(rest, crc)
+                crc = adler32(rest, crc)
             elif chain:
                 rest = self._follow(chain, outputs + more, offset)
-                crc = self._checksum(rest, crc)
+                crc = adler32(rest, crc)
             else:
                 rest = self._inside(at + TAIL.size, outputs + more, end_of_slot)
                 tail += rest
@@ -257,10 +284,3 @@ class _Content(NamedTuple):
     end: int | None
     outputs: bytes
     more: bytes
-
-
-def _stub(wall: int, tick: int, chosen: str | None) -> Session:
-    """As much of a session as its id takes."""
-    s = Session()
-    s._start, s._offset, s._tick, s._id, s._text = wall, 0, tick, chosen, None
-    return s

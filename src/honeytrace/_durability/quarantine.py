@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .._lazy import logger, orjson
 from .._record.record import Item, pack, unpack
 from .directories import owned, private
-from .journal import DamagedError
+from .journal_format import DamagedError
 
 MOST = 1_000
 DIRECTORY = "refused"

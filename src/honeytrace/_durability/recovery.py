@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from .._delivery.queue import size_of
 from .._lazy import logger
-from .._record.record import Item, Record
+from .._record.record import Item, Record, size_of
 from ..sinks import Delivery
 from .directories import candidates, lock, owned
 from .disk_queue import HEADER, MAGIC, SUFFIX, begin, frames
-from .journal import DamagedError
+from .journal_format import DamagedError
 from .journal_reader import Reader
 from .quarantine import refused, set_aside, set_file_aside
 
