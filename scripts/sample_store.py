@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from honeytrace._record.record import RESERVED, Record, from_start_session
+from honeytrace._record.record import RESERVED, Record
+from honeytrace._record.wire import from_start_session
 from honeytrace.store.sqlite import SQLiteStore
 
 QUESTIONS = {

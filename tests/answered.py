@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from honeytrace._record.record import Record, from_start_session
+from honeytrace._record.record import Record
+from honeytrace._record.wire import from_start_session
 
 START = 1_700_000_000_000.5
 

@@ -20,7 +20,7 @@ import honeytrace
 from honeytrace import Session, trace_session
 from honeytrace._capture.context import hot
 from honeytrace._compiled import native
-from honeytrace._record import record as _record
+from honeytrace._record import wire
 from honeytrace._record.record import Record
 from honeytrace.testing import capture
 from samples import records
@@ -89,9 +89,9 @@ def test_bodies(record: Record, duration: float, start: float, long: bytes | Non
     record = record._replace(duration=duration, start_time=start)
     if long:
         record = record._replace(inputs=orjson.dumps({"x": long.hex()}))
-    session, event = _record._session_head(record), _record._event_head(record)
-    assert whole(native.pieces(record)) == whole(_record._spliced(session, record))
-    assert whole(native.event_pieces(record)) == whole(_record._spliced(event, record))
+    session, event = wire._session_head(record), wire._event_head(record)
+    assert whole(native.pieces(record)) == whole(wire._spliced(session, record))
+    assert whole(native.event_pieces(record)) == whole(wire._spliced(event, record))
 
 
 def kinds_of_calls() -> None:

@@ -150,7 +150,6 @@ LONG = {
     "_capture.session",
     "_delivery.flusher",
     "_durability.journal",
-    "_record.record",
     "api.client",
 }
 

@@ -23,7 +23,8 @@ from honeytrace._durability import quarantine as _aside
 from honeytrace._durability.disk_queue import Spill, SpillFullError
 from honeytrace._durability.journal import Journal
 from honeytrace._durability.recovery import recover, retry_refused
-from honeytrace._record.record import Item, Record, Update, from_start_session
+from honeytrace._record.record import Item, Record, Update
+from honeytrace._record.wire import from_start_session
 from honeytrace.sinks import Delivery
 from samples import ended
 

@@ -21,7 +21,7 @@ from honeytrace._delivery.passage import Passage
 from honeytrace._durability import quarantine as _aside
 from honeytrace._durability.disk_queue import Spill
 from honeytrace._durability.recovery import AwayError, Recovered, recover_all, retry_refused
-from honeytrace._record.record import from_start_session
+from honeytrace._record.wire import from_start_session
 from honeytrace._runtime import keeper as _keeping
 from honeytrace._runtime import runtime as _runtime
 from honeytrace.sinks import Delivery

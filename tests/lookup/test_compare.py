@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from honeytrace._record.record import Record, from_start_session
+from honeytrace._record.record import Record
+from honeytrace._record.wire import from_start_session
 from honeytrace.lookup import StoreFamily
 from honeytrace.lookup.compare import MOST_CHANGES, Comparison, compare
 from honeytrace.lookup.recorded import RecordedSession

@@ -17,7 +17,8 @@ import honeytrace.testing
 from destinations import PATIENCE, Gate, Scripted, call
 from honeytrace import ConfigurationError, SessionNotFound, StoreError, session
 from honeytrace._durability import disk_queue as _spill
-from honeytrace._record.record import Record, Update, from_start_session
+from honeytrace._record.record import Record, Update
+from honeytrace._record.wire import from_start_session
 from honeytrace._runtime import runtime as _runtime
 from honeytrace.lookup import StoreFamily
 from honeytrace.lookup.recorded import duration_text, printable

@@ -14,7 +14,8 @@ import pytest
 import honeytrace
 import honeytrace.testing
 from honeytrace import RecordedSession, session, trace_session
-from honeytrace._record.record import Record, from_start_session
+from honeytrace._record.record import Record
+from honeytrace._record.wire import from_start_session
 from honeytrace.lookup import SessionList, StoreFamily
 from honeytrace.lookup.notebook import MOST_SESSIONS, list_html
 from honeytrace.store import Query

@@ -11,21 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from honeytrace._capture.session import Spec
-from honeytrace._record.record import (
-    MERGED,
-    RESERVED,
-    Record,
-    Update,
-    apply,
-    as_object,
-    decode,
-    from_start_session,
-    merge,
-    merge_ids,
-    merge_objects,
-    start_session_body,
-    unpack,
-)
+from honeytrace._record.file_format import unpack
+from honeytrace._record.merge import apply, as_object, merge, merge_ids, merge_objects
+from honeytrace._record.record import MERGED, RESERVED, Record, Update
+from honeytrace._record.wire import decode, from_start_session, start_session_body
 from samples import ended, objects, records
 
 few = settings(max_examples=50)

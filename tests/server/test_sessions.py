@@ -9,7 +9,8 @@ import httpx
 import orjson
 import pytest
 
-from honeytrace._record.record import Record, start_session_body
+from honeytrace._record.record import Record
+from honeytrace._record.wire import start_session_body
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
 

@@ -20,7 +20,8 @@ from honeyhive_server import BATCH, TAKEN, HoneyHiveServer, Reply, Request
 import honeytrace
 from honeytrace._config import NO_JOURNAL, Config
 from honeytrace._delivery.flusher import Flusher
-from honeytrace._record.record import Item, Record, Update, from_start_session
+from honeytrace._record.record import Item, Record, Update
+from honeytrace._record.wire import from_start_session
 from honeytrace.errors import HoneytraceError
 from honeytrace.sinks import Delivery
 from honeytrace.sinks._connection import Connection

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from honeytrace._record.record import Record, Update, from_start_session
+from honeytrace._record.record import Record, Update
+from honeytrace._record.wire import from_start_session
 from honeytrace.sinks.memory import MemorySink
 
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from honeytrace._config import Config
-from honeytrace._record.record import Item, Record, Update, from_start_session, pieces
+from honeytrace._record.record import Item, Record, Update
+from honeytrace._record.wire import from_start_session, pieces
 from honeytrace.api import Streamed
 from honeytrace.sinks._requests import CHUNK, WHOLE, Request, fold, requests
 from honeytrace.sinks.api import ApiSink

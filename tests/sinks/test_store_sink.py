@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from honeytrace._record.record import Item, Record, Update, from_start_session
+from honeytrace._record.record import Item, Record, Update
+from honeytrace._record.wire import from_start_session
 from honeytrace.errors import StoreError
 from honeytrace.sinks import Delivery
 from honeytrace.sinks.store import StoreSink

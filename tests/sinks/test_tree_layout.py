@@ -11,7 +11,8 @@ import pytest
 from honeyhive_server import TAKEN, HoneyHiveServer, Reply, Request
 
 from honeytrace._config import Config
-from honeytrace._record.record import Record, Update, from_start_session
+from honeytrace._record.record import Record, Update
+from honeytrace._record.wire import from_start_session
 from honeytrace.sinks import Delivery
 from honeytrace.sinks.api import ApiSink
 

@@ -12,15 +12,8 @@ from typing import Any, overload
 from .._compiled import native, prefer
 from .._interrupts import interrupts
 from .._lazy import orjson
-from .._record.record import (
-    MERGED,
-    OBJECTS,
-    OVERHEAD,
-    Record,
-    as_object,
-    merge_objects,
-    with_details,
-)
+from .._record.merge import as_object, merge_objects, with_details
+from .._record.record import MERGED, OBJECTS, OVERHEAD, Record
 from .context import current, format_id, hot
 from .exceptions import describe, error_text
 

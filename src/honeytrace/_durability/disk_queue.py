@@ -20,7 +20,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from .._lazy import orjson
-from .._record.record import Item, Record, pack, size_of, unpack
+from .._record.file_format import pack, unpack
+from .._record.record import Item, Record, size_of
 from .directories import lock, private
 from .journal_format import LARGEST, DamagedError
 from .quarantine import set_file_aside

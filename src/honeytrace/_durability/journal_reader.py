@@ -15,15 +15,9 @@ import orjson
 
 from .._capture.context import format_id
 from .._lazy import logger
-from .._record.record import (
-    Item,
-    Record,
-    Update,
-    as_object,
-    checked,
-    merge_objects,
-    with_details,
-)
+from .._record.file_format import checked
+from .._record.merge import as_object, merge_objects, with_details
+from .._record.record import Item, Record, Update
 from .journal_format import (
     BEHIND,
     BLOCK,

@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from .._lazy import logger, orjson
-from .._record.record import Item, pack, unpack
+from .._record.file_format import pack, unpack
+from .._record.record import Item
 from .directories import owned, private
 from .journal_format import DamagedError
 

@@ -1,4 +1,7 @@
 """The finished session: wire names, milliseconds, merging, and the format of its bytes.
 
-record  `Record` and `Update`, how two of them merge, and how they are written and read
+record       `Record` and `Update`, and which of their fields merge
+merge        two accounts of one session in one
+wire         startSession and event bodies, and a record of a payload
+file_format  an item as bytes in our own files
 """

@@ -13,7 +13,8 @@ import orjson
 import typer
 
 from .. import _config
-from .._record.record import Record, start_session_body
+from .._record.record import Record
+from .._record.wire import start_session_body
 from ..errors import HoneytraceError, SessionNotFound, StoreError
 from ..lookup import StoreFamily
 from ..store import Query, Reader

@@ -6,7 +6,8 @@ import uuid
 
 import orjson
 
-from .._record.record import OBJECTS, RESERVED, Record, from_start_session
+from .._record.record import OBJECTS, RESERVED, Record
+from .._record.wire import from_start_session
 
 __all__ = ["read_session"]
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .._record.record import Record, Update, apply, decode
+from .._record.merge import apply
+from .._record.record import Record, Update
+from .._record.wire import decode
 from .._runtime import runtime as _runtime
 from ..errors import ConfigurationError, SessionNotFound
 from ..store import Metric, Outline, Query, Reader

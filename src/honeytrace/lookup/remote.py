@@ -10,7 +10,9 @@ import orjson
 
 from .._capture.context import paused
 from .._config import Config
-from .._record.record import Record, Update, apply, decode, from_start_session
+from .._record.merge import apply
+from .._record.record import Record, Update
+from .._record.wire import decode, from_start_session
 from ..api import Event, EventFilter, HoneyHiveCore, Result, SDKError, SessionNotFoundError
 from ..api import operations as api
 from ..sinks._requests import LATE

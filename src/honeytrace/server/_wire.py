@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from .._capture.context import new_id
-from .._record.record import OBJECTS, RESERVED, Record, Update, from_start_session
+from .._record.record import OBJECTS, RESERVED, Record, Update
+from .._record.wire import from_start_session
 from ._http import RefusedError, bad_request
 
 EVENT_TYPES = ("session", "model", "tool", "chain")

@@ -12,20 +12,9 @@ from typing import NamedTuple, TypeGuard
 
 import orjson
 
-from .._record.record import (
-    MERGED,
-    OBJECTS,
-    Item,
-    Record,
-    Update,
-    apply,
-    as_object,
-    event_pieces,
-    merge,
-    merge_ids,
-    merge_objects,
-    pieces,
-)
+from .._record.merge import apply, as_object, merge, merge_ids, merge_objects
+from .._record.record import MERGED, OBJECTS, Item, Record, Update
+from .._record.wire import event_pieces, pieces
 from ..api._call import Streamed
 
 LATE = "honeytrace_update"

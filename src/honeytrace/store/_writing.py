@@ -12,7 +12,8 @@ from typing import Final
 import orjson
 
 from .._compiled import native
-from .._record.record import Record, Update, apply, merge
+from .._record.merge import apply, merge
+from .._record.record import Record, Update
 from ._reading import get
 
 __all__ = ["apply_or_keep", "insert_new", "insert_or_merge"]

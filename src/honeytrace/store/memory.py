@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from .._lazy import orjson
-from .._record.record import Record, Update, apply, merge
+from .._record.merge import apply, merge
+from .._record.record import Record, Update
 from . import NEWEST, Arrivals, Field, Metric, NameSummary, Outline, Overview, Query, StoreSize
 from ._figures import Figure, bucketed, summarised
 from ._words import mentions, parts_of, terms

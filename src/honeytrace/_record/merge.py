@@ -1,0 +1,114 @@
+"""Two accounts of one session in one: redeliveries, continuations, updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._lazy import orjson
+from .record import MERGED, RESERVED, Record, Update
+
+
+def as_object(data: bytes | None) -> bytes | None:
+    """`data` as a JSON object: the wire takes no scalar and no list, so those get wrapped."""
+    if data is None or data.startswith(b"{"):
+        return data
+    return b'{"result":' + data + b"}"
+
+
+def merge_objects(old: bytes | None, new: bytes | None) -> bytes | None:
+    """Two JSON objects in one, shallowly; `new` wins. A reserved key present in both merges too."""
+    if old is None or new is None:
+        return new if old is None else old
+    merged = orjson.loads(old)
+    for key, value in orjson.loads(new).items():
+        if key == RESERVED and isinstance(merged.get(key), dict) and isinstance(value, dict):
+            merged[key].update(value)
+        else:
+            merged[key] = value
+    return orjson.dumps(merged)
+
+
+def merge_ids(old: bytes, new: bytes) -> bytes:
+    """Two JSON lists of ids in one, in order and without repeats."""
+    if old == new or new == b"[]":
+        return old
+    return orjson.dumps(list(dict.fromkeys(orjson.loads(old) + orjson.loads(new))))
+
+
+def merge(old: Record, new: Record) -> Record:
+    """One record out of two of the same id: a redelivery changes nothing, a continuation adds."""
+    children_ids = merge_ids(old.children_ids, new.children_ids)
+    if (old.start_time, old.end_time) == (new.start_time, new.end_time):
+        return old._replace(children_ids=children_ids)  # updates may have come in between
+    seen = old.end_time is not None and old.start_time == new.start_time
+    if seen and new.status == "interrupted":
+        return old._replace(children_ids=children_ids)  # a journal that had not seen the end
+    merged: dict[str, Any] = {
+        name: merge_objects(getattr(old, name), getattr(new, name)) for name in MERGED
+    }
+    ends = [end for end in (old.end_time, new.end_time) if end is not None]
+    start, end = min(old.start_time, new.start_time), max(ends, default=None)
+    if old.start_time == new.start_time and old.end_time is None:
+        duration = new.duration  # the end of what was known as running
+    else:
+        duration = None if end is None else end - start
+    return new._replace(
+        parent_id=old.parent_id or new.parent_id,
+        root_id=old.root_id,
+        start_time=start,
+        end_time=end,
+        duration=duration,
+        outputs=new.outputs or old.outputs,
+        children_ids=children_ids,
+        **merged,
+    )
+
+
+def apply(record: Record, update: Update) -> Record:
+    """The record with an update's fields in it; names a record does not have are ignored."""
+    changes: dict[str, Any] = {}
+    for name, data in update.fields.items():
+        if name in MERGED:
+            changes[name] = merge_objects(getattr(record, name), data)
+        elif name == "outputs":
+            changes[name] = as_object(data)
+        elif name == "children_ids":
+            changes[name] = merge_ids(record.children_ids, data)
+        elif name == "session_name":
+            changes["event_name"] = orjson.loads(data)
+        elif name in Record._fields:
+            changes[name] = orjson.loads(data)
+    if changes.get("error"):
+        changes.setdefault("status", "error")
+    return record._replace(**changes)
+
+
+def with_details(
+    own: bytes | None,
+    parent_id: str | None,
+    root_id: str,
+    event_type: str,
+    failure: tuple[str, str | None, Mapping[str, Any]] | None,
+    masked: Sequence[str] | None,
+) -> bytes | None:
+    """Return the metadata `own` with everything that only the reserved key can say.
+
+    failure: status, error text, and details of a call that failed.
+    masked: the receipt of what was masked.
+    """
+    details: dict[str, Any] = {}
+    if parent_id is not None:
+        details = {"parent_id": parent_id, "root_id": root_id}
+        if event_type != "chain":
+            details["event_type"] = event_type
+    if failure:
+        details.update(failure[2])
+        if failure[0] != "error":
+            details["status"] = failure[0]
+    if masked:
+        details["masked"] = masked
+    if not details:
+        return own
+    reserved = b"%b" % orjson.dumps({RESERVED: details})  # a copy, as in `pieces`
+    return reserved if own is None else merge_objects(own, reserved)
