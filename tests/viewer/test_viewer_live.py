@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,10 +20,10 @@ import orjson
 import pytest
 from viewer_site import call, many, serving
 
-from honeytrace._record.record import Update
+from honeytrace._record.record import Record, Update
 from honeytrace.errors import StoreError
 from honeytrace.server import Limits
-from honeytrace.server.viewer import _live
+from honeytrace.server.viewer import _poller
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -164,7 +171,7 @@ def test_a_flood_is_not_streamed(http: httpx.Client, store: SQLiteStore) -> None
     """More than anyone could read is said in one event, and the stream goes on from there."""
     with following(http) as stream:
         begin(stream)
-        store.insert(many(_live._BATCH))
+        store.insert(many(_poller._BATCH))
         assert next(stream)["event"] == "gap"
         store.insert([call("after")])
         assert arrivals(next(stream)) == ["after"]
@@ -185,6 +192,78 @@ def test_there_is_an_end_to_streams(store: SQLiteStore) -> None:
         while not free:  # until the server has noticed
             with client.stream("GET", "/live") as reply:
                 free = reply.status_code == 200
+
+
+def test_streams_that_are_asked_for_at_once_are_counted(store: SQLiteStore) -> None:
+    """Forty readers that ask at the same moment get the ten streams there are."""
+    with (
+        serving(store, limits=Limits(streams=10)) as url,
+        httpx.Client(base_url=url, limits=httpx.Limits(max_connections=50)) as client,
+        ExitStack() as opened,
+        ThreadPoolExecutor(40) as pool,
+    ):
+        ask = partial(client.stream, "GET", "/live")
+        replies = list(pool.map(lambda _: opened.enter_context(ask()).status_code, range(40)))
+        assert sorted(replies) == [200] * 10 + [503] * 30
+
+
+def test_lists_with_the_same_conditions_are_rendered_once(store: SQLiteStore) -> None:
+    """Five streams of one page cost one rendering, and each is sent it."""
+    shown: list[list[str]] = []
+
+    def show(arrived: Sequence[Record], changed: Sequence[Record]) -> list[str]:
+        shown.append([each.event_id for each in arrived])
+        return shown[-1]
+
+    async def follow() -> list[bytes]:
+        poller = _poller.Poller(store)
+        followers = [_poller.Follower("list", show, "") for _ in range(5)]
+        with ExitStack() as opened:
+            for each in followers:
+                opened.enter_context(poller.following(each))
+            for each in followers:
+                assert b"event: place" in await told(each)
+            store.insert([call("new")])
+            return [await told(each) for each in followers]
+
+    async def told(follower: _poller.Follower) -> bytes:
+        while not (events := follower.take()):
+            await asyncio.wait_for(follower.wait(), 30)
+        return b"".join(events)
+
+    assert [b'data: ["new"]' in each for each in asyncio.run(follow())] == [True] * 5
+    assert shown == [["new"]]
+
+
+@pytest.mark.parametrize("how", ["signal", "flag"])
+def test_an_ordinary_uvicorn_is_not_held_up(how: str, tmp_path: Path) -> None:
+    """Whoever serves the application needs to stop nothing: streams end when the server does."""
+    program = """
+import sys, threading, uvicorn
+from honeytrace.server import create_app
+from honeytrace.store.memory import MemoryStore
+class Server(uvicorn.Server):
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        print(self.servers[0].sockets[0].getsockname()[1], flush=True)
+server = Server(uvicorn.Config(create_app(MemoryStore()), port=0, log_level="error"))
+threading.Thread(target=lambda: (sys.stdin.readline(), setattr(server, "should_exit", True)),
+                 daemon=True).start()
+server.run()
+"""
+    command = [sys.executable, "-c", program]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload] - as it says
+        port = process.stdout.readline().strip()
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client, following(client) as told:
+            begin(told)
+            if how == "signal":
+                process.send_signal(signal.SIGTERM)
+            else:
+                process.stdin.write("\n")
+                process.stdin.flush()
+            assert list(told) == []
+        process.wait(30)
 
 
 def test_a_stream_does_not_hold_up_the_end(store: SQLiteStore) -> None:

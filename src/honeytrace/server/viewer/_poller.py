@@ -1,0 +1,234 @@
+"""One thread that polls the store for all open streams of the viewer.
+
+Each look at the store is shared: it costs the same with one list on a screen as with fifty, and
+lists with the same conditions are rendered once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import orjson
+
+from ..._record.record import Record
+from ...errors import StoreError
+from ...store import Store
+
+__all__ = ["Follower", "Poller", "Show", "here"]
+
+log = logging.getLogger("honeytrace.server")
+
+_INTERVAL = 0.4
+"""Seconds from one look at the store to the next."""
+
+_SHARE = 4
+"""A look that took long is followed by a pause of so many times its length."""
+
+_BATCH = 200
+"""Sessions sent at a time; as many at one look are too many to show."""
+
+_UNREAD = 20
+"""Events that wait for one slow reader; beyond it, it is told to load its page anew."""
+
+Show = Callable[[Sequence[Record], Sequence[Record]], object]
+"""Makes what a page is sent of sessions that arrived and that were changed; false for nothing."""
+
+
+class Place(NamedTuple):
+    """In the order of arrival and in that of change; None is the present one."""
+
+    arrived: int | None
+    changed: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        found = re.fullmatch(r"(\d{1,18})-(\d{1,18})", text, re.ASCII)
+        return cls(int(found[1]), int(found[2])) if found else cls(None, None)
+
+    def __str__(self) -> str:
+        return f"{self.arrived}-{self.changed}"
+
+
+def here(store: Store) -> str:
+    """Return the present place, for the page that is about to be made."""
+    return str(_present(store))
+
+
+def _present(store: Store) -> Place:
+    return Place(store.arrived(None).last, store.changed(None).last)
+
+
+class _Look(NamedTuple):
+    """What a look at the store found. `flooded`: too much to show."""
+
+    arrived: Sequence[Record]
+    changed: Sequence[Record]
+    place: Place
+    flooded: bool
+
+
+class Follower:
+    """One stream's end: the poller tells, the stream's event loop takes.
+
+    Streams of one `key` show the same, so `show` is called for one of them. `after` is a place as
+    `here` gives it; anything else is the present.
+    """
+
+    def __init__(self, key: str, show: Show, after: str) -> None:
+        self.key = key
+        self.show = show
+        self.after = Place.parse(after)
+        self._place = self.after
+        self._events: deque[bytes] = deque()
+        self._ended = False
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def attach(self) -> None:
+        """Say which event loop takes the events: the running one."""
+        self._loop = asyncio.get_running_loop()
+
+    def tell(self, message: bytes, place: Place) -> None:
+        """Add an event; an empty message only tells the place when the stream begins."""
+        new = self._place == self.after and self._place != place
+        self._place = place
+        if not message and not new:
+            return
+        if len(self._events) >= _UNREAD:
+            self._events.clear()
+            message = _FLOODED
+        self._events.append(b"id: %b\n%b\n\n" % (str(place).encode(), message or _PLACE))
+        self._wake()
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def take(self) -> list[bytes] | None:
+        """The events since the last time; None when there will be no more."""
+        self._told.clear()
+        events = [self._events.popleft() for _ in range(len(self._events))]
+        return events or (None if self._ended else [])
+
+    def still_here(self) -> bytes:
+        return b"id: %b\n%b\n\n" % (str(self._place).encode(), _PLACE)
+
+    async def wait(self) -> None:
+        await self._told.wait()
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._told.set)
+
+
+_PLACE = b"event: place\ndata:"
+_FLOODED = b"event: gap\ndata:"
+
+
+class Poller:
+    """Polls while there are followers, in a thread that ends with the last of them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._followers: dict[Follower, bool] = {}
+        """Each with whether it has reached the poller's place."""
+        self._wanted = threading.Event()
+        self._polling = False
+
+    @contextmanager
+    def following(self, follower: Follower) -> Iterator[None]:
+        """Tell `follower` while the block runs, in an event loop."""
+        follower.attach()
+        with self._lock:
+            self._followers[follower] = False
+            if not self._polling:
+                self._polling = True
+                # a daemon: it may be in the middle of a look when the process ends
+                threading.Thread(target=self._run, name="honeytrace-live", daemon=True).start()
+        self._wanted.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._followers.pop(follower, None)
+
+    def _run(self) -> None:
+        place = None
+        while True:
+            self._wanted.clear()
+            with self._lock:
+                followers = dict(self._followers)
+                if not followers:
+                    self._polling = False
+                    return
+            begun = time.monotonic()
+            try:
+                place = self._tell(followers, place)
+            except StoreError as error:
+                log.warning("the viewer's streams ended: %s", error)
+                self._end(followers)
+            except Exception:
+                log.exception("the viewer's streams ended")
+                self._end(followers)
+            took = time.monotonic() - begun
+            if took * _SHARE < _INTERVAL:
+                self._wanted.wait(_INTERVAL)  # a new stream is told its place at once
+            else:
+                time.sleep(took * _SHARE)
+
+    def _tell(self, followers: dict[Follower, bool], place: Place | None) -> Place:
+        """Tell those that follow already what is new, then bring those that are new to the same
+        place, which is returned."""
+        place = place or _present(self._store)
+        look = self._look(place)
+        messages: dict[str, bytes] = {}
+        for follower, reached in followers.items():
+            if reached:
+                if follower.key not in messages:
+                    messages[follower.key] = _message(follower, look)
+                follower.tell(messages[follower.key], look.place)
+        for follower in [each for each, reached in followers.items() if not reached]:
+            if follower.after.arrived is None:
+                follower.tell(b"", look.place)
+            else:
+                missed = self._look(follower.after)
+                follower.tell(_message(follower, missed), look.place)
+            with self._lock:
+                if follower in self._followers:
+                    self._followers[follower] = True
+        return look.place
+
+    def _look(self, after: Place) -> _Look:
+        # in this order: what arrives in between is not missed, at worst it is told of twice
+        arrived = self._store.arrived(after.arrived, _BATCH)
+        changed = self._store.changed(after.changed, _BATCH)
+        if max(len(arrived.records), len(changed.records)) >= _BATCH:
+            # faster than anyone reads: the page is told to load anew
+            return _Look((), (), _present(self._store), flooded=True)
+        place = Place(arrived.last, changed.last)
+        return _Look(arrived.records, changed.records, place, flooded=False)
+
+    def _end(self, followers: dict[Follower, bool]) -> None:
+        with self._lock:
+            for follower in followers:
+                self._followers.pop(follower, None)
+        for follower in followers:
+            follower.end()
+
+
+def _message(follower: Follower, look: _Look) -> bytes:
+    if look.flooded:
+        return _FLOODED
+    if not look.arrived and not look.changed:
+        return b""
+    shown = follower.show(look.arrived, look.changed)
+    return b"data: " + orjson.dumps(shown) if shown else b""
