@@ -24,7 +24,8 @@ from playwright.sync_api import sync_playwright
 from sample_store import Writer, fill
 
 from honeytrace.server import Limits, create_app
-from honeytrace.server.run import _bind, _Server
+from honeytrace.server._uvicorn import Server
+from honeytrace.server.run import _bind
 from honeytrace.store.sqlite import SQLiteStore
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -35,7 +36,7 @@ WIDE, PHONE = (1280, 800), (390, 780)
 @contextmanager
 def served(store: SQLiteStore) -> Iterator[str]:
     ready = threading.Event()
-    server = _Server(create_app(store), Limits(), "", ready.set)
+    server = Server(create_app(store), Limits(), "", ready.set)
     with _bind("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -61,6 +61,38 @@ def test_the_names_of_loopback_are_ours(host: str) -> None:
         assert client.get("/v1/events", headers={"host": host}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:x@evil", "[127.0.0.1]evil", "localhost:", "a b", "localhost/", "[::1", "\xe4", "@"],
+)
+@pytest.mark.parametrize("hosts", [None, ["localhost", "127.0.0.1"]])
+def test_a_host_that_is_none_is_a_400(host: str, hosts: list[str] | None) -> None:
+    """What can be read in two ways is refused, whichever names are served."""
+    with serving(hosts=hosts, keys=["one"]) as client:
+        head = f"GET /health HTTP/1.1\r\nhost: {host}\r\n\r\n".encode("latin-1")
+        assert raw(client, head).startswith(b"HTTP/1.1 400 ")
+        assert client.get("/health").status_code == 200
+
+
+ORIGINS = ["http://[", "http://", "//localhost", "http://[::1", "http://a:99999", "", "\xe4", "a b"]
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_an_odd_origin_is_another_site(origin: str) -> None:
+    """A header that is no origin at all is refused like that of another page."""
+    with serving() as client:
+        headers = {"origin": origin.encode("latin-1")}
+        reply = client.post("/session/start", json={"session": {}}, headers=headers)
+        assert reply.status_code == 403
+
+
+def raw(client: httpx.Client, head: bytes) -> bytes:
+    """The beginning of the answer to these bytes."""
+    with socket.create_connection((client.base_url.host, client.base_url.port), 30) as sock:
+        sock.sendall(head)
+        return sock.recv(100)
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1"])
 def test_a_page_of_another_site_may_not_write(origin: str) -> None:
     """Not even by a simple request, for which a browser asks no permission."""

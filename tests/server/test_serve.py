@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -131,6 +131,30 @@ def test_with_a_key_it_listens_to_the_world(tmp_path: Path) -> None:
         assert httpx.get(url, headers=headers).status_code == 401
         headers["authorization"] = "Bearer two"
         assert httpx.get(url, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /health HTTP/1.1\r\nhost: localhost\r\n"])
+def test_half_a_request_does_not_hold_a_connection(sent: bytes, tmp_path: Path) -> None:
+    """A connection whose request does not come is closed, and whole requests are answered."""
+    program = """
+from honeytrace.server import Limits, serve
+serve("sessions.db", port=0, limits=Limits(head_seconds=0.2, connections=3))
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(":")[2])
+        with ExitStack() as opened:
+            held = [
+                opened.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+                for _ in range(3)
+            ]
+            for each in held:
+                each.sendall(sent)
+            assert [each.recv(100) for each in held] == [b""] * 3
+        assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_an_address_in_use_is_told(tmp_path: Path) -> None:

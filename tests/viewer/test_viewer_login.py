@@ -9,6 +9,7 @@ import httpx
 import pytest
 from viewer_site import call, looked_up, serving
 
+from honeytrace.server._attempts import Attempts
 from honeytrace.server._guard import COOKIE
 from honeytrace.server._keys import TICKET_SECONDS, Keys
 from honeytrace.store.sqlite import SQLiteStore
@@ -76,6 +77,36 @@ def test_a_wrong_key_is_told(key: str, locked: httpx.Client) -> None:
     assert reply.status_code == 401
     assert "none of the server" in reply.text
     assert "set-cookie" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"key=" + b"x" * 20_000, 413), (b"&".join([b"a=1"] * 11), 400)]
+)
+def test_the_login_form_is_small(body: bytes, status: int, locked: httpx.Client) -> None:
+    """A form of megabytes or of many fields is refused before it is parsed."""
+    headers = {**own(locked), "content-type": "application/x-www-form-urlencoded"}
+    assert locked.post("/login", content=body, headers=headers).status_code == status
+
+
+def test_guesses_are_limited(locked: httpx.Client) -> None:
+    """After ten wrong keys an address has to wait, even with a right one."""
+    assert [log_in(locked, key="three").status_code for _ in range(11)] == [401] * 10 + [429]
+    reply = log_in(locked)
+    assert reply.status_code == 429
+    assert 1 <= int(reply.headers["retry-after"]) <= 6
+
+
+def test_an_address_may_try_again_after_a_while() -> None:
+    """One more key every six seconds; other addresses are not held up."""
+    now = 0.0
+    attempts = Attempts(lambda: now)
+    for _ in range(10):
+        attempts.failed("a")
+    assert (attempts.wait("a"), attempts.wait("b")) == (6, 0)
+    now = 6.0
+    assert attempts.wait("a") == 0
+    attempts.failed("a")
+    assert attempts.wait("a") == 6
 
 
 def test_logging_out_ends_it(locked: httpx.Client) -> None:

@@ -16,7 +16,8 @@ import orjson
 from answered import answered
 from honeytrace._record.record import RESERVED, Record
 from honeytrace.server import Limits, create_app
-from honeytrace.server.run import _bind, _Server
+from honeytrace.server._uvicorn import Server as _Server
+from honeytrace.server.run import _bind
 from honeytrace.store import Store
 from surroundings import environ
 

@@ -15,9 +15,18 @@ from ._terminal import say
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")]
+RootPath = Annotated[
+    str,
+    typer.Option(metavar="PATH", help="Path under which a proxy serves it, such as /honeytrace."),
+]
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 8877, store: StorePath = None) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8877,
+    store: StorePath = None,
+    root_path: RootPath = "",
+) -> None:
     """Serve the store to HoneyHive clients, OpenTelemetry exporters and browsers.
 
     Bearer keys come from HONEYTRACE_SERVER_KEYS, separated by commas.
@@ -25,7 +34,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8877, store: StorePath = None) 
     from ..server import run
 
     keys = run.keys_from_environment()
-    run.serve(_file(store), host=host, port=port, keys=keys)
+    run.serve(_file(store), host=host, port=port, keys=keys, root_path=root_path)
 
 
 def ui(

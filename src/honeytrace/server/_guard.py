@@ -8,15 +8,17 @@ may change something with it only from our own pages.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ._http import Limits, RefusedError, too_large
+from ._http import Limits, RefusedError, bad_request, too_large
 from ._keys import Keys
+from ._root_path import enter, link, route_path
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -28,6 +30,9 @@ _OPEN = ("/health", "/openapi.json", "/login", "/static/")
 """Paths that tell nothing of anybody's data, and need no key; a slash ends a prefix."""
 
 _READING = ("GET", "HEAD")
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
+"""A `Host` header: anything else, such as `127.0.0.1:x@evil`, could be read in two ways."""
 
 _HEADERS = {
     "honeytrace-batch": BATCH_ROUTE,  # honeytrace's own sink sends batches once it has seen this
@@ -47,20 +52,28 @@ class Guard:
     """ASGI middleware: refuses foreign hosts and origins, wrong keys, and bodies said to be large.
 
     `hosts` None allows any, for a server that is not on loopback; no `keys` ask for none.
+    `root_path` is where a proxy serves the application, without a slash at its end.
     """
 
     def __init__(
-        self, app: ASGIApp, keys: Keys, hosts: Collection[str] | None, limits: Limits
+        self,
+        app: ASGIApp,
+        keys: Keys,
+        hosts: Collection[str] | None,
+        limits: Limits,
+        root_path: str = "",
     ) -> None:
         self._app = app
         self._keys = keys
         self._hosts = hosts
         self._limits = limits
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        enter(scope, self._root_path)
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -77,14 +90,18 @@ class Guard:
             await self._app(scope, receive, marked)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
-        host = headers.get("host", "")
+        hosts = headers.getlist("host")
+        host = hosts[0] if hosts else ""
+        if len(hosts) > 1 or (host and _HOST.fullmatch(host) is None):
+            raise bad_request("send one Host header with a name and at most a port")
         if self._hosts is not None and _hostname(host) not in self._hosts:
             names = ", ".join(sorted(self._hosts))
             raise RefusedError(421, "wrong_host", f"this server is to be addressed as {names}")
         origin = headers.get("origin")
-        if _is_foreign(scope, headers) or (origin is not None and urlsplit(origin).netloc != host):
+        same = origin is None or origin in (f"http://{host}", f"https://{host}")
+        if not same or _is_foreign(scope, headers):
             raise RefusedError(403, "cross_origin", "pages of other sites may not call this server")
-        if self._keys and not _is_open(scope["path"]):
+        if self._keys and not _is_open(route_path(scope)):
             self._authenticate(scope, headers)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length[:20]) > self._limits.body_bytes:
@@ -101,12 +118,18 @@ class Guard:
             return
         if scope["method"] in _READING and "text/html" in headers.get("accept", ""):
             query = scope["query_string"].decode("latin-1")
-            path = scope.get("raw_path") or quote(scope["path"]).encode()
-            back = path.decode("latin-1") + (f"?{query}" if query else "")
-            location = f"/login?next={quote(back, safe='')}"
+            back = _address(scope) + (f"?{query}" if query else "")
+            location = link(f"/login?next={quote(back, safe='')}")
             raise RefusedError(303, "login", "log in with a key of this server", location=location)
         message = "send `Authorization: Bearer <key>` with a key of this server (HH_API_KEY)"
         raise RefusedError(401, "unauthorized", message, **{"www-authenticate": "Bearer"})
+
+
+def _address(scope: Scope) -> str:
+    """The path that the browser asked for, which a proxy may have cut."""
+    path: str = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+    root = quote(scope.get("root_path", ""))
+    return path if path.startswith(root) else root + path
 
 
 def _is_open(path: str) -> bool:

@@ -25,6 +25,8 @@ class Limits:
     """Of a body, as it comes and again once decompressed; beyond it: 413."""
     body_seconds: float = 30.0
     """How long a body may take to arrive; beyond it: 408."""
+    head_seconds: float = 10.0
+    """How long the head of a request may take to arrive; beyond it the connection is closed."""
     connections: int = 1000
     """Open at once, idle ones included; beyond it: 503."""
     streams: int = 100

@@ -63,14 +63,17 @@ def create_app(
     keys: Sequence[str] = (),
     hosts: Collection[str] | None = LOOPBACK,
     limits: Limits | None = None,
+    root_path: str = "",
 ) -> Starlette:
     """The server over `store`, which stays the caller's to close.
 
     keys: bearer keys, any of which opens it; none asks for none.
     hosts: the names it may be addressed by; None allows any, which is safe with keys alone.
+    root_path: the path under which a proxy serves it; an application that mounts it need not say.
     """
     limits = limits or Limits()
     ring = Keys(keys)
+    prefix = "/" + root_path.strip("/") if root_path.strip("/") else ""
     live = viewer.Live(store, limits.streams)
     site = viewer.Site(store, ring, limits)
     app = Starlette(
@@ -81,7 +84,9 @@ def create_app(
                 for path, handlers in _by_path().items()
             ),
         ],
-        middleware=[Middleware(Guard, keys=ring, hosts=hosts, limits=limits)],
+        middleware=[
+            Middleware(Guard, keys=ring, hosts=hosts, limits=limits, root_path=prefix),
+        ],
         exception_handlers={
             RefusedError: _refused,
             HTTPException: _no_route,

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-
-import uvicorn
-from starlette.applications import Starlette
+from collections.abc import Callable, Sequence
 
 from .. import _config
 from .._delivery.passage import Passage
@@ -24,6 +19,7 @@ from ..sinks.store import StoreSink
 from ..store.sqlite import SQLiteStore
 from ._guard import LOOPBACK
 from ._http import Limits
+from ._uvicorn import Server
 from .app import create_app
 
 __all__ = ["DEFAULT_PORT", "KEYS_VARIABLE", "serve"]
@@ -31,60 +27,8 @@ __all__ = ["DEFAULT_PORT", "KEYS_VARIABLE", "serve"]
 DEFAULT_PORT = 8877
 KEYS_VARIABLE = "HONEYTRACE_SERVER_KEYS"
 
-_GRACE = 5
-"""Seconds that requests in flight have to end once the server is told to stop."""
-
 _PATIENCE = 2
 """Seconds that what dead processes left has a head start."""
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
-
-
-class _Server(uvicorn.Server):
-    def __init__(
-        self, app: Starlette, limits: Limits, greeting: str, ready: Callable[[], object]
-    ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_level="warning",
-                server_header=False,
-                limit_concurrency=limits.connections,
-                timeout_graceful_shutdown=_GRACE,
-            )
-        )
-        self._live = app.state.live
-        self._ahead = app.state.ahead
-        self._greeting = greeting
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Says so once requests and signals are heard."""
-        await super().startup(sockets)
-        self._ahead.start()
-        _say(self._greeting)
-        self._ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends first what would never end by itself."""
-        self._live.stop()
-        self._ahead.stop()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but a signal that was obeyed is not raised again: it would end the process
-        before the store is closed."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in _STOPPING}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def serve(
@@ -94,12 +38,15 @@ def serve(
     port: int = DEFAULT_PORT,
     keys: Sequence[str] = (),
     limits: Limits | None = None,
+    root_path: str = "",
     ready: Callable[[str], object] | None = None,
 ) -> None:
     """Serve the store at this path until SIGINT or SIGTERM; requests in flight are then finished.
 
     port: 0 takes a free one; the address is printed to standard error once it can be reached.
     keys: bearer keys; required unless `host` is on loopback.
+    root_path: the path under which a proxy serves it, such as `/honeytrace`; the proxy may or may
+    not strip it from the requests it passes on.
     ready: called with the URL once it can be reached, in the event loop: it must not block.
     Raises ConfigurationError for a host without keys or an address that cannot be bound, and
     StoreError.
@@ -119,13 +66,13 @@ def serve(
         if warning:
             _say(warning)
         intake = _Intake(opened)
-        app = create_app(opened, keys=keys, hosts=hosts, limits=limits)
+        app = create_app(opened, keys=keys, hosts=hosts, limits=limits, root_path=root_path)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         greeting = f"honeytrace serves {opened.path} at {address}"
         try:
             intake.start(_PATIENCE)
-            _Server(app, limits, greeting, lambda: ready and ready(address)).run([listener])
+            Server(app, limits, greeting, lambda: ready and ready(address)).run([listener])
         finally:
             intake.stop()
             opened.close()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .._http import RefusedError
+from .._root_path import link
 
 __all__ = ["asset", "serve_asset"]
 
@@ -27,7 +28,7 @@ _VERSION = hashlib.sha256(b"".join(_FILES.values())).hexdigest()[:12]
 def asset(name: str) -> str:
     """Where a file of `static/` is served; one folder for all, since scripts import each other."""
     assert name in _FILES, name
-    return f"/static/{_VERSION}/{name}"
+    return link(f"/static/{_VERSION}/{name}")
 
 
 def serve_asset(request: Request) -> Response:

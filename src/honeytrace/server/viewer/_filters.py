@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from ...errors import ConfigurationError
 from ...store import Metric, Query
 from .._http import bad_request
+from .._root_path import link
 
 __all__ = ["PAGE", "Filters"]
 
@@ -62,7 +63,7 @@ class Filters:
         """The address of this state with some of it changed; from the first page on."""
         state = dataclasses.asdict(self) | {"before": ""} | changes
         given = {name: value for name, value in state.items() if value}
-        return path + (f"?{urlencode(given)}" if given else "")
+        return link(path) + (f"?{urlencode(given)}" if given else "")
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:

@@ -17,8 +17,10 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from ..._display.text import duration_text
 from ...store import Field, Store
+from .._attempts import Attempts
 from .._http import Limits
 from .._keys import Keys
+from .._root_path import link
 from ._assets import asset
 
 __all__ = ["INVISIBLE", "Page", "Problem", "Site", "moment", "session_url", "visible", "warm"]
@@ -33,8 +35,8 @@ _FRESH = 10.0
 
 @dataclass(frozen=True)
 class Page:
-    """What a template shows. Its fields, and `asset`, `keyed` and the filters below, are all that
-    the template may use."""
+    """What a template shows. Its fields, and `asset`, `link`, `keyed` and the filters below, are
+    all that the template may use."""
 
     template: ClassVar[str]
     nav: ClassVar[str] = ""
@@ -58,6 +60,8 @@ class Site:
     store: Store
     keys: Keys
     limits: Limits
+    attempts: Attempts = field(default_factory=Attempts)
+    """The wrong keys that were shown to the login."""
     asked: threading.Event = field(default_factory=threading.Event)
     """Set by each page that is asked for."""
     _choices: dict[Field, tuple[float, int, Sequence[str]]] = field(default_factory=dict)
@@ -107,7 +111,7 @@ class Site:
 
 def session_url(session_id: str) -> str:
     """Where a session is shown; ids may hold anything, slashes too."""
-    return "/sessions/" + quote(session_id, safe="")
+    return link("/sessions/") + quote(session_id, safe="")
 
 
 def moment(ms: float) -> str:
@@ -148,7 +152,7 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals["asset"] = asset
+_ENVIRONMENT.globals.update(asset=asset, link=link)
 _ENVIRONMENT.filters.update(
     duration=duration_text,
     moment=moment,

@@ -16,6 +16,7 @@ from ..._record.record import OBJECTS, Record
 from ...lookup import StoreFamily
 from ...lookup.recorded import RecordedSession
 from .._http import RefusedError, bad_request
+from .._root_path import link
 from ._live import Live, here
 from ._page import INVISIBLE, Page, Site
 from ._tree import Tree, lay_out
@@ -75,7 +76,7 @@ def show_session(site: Site, request: Request) -> Response:
     detail = vars(_detail(site, session))
     root = site.store.get(session.root_id)
     running = root is None or root.end_time is None
-    live = f"/live/{quote(session.root_id, safe='')}?after={place}" if running else ""
+    live = link(f"/live/{quote(session.root_id, safe='')}?after={place}") if running else ""
     return site.stream(SessionPage(**detail, top=top, tree=tree, live=live, ticks=ticks))
 
 
@@ -132,7 +133,7 @@ def _detail(site: Site, session: RecordedSession) -> Detail:
     known = site.store.get_many(session.children_ids[:_CHILDREN])
     notes = {name: value for name, value in session.details.items() if name not in _DRAWN}
     header = ' -H "Authorization: Bearer $HH_API_KEY"' if site.keys else ""
-    path = "/session/" + quote(session.session_id, safe="")
+    path = link("/session/") + quote(session.session_id, safe="")
     return Detail(
         title=session.session_name,
         session=session,

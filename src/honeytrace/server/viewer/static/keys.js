@@ -1,7 +1,8 @@
 // One place for the keyboard: keys to the commands that the page has.
 import { switchTheme } from "./common.js";
 
-const places = { s: "/", o: "/overview", c: "/compare" };
+const { root } = document.body.dataset; // the path under which the viewer is mounted
+const places = { s: `${root}/`, o: `${root}/overview`, c: `${root}/compare` };
 let waiting = false;
 
 function typing(target) {

@@ -49,7 +49,7 @@ export function bindList() {
     row?.classList.toggle("chosen");
     const [a, b] = [...rows.querySelectorAll(".chosen")].map((each) => each.dataset.id);
     // the older one, lower in the list, is what the newer one is compared with
-    if (b) location.href = `/compare?${new URLSearchParams({ a: b, b: a })}`;
+    if (b) location.href = `${document.body.dataset.root}/compare?${new URLSearchParams({ a: b, b: a })}`;
     else if (a) say("Chosen: press x on another one to compare");
   };
   const filters = document.querySelector("#filters");
