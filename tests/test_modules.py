@@ -47,7 +47,6 @@ STILL: set[tuple[str, str]] = set()
 CIRCLES = [
     {"_capture.context", "_capture.exceptions", "_capture.session"},
     {"_capture.proxy", "_capture.wrapper"},
-    {"_snapshot.exact", "_snapshot.snapshotter"},
     {"server.__init__", "server.app", "server.run"},
 ]
 

@@ -28,8 +28,9 @@ import orjson
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from honeytrace._snapshot.limits import SCALARS, Limits
 from honeytrace._snapshot.redact import FAILED, MASK, Redactor
-from honeytrace._snapshot.snapshotter import SCALARS, Limits, Snapshotter
+from honeytrace._snapshot.snapshotter import Snapshotter
 from honeytrace.errors import ConfigurationError
 
 DOC = Path(__file__).parents[2] / "docs" / "snapshot.md"

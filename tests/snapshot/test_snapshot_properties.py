@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from honeytrace._snapshot.limits import Limits
 from honeytrace._snapshot.redact import MASK, Redactor, sensitive_by_default
-from honeytrace._snapshot.snapshotter import Limits, Snapshotter
+from honeytrace._snapshot.snapshotter import Snapshotter
 
 SECRET = "hunter2-hunter2"
 WORDS = ["id", "text", "max_tokens", "key", "score", "…", "1", ""]

@@ -43,8 +43,9 @@ class Runtime:
         self, config: Config, *, memory: bool = False, before: Runtime | None = None
     ) -> None:
         # not for `import honeytrace`: compiled patterns, and datetime
+        from .._snapshot.limits import Limits
         from .._snapshot.redact import redactor
-        from .._snapshot.snapshotter import Limits, Snapshotter
+        from .._snapshot.snapshotter import Snapshotter
 
         ready()
         process.prepare_for_forks()

@@ -8,9 +8,9 @@ from typing import Any, Final
 import orjson
 
 from .._interrupts import interrupts
+from .limits import SCALARS, Limits, room_for
 from .redact import Said, unused
 from .simplify import bounded_repr, plain_object, simplifier, type_name
-from .snapshotter import SCALARS, Limits, room_for
 
 _OBJECTS_DEEP: Final = 3  # plain objects inside plain objects: beyond, graphs of services unfold
 _FLAT: Final = SCALARS | {datetime.time}  # as the fast route has it, no level of its own

@@ -8,22 +8,16 @@ tests/snapshot/test_snapshot_properties.py holds the two together.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Collection, Iterable
 from gc import is_tracked
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from .._capture.context import paused
 from .._compiled import native, prefer
 from .._interrupts import interrupts
 from .._lazy import orjson
-from ..errors import ConfigurationError
+from .limits import SCALARS, Limits, room_for
 from .redact import DEFAULT, Redactor
-
-SCALARS: Final[frozenset[type]] = frozenset(
-    (str, int, float, bool, type(None), datetime.datetime, datetime.date)
-)
-"""Exact types that hold no key and that orjson writes as the exact route would."""
 
 _MOST_NAMES: Final = 4096  # harmless keys remembered
 _LONGEST_NAME: Final = 128
@@ -33,38 +27,7 @@ _ROWS: Final[set[type]] = {dict}
 _BUFFER: Final = 65_536  # orjson's results keep up to 16 KB however short: these are copied
 
 
-class Limits(NamedTuple):
-    """Bounds of one snapshot (the inputs or the outputs of one call).
-
-    max_bytes: of the JSON, at least 64. Cut are strings, longest first; then items; then depth.
-    max_depth: nested containers and objects. 1 to 200, since JSON readers stop at a few hundred.
-    max_items: members of any one list or object. At least 1.
-    """
-
-    max_bytes: int = 1_000_000
-    max_depth: int = 64
-    max_items: int = 100_000
-
-    def check(self) -> None:
-        """Raise ConfigurationError for a bound that cannot hold."""
-        for name, low, high in (
-            ("max_bytes", 64, 2**40),
-            ("max_depth", 1, 200),
-            ("max_items", 1, 2**40),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigurationError(f"limits: {name} must be {low} to {high}")
-
-
 _LIMITS: Final = Limits()
-
-
-def room_for(limits: Limits) -> int:
-    """Members looked at in all: a list of lists of one shared list multiplies without end.
-
-    A JSON value takes two bytes with its comma, so not many more than half of max_bytes can fit.
-    """
-    return limits.max_bytes // 2 + 1_000
 
 
 class FastRoute:

@@ -1,0 +1,45 @@
+"""The bounds of one snapshot, and the types that need no bound."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Final, NamedTuple
+
+from ..errors import ConfigurationError
+
+SCALARS: Final[frozenset[type]] = frozenset(
+    (str, int, float, bool, type(None), datetime.datetime, datetime.date)
+)
+"""Exact types that hold no key and that orjson writes as the exact route would."""
+
+
+class Limits(NamedTuple):
+    """Bounds of one snapshot (the inputs or the outputs of one call).
+
+    max_bytes: of the JSON, at least 64. Cut are strings, longest first; then items; then depth.
+    max_depth: nested containers and objects. 1 to 200, since JSON readers stop at a few hundred.
+    max_items: members of any one list or object. At least 1.
+    """
+
+    max_bytes: int = 1_000_000
+    max_depth: int = 64
+    max_items: int = 100_000
+
+    def check(self) -> None:
+        """Raise ConfigurationError for a bound that cannot hold."""
+        for name, low, high in (
+            ("max_bytes", 64, 2**40),
+            ("max_depth", 1, 200),
+            ("max_items", 1, 2**40),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigurationError(f"limits: {name} must be {low} to {high}")
+
+
+def room_for(limits: Limits) -> int:
+    """Return how many members are looked at in all.
+
+    A list of lists of one shared list multiplies without end. A JSON value takes two bytes with
+    its comma, so not many more than half of `max_bytes` can fit.
+    """
+    return limits.max_bytes // 2 + 1_000
