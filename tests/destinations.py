@@ -10,6 +10,7 @@ from typing import Any
 from honeytrace import trace_session
 from honeytrace._record.record import Item
 from honeytrace._runtime import runtime as _runtime
+from honeytrace._runtime.capturing import captured
 from honeytrace.sinks import Delivery
 from surroundings import clear
 
@@ -69,7 +70,7 @@ def isolated(monkeypatch: Any, tmp_path: Any) -> Iterator[None]:
     """An unconfigured runtime in an empty directory and environment; the one before comes back."""
     clear(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    with _runtime.captured({}, lambda runtime, item: None):
+    with captured({}, lambda runtime, item: None):
         _runtime.unconfigured()
         try:
             yield

@@ -26,7 +26,8 @@ from ._capture.context import paused, propagate
 from ._capture.decorator import session, trace_session
 from ._capture.session import Session, current_session
 from ._delivery.stats import FlushResult, Stats
-from ._runtime.runtime import aflush, configure, flush, shutdown, stats, update_session
+from ._runtime.public import aflush, flush, shutdown, stats, update_session
+from ._runtime.runtime import configure
 from ._version import __version__
 from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError
 

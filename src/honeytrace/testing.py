@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from ._capture.context import current, hot
 from ._capture.session import Session
 from ._record.record import Update
-from ._runtime import runtime as _runtime
+from ._runtime.capturing import captured
+from ._runtime.runtime import Runtime
 from .lookup import StoreFamily
 from .lookup.recorded import RecordedSession
 
@@ -50,7 +51,7 @@ def capture(
     """
     sessions = CapturedSessions()
 
-    def take(runtime: _runtime.Runtime, item: Session | Update) -> None:
+    def take(runtime: Runtime, item: Session | Update) -> None:
         store, config = runtime.destination.memory, runtime.config
         assert store is not None
         family = StoreFamily(store)
@@ -64,7 +65,7 @@ def capture(
             store.insert([record])
             sessions.append(family.load(record))
 
-    with _runtime.captured(settings, take):
+    with captured(settings, take):
         outer = current.get()
         current.set(None)
         if start is not None:

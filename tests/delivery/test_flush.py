@@ -841,7 +841,7 @@ def test_aflush_lets_the_loop_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert loop_ran.wait(PATIENCE)
         return FlushResult(True, 0, 0, 0, 0)
 
-    monkeypatch.setattr(honeytrace._runtime.runtime, "flush", flush)
+    monkeypatch.setattr(honeytrace._runtime.public, "flush", flush)
 
     async def main() -> FlushResult:
         task = asyncio.ensure_future(honeytrace.aflush())

@@ -20,6 +20,7 @@ from honeytrace._durability import disk_queue as _spill
 from honeytrace._record.record import Record, Update
 from honeytrace._record.wire import from_start_session
 from honeytrace._runtime import runtime as _runtime
+from honeytrace._runtime.public import pending
 from honeytrace.lookup import StoreFamily
 from honeytrace.lookup.recorded import duration_text, printable
 from honeytrace.store import Query
@@ -139,7 +140,7 @@ def test_stored_session_is_found(tmp_path: Path) -> None:
     with session("outer") as s:
         call(1)
     found = honeytrace.get_session(s.session_id)
-    assert _runtime.pending() == []
+    assert pending() == []
     assert found.children[0].inputs == {"x": 1}
     assert found.parent is None
     assert found == honeytrace.get_session(s.session_id)

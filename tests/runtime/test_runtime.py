@@ -18,6 +18,7 @@ from honeytrace._capture.context import hot
 from honeytrace._record.record import Record
 from honeytrace._runtime import process as _ends
 from honeytrace._runtime import runtime as _runtime
+from honeytrace._runtime.public import pending
 from honeytrace._snapshot import redact as _redact
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -248,11 +249,11 @@ def test_updates_are_redacted_before_anything_was_recorded() -> None:
     os.environ["HONEYTRACE_STORE"] = "a.db"
     try:
         honeytrace.update_session("id", metadata={"api_key": "hunter2"}, error="password=hunter2")
-        pending = _runtime.pending()
+        waiting = pending()
         assert honeytrace.flush()
     finally:
         del os.environ["HONEYTRACE_STORE"]
-    assert b"hunter2" not in b"".join(b"".join(item[-1].values()) for item in pending)  # type: ignore[union-attr] # an Update
+    assert b"hunter2" not in b"".join(b"".join(item[-1].values()) for item in waiting)  # type: ignore[union-attr] # an Update
     assert hot.redact("password=hunter2") != "password=hunter2"
 
 

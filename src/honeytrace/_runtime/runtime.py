@@ -14,17 +14,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _config
-from .._capture.context import HOT, current, discard, hot
+from .._capture.context import HOT, discard, hot
 from .._capture.exceptions import error_text
 from .._capture.sampling import Sampler
-from .._capture.session import Session, as_mapping, as_text
+from .._capture.session import Session, as_mapping
 from .._config import Config
 from .._delivery.flusher import Flusher
-from .._delivery.stats import FlushResult, Stats
 from .._durability.journal import Slot
 from .._interrupts import interrupts
 from .._lazy import logger, ready
-from .._record.record import MERGED, Item, Update
+from .._record.record import MERGED, Update
 from ..errors import ConfigurationError
 from . import process
 from .destination import Destination
@@ -153,6 +152,11 @@ def _in_memory(arguments: Mapping[str, Any]) -> bool:
     )
 
 
+def active() -> Runtime | None:
+    """Return the runtime; None while nothing has been configured or recorded."""
+    return _runtime
+
+
 def runtime() -> Runtime:
     """The runtime, configured from the environment if nobody did."""
     global _runtime
@@ -180,7 +184,7 @@ def _first_opened(s: Session) -> Slot | None:
     return slot
 
 
-def _update(session_id: str, fields: Mapping[str, Any]) -> None:
+def update(session_id: str, fields: Mapping[str, Any]) -> None:
     rt = runtime()
     try:
         update = Update(session_id, {name: _encoded(rt, name, fields[name]) for name in fields})
@@ -206,106 +210,41 @@ def _encoded(rt: Runtime, name: str, value: Any) -> bytes:
     return rt.snapshotter.encode(value, [], name)
 
 
-def unconfigured() -> None:
-    """The state at import: the first session configures."""
-    global _runtime
-    _runtime = None
-    _arguments.clear()
-    hot.on, hot.rate = True, -1.0
-    hot.sample, hot.update = _first_sample, _update
-    hot.opened = _first_opened
-    hot.submit = hot.keep = lambda session: runtime().flusher.queue.put(session)
-    hot.encode = lambda value, masked, name: runtime().snapshotter.encode(value, masked, name)
-    hot.redact = lambda text: runtime().redact(text)
-
-
-def flush(timeout: float | None = None) -> FlushResult:
-    """Deliver everything recorded so far, for at most `timeout` seconds (default: 10).
-
-    The result is true when everything accepted so far was delivered, and carries the counts.
-    """
-    if _runtime is None:
-        return FlushResult(True, 0, 0, 0, 0)
-    return _runtime.flusher.flush(10.0 if timeout is None else timeout)
-
-
-async def aflush(timeout: float | None = None) -> FlushResult:
-    """`flush` for asyncio: the event loop goes on meanwhile."""
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    # a pool of its own: the default one may be full of the program's work
-    pool = ThreadPoolExecutor(1, "honeytrace-aflush")
-    try:
-        return await asyncio.get_running_loop().run_in_executor(pool, flush, timeout)
-    finally:
-        pool.shutdown(wait=False)
-
-
-def shutdown(timeout: float | None = None) -> FlushResult:
-    """Flush for at most `timeout` seconds (default: `exit_timeout`), and end the flush thread.
-
-    The end of the process does so by itself. What is recorded afterwards starts the thread anew.
-    """
-    if _runtime is None:
-        return FlushResult(True, 0, 0, 0, 0)
-    return _runtime.flusher.stop(_runtime.config.exit_timeout if timeout is None else timeout)
-
-
-def stats() -> Stats:
-    """The books: recorded = delivered + pending + journalled + refused + dropped, at any moment."""
-    if _runtime is None:
-        return Stats(refused={}, dropped={})
-    return _runtime.flusher.stats()._replace(
-        sampled_out=_runtime.sampled_out,
-        cut=_runtime.sampler.cut,
-        unprotected=_runtime.keeper.unprotected,
-    )
-
-
-def pending(session_id: str | None = None) -> list[Item]:
-    """What this process has recorded and not delivered: what runs around here, then what waits.
-
-    Of what memory had no room for, only what is in the tree of this session.
-    """
-    rt = runtime()
-    found: list[Item] = []
-    running: Any = current.get()
-    while isinstance(running, Session):
-        if not running._end:
-            found.insert(0, running._so_far(rt.config.project, rt.config.source))
-        running = running._parent
-    return found + rt.flusher.pending(session_id)
-
-
 @contextmanager
-def captured(
-    settings: Mapping[str, Any], capture: Callable[[Runtime, Session | Update], None]
-) -> Iterator[None]:
-    """Have `capture` take what is recorded, at once and in memory; then all is as before.
-
-    The environment does not count here, and `configure` in the block has its effect in it alone.
-    """
+def replaced(runtime: Runtime, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Let capture record through `runtime` while the block runs; `arguments` are those of its
+    `configure`."""
     global _runtime
-    before, arguments = _runtime, _arguments.copy()
+    before, arguments_before = _runtime, _arguments.copy()
     values = {name: getattr(hot, name) for name in HOT}
-    inside = Runtime(_config.load(settings, {}), memory=True)
-    inside.capture = lambda item: capture(runtime(), item)
-    _runtime = inside
-    _arguments.update({"store": ":memory:", **settings})
-    inside.wire()
+    _runtime = runtime
+    _arguments.update(arguments)
+    runtime.wire()
     try:
         yield
     finally:
         _runtime = before
         _arguments.clear()
-        _arguments.update(arguments)
+        _arguments.update(arguments_before)
         for name, value in values.items():
             setattr(hot, name, value)
         if before is None or not before.config.propagate_threads:
             from .._capture import threads as _threads
 
             _threads.uninstall()
+
+
+def unconfigured() -> None:
+    """The state at import: the first session configures."""
+    global _runtime
+    _runtime = None
+    _arguments.clear()
+    hot.on, hot.rate = True, -1.0
+    hot.sample, hot.update = _first_sample, update
+    hot.opened = _first_opened
+    hot.submit = hot.keep = lambda session: runtime().flusher.queue.put(session)
+    hot.encode = lambda value, masked, name: runtime().snapshotter.encode(value, masked, name)
+    hot.redact = lambda text: runtime().redact(text)
 
 
 def _renew() -> None:
@@ -322,21 +261,5 @@ def _renew() -> None:
         _runtime.wire()
 
 
-def update_session(session_id: str, **fields: Any) -> None:
-    """Add to a session that has ended, wherever it was recorded.
-
-    Takes the fields `Session.update` takes. Mapping fields merge, the rest replaces; the update is
-    delivered after its session. Raises TypeError for a field there is not.
-    """
-    unknown = sorted(set(fields) - set(_UPDATABLE))
-    if unknown:
-        raise TypeError(f"update_session() has no field {unknown}; it has {_UPDATABLE}")
-    given = {name: value for name, value in fields.items() if value is not None}
-    if given and runtime().config.enabled:
-        _update(as_text(session_id), given)
-
-
-_UPDATABLE = Session.update.__code__.co_varnames[1 : 1 + Session.update.__code__.co_kwonlyargcount]
-
-process.watch(lambda: _runtime, _renew)
+process.watch(active, _renew)
 unconfigured()

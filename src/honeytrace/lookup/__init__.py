@@ -14,6 +14,7 @@ from .._record.merge import apply
 from .._record.record import Record, Update
 from .._record.wire import decode
 from .._runtime import runtime as _runtime
+from .._runtime.public import pending as pending_items
 from ..errors import ConfigurationError, SessionNotFound
 from ..store import Metric, Outline, Query, Reader
 from ..store.memory import outline_of
@@ -149,7 +150,7 @@ def _at_the_api(session_id: str) -> RecordedSession | None:
     record = remote.record(session_id)
     if record is None:
         return None
-    for item in _runtime.pending(session_id):
+    for item in pending_items(session_id):
         if isinstance(item, Update) and item.event_id == session_id:
             record = apply(record, item)
     return remote.load(record)
@@ -160,7 +161,7 @@ def _reader(timeout: float, session_id: str | None = None) -> Reader:
     that which is in the tree of this session."""
     rt = _runtime.runtime()
     rt.flusher.flush(timeout, patient=False)
-    store, pending = rt.destination.reader(), _runtime.pending(session_id)
+    store, pending = rt.destination.reader(), pending_items(session_id)
     return store if store is not None and not pending else Overlay(store, pending)
 
 

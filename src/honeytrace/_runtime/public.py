@@ -1,0 +1,103 @@
+"""The functions of the package that act on the runtime: flush, shutdown, stats, update_session."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from .._capture.context import current
+from .._capture.session import Session, as_text
+from .._delivery.stats import FlushResult, Stats
+from .._record.record import Item
+from .runtime import active, runtime, update
+
+
+def flush(timeout: float | None = None) -> FlushResult:
+    """Deliver everything recorded so far, for at most `timeout` seconds (default: 10).
+
+    The result is true when everything accepted so far was delivered, and carries the counts.
+    """
+    work = active()
+    if work is None:
+        return FlushResult(True, 0, 0, 0, 0)
+    return work.flusher.flush(10.0 if timeout is None else timeout)
+
+
+async def aflush(timeout: float | None = None) -> FlushResult:
+    """Do as `flush` does, while the event loop of asyncio or trio goes on."""
+    trio = _running_trio()
+    if trio is not None:
+        return await trio.to_thread.run_sync(flush, timeout, abandon_on_cancel=True)  # type: ignore[no-any-return]
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    # a pool of its own: the default one may be full of the program's work
+    pool = ThreadPoolExecutor(1, "honeytrace-aflush")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, flush, timeout)
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _running_trio() -> Any:
+    """The module trio where its loop runs here, otherwise None."""
+    trio = sys.modules.get("trio")
+    try:
+        return trio and trio.lowlevel.current_task() and trio
+    except (AttributeError, RuntimeError):
+        return None
+
+
+def shutdown(timeout: float | None = None) -> FlushResult:
+    """Flush for at most `timeout` seconds (default: `exit_timeout`), and end the flush thread.
+
+    The end of the process does so by itself. What is recorded afterwards starts the thread anew.
+    """
+    work = active()
+    if work is None:
+        return FlushResult(True, 0, 0, 0, 0)
+    return work.flusher.stop(work.config.exit_timeout if timeout is None else timeout)
+
+
+def stats() -> Stats:
+    """The books: recorded = delivered + pending + journalled + refused + dropped, at any moment."""
+    work = active()
+    if work is None:
+        return Stats(refused={}, dropped={})
+    return work.flusher.stats()._replace(
+        sampled_out=work.sampled_out,
+        cut=work.sampler.cut,
+        unprotected=work.keeper.unprotected,
+    )
+
+
+def pending(session_id: str | None = None) -> list[Item]:
+    """What this process has recorded and not delivered: what runs around here, then what waits.
+
+    Of what memory had no room for, only what is in the tree of this session.
+    """
+    rt = runtime()
+    found: list[Item] = []
+    running: Any = current.get()
+    while isinstance(running, Session):
+        if not running._end:
+            found.insert(0, running._so_far(rt.config.project, rt.config.source))
+        running = running._parent
+    return found + rt.flusher.pending(session_id)
+
+
+def update_session(session_id: str, **fields: Any) -> None:
+    """Add to a session that has ended, wherever it was recorded.
+
+    Takes the fields `Session.update` takes. Mapping fields merge, the rest replaces; the update is
+    delivered after its session. Raises TypeError for a field there is not.
+    """
+    unknown = sorted(set(fields) - set(_UPDATABLE))
+    if unknown:
+        raise TypeError(f"update_session() has no field {unknown}; it has {_UPDATABLE}")
+    given = {name: value for name, value in fields.items() if value is not None}
+    if given and runtime().config.enabled:
+        update(as_text(session_id), given)
+
+
+_UPDATABLE = Session.update.__code__.co_varnames[1 : 1 + Session.update.__code__.co_kwonlyargcount]

@@ -1,0 +1,35 @@
+"""The functions of the package that act on the runtime."""
+
+from __future__ import annotations
+
+import pytest
+
+import honeytrace
+from honeytrace import trace_session
+from honeytrace.sinks.memory import MemorySink
+
+
+def test_aflush_works_in_trio() -> None:
+    """`aflush` delivers under trio, and other tasks run meanwhile."""
+    trio = pytest.importorskip("trio")
+    sink = MemorySink()
+    honeytrace.configure(sink=sink)
+    ran = []
+
+    @trace_session
+    async def ask() -> int:
+        await trio.lowlevel.checkpoint()
+        return 42
+
+    async def beside() -> None:
+        await trio.lowlevel.checkpoint()
+        ran.append(True)
+
+    async def main() -> honeytrace.FlushResult:
+        await ask()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(beside)
+            return await honeytrace.aflush(5)
+
+    assert trio.run(main)
+    assert (len(sink.items), ran) == (1, [True])
