@@ -25,7 +25,7 @@ import orjson
 
 from honeytrace import testing
 from honeytrace.__main__ import main
-from honeytrace.cli._lines import read_session
+from honeytrace.cli._jsonl import read_session
 from honeytrace.cli._show import as_object
 from honeytrace.store.sqlite import SQLiteStore
 

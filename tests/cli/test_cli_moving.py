@@ -13,7 +13,7 @@ from cli_running import Api, Cli, ids, piped, record, stored
 from pyarrow import parquet
 
 from honeytrace._record.record import Record
-from honeytrace.cli import _courier, _push
+from honeytrace.cli import _deliver, _push
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -297,7 +297,7 @@ def test_an_interrupted_push_goes_on(
 ) -> None:
     """Batches that arrived are not sent again; when the server answers again, the rest is."""
     monkeypatch.setattr(_push, "_BATCH", 10)
-    monkeypatch.setattr(_courier, "_FIRST_WAIT", 0.0)
+    monkeypatch.setattr(_deliver, "_FIRST_WAIT", 0.0)
     path = stored(tmp_path / "s.db", *(record(f"s{n:02}") for n in range(40)))
     api.answer = lambda session_id: 200 if session_id < "s25" else 503
     ran = cli("push", "--store", str(path))

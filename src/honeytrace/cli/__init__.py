@@ -2,17 +2,18 @@
 
 _terminal   how things are printed: plain in a pipe, bounded, harmless
 _options    options that commands share
-_find       the store, and what `@last` or the beginning of an id means
+_target     the store, and what `@last` or the beginning of an id means
 _list       list, search, tail
 _show       show; _timeline draws the tree with its bars, _values what went in and came out
 _diff       diff
 _stats      stats
-_files      export and import; _formats writes CSV and Parquet, _lines reads JSON Lines
+_files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
 _push       push
-_upkeep     recover, refused, prune
-_courier    delivery with patience, for push, recover and refused
+_recover    recover, refused
+_prune      prune
+_deliver    delivery with patience, for push, recover and refused
 _serve      serve, ui
-_doctor     doctor; _reach asks the API
+_doctor     doctor; _check_api asks the API
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ except ImportError as _missing:
 
 from .._version import __version__
 from ..errors import HoneytraceError
-from . import _diff, _doctor, _files, _list, _push, _serve, _show, _stats, _upkeep
-from ._find import address, config
+from . import _diff, _doctor, _files, _list, _prune, _push, _recover, _serve, _show, _stats
+from ._target import address, config
 from ._terminal import say, tolerate
 
 __all__ = ["app"]
@@ -69,7 +70,7 @@ def _told(error: Exception) -> str:
     api = sys.modules.get("honeytrace.api")
     if api is None or not isinstance(error, api.APIError):
         return str(error)
-    from ._reach import said
+    from ._check_api import said
 
     return said(error, address(config(None)))
 
@@ -110,9 +111,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": _files.export,
     "import": _files.import_,
     "push": _push.push,
-    "recover": _upkeep.recover,
-    "refused": _upkeep.refused,
-    "prune": _upkeep.prune,
+    "recover": _recover.recover,
+    "refused": _recover.refused,
+    "prune": _prune.prune,
     "serve": _serve.serve,
     "ui": _serve.ui,
     "doctor": _doctor.doctor,

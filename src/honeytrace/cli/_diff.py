@@ -12,8 +12,8 @@ from rich.text import Text
 from .._display.text import duration_text
 from ..lookup.compare import Change, Pair, compare
 from ..lookup.view import SessionView
-from ._find import config, find, known, offered
 from ._options import AsJson, StorePath
+from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, write
 from ._timeline import fitted, labels
 from ._values import json_text

@@ -21,8 +21,8 @@ from .._config import Config
 from .._version import __version__
 from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
-from ._find import address, config
 from ._options import AsJson, StorePath
+from ._target import address, config
 from ._terminal import clock, counted, emit, one_line, out, write
 
 _ALWAYS = ("project", "source", "api_key", "server_url", "store", "journal")
@@ -102,7 +102,7 @@ def _destination(settings: Config) -> Iterator[Finding]:
     if not settings.api_key:
         yield Finding("api", None, "not asked: without an API key sessions go to the store")
         return
-    from ._reach import trouble  # httpx
+    from ._check_api import trouble  # httpx
 
     found = trouble(settings)
     answers = f"{address(settings)} answers, and takes the key"

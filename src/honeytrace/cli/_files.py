@@ -17,10 +17,10 @@ from .._record.record import Record
 from ..errors import HoneytraceError, StoreError
 from ..sinks.store import StoreSink
 from ..store import Query
-from ._find import opened, pages, told
 from ._formats import FORMATS
-from ._lines import read_session
+from ._jsonl import read_session
 from ._options import AsJson, StorePath, filtered
+from ._target import opened, pages, told
 from ._terminal import binary_output, counted, emit, progress, say
 
 _SAID = 10

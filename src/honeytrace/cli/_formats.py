@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from .._record.record import OBJECTS, Record
 from ..errors import HoneytraceError
-from ._find import session_json
+from ._target import session_json
 
 __all__ = ["COLUMNS", "FORMATS", "Writer"]
 

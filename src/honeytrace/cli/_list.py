@@ -15,8 +15,8 @@ from .._display.text import duration_text
 from .._record.record import Record
 from ..store import Query
 from ..store.memory import MemoryStore
-from ._find import SHORT, missed, session_json, told
 from ._options import AsJson, StorePath, filtered
+from ._target import SHORT, missed, session_json, told
 from ._terminal import MARKS, clock, emit, one_line, out, patience, say, write
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")]

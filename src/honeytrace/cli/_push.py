@@ -14,9 +14,9 @@ from .._config import Config
 from .._record.record import Record
 from ..errors import HoneytraceError, SessionNotFound
 from ..store import Query
-from ._courier import Courier
-from ._find import config, find, offered, opened, pages
+from ._deliver import Courier
 from ._options import AsJson, StorePath
+from ._target import config, find, offered, opened, pages
 from ._terminal import counted, emit, one_line, progress, say
 
 if TYPE_CHECKING:

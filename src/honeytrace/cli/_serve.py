@@ -9,8 +9,8 @@ from urllib.parse import quote
 import typer
 
 from ..errors import StoreError
-from ._find import config, find, offered, opened, say_elsewhere
 from ._options import StorePath
+from ._target import config, find, offered, opened, say_elsewhere
 from ._terminal import say
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]

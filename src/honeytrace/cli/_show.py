@@ -9,8 +9,8 @@ from rich.text import Text
 
 from .._display.text import duration_text
 from ..lookup.recorded import RecordedSession
-from ._find import config, find, known, offered
 from ._options import AsJson, StorePath
+from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._timeline import nodes, timeline
 from ._values import FULL, USUAL, Bounds, block, title, values
@@ -53,7 +53,7 @@ def show(
 
 
 def as_object(session: RecordedSession) -> dict[str, Any]:
-    """The session as `_find.session_json` has it."""
+    """The session as `_target.session_json` has it."""
     apart = ("status", "parent_id", "root_id", "event_type")
     return {**session.to_dict(), **{name: getattr(session, name) for name in apart}}
 

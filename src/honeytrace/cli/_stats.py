@@ -10,8 +10,8 @@ from rich.text import Text
 
 from .._display.text import duration_text
 from ..store import NameSummary, Query
-from ._find import SHORT, missed, told
 from ._options import AsJson, StorePath, filtered
+from ._target import SHORT, missed, told
 from ._terminal import columns, emit, one_line, out, patience, say, table
 
 

@@ -14,7 +14,7 @@ from ..api import (
     ValidationError,
     operations,
 )
-from ._find import address
+from ._target import address
 
 __all__ = ["said", "trouble"]
 
