@@ -111,6 +111,8 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """Memory that pending records may take; beyond it the oldest go to disk."""
     exit_timeout: float = _setting(2.0, check=_SECONDS)
     """How long the end of the process may wait for delivery."""
+    prices: str | None = _setting(None)
+    """A JSON file with what tokens cost; without one, the `genai-prices` package is asked."""
     sink: Any = _setting(None, check=_SINK)
     """A destination of your own (`honeytrace.sinks.Sink`), in place of store and API."""
 
@@ -150,6 +152,8 @@ def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
             values.update(_from_environ(setting, environ))
     for name in ("store", "journal"):
         values[name] = _absolute(values.get(name, SETTINGS[name].default))
+    if values.get("prices"):
+        values["prices"] = _absolute(values["prices"])
     return Config(**values)
 
 

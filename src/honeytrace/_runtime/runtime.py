@@ -173,6 +173,11 @@ def runtime() -> Runtime:
     return _runtime
 
 
+def settings() -> Config:
+    """The configuration in force, for readers: without one, the environment's, not started."""
+    return _config.load(_arguments) if _runtime is None else _runtime.config
+
+
 def _first_sample(rate: float | None) -> Callable[[Session], None] | None:
     sampler = runtime().sampler
     return sampler(rate) if hot.on else discard

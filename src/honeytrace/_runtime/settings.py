@@ -41,4 +41,5 @@ class Settings(TypedDict, total=False):
     batch_bytes: int | None
     queue_bytes: int | None
     exit_timeout: float | None
+    prices: str | os.PathLike[str] | None
     sink: Sink | None

@@ -13,11 +13,12 @@ from rich.text import Text
 
 from .._display.text import duration_text
 from .._record.record import Record
-from ..store import Query
+from ..store import Query, Reader
 from ..store.memory import MemoryStore
 from ._options import AsJson, StorePath, filtered
 from ._target import SHORT, missed, session_json, told
 from ._terminal import MARKS, clock, emit, one_line, out, patience, say, write
+from ._usage import page_usage
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")]
 
@@ -43,7 +44,7 @@ def list_(
     with told(store) as reader:
         with patience("looking"):
             found = reader.list(query._replace(limit=limit, roots_only=not nested))
-        Lines(as_json).print(found)
+        Lines(as_json, reader).print(found)
         if not found:
             say(missed(reader, reader.path, "no session meets these conditions"))
 
@@ -65,7 +66,7 @@ def search(
         text = " ".join(words)
         with patience("searching"):  # the first search of a large store makes the text index
             found = reader.list(query._replace(text=text, limit=limit, roots_only=roots))
-        Lines(as_json).print(found)
+        Lines(as_json, reader).print(found)
         if not found:
             say(missed(reader, reader.path, f"no session has {one_line(text, 60)!r}"))
 
@@ -110,15 +111,20 @@ def _meeting(query: Query, records: Sequence[Record]) -> list[Record]:
 class Lines:
     """Prints sessions one on a line, in columns that grow with what they have to hold."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, reader: Reader | None = None) -> None:
+        """`reader`: where the usage of what ran inside is read, for JSON; None leaves it out."""
         self._as_json = as_json
+        self._reader = reader
         self._widths = [8, 7, 8]
         self._columns = 0
 
     def print(self, records: Sequence[Record]) -> None:
         if self._as_json:
+            usages = {} if self._reader is None else page_usage(self._reader, records)
             for record in records:
-                emit(session_json(record))
+                usage = usages.get(record.event_id)
+                extra = b',"usage":' + orjson.dumps(usage.to_dict()) if usage else b""
+                emit(session_json(record)[:-1] + extra + b"}")
             return
         cells = [
             (clock(r.start_time), duration_text(r.duration), one_line(r.event_name, _NAME))

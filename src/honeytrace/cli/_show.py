@@ -9,10 +9,12 @@ from rich.text import Text
 
 from .._display.text import duration_text
 from ..lookup.recorded import RecordedSession
+from ..lookup.usage import UNKNOWN_MODEL
 from ._options import AsJson, StorePath
 from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._timeline import nodes, timeline
+from ._usage import usage_text
 from ._values import FULL, USUAL, Bounds, block, title, values
 
 _ID = 36
@@ -61,7 +63,9 @@ def as_object(session: RecordedSession) -> dict[str, Any]:
 def _document(session: RecordedSession) -> dict[str, Any]:
     """The session and all that is inside it, each after its parent: flat, since trees are deep."""
     _, *below = (each for each, _ in session.walk())
-    return {**as_object(session), "descendants": [as_object(each) for each in below]}
+    usage = session.usage
+    known = {"usage": usage.to_dict()} if usage else {}
+    return {**as_object(session), **known, "descendants": [as_object(each) for each in below]}
 
 
 def _head(session: RecordedSession) -> None:
@@ -73,18 +77,31 @@ def _head(session: RecordedSession) -> None:
             f"  {duration_text(session.duration)}",
         )
     )
+    usage = session.usage
     facts = {
         "id": session.session_id,
         "started": clock(session.start_time, full=True),
         "project": session.project,
         "source": session.source,
         "inside": session.parent_id,
+        "model": ", ".join(name for name in usage.models if name != UNKNOWN_MODEL),
+        "usage": usage_text(usage),
+        "first": _first_token(session),
     }
     # a line each, from the margin where it is narrow: an id that a terminal wraps cannot be copied
     wide = out().width >= len("started  ") + _ID
     for name, fact in facts.items():
         if fact:
             write(Text.assemble((f"{name:>7}  " if wide else f"{name} ", "dim"), one_line(fact)))
+
+
+def _first_token(session: RecordedSession) -> str | None:
+    """How long the first token, or the first item of a generator, took to come."""
+    for name, thing in (("time_to_first_token", "token"), ("time_to_first_item", "item")):
+        milliseconds = session.metrics.get(name)
+        if isinstance(milliseconds, (int, float)):
+            return f"{thing} after {duration_text(milliseconds)}"
+    return None
 
 
 def _payload(session: RecordedSession, bounds: Bounds) -> None:

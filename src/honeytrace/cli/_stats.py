@@ -9,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from .._display.text import duration_text
+from ..lookup.usage import Usage
 from ..store import NameSummary, Query
 from ._options import AsJson, StorePath, filtered
 from ._target import SHORT, missed, told
 from ._terminal import columns, emit, one_line, out, patience, say, table
+from ._usage import NEWEST, cost_text, per_name
 
 
 @filtered
@@ -24,24 +26,29 @@ def stats(
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show calls, errors and durations per name; percentiles are nearest-rank."""
+    """Show calls, errors, durations, tokens and cost per name; percentiles are nearest-rank."""
     with told(store) as reader, patience("counting"):
         found = reader.summary(query, newest)
+        usages = per_name(reader, query, newest)
         none = "" if found else missed(reader, reader.path, "no session meets these conditions")
     if as_json:
         for each in found:
-            emit(each._asdict())
+            usage = usages.get(each.session_name)
+            emit(each._asdict() | ({"usage": usage.to_dict()} if usage else {}))
         return
     if not found:
         say(none)
         return
-    table(_table([_row(each) for each in found]))
+    table(_table([_row(each, usages.get(each.session_name, Usage())) for each in found]))
     if sum(each.calls for each in found) == newest:
         say(f"of the newest {newest:,} sessions; --newest takes more")
+    if usages and sum(each.calls for each in found) > NEWEST:
+        say(f"tokens and cost are those of the newest {NEWEST:,} sessions")
 
 
-_HEADERS = ("name", "calls", "errors", "p50", "p95", "p99", "max", "slowest")
-_FIRST_TO_GO = ("slowest", "max", "p99", "p95", "p50")
+_USAGE = ("tokens", "cost")
+_HEADERS = ("name", "calls", "errors", "p50", "p95", "p99", "max", *_USAGE, "slowest")
+_FIRST_TO_GO = ("slowest", "max", "p99", "p95", "cost", "tokens", "p50")
 """What a narrow terminal is not shown, until names have room."""
 _NARROWEST = 16
 
@@ -53,10 +60,13 @@ def _table(rows: list[list[Text]]) -> Table:
         for n, head in enumerate(_HEADERS)
     }
     names = widths.pop("name")
+    for head in _USAGE:  # a program without model calls has no such columns
+        if not any(row[_HEADERS.index(head)].plain for row in rows):
+            del widths[head]
     for head in _FIRST_TO_GO:
         if out().width - sum(widths.values()) >= min(names - 2, _NARROWEST):
             break
-        del widths[head]
+        widths.pop(head, None)
     free = max(out().width - sum(widths.values()), _NARROWEST)
     found = columns("name", *widths, right=_HEADERS[1:-1])
     for row in rows:
@@ -66,12 +76,23 @@ def _table(rows: list[list[Text]]) -> Table:
     return found
 
 
-def _row(each: NameSummary) -> list[Text]:
+def _row(each: NameSummary, usage: Usage) -> list[Text]:
     durations = (each.p50, each.p95, each.p99, each.max)
     return [
         Text(one_line(each.session_name, 60), "bold"),
         Text(f"{each.calls:,}"),
         Text(f"{each.errors:,}", "red" if each.errors else "dim"),
         *(Text("" if ms is None else duration_text(ms)) for ms in durations),
+        Text("" if usage.total_tokens is None else f"{usage.total_tokens:,}"),
+        Text(_cost(usage)),
         Text(one_line(each.slowest_id or "", 60)[:SHORT], "cyan"),
     ]
+
+
+def _cost(usage: Usage) -> str:
+    """The cost, `unknown` where there is no price, and empty where no tokens were recorded."""
+    if not usage:
+        return ""
+    if usage.cost is None:
+        return "unknown"
+    return cost_text(usage._replace(unpriced=())) + ("+" if usage.unpriced else "")

@@ -12,6 +12,7 @@ from .tree import Place, walk
 if TYPE_CHECKING:
     from .compare import Comparison
     from .table import DataFrame
+    from .usage import Usage
 
 
 class Family(Protocol):
@@ -98,6 +99,17 @@ class RecordedSession:  # no dataclass, whose making would slow the import
     def traceback(self) -> str | None:
         """The traceback of the error, as Python prints it."""
         return self.details.get("traceback")
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and cost of this session and everything inside it, in sum and by model.
+
+        Read anew each time it is asked for. Figures that are unknown are None.
+        """
+        from .usage import tree_usage  # most readers of a session do not ask
+
+        found = [] if self._family is None else self._family.descendants(self)
+        return tree_usage(self, found)[self.session_id]
 
     def walk(self) -> Iterator[tuple[RecordedSession, Place]]:
         """This session and everything inside it, as a tree is drawn: each before its children."""

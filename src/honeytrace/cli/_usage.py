@@ -1,0 +1,82 @@
+"""Tokens and cost on the command line: of one session, of a page of a list, and per name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from .._record.record import Record
+from ..lookup import StoreFamily
+from ..lookup.usage import Usage, own_usage, total, tree_usage
+from ..store import Query, Reader
+from ._target import pages
+
+__all__ = ["cost_text", "page_usage", "per_name", "usage_text"]
+
+NEWEST = 10_000
+"""Sessions whose values are read for the figures per name: about a second."""
+
+
+def page_usage(reader: Reader, records: Sequence[Record]) -> dict[str, Usage]:
+    """The usage of each of these sessions with what ran inside it, by id; a query per tree."""
+    family = StoreFamily(reader)
+    known: dict[str, Usage] = {}
+    for record in records:
+        if record.event_id in known:
+            continue
+        session = family.load(record)
+        found = family.descendants(session)
+        top = next((each for each in found if each.session_id == record.root_id), session)
+        known.update(tree_usage(top, found))
+        if record.event_id not in known:  # its parent was never recorded
+            known.update(tree_usage(session, found))
+    return known
+
+
+def per_name(reader: Reader, query: Query, newest: int) -> dict[str, Usage]:
+    """What the newest calls of each name recorded of themselves, without what ran inside them."""
+    family = StoreFamily(reader)
+    usages: dict[str, list[Usage]] = {}
+    for record in islice(pages(reader, query), min(newest, NEWEST)):
+        usage = own_usage(family.load(record))
+        if usage:
+            usages.setdefault(record.event_name, []).append(usage)
+    return {name: total(each) for name, each in usages.items()}
+
+
+def usage_text(usage: Usage) -> str:
+    """The figures in one line; empty where none is known."""
+    if not usage:
+        return ""
+    halves = [
+        f"{count:,} {word}"
+        for count, word in (
+            (usage.prompt_tokens, "in"),
+            (usage.completion_tokens, "out"),
+            (usage.cached_tokens, "cached"),
+        )
+        if count is not None
+    ]
+    inside = f" ({', '.join(halves)})" if halves else ""
+    tokens = f"{_or_unknown(usage.total_tokens)} tokens{inside}"
+    return f"{tokens}, {cost_text(usage)}"
+
+
+def cost_text(usage: Usage) -> str:
+    """The cost in US dollars; a lower bound where models without a price were used."""
+    if usage.cost is None:
+        return "cost unknown" + _unpriced(usage.unpriced)
+    # a small cost keeps two figures, where cents would show nothing
+    amount = f"${usage.cost:.2f}" if usage.cost >= 1 else f"${usage.cost:.2g}"
+    if "e" in amount:
+        amount = f"${usage.cost:.10f}".rstrip("0")
+    return f"at least {amount}{_unpriced(usage.unpriced)}" if usage.unpriced else amount
+
+
+def _unpriced(models: Iterable[str]) -> str:
+    names = ", ".join(models)
+    return f" (no price for {names})" if names else ""
+
+
+def _or_unknown(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"

@@ -1,0 +1,155 @@
+"""Tokens and cost: read from what a session recorded, and added up its tree.
+
+Figures that nobody recorded are None, "unknown", never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from .prices import price
+from .tokens import COUNTS, model_of, recorded_cost, tokens_of
+from .tree import walk
+
+UNKNOWN_MODEL = "unknown"
+"""The name in `models` of tokens whose model nobody recorded."""
+
+
+class Usage(NamedTuple):
+    """Tokens and cost of a session and of everything inside it.
+
+    A figure is None where it is unknown. `prompt_tokens` include the cached ones.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Prompt tokens that were read from the provider's cache, as part of `prompt_tokens`."""
+    cost: float | None = None
+    """US dollars: recorded, else the tokens times the price; without what `unpriced` names."""
+    unpriced: tuple[str, ...] = ()
+    """Models that were used and have no price, so that `cost` is a lower bound or unknown."""
+    models: Mapping[str, Usage] = {}
+    """The same figures by model; empty in an entry of itself."""
+
+    def __bool__(self) -> bool:
+        return any(figure is not None for figure in self[:5])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON-ready values; unknown ones are None."""
+        figures = dict(zip(FIGURES, self, strict=False))
+        return {
+            **figures,
+            "unpriced": list(self.unpriced),
+            "models": {
+                name: dict(zip(FIGURES, each, strict=False)) for name, each in self.models.items()
+            },
+        }
+
+
+FIGURES = Usage._fields[:5]
+
+
+class Spender(Protocol):
+    """What usage is read from; a `RecordedSession` has it."""
+
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def parent_id(self) -> str | None: ...
+    @property
+    def children_ids(self) -> Sequence[str]: ...
+    @property
+    def start_time(self) -> float: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+    @property
+    def metrics(self) -> dict[str, Any]: ...
+    @property
+    def outputs(self) -> dict[str, Any]: ...
+
+
+S = TypeVar("S", bound=Spender)
+N = TypeVar("N", int, float)
+
+
+def own_usage(session: Spender) -> Usage:
+    """What one session recorded of itself, without what ran inside it."""
+    counts, cost = tokens_of(session), recorded_cost(session)
+    if not counts and cost is None:
+        return Usage()
+    model, provider = model_of(session)
+    if cost is None and model is not None:
+        cost = price(model, provider, counts, session.start_time)
+    name = model or UNKNOWN_MODEL
+    unpriced = (name,) if cost is None else ()
+    prompt, completion, whole, cached = (counts.get(count) for count in COUNTS)
+    models = {name: Usage(prompt, completion, whole, cached, cost)}
+    return Usage(prompt, completion, whole, cached, cost, unpriced, models)
+
+
+def tree_usage(top: S, found: Iterable[S]) -> dict[str, Usage]:
+    """The usage of `top` and of each session inside it, by id, every one with its own inside.
+
+    Agents and frameworks repeat the sum of the calls inside them, so of a session's own figures
+    and the sum of those inside it, the larger counts.
+    """
+    walked = [(session, place.depth) for session, place in walk(top, found)]
+    usages: dict[str, Usage] = {}
+    inside: dict[int, list[Usage]] = {}
+    for session, depth in reversed(walked):  # what is inside comes before what holds it
+        usage = _larger(own_usage(session), total(inside.pop(depth + 1, [])[::-1]))
+        usages[session.session_id] = usage
+        if usage:
+            inside.setdefault(depth, []).append(usage)
+    return usages
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """The sum of figures, as far as they are known."""
+    found = [usage for usage in usages if usage]
+    if len(found) < 2:
+        return found[0] if found else Usage()
+    models: dict[str, list[Usage]] = {}
+    for usage in found:
+        for name, each in usage.models.items():
+            models.setdefault(name, []).append(each)
+    return _sum(found)._replace(
+        unpriced=tuple(dict.fromkeys(name for usage in found for name in usage.unpriced)),
+        models={name: _sum(each) for name, each in models.items()},
+    )
+
+
+def _sum(usages: Sequence[Usage]) -> Usage:
+    return Usage(
+        prompt_tokens=_known(usage.prompt_tokens for usage in usages),
+        completion_tokens=_known(usage.completion_tokens for usage in usages),
+        total_tokens=_known(usage.total_tokens for usage in usages),
+        cached_tokens=_known(usage.cached_tokens for usage in usages),
+        cost=_known(usage.cost for usage in usages),
+    )
+
+
+def _known(figures: Iterable[N | None]) -> N | None:
+    """The sum of the figures that are known; None where none is."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None
+
+
+def _larger(own: Usage, inside: Usage) -> Usage:
+    if not own or not inside:
+        return own or inside
+    ours, theirs = own.total_tokens, inside.total_tokens
+    chosen, other = (own, inside) if (ours or 0) > (theirs or 0) else (inside, own)
+    if chosen.cost is None and other.cost is not None:
+        return chosen._replace(cost=other.cost, unpriced=())
+    if chosen.total_tokens is None and other.total_tokens is None:
+        return own if (own.cost or 0) > (inside.cost or 0) else inside
+    return chosen
+
+
+Usage.__module__ = "honeytrace"
