@@ -9,7 +9,7 @@ import orjson
 import pytest
 from cli_running import Cli
 
-from honeytrace._record.record import from_start_session
+from honeytrace._record.wire import from_start_session
 from honeytrace.store.sqlite import SQLiteStore
 
 RUN = "01900000-0000-7000-8000-000000000001"
