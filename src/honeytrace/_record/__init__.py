@@ -2,6 +2,7 @@
 
 record       `Record` and `Update`, and which of their fields merge
 merge        two accounts of one session in one
+fold         many updates of one session in one
 wire         startSession and event bodies, and a record of a payload
 file_format  an item as bytes in our own files
 """

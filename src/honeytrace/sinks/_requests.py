@@ -12,8 +12,9 @@ from typing import NamedTuple, TypeGuard
 
 import orjson
 
-from .._record.merge import apply, as_object, merge, merge_ids, merge_objects
-from .._record.record import MERGED, OBJECTS, Item, Record, Update
+from .._record.fold import fold_runs, fold_updates
+from .._record.merge import apply, as_object, merge, merge_objects
+from .._record.record import OBJECTS, Item, Record, Update
 from .._record.wire import event_pieces, pieces
 from ..api._call import Streamed
 
@@ -151,7 +152,7 @@ def fold(batch: Sequence[Item]) -> tuple[Sequence[Item], dict[int, list[Item]]]:
     folded: list[Item] = []
     origins: dict[int, list[Item]] = {}
     for items in found.values():
-        item = reduce(_folded, items)
+        item = reduce(_folded, fold_runs(items))
         folded.append(item)
         origins[id(item)] = items
     return folded, origins
@@ -159,20 +160,8 @@ def fold(batch: Sequence[Item]) -> tuple[Sequence[Item], dict[int, list[Item]]]:
 
 def _folded(old: Item, new: Item) -> Item:
     if isinstance(new, Update):
-        return apply(old, new) if isinstance(old, Record) else _both(old, new)
+        return apply(old, new) if isinstance(old, Record) else fold_updates([old, new])
     return merge(old, new) if isinstance(old, Record) else apply(new, old)
-
-
-def _both(old: Update, new: Update) -> Update:
-    fields = dict(old.fields)
-    for name, data in new.fields.items():
-        if name in MERGED:
-            fields[name] = merge_objects(fields.get(name), data) or data
-        elif name == "children_ids":
-            fields[name] = merge_ids(fields.get(name, b"[]"), data)
-        else:
-            fields[name] = data
-    return Update(old.event_id, fields)
 
 
 def requests(

@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from .._compiled import native
+from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
 from ._reading import get
@@ -72,13 +73,18 @@ def insert_or_merge(conn: sqlite3.Connection, record: Record) -> None:
     _apply_pending(conn, [record])
 
 
-def apply_or_keep(conn: sqlite3.Connection, update: Update) -> None:
-    """Change the record of this id, or keep the update until that arrives."""
-    record = get(conn, update.event_id)
-    if record is None:
-        _keep(conn, update)
-    else:
-        _replace(conn, record, apply(record, update))
+def apply_or_keep(conn: sqlite3.Connection, updates: Sequence[Update]) -> None:
+    """Change the records of these ids, or keep the updates until those arrive."""
+    by_id: dict[str, list[Update]] = {}
+    for update in updates:
+        by_id.setdefault(update.event_id, []).append(update)
+    for event_id, some in by_id.items():
+        record = get(conn, event_id)
+        update = fold_updates(some)
+        if record is None:
+            _keep(conn, update)
+        else:
+            _replace(conn, record, apply(record, update))
 
 
 def _row(record: Record) -> tuple[object, ...]:
@@ -120,6 +126,10 @@ def _keep(conn: sqlite3.Connection, update: Update) -> None:
     )
 
 
+def _kept(event_id: str, fields: str) -> Update:
+    return Update(event_id, {name: text.encode() for name, text in orjson.loads(fields).items()})
+
+
 def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
     """Give records that just arrived the updates that came before them."""
     if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
@@ -131,9 +141,6 @@ def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
         known = get(conn, event_id) if kept else None
         if known is None:
             continue
-        updated = known
-        for (fields,) in kept:
-            decoded = {name: text.encode() for name, text in orjson.loads(fields).items()}
-            updated = apply(updated, Update(event_id, decoded))
-        _replace(conn, known, updated)
+        waiting = [_kept(event_id, fields) for (fields,) in kept]
+        _replace(conn, known, apply(known, fold_updates(waiting)))
         conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (event_id,))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from .._lazy import orjson
+from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
 from . import NEWEST, Arrivals, Field, Metric, NameSummary, Outline, Overview, Query, StoreSize
@@ -39,19 +40,23 @@ class MemoryStore:
                     self._records[record.event_id] = record
                 else:
                     self._change(merge(self._records[record.event_id], record))
-                for update in self._waiting.pop(record.event_id, ()):
-                    self._change(apply(self._records[record.event_id], update))
+                if waiting := self._waiting.pop(record.event_id, None):
+                    known = self._records[record.event_id]
+                    self._change(apply(known, fold_updates(waiting)))
             while len(self._records) > self._limit:
                 self._forget(next(iter(self._records)))
 
     def update(self, updates: Sequence[Update]) -> None:
         with self._lock:
+            by_id: dict[str, list[Update]] = {}
             for update in updates:
-                old = self._records.get(update.event_id)
+                by_id.setdefault(update.event_id, []).append(update)
+            for event_id, some in by_id.items():
+                old = self._records.get(event_id)
                 if old is None:
-                    self._waiting.setdefault(update.event_id, []).append(update)
+                    self._waiting.setdefault(event_id, []).extend(some)
                 else:
-                    self._change(apply(old, update))
+                    self._change(apply(old, fold_updates(some)))
 
     def get(self, session_id: str) -> Record | None:
         with self._lock:

@@ -112,8 +112,7 @@ class SQLiteStore:
         Raises as `insert` does.
         """
         with self._transaction() as conn:
-            for update in updates:
-                _writing.apply_or_keep(conn, update)
+            _writing.apply_or_keep(conn, updates)
 
     def get(self, session_id: str) -> Record | None:
         with self._connection(self._reader) as conn:
