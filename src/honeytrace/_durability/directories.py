@@ -29,8 +29,25 @@ def private(directory: str) -> str:
     if not os.path.isdir(parent):  # whoever may rename in it could put a directory of his own here
         os.makedirs(os.path.dirname(parent), exist_ok=True)
         os.makedirs(parent, mode=0o700, exist_ok=True)
+        _ignore(parent)
     os.makedirs(directory, mode=0o700, exist_ok=True)
     return owned(directory)
+
+
+def _ignore(directory: str) -> None:
+    """Keep recorded prompts out of repositories: git ignores a new directory of ours.
+
+    The store does so in a directory that it creates; whichever of the two comes first counts.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        fd = os.open(os.path.join(directory, ".gitignore"), flags, 0o600)
+    except OSError:  # it is there, or nothing can be written here at all
+        return
+    try:
+        os.write(fd, b"*\n")
+    finally:
+        os.close(fd)
 
 
 def owned(directory: str) -> str:

@@ -49,7 +49,8 @@ class Destination:
     def _open_store(self, damage: Exception | None) -> Store:
         from pathlib import Path
 
-        from ..store._connection import identity, set_aside, store_error
+        from ..store._causes import store_error
+        from ..store._connection import identity, set_aside
         from ..store.sqlite import SQLiteStore
 
         path = Path(self._config.store)

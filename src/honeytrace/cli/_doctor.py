@@ -110,20 +110,23 @@ def _destination(settings: Config) -> Iterator[Finding]:
 
 
 def _store(settings: Config) -> Finding:
+    from ..store._causes import unwritable
     from ..store.sqlite import SQLiteStore
 
     path = settings.store
     if path == ":memory:":
         return Finding("store", None, "in memory, for each process its own")
     if not os.path.exists(path):
+        if reason := unwritable(Path(path)):
+            return Finding("store", False, f"{path} cannot be created: {reason}")
         return Finding("store", None, "nothing is recorded yet")
     try:
         with closing(SQLiteStore(path, readonly=True)) as store:
             size, newest = store.size(), store.list(Query(limit=1))
     except HoneytraceError as error:
         return Finding("store", False, str(error))
-    if not os.access(path, os.W_OK):
-        return Finding("store", False, f"{path} is read-only: make it writable for this user")
+    if reason := unwritable(Path(path)):
+        return Finding("store", False, f"{path} can only be read: {reason}")
     last = f", the newest from {clock(newest[0].start_time)}" if newest else ""
     return Finding("store", True, f"{counted(size.sessions)}, {_bytes(size.bytes)}{last}")
 

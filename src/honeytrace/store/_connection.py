@@ -1,4 +1,4 @@
-"""Opening the store's file, and saying in plain words what SQLite has against it.
+"""Opening the store's file, and closing it for forks.
 
 Nothing but SQLite may open the file: closing any other descriptor of it would drop the locks of
 every connection in this process (https://sqlite.org/howtocorrupt.html, section 2.2).
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from .._lazy import logger
 from ..errors import StoreError
-from .errors import RecordRefusedError, StoreBusyError, StoreDamagedError
-from .migrations import APPLICATION_ID, MIGRATIONS, migrate, name, version
+from .migrations import MIGRATIONS, migrate, name, version
 from .search import drop_unusable, register
 
 __all__ = [
@@ -28,8 +28,12 @@ __all__ = [
     "open_readonly",
     "open_writable",
     "set_aside",
-    "store_error",
 ]
+
+_WAL_BYTES = 16_000_000
+"""Size to which the write-ahead log is cut back once it was larger, as after a long reader: about
+what SQLite lets it grow to by itself. A log of that size is kept, since a full disk then still has
+room to delete old sessions."""
 
 _CACHE_KIB = 16_384
 """Page cache per connection: SQLite's default of 2 MB rereads index pages under a steady load."""
@@ -147,13 +151,18 @@ def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
             # for its user only, as SQLite then makes `-wal` and `-shm`, too
             os.chmod(path, 0o600)
         # first of all, lest another program's database is switched to WAL
-        if version(conn) == 0:
+        number, shares_memory = _version(conn)
+        if number == 0:
             # both can be said of an empty file only: a page holds some calls with their passages,
             # which else go on in pages of their own, and `delete` gives space back
             conn.execute("PRAGMA page_size = 16384")
             conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        _use_wal(conn, busy_timeout)
-        conn.execute("PRAGMA synchronous = NORMAL")
+        is_wal = shares_memory and _use_wal(conn, busy_timeout)
+        if not is_wal:
+            _use_rollback(conn)
+        # without a write-ahead log, NORMAL could cost the file when the machine dies
+        conn.execute(f"PRAGMA synchronous = {'NORMAL' if is_wal else 'FULL'}")
+        conn.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         migrate(conn)
         drop_unusable(conn)
@@ -216,21 +225,63 @@ def _make_directory(directory: Path) -> None:
         (directory / ".gitignore").write_text("*\n")
 
 
-def _use_wal(conn: sqlite3.Connection, busy_timeout: float) -> None:
-    """Switch a new file to WAL; SQLite does not wait by itself while others do the same."""
+def _version(conn: sqlite3.Connection) -> tuple[int, bool]:
+    """Return the version of the store, and whether SQLite can share memory beside the file.
+
+    A network file system may not map or lock the `-shm` file. The connection is then exclusive,
+    for such a one reads a write-ahead log without shared memory. Raises as `version` does.
+    """
+    try:
+        return version(conn), True
+    except sqlite3.OperationalError as error:
+        if not _lacks_memory(error):
+            raise
+        conn.execute("PRAGMA locking_mode = EXCLUSIVE")
+        return version(conn), False
+
+
+def _lacks_memory(error: sqlite3.OperationalError) -> bool:
+    return "disk I/O error" in str(error) or "locking protocol" in str(error)
+
+
+def _use_wal(conn: sqlite3.Connection, busy_timeout: float) -> bool:
+    """Switch a new file to WAL; return false if its file system has no shared memory for that.
+
+    SQLite does not wait by itself while others do the same.
+    """
     give_up = time.monotonic() + busy_timeout
-    while (refusal := _refused_wal(conn)) is not None:
-        if "locked" not in str(refusal) or time.monotonic() > give_up:
-            raise refusal
+    while True:
+        try:
+            (mode,) = conn.execute("PRAGMA journal_mode = WAL").fetchone()
+            return bool(mode == "wal")
+        except sqlite3.OperationalError as error:
+            if _lacks_memory(error):
+                conn.execute("PRAGMA locking_mode = EXCLUSIVE")
+                return False
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
         time.sleep(0.01)
 
 
-def _refused_wal(conn: sqlite3.Connection) -> sqlite3.OperationalError | None:
-    try:
-        conn.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        return error
-    return None
+def _use_rollback(conn: sqlite3.Connection) -> None:
+    """Switch the file to a rollback journal, which needs no shared memory, and warn once."""
+    conn.execute("PRAGMA journal_mode = TRUNCATE")
+    conn.execute("PRAGMA locking_mode = NORMAL")
+    conn.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # which lets go of the lock
+    _warn_once(name(conn))
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(store: str) -> None:
+    if store not in _warned:
+        _warned.add(store)
+        logger.warning(
+            "honeytrace: %s is on a file system without shared memory (a network share?): readers"
+            " and writers wait for one another there; a local path is faster, configure(store=…)",
+            store,
+        )
 
 
 def set_aside(path: Path) -> Path:
@@ -242,56 +293,3 @@ def set_aside(path: Path) -> Path:
         with suppress(FileNotFoundError):
             os.rename(f"{path}{suffix}", f"{moved}{suffix}")
     return moved
-
-
-_CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
-    ("locked", StoreBusyError, "another process keeps it locked: end that process or try again"),
-    ("not a database", StoreError, "it is no store: choose another path, configure(store=…)"),
-    ("malformed", StoreError, "it is no store: choose another path, configure(store=…)"),
-    ("full", StoreError, "the disk is full: free some space, or delete old sessions"),
-    (
-        "readonly",
-        StoreError,
-        "it is read-only: make it writable, or choose another, configure(store=…)",
-    ),
-    ("unable to open", StoreError, "it cannot be opened: make it and its directory writable"),
-    ("Permission", StoreError, "make it writable, or choose another path, configure(store=…)"),
-)
-
-
-_DAMAGE = ("not a database", "malformed")
-
-
-def store_error(error: Exception, path: Path) -> StoreError:
-    """What `error` means for the store at `path`, with the cure.
-
-    Told apart by SQLite's fixed messages: Python gives its error codes only from 3.11 on.
-    """
-    if (
-        isinstance(error, (sqlite3.OperationalError, OSError))
-        or type(error) is sqlite3.DatabaseError
-    ):
-        return _unusable(error, path)
-    return RecordRefusedError(f"the store cannot take this value: {error}")
-
-
-def _unusable(error: Exception, path: Path) -> StoreError:
-    cannot = f"the store {path} cannot be used: "
-    if any(sign in str(error) for sign in _DAMAGE) and _is_ours(path):
-        return StoreDamagedError(f"{cannot}it is damaged; SQLite's .recover may read it ({error})")
-    for sign, kind, meaning in _CAUSES:
-        if sign in str(error):
-            return kind(f"{cannot}{meaning} ({error})")
-    return StoreError(f"{cannot}{error}")
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether the file was a store of ours, by the application id in its header."""
-    conn = _connect(path, "mode=ro", 0)
-    try:
-        (owner,) = conn.execute("PRAGMA application_id").fetchone()
-    except sqlite3.Error:
-        return False
-    finally:
-        conn.close()
-    return bool(owner == APPLICATION_ID)

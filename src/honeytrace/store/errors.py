@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreBusyError        another writer holds the store; the same call may succeed later
+├── StoreFullError        the disk has no room for it
 ├── StoreDamagedError     the file was a store and is corrupt; it has to be set aside
 └── RecordRefusedError    a value of this batch can never be stored, however often it is tried
 """
@@ -10,11 +11,15 @@ from __future__ import annotations
 
 from ..errors import StoreDamagedError, StoreError
 
-__all__ = ["RecordRefusedError", "StoreBusyError", "StoreDamagedError"]
+__all__ = ["RecordRefusedError", "StoreBusyError", "StoreDamagedError", "StoreFullError"]
 
 
 class StoreBusyError(StoreError):
     """Another process or thread kept the store locked for the whole busy timeout."""
+
+
+class StoreFullError(StoreError):
+    """The disk, or the quota of this user, is full."""
 
 
 class RecordRefusedError(StoreError):

@@ -36,8 +36,9 @@ from . import (
     search,
     zones,
 )
-from ._connection import Connection, identity, open_readonly, open_writable, set_aside, store_error
-from .errors import StoreDamagedError
+from ._causes import store_error
+from ._connection import Connection, identity, open_readonly, open_writable, set_aside
+from .errors import StoreDamagedError, StoreFullError
 
 __all__ = ["SQLiteStore"]
 
@@ -179,24 +180,50 @@ class SQLiteStore:
     def delete(self, *, before: float) -> int:
         """Delete what started before this time (epoch milliseconds); returns how many.
 
-        In small transactions, between which others write; the file shrinks with it.
+        In small transactions, between which others write; the file shrinks with it. On a full disk
+        the transactions become smaller still, and use the room of the write-ahead log. Raises
+        StoreFullError where not even one session can be deleted.
         """
-        deleted, chunk = 0, _DELETE_CHUNK
-        with self._transaction() as conn:
+        deleted, most = 0, _DELETE_CHUNK
+        with suppress(StoreFullError), self._transaction() as conn:
             conn.execute("DELETE FROM pending_updates WHERE received < ?", (before,))
-        while chunk == _DELETE_CHUNK:
-            with self._transaction() as conn:
-                chunk = conn.execute(
-                    "DELETE FROM events WHERE id IN"
-                    " (SELECT id FROM events WHERE start_time < ? ORDER BY start_time LIMIT ?)",
-                    (before, _DELETE_CHUNK),
-                ).rowcount
-            with self._connection(self._writer) as conn:
+        while True:
+            try:
+                count = self._delete_some(before, most)
+            except StoreFullError as error:
+                self._make_room()
+                if most == 1:
+                    raise self._stuck(error) from error
+                most = max(1, most // 8)
+                continue
+            deleted += count
+            with suppress(StoreFullError), self._connection(self._writer) as conn:
                 # as a script, since `execute` stops after the first freed page
                 conn.executescript("PRAGMA incremental_vacuum")
-            deleted += chunk
+            if count < most:
+                return deleted
             time.sleep(_TURN)
-        return deleted
+
+    def _delete_some(self, before: float, most: int) -> int:
+        with self._transaction() as conn:
+            return conn.execute(
+                "DELETE FROM events WHERE id IN"
+                " (SELECT id FROM events WHERE start_time < ? ORDER BY start_time LIMIT ?)",
+                (before, most),
+            ).rowcount
+
+    def _stuck(self, error: StoreFullError) -> StoreFullError:
+        """Return an error that says how much room deleting needs."""
+        needed = os.path.getsize(f"{self.path}-wal") if os.path.exists(f"{self.path}-wal") else 0
+        return StoreFullError(
+            f"the disk is full, and there is no room to delete sessions from {self.path} either:"
+            f" free {needed // 1_000_000 + 1} MB by other means, then delete ({error.__cause__})"
+        )
+
+    def _make_room(self) -> None:
+        """Let the write-ahead log begin anew in the room that it has on the disk."""
+        with suppress(StoreError), self._connection(self._writer) as conn:
+            conn.execute("PRAGMA wal_checkpoint(RESTART)")
 
     def size(self) -> StoreSize:
         with self._connection(self._reader) as conn:

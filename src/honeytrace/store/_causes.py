@@ -1,0 +1,98 @@
+"""Trouble with the store's file in plain words, with the cure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from ..errors import StoreError
+from .errors import RecordRefusedError, StoreBusyError, StoreDamagedError, StoreFullError
+from .migrations import APPLICATION_ID
+
+__all__ = ["store_error", "unwritable"]
+
+_ELSEWHERE = "choose another path, configure(store=…) or HONEYTRACE_STORE"
+
+_CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
+    ("locked", StoreBusyError, "another process keeps it locked: end that process or try again"),
+    ("not a database", StoreError, f"it is no store: {_ELSEWHERE}"),
+    ("malformed", StoreError, f"it is no store: {_ELSEWHERE}"),
+    (
+        "full",
+        StoreFullError,
+        "the disk is full: free some space, or delete old sessions (honeytrace prune)",
+    ),
+    ("readonly", StoreError, f"it is read-only: make it writable, or {_ELSEWHERE}"),
+    ("unable to open", StoreError, "it cannot be opened: make it and its directory writable"),
+)
+"""By SQLite's fixed messages: Python gives its error codes only from 3.11 on."""
+
+_DAMAGE = ("not a database", "malformed")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def store_error(error: Exception, path: Path) -> StoreError:
+    """Return what `error` means for the store at `path`, with the cure."""
+    if (
+        isinstance(error, (sqlite3.OperationalError, OSError))
+        or type(error) is sqlite3.DatabaseError
+    ):
+        return _unusable(error, path)
+    return RecordRefusedError(f"the store cannot take this value: {error}")
+
+
+def unwritable(path: Path) -> str | None:
+    """Return why this user cannot write a store at `path`, with the cure; None if nothing is known
+    to be in the way."""
+    if path.is_dir():
+        return f"it is a directory: name a file in it, or {_ELSEWHERE}"
+    place = path
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if place != path and not place.is_dir():
+        return f"{place} is no directory: remove it, or {_ELSEWHERE}"
+    for found in {place, place.parent if place == path else place}:
+        if not os.path.lexists(found) or os.access(found, os.W_OK):
+            continue
+        if _is_readonly(found):
+            return f"{found} is on a read-only file system: {_ELSEWHERE}"
+        return f"{found} is not writable for this user: make it writable, or {_ELSEWHERE}"
+    return None
+
+
+def _unusable(error: Exception, path: Path) -> StoreError:
+    cannot = f"the store {path} cannot be used: "
+    if any(sign in str(error) for sign in _DAMAGE) and _is_ours(path):
+        return StoreDamagedError(f"{cannot}it is damaged; SQLite's .recover may read it ({error})")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return StoreFullError(f"{cannot}{_CAUSES[3][2]} ({error})")
+    is_about_place = isinstance(error, OSError) or any(
+        sign in str(error) for sign in ("readonly", "unable to open", "disk I/O")
+    )
+    if is_about_place and (reason := unwritable(path)):
+        return StoreError(f"{cannot}{reason} ({error})")
+    for sign, kind, meaning in _CAUSES:
+        if sign in str(error):
+            return kind(f"{cannot}{meaning} ({error})")
+    return StoreError(f"{cannot}check the disk, or {_ELSEWHERE} ({error})")
+
+
+def _is_readonly(place: Path) -> bool:
+    try:
+        return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+    except (AttributeError, OSError):  # Windows has no statvfs
+        return False
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether the file was a store of ours, by the application id in its header."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as conn:
+            (owner,) = conn.execute("PRAGMA application_id").fetchone()
+    except sqlite3.Error:
+        return False
+    return bool(owner == APPLICATION_ID)
