@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from honeytrace._record.record import RESERVED, Record
 from honeytrace._record.wire import from_start_session
 from honeytrace.store.sqlite import SQLiteStore
@@ -192,6 +194,100 @@ def answer_run(
     return w
 
 
+FLIGHTS = [
+    {"flight": "TP 669", "departs": "07:05", "arrives": "09:00", "stops": 0, "price": 142.5},
+    {"flight": "KL 1579", "departs": "09:35", "arrives": "11:30", "stops": 0, "price": 188.0},
+    {"flight": "LH 2303", "departs": "06:40", "arrives": "11:15", "stops": 1, "price": 121.9},
+]
+DOT = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAGCAIAAABxZ0isAAAAdklEQVR42g3JIQ4AIQwEwHvnaTQajbtkFWkwVCBW"
+    "tq7BYnnWMXaeFydhZ6wCryAwOtrE97xykuwsq4hXIWR0aVNu6Em6s66iXpXQ0bVNvcGTuDNXoVcSHJ1t8oadZDvb"
+    "KubVCBvd2rQbcVLsHKuE1yBi9Ggzvh9y2lUJUVVwjQAAAABJRU5ErkJggg=="
+)
+"""A small picture."""
+PLAN = """## Amsterdam → Lisbon, 12 December
+
+The **direct** morning flight is the best fit:
+
+| flight | departs | arrives | price |
+|---|---|---|---|
+| TP 669 | 07:05 | 09:00 | €142.50 |
+| KL 1579 | 09:35 | 11:30 | €188.00 |
+
+1. Book `TP 669` before Friday; the fare ends then.
+2. The hotel on your photo is *two stops* from the airport by metro.
+"""
+
+
+def agent_run(rng: random.Random, start: float, number: int) -> Writer:
+    """An agent that plans a trip with two tools, and calls the model three times."""
+    w = Writer(rng, start, "trip-planner", "prod")
+    user, email = list(USERS.items())[number % len(USERS)]
+    question = "Find me a morning flight from Amsterdam to Lisbon, and is this hotel near?"
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": "You plan trips. Use the tools; never invent a flight."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": question},
+                {"type": "image_url", "image_url": {"url": DOT}},
+            ],
+        },
+    ]
+    root = w.call(
+        "plan_trip",
+        None,
+        0,
+        inputs={"question": question},
+        user_properties={"name": user, "email": email},
+        metadata={"conversation_id": f"trip-{number % 7}"},
+    )
+
+    def think(took: float, said: dict[str, Any], tokens: tuple[int, int]) -> None:
+        usage = dict(zip(("prompt_tokens", "completion_tokens"), tokens, strict=True))
+        usage["total_tokens"] = sum(tokens)
+        reply = {"model": "gpt-4o", "choices": [{"index": 0, "message": said}], "usage": usage}
+        w.call(
+            "chat_completion",
+            root,
+            took,
+            inputs={"model": "gpt-4o", "messages": list(messages)},
+            outputs=reply,
+            config={"model": "gpt-4o", "provider": "openai"},
+            own={"event_type": "model"},
+        )
+        w.clock += took + 2
+        messages.append(said)
+
+    def tool(name: str, took: float, arguments: dict[str, Any], result: Any) -> None:
+        w.call(
+            name, root, took, inputs=arguments, outputs={"result": result},
+            own={"event_type": "tool"},
+        )  # fmt: skip
+        w.clock += took + 2
+        content = str(result) if isinstance(result, str) else orjson.dumps(result).decode()
+        messages.append({"role": "tool", "tool_call_id": f"call_{name}", "content": content})
+
+    def asks(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+        call = {"id": f"call_{name}", "type": "function", "function": function}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+    w.clock += 3
+    route = {"from": "AMS", "to": "LIS", "date": "2026-12-12", "before": "noon"}
+    think(rng.uniform(700, 1100), asks("search_flights", route), (812, 46))
+    tool("search_flights", rng.uniform(240, 420), route, FLIGHTS)
+    place = {"query": "Hotel Aurora, Lisbon"}
+    think(rng.uniform(500, 800), asks("find_hotel", place), (1_204, 31))
+    tool("find_hotel", rng.uniform(90, 160), place, "Two metro stops from the airport (red line).")
+    think(rng.uniform(1500, 2400), {"role": "assistant", "content": PLAN}, (1_477, 164))
+    root["duration"] = w.clock - root["start_time"]
+    root["end_time"] = round(w.clock)
+    root["outputs"] = {"result": PLAN}
+    return w
+
+
 def indexing_run(rng: random.Random, start: float) -> Writer:
     """A nightly job: another project, many like calls."""
     w = Writer(rng, start, "indexer", "cron")
@@ -217,6 +313,8 @@ def fill(path: str | Path, runs: int = 240, newest: float | None = None) -> list
         start = end - (runs - 1 - i) * step - (rng.random() * step * 0.8 if i < runs - 1 else 0)
         if i % 31 == 30:
             made.append(indexing_run(rng, start))
+        elif i % 11 == 7 or i == runs - 2:
+            made.append(agent_run(rng, start, i))
         else:
             made.append(
                 answer_run(rng, start, i, failing=i % 17 == 11 or i == runs - 4, new=i >= runs - 6)

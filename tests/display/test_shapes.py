@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from honeytrace._display.shapes import Document, Message, Part, parts
+from honeytrace._display.shapes import Document, Part, parts
 
 LONG = "A sentence that is longer than a mere value would be."
 
@@ -17,43 +17,6 @@ def one(value: Any) -> Part:
     (part,) = parts({"x": value})
     assert (part.key, part.value) == ("x", value)
     return part
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ([{"role": "user", "content": "hi"}], Message("user", "hi", {})),
-        ({"role": "assistant", "content": "hi"}, Message("assistant", "hi", {})),
-        ([{"type": "human", "content": "hi"}], Message("user", "hi", {})),
-        ([{"type": "ai", "content": "", "id": None}], Message("assistant", "", {})),
-        ([{"role": "model", "parts": [{"text": "hi"}]}], Message("assistant", "hi", {})),
-        (
-            [{"role": "user", "content": [{"type": "text", "text": "a"}, "b"]}],
-            Message("user", "a\n\nb", {}),
-        ),
-        (
-            [{"role": "user", "content": [{"type": "image_url", "image_url": "…"}]}],
-            Message("user", "", {"content": [{"type": "image_url", "image_url": "…"}]}),
-        ),
-        (
-            [{"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}],
-            Message("assistant", "", {"tool_calls": [{"id": "c"}]}),
-        ),
-        (
-            [{"__type__": "Turn", "role": "tool", "content": "42", "name": "add"}],
-            Message("tool", "42", {"name": "add"}),
-        ),
-        (
-            [{"index": 0, "message": {"role": "assistant", "content": "yes"}}],
-            Message("assistant", "yes", {}),
-        ),
-    ],
-)
-def test_messages_of_every_house(value: Any, message: Message) -> None:
-    """OpenAI's, Anthropic's, Google's and LangChain's turns are told as one and the same."""
-    part = one(value)
-    assert part.kind == "chat"
-    assert list(part.messages) == [message]
 
 
 def test_conversation_inside_a_request() -> None:
@@ -117,6 +80,7 @@ def test_the_marker_of_a_cut_list_is_no_document() -> None:
         [{"role": "user", "content": "a"}, {"b": 1}],
         {"type": "object", "content": {}},
         {"text": "alone"},
+        [{"a": 1, "b": {"c": 2}}, {"a": 2, "b": {}}],
         {"system": "only"},
         {"messages": []},
     ],
@@ -124,6 +88,33 @@ def test_the_marker_of_a_cut_list_is_no_document() -> None:
 def test_everything_else_is_json(value: Any) -> None:
     """A list is a conversation or documents as a whole or not at all."""
     assert one(value).kind == "json"
+
+
+def test_uniform_records_are_a_table() -> None:
+    """Objects that mostly have the same plain fields become the rows of one."""
+    part = one([{"a": 1, "b": "x"}, {"a": 2, "c": None, "b": "y"}, {"a": 3, "b": "z", "c": 1}])
+    assert part.kind == "table"
+    assert part.columns == ["a", "b", "c"]
+    assert one([{"a": 1}, {"z": 2}, {"q": 3}]).kind == "json"
+
+
+def test_an_address_with_its_content_is_an_image() -> None:
+    """A `data:` URL of an image is told apart from text."""
+    assert one("data:image/png;base64,AAAA").kind == "image"
+
+
+def test_an_object_that_is_a_message_is_one_message() -> None:
+    """A call that returns `{"role", "content"}` has said something, not returned two fields."""
+    (part,) = parts({"role": "assistant", "content": "Paris."})
+    assert (part.kind, part.messages[0].text) == ("chat", "Paris.")
+
+
+def test_the_system_prompt_beside_the_messages_comes_first() -> None:
+    """Anthropic's and Gemini's requests have it in a field of its own."""
+    asked = {"messages": [{"role": "user", "content": "hi"}], "system": "Be brief.", "model": "m"}
+    chat, rest = parts(asked)
+    assert [message.role for message in chat.messages] == ["system", "user"]
+    assert (rest.key, rest.value) == ("model", "m")
 
 
 def test_text_is_text() -> None:
@@ -162,6 +153,7 @@ def test_detection_never_fails(fields: dict[str, Any]) -> None:
     found = parts(fields)
     assert list(dict.fromkeys(part.key[0] for part in found)) == list(fields)
     for part in found:
+        assert bool(part.columns) == (part.kind == "table")
         assert bool(part.messages) == (part.kind == "chat")
         assert bool(part.documents) == (part.kind == "documents")
         assert isinstance(part.value, str) == (part.kind == "text")

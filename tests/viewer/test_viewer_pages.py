@@ -419,7 +419,7 @@ def test_scripts_and_styles_are_kept_for_good(http: httpx.Client) -> None:
     """At an address that changes with what they hold; each file that a script imports is there."""
     page = http.get("/").text
     addresses = set(re.findall(r'"(/static/[^"]+)"', page))
-    assert len(addresses) == 4
+    assert len(addresses) >= 4
     folder = next(iter(addresses)).rpartition("/")[0]
     for path in (Path(viewer.__file__).parent / "static").iterdir():
         reply = http.get(f"{folder}/{path.name}")

@@ -77,6 +77,50 @@ def pipeline() -> list[Record]:
     ]  # fmt: skip
 
 
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA"
+    "WjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def agent(answer: str = "Take **TP 669**.") -> list[Record]:
+    """An agent's run: the model asks for a tool, is told the answer, and says something."""
+    flights = [{"flight": "TP 669", "price": 142}, {"flight": "KL 1579", "price": 188}]
+    asked = [
+        {"role": "system", "content": "You plan trips.\nUse the tools."},
+        {"role": "user", "content": [
+            {"type": "text", "text": "A flight to Lisbon?"},
+            {"type": "image_url", "image_url": {"url": PIXEL}}]},
+    ]  # fmt: skip
+    function = {"name": "search_flights", "arguments": '{"from": "AMS", "to": "LIS"}'}
+    calls = {"role": "assistant", "content": None,
+             "tool_calls": [{"id": "c1", "type": "function", "function": function}]}  # fmt: skip
+    told = {"role": "tool", "tool_call_id": "c1", "content": orjson.dumps(flights).decode()}
+    said = {"role": "assistant", "content": answer}
+    usage = {"prompt_tokens": 90, "completion_tokens": 10, "total_tokens": 100}
+
+    def reply(message: dict[str, Any]) -> dict[str, Any]:
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return {"model": "gpt-4o", "choices": [choice], "usage": usage}
+
+    def model(name: str, at: float, messages: list[Any], message: dict[str, Any]) -> Record:
+        return call(name, "agent", session_name="chat_completion", start_time=START + at,
+                    duration=10.0, inputs={"model": "gpt-4o", "messages": messages},
+                    outputs=reply(message), config={"model": "gpt-4o"},
+                    own={"event_type": "model"})  # fmt: skip
+
+    return [
+        call("agent", session_name="plan_trip", duration=50.0, inputs={"question": "A flight?"},
+             outputs={"result": answer}, children_ids=["m1", "search", "m2"],
+             user_properties={"user_id": "ada"}, metadata={"conversation_id": "trip-1"}),
+        model("m1", 1, asked, calls),
+        call("search", "agent", session_name="search_flights", start_time=START + 12,
+             duration=7.0, inputs={"from": "AMS", "to": "LIS"}, outputs={"result": flights},
+             own={"event_type": "tool"}),
+        model("m2", 20, [*asked, calls, told], said),
+    ]  # fmt: skip
+
+
 def ids(html: str) -> list[str]:
     """The sessions in a list's HTML, in order."""
     return re.findall(r'<tr class="row" data-id="([^"]*)"', html)

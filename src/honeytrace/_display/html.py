@@ -9,7 +9,18 @@ from typing import Any
 
 import orjson
 
-from .shapes import Document, Message, Part, parts
+from .messages import Message, listed
+from .pieces import (
+    Data,
+    Image,
+    Piece,
+    Thought,
+    ToolCall,
+    ToolResult,
+    call_text,
+    is_pixels,
+)
+from .shapes import Document, Part, parts
 
 __all__ = ["DEEPEST", "Writer", "draw_chips", "draw_fields", "draw_text", "more", "preview"]
 
@@ -78,7 +89,9 @@ def _part(out: Writer, part: Part) -> str:
     draw: dict[str, Callable[[], str]] = {
         "chat": lambda: "".join(_message(out, each) for each in part.messages[:_MOST_ITEMS]),
         "documents": lambda: "".join(_document(out, each) for each in part.documents[:_MOST_ITEMS]),
+        "table": lambda: _table(out, part),
         "text": lambda: draw_text(out, part.value),
+        "image": lambda: _image(out, part.value),
         "json": lambda: _json(out, part.value),
     }
     key, drawn = out.text(part.key, 80), draw[part.kind]()
@@ -88,10 +101,45 @@ def _part(out: Writer, part: Part) -> str:
 
 def _message(out: Writer, message: Message) -> str:
     role = message.role if message.role in _ROLES else "other"
+    others = "".join(_piece(out, each) for each in message.others[:_MOST_ITEMS])
     rest = draw_chips(out, message.rest) if message.rest else ""
     return (
         f'<div class="ht-message ht-{role}"><small>{out.text(message.role, 40)}</small>'
-        f"{draw_text(out, message.text) if message.text else ''}{rest}</div>"
+        f"{draw_text(out, message.text) if message.text else ''}{others}{rest}</div>"
+    )
+
+
+def _piece(out: Writer, piece: Piece) -> str:
+    """What a message carries beside its words."""
+    if isinstance(piece, ToolCall):
+        line = f'<code class="ht-call">▸ {out.text(call_text(piece))}</code>'
+        return line + ("" if len(line) < _FOLDED else _json(out, piece.arguments))
+    if isinstance(piece, ToolResult):
+        return f'<div class="ht-rest">{_json(out, piece.value)}</div>'
+    if isinstance(piece, Image):
+        return _image(out, piece.source)
+    if isinstance(piece, Thought):
+        return f'<div class="ht-dim">{draw_text(out, piece.text)}</div>'
+    return _json(out, piece.value if isinstance(piece, Data) else piece.text)
+
+
+def _image(out: Writer, source: str) -> str:
+    """An image of pixels, if it is short enough to be put in; otherwise its address as text."""
+    if is_pixels(source) and not out.spent and len(source) < _BUDGET // 2:
+        return f'<img alt="recorded image" src="{out.text(source, _BUDGET // 2)}">'
+    return f"<code>{out.text(source, 200)}</code>"
+
+
+def _table(out: Writer, part: Part) -> str:
+    """Uniform records, a row each."""
+    head = "".join(f"<th>{out.text(name, 80)}</th>" for name in part.columns)
+    rows = [
+        "".join(f"<td>{out.text(_plain(item.get(name, '')), 200)}</td>" for name in part.columns)
+        for item in listed(part.value)[:_MOST_ITEMS]
+    ]
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<table class="ht-table"><tr>{head}</tr>{body}</table>' + more(
+        len(part.value) - _MOST_ITEMS
     )
 
 

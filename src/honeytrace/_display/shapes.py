@@ -10,23 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Document", "Message", "Part", "parts"]
+from .messages import Conversation, Message, conversation, listed, messages
 
-_ROLES = {"human": "user", "ai": "assistant", "model": "assistant"}
+__all__ = ["Document", "Message", "Part", "parts", "table_columns"]
+
+_COLUMNS = 8
+"""Fields of a record that still fit a table side by side."""
+
 _TEXT = ("page_content", "text", "content", "document", "chunk", "passage", "snippet", "body")
 _TITLE = ("title", "source", "topic", "name", "file", "filename", "path", "url", "id")
 _SCORE = ("score", "relevance_score", "relevance", "similarity", "distance")
 _LONG = 40
 """Characters from which on a list of strings is rather documents than values."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a conversation. `rest` is what else it has: tool calls, a name, usage."""
-
-    role: str
-    text: str
-    rest: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,103 +38,83 @@ class Document:
 class Part:
     """One value under its path (`question`, `request.messages`), and how to draw it.
 
-    `value` is always the value itself; `messages` is filled for `chat`, `documents` for
-    `documents`; for `text` the value is the string.
+    `value` is always the value itself. For `text` it is a string, for `image` the address of an
+    image, for `table` a list of objects that have the same plain fields.
     """
 
     key: str
-    kind: Literal["chat", "documents", "text", "json"]
+    kind: Literal["chat", "documents", "table", "text", "image", "json"]
     value: Any
     messages: Sequence[Message] = field(default=())
+    """For `chat`."""
     documents: Sequence[Document] = field(default=())
+    """For `documents`."""
+    columns: Sequence[str] = field(default=())
+    """For `table`: the names of the fields, in the order in which they first occur."""
 
 
 def parts(fields: Mapping[str, Any]) -> list[Part]:
     """The parts of `inputs`, `outputs` or another object, in order.
 
     A conversation is also found one level down (`{"model": …, "messages": […]}`, the `choices` of
-    a completion); what stands beside it follows as JSON.
+    a completion), and where the object itself is a message or a request; what stands beside it
+    follows.
     """
-    return [part for key, value in fields.items() for part in _parts(key, value)]
+    if said := messages(fields) if "role" in fields else []:
+        return [Part("message", "chat", fields, messages=said)]
+    whole = conversation(fields)
+    if whole is None or len(whole.names) + len(whole.rest) == len(fields):
+        return [part for key, value in fields.items() for part in _parts(key, value)]
+    # there is a system prompt beside the messages, which belongs in front of them
+    rest = [part for key, value in whole.rest.items() for part in _parts(key, value)]
+    return [_chat("", fields, whole), *rest]
 
 
 def _parts(key: str, value: Any) -> Iterator[Part]:
     if isinstance(value, str):
-        yield Part(key, "text", value)
-        return
-    if messages := _messages(value):
-        yield Part(key, "chat", value, messages=messages)
+        yield Part(key, "image" if value.startswith("data:image/") else "text", value)
+    elif said := messages(value):
+        yield Part(key, "chat", value, messages=said)
     elif documents := _documents(value):
         yield Part(key, "documents", value, documents=documents)
-    elif isinstance(value, dict):
-        yield from _inside(key, value)
+    elif columns := table_columns(value):
+        yield Part(key, "table", value, columns=columns)
+    elif isinstance(value, dict) and (found := conversation(value)) is not None:
+        yield _chat(key, value, found)
+        if found.rest:
+            yield Part(key, "json", dict(found.rest))
     else:
         yield Part(key, "json", value)
 
 
-def _inside(key: str, value: dict[str, Any]) -> Iterator[Part]:
-    found = {
-        name: messages
-        for name in ("system", "messages", "contents", "choices")
-        if (messages := _messages(value.get(name), plain="system" if name == "system" else None))
-    }
-    if found.keys() <= {"system"}:
-        yield Part(key, "json", value)
-        return
-    said = [message for messages in found.values() for message in messages]
-    names = ",".join(name for name in found if name != "system")
-    yield Part(f"{key}.{names}", "chat", [value[name] for name in found], messages=said)
-    rest = {name: item for name, item in value.items() if name not in found}
-    if rest:
-        yield Part(key, "json", rest)
+def _chat(key: str, value: Mapping[str, Any], found: Conversation) -> Part:
+    path = ",".join(found.names)
+    told = [value[name] for name in found.names]
+    return Part(f"{key}.{path}" if key else path, "chat", told, messages=found.messages)
 
 
-def _messages(value: Any, plain: str | None = None) -> list[Message]:
-    """The messages of a conversation; empty when it is none. `plain`: the role of a mere string."""
-    if plain is not None and isinstance(value, str):
-        return [Message(plain, value, {})]
-    items = _items([value] if isinstance(value, dict) else value)
-    messages = [_message(item) for item in items]
-    return [m for m in messages if m is not None] if all(messages) else []
+def table_columns(value: Any) -> list[str]:
+    """The columns of a list of uniform records; empty where a table would not show the list well.
 
-
-def _message(item: Any) -> Message | None:
-    if not isinstance(item, dict):
-        return None
-    if isinstance(item.get("message"), dict) and ("finish_reason" in item or "index" in item):
-        return _message(item["message"])  # one of a completion's choices
-    role = next((item[k] for k in ("role", "type") if isinstance(item.get(k), str)), None)
-    content = next((item[k] for k in ("content", "parts") if k in item), None)
-    if role is None or not (content is not None or "tool_calls" in item or "function_call" in item):
-        return None
-    if "role" not in item and role not in (*_ROLES, "system", "tool", "function"):
-        return None
-    used = ("role", "content", "parts", "__type__", *(() if "role" in item else ("type",)))
-    rest = {
-        key: value for key, value in item.items() if key not in used and value not in (None, [])
-    }
-    text, others = _content(content)
-    if others:
-        rest["content"] = others
-    return Message(_ROLES.get(role, role), text, rest)
-
-
-def _content(content: Any) -> tuple[str, list[Any]]:
-    """What a message says, and what it carries besides: images, tool uses."""
-    if content is None or isinstance(content, str):
-        return content or "", []
-    texts, others = [], []
-    for piece in content if isinstance(content, list) else [content]:
-        text = piece.get("text") if isinstance(piece, dict) else piece
-        if isinstance(text, str):
-            texts.append(text)
-        else:
-            others.append(piece)
-    return "\n\n".join(texts), others
+    Uniform means: two objects or more, at most eight fields in all, each of them a plain value and
+    in most of the objects.
+    """
+    items = listed(value)
+    if len(items) < 2 or not all(isinstance(item, dict) for item in items):
+        return []
+    names: dict[str, int] = {}
+    for item in items:
+        for name, inner in item.items():
+            if isinstance(inner, (dict, list)) or (isinstance(inner, str) and len(inner) > 200):
+                return []
+            names[name] = names.get(name, 0) + 1
+    names.pop("__type__", None)
+    usual = sum(names.values()) * 4 >= len(items) * len(names) * 3
+    return list(names) if 0 < len(names) <= _COLUMNS and usual else []
 
 
 def _documents(value: Any) -> list[Document]:
-    items = _items(value)
+    items = listed(value)
     if items and all(isinstance(item, str) for item in items):
         long = sum(map(len, items)) >= _LONG * len(items)
         return [Document(item, "", None, {}) for item in items] if long else []
@@ -153,6 +128,8 @@ def _document(item: Any) -> Document | None:
         item, score = item
     if not isinstance(item, dict):
         return None
+    if isinstance(item.get("node"), dict):  # LlamaIndex: NodeWithScore
+        item = {**item["node"], **{key: value for key, value in item.items() if key != "node"}}
     text = next((key for key in _TEXT if isinstance(item.get(key), str)), None)
     if text is None:
         return None
@@ -169,14 +146,6 @@ def _document(item: Any) -> Document | None:
     if score is None and measured is not None:
         score = rest.pop(measured)
     return Document(item[text], str(found), score, rest)
-
-
-def _items(value: Any) -> list[Any]:
-    """The items of a list, without the marker of those that were cut."""
-    if not isinstance(value, list):
-        return []
-    cut = len(value) > 1 and isinstance(value[-1], str) and value[-1].startswith("…[cut ")
-    return value[:-1] if cut else value
 
 
 def _is_number(value: Any) -> bool:

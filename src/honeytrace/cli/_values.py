@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from rich.text import Text
 
+from .._display.pieces import Data, Image, Piece, ToolCall, ToolResult, call_text
 from .._display.shapes import Part, parts
 from ._terminal import bounded, one_line, out, write
 
@@ -89,9 +90,25 @@ def _chat(part: Part, bounds: Bounds) -> None:
         write(Text(f"    {one_line(message.role, 40)}", "magenta"))
         if message.text:
             block(message.text, excerpt, indent=6)
+        for each in message.others:
+            block(_piece(each, bounds), excerpt, "dim" if each.kind == "thought" else "", 6)
         if message.rest:
             block(_short_json(dict(message.rest), bounds), excerpt, "dim", 6)
     _left_out(len(part.messages), bounds)
+
+
+def _piece(piece: Piece, bounds: Bounds) -> str:
+    """What a message carries beside its words, in a line or as JSON."""
+    if isinstance(piece, ToolCall):
+        return "▸ " + call_text(piece, bounds.excerpt)
+    if isinstance(piece, ToolResult):
+        value = piece.value
+        return "← " + (value if isinstance(value, str) else _short_json(value, bounds))
+    if isinstance(piece, Image):
+        return f"[image {piece.source[:60]}]"
+    if isinstance(piece, Data):
+        return _short_json(piece.value, bounds)
+    return piece.text
 
 
 def _documents(part: Part, bounds: Bounds) -> None:
@@ -113,7 +130,14 @@ def _documents(part: Part, bounds: Bounds) -> None:
     _left_out(len(part.documents), bounds)
 
 
-_DRAWN = {"text": _text, "json": _json, "chat": _chat, "documents": _documents}
+_DRAWN = {
+    "text": _text,
+    "json": _json,
+    "chat": _chat,
+    "documents": _documents,
+    "table": _json,
+    "image": _text,
+}
 
 
 def _left_out(number: int, bounds: Bounds) -> None:

@@ -8,7 +8,9 @@ _warmup     does beforehand what pages would wait for
 _assets     scripts and styles, at addresses that change with their content
 _filters    the state of the list, as its URL has it, and the query it means
 _list       the list; _summary says a session in one line; _live streams what arrives
-_session    a session within its tree; _tree lays that out, _values shows values by their shape
+_session    a session within its tree; _tree lays that out
+_transcript a run as a conversation
+_values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
 _feedback   what a person says about a session
 _comparison two sessions side by side
 _overview   figures over time; _charts draws them
@@ -35,6 +37,7 @@ from ._login import log_in, log_out, show_login
 from ._overview import show_overview
 from ._page import Problem, Site
 from ._session import follow_run, show_detail, show_raw, show_session
+from ._transcript import show_transcript
 from ._warmup import Ahead
 
 __all__ = ["Ahead", "Live", "Site", "routes"]
@@ -73,6 +76,7 @@ def routes(site: Site, live: Live) -> list[Route]:
         form("/sessions/{session_id:path}", give_feedback),
         page("/detail/{session_id:path}", show_detail),
         page("/raw/{session_id:path}", show_raw),
+        page("/transcript/{session_id:path}", show_transcript),
         page("/compare", show_comparison),
         page("/overview", show_overview),
         page("/login", show_login),

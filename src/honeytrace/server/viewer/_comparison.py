@@ -17,8 +17,8 @@ from ...lookup.recorded import RecordedSession
 from ...store import Query
 from .._http import RefusedError
 from ._list import Row
+from ._nodes import Text
 from ._page import Page, Site
-from ._values import Text
 
 __all__ = ["ComparePage", "show_comparison"]
 

@@ -18,9 +18,10 @@ from ...lookup.recorded import RecordedSession
 from .._http import RefusedError, bad_request
 from .._root_path import link
 from ._live import Live, here
+from ._nodes import Node, Text, nodes
 from ._page import INVISIBLE, Page, Site
 from ._tree import Tree, lay_out
-from ._values import Node, Shown, Text, nodes, shown
+from ._values import Shown, shown
 
 __all__ = ["Detail", "SessionPage", "find", "follow_run", "show_detail", "show_raw", "show_session"]
 

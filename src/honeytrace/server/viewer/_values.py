@@ -1,7 +1,4 @@
-"""Recorded values as the templates draw them: by shape, and bounded whatever their size.
-
-A page holds the beginning of everything and says how much is left; the rest is a click away, raw.
-"""
+"""Recorded values as the templates draw them, by shape: conversations, documents, tables, JSON."""
 
 from __future__ import annotations
 
@@ -10,55 +7,56 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
-import orjson
-
+from ..._display.messages import Message, listed
+from ..._display.pieces import (
+    Data,
+    Image,
+    Piece,
+    Thought,
+    ToolCall,
+    ToolResult,
+    call_text,
+    is_pixels,
+)
 from ..._display.shapes import Part, parts
+from ._nodes import ITEMS, Node, Text, nodes, tree
 
-__all__ = ["Node", "Shown", "Text", "nodes", "shown"]
+__all__ = ["Block", "Card", "Shown", "Table", "Turn", "block", "shown", "turn"]
 
-_HEAD = 700
-"""Characters of a text that are seen at once,"""
-_LONGEST = 20_000
-"""and that the page holds; the rest is in the raw value."""
-_NODES = 600
-"""Of one value's JSON tree."""
-_DEPTH = 12
-_ITEMS = 100
-"""Of one object or list."""
 _MOST = 60
 """Messages or documents of one value."""
 
+_ROWS = 50
+"""Rows of one table."""
 
-@dataclass(frozen=True)
-class Text:
-    """A text's beginning, all of it that the page holds (empty when that is no more), and how many
-    characters are left out."""
+_CELL = 120
+"""Characters of one cell."""
 
-    head: str
-    all: str
-    left: int
-
-    @classmethod
-    def of(cls, text: str, head: int = _HEAD) -> Text:
-        lines = text[:head].split("\n", 14)
-        begin = "\n".join(lines[:14])
-        if len(begin) == len(text):
-            return cls(text, "", 0)
-        return cls(begin, text[:_LONGEST], max(0, len(text) - _LONGEST))
+_PIXELS = 3_000_000
+"""Characters of an image's address that a page holds."""
 
 
 @dataclass(frozen=True)
-class Node:
-    """One value of a JSON tree: a leaf with its text, or an object or list with what is inside."""
+class Block:
+    """A piece of a message, and how to draw it: `kind` says which other fields are filled."""
 
-    key: str
-    kind: Literal["object", "list", "text", "number", "word"]
-    text: Text
-    """Of an object or list: what stands for it when folded."""
-    inside: Sequence[Node] = field(default=())
-    left: int = 0
-    """Items that are not drawn."""
+    kind: Literal["prose", "thought", "call", "result", "image", "json"]
+    text: Text | None = None
+    """The words; of an image that cannot be shown, its address."""
+    line: str = ""
+    """The tool call as a line of code, or the name of the tool that answers."""
+    nodes: Sequence[Node] = field(default=())
+    """The arguments of a call where the line does not hold them all, or other content."""
+    result: Sequence[Shown] = field(default=())
+    """The answer of a tool."""
+    source: str = ""
+    """The address of an image of pixels."""
+    failed: bool = False
     open: bool = False
+    """Whether the result of a call is seen at once."""
+    session_id: str = ""
+    """The session in which the tool ran, where it was recorded; then also its duration."""
+    duration: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Turn:
     """A message of a conversation."""
 
     role: str
-    text: Text
+    blocks: Sequence[Block]
     rest: Sequence[Node]
 
 
@@ -81,32 +79,77 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Uniform records."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[tuple[str, bool]]]
+    """Each cell's text, and whether it is a number."""
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A value and how to draw it; of the last four fields, the one that `kind` needs is filled."""
+    """A value and how to draw it; of the fields from `turns` on, the one that `kind` needs."""
 
     key: str
-    kind: Literal["chat", "documents", "text", "json"]
+    kind: Literal["chat", "documents", "table", "text", "image", "json"]
     turns: Sequence[Turn] = field(default=())
     cards: Sequence[Card] = field(default=())
+    table: Table | None = None
     text: Text | None = None
+    image: Block | None = None
     nodes: Sequence[Node] = field(default=())
     left: int = 0
-    """Messages or documents that are not drawn."""
+    """Messages, documents or rows that are not drawn."""
 
 
-def shown(fields: Mapping[str, Any]) -> list[Shown]:
-    """Each value of `inputs`, `outputs` or the like by its shape; at most 100 of them."""
-    return [_shown(part) for part in islice(parts(fields), _ITEMS)]
+def shown(fields: Mapping[str, Any], *, markdown: bool = True) -> list[Shown]:
+    """Each value of `inputs`, `outputs` or the like by its shape; at most 100 of them.
+
+    `markdown`: render texts that have its marks; otherwise they are shown as they were written.
+    """
+    return [_shown(part, markdown) for part in islice(parts(fields), ITEMS)]
 
 
-def _shown(part: Part) -> Shown:
+def turn(message: Message, *, markdown: bool = True) -> Turn:
+    """A message as the templates draw it."""
+    blocks = [block(each, markdown=markdown) for each in message.pieces[:ITEMS]]
+    return Turn(message.role, blocks, nodes(message.rest, 0))
+
+
+def block(piece: Piece, *, markdown: bool = True) -> Block:
+    """A piece of a message as the templates draw it."""
+    if isinstance(piece, ToolCall):
+        line = call_text(piece)
+        if not line.endswith("…)"):
+            return Block("call", line=line)
+        arguments = piece.arguments if isinstance(piece.arguments, dict) else {"": piece.arguments}
+        return Block("call", line=line, nodes=nodes(arguments))
+    if isinstance(piece, ToolResult):
+        result = shown({"": piece.value}, markdown=markdown)
+        return Block("result", line=piece.name, result=result, failed=piece.failed)
+    if isinstance(piece, Image):
+        return _image(piece.source)
+    if isinstance(piece, Data):
+        value = piece.value if isinstance(piece.value, dict) else {"": piece.value}
+        return Block("json", nodes=nodes(value, 0))
+    kind: Literal["prose", "thought"] = "thought" if isinstance(piece, Thought) else "prose"
+    return Block(kind, text=Text.of(piece.text, markdown=markdown))
+
+
+def _image(source: str) -> Block:
+    if len(source) <= _PIXELS and is_pixels(source):
+        return Block("image", source=source)
+    return Block("image", text=Text.of(source, 200))
+
+
+def _shown(part: Part, markdown: bool) -> Shown:
     if part.kind == "text":
-        return Shown(part.key, "text", text=Text.of(part.value))
+        return Shown(part.key, "text", text=Text.of(part.value, markdown=markdown))
+    if part.kind == "image":
+        return Shown(part.key, "image", image=_image(part.value))
     if part.kind == "chat":
-        turns = [
-            Turn(each.role, Text.of(each.text), nodes(each.rest, 0))
-            for each in part.messages[:_MOST]
-        ]
+        turns = [turn(each, markdown=markdown) for each in part.messages[:_MOST]]
         return Shown(part.key, "chat", turns=turns, left=len(part.messages) - len(turns))
     if part.kind == "documents":
         cards = [
@@ -114,58 +157,23 @@ def _shown(part: Part) -> Shown:
             for each in part.documents[:_MOST]
         ]
         return Shown(part.key, "documents", cards=cards, left=len(part.documents) - len(cards))
+    if part.kind == "table":
+        items = listed(part.value)
+        rows = [[_cell(item.get(name, "")) for name in part.columns] for item in items[:_ROWS]]
+        table = Table(part.columns, rows)
+        return Shown(part.key, "table", table=table, left=len(part.value) - len(rows))
     if isinstance(part.value, (dict, list)):
-        return Shown(part.key, "json", nodes=[_Drawing().node("", part.value, 0)])
+        return Shown(part.key, "json", nodes=[tree(part.value)])
     return Shown("", "json", nodes=nodes({part.key: part.value}))
 
 
-def nodes(fields: Mapping[str, Any], opened: int = 2) -> Sequence[Node]:
-    """The values of an object as JSON trees, small ones unfolded down to a level."""
-    return _Drawing(opened).inside(fields.items(), 0)
-
-
-class _Drawing:
-    """Makes nodes until there are enough of them."""
-
-    def __init__(self, opened: int = 2) -> None:
-        self._free = _NODES
-        self._opened = opened
-
-    def node(self, key: str, value: Any, depth: int) -> Node:
-        self._free -= 1
-        if isinstance(value, str):
-            return Node(key, "text", Text.of(value, 300))
-        if not isinstance(value, (dict, list)):
-            kind: Literal["number", "word"] = "word"
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                kind = "number"
-            return Node(key, kind, Text.of(orjson.dumps(value).decode()))
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        inside = self.inside(pairs, depth + 1) if depth < _DEPTH else []
-        return Node(
-            key,
-            "object" if isinstance(value, dict) else "list",
-            Text(_hint(value), "", 0),
-            inside,
-            len(value) - len(inside),
-            open=depth < self._opened and len(value) <= 12,
-        )
-
-    def inside(self, pairs: Any, depth: int) -> list[Node]:
-        found: list[Node] = []
-        for key, value in islice(pairs, _ITEMS):
-            if self._free <= 0:
-                break
-            found.append(self.node(str(key), value, depth))
-        return found
-
-
-def _hint(value: dict[str, Any] | list[Any]) -> str:
-    """What a folded object or list says of itself."""
-    if isinstance(value, list):
-        return "[ ]" if not value else f"[ {len(value)} ]"
-    keys = ", ".join(key[:20] for key in islice(value, 4))
-    return "{ }" if not value else f"{{ {keys}{', …' if len(value) > 4 else ''} }}"
+def _cell(value: Any) -> tuple[str, bool]:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: ""}[value], False
+    if isinstance(value, (int, float)):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}", True
+    text = str(value)
+    return text if len(text) <= _CELL else text[: _CELL - 1] + "…", False
 
 
 def _number(value: float | None) -> str:

@@ -93,6 +93,13 @@ function watch() {
 const copyId = () => copy(document.querySelector("#copy-id"));
 const up = () => document.querySelector("#pane [rel=up]")?.click();
 
+/** Inputs and outputs as they were recorded, and back. */
+const rawValues = () => {
+  for (const link of document.querySelectorAll("#pane [data-raw]")) {
+    if (/field=(inputs|outputs)$/.test(link.href)) toggleRaw(link);
+  }
+};
+
 export function bindSession() {
   const pane = document.querySelector("#pane");
   if (!pane) return {};
@@ -100,7 +107,7 @@ export function bindSession() {
   const tree = document.querySelector("#tree");
   if (!tree) {
     bindPane(pane, () => false);
-    return { y: copyId, u: up };
+    return { y: copyId, u: up, r: rawValues };
   }
   const calls = [...tree.querySelectorAll(".call")];
   const levels = calls.map((call) => Number(call.getAttribute("aria-level")));
@@ -183,7 +190,7 @@ export function bindSession() {
   };
   return {
     j: step(1), ArrowDown: step(1), k: step(-1), ArrowUp: step(-1), ArrowRight: unfold, ArrowLeft: foldOrUp,
-    e: nextError, u: () => select(above(current)) || up(), y: copyId, ...zoom,
+    e: nextError, u: () => select(above(current)) || up(), y: copyId, r: rawValues, ...zoom,
     Enter: () => (tree.contains(document.activeElement) ? enter() : false),
   };
 }

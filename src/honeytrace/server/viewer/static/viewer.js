@@ -4,10 +4,11 @@ import { bindCopying } from "./copy.js";
 import { localTimes, switchTheme } from "./common.js";
 import { bindList } from "./list.js";
 import { bindSession } from "./session.js";
+import { bindTranscript } from "./transcript.js";
 
 localTimes(document);
 document.querySelector("[data-theme-toggle]").addEventListener("click", switchTheme);
 document.querySelector("[data-help]").addEventListener("click", () => document.querySelector("#help").showModal());
 bindCopying();
-const commands = { ...bindList(), ...bindSession() };
+const commands = { ...bindList(), ...bindSession(), ...bindTranscript() };
 bindKeys(commands);

@@ -1,0 +1,15 @@
+// The two views of a run: keys that go from one to the other, and to the raw text.
+
+const visit = (selector) => () => {
+  const link = document.querySelector(selector);
+  if (!link) return false;
+  location.href = link.href;
+};
+
+export function bindTranscript() {
+  const tabs = document.querySelector(".tabs");
+  if (!tabs) return {};
+  const commands = { v: visit(".tabs a:not([aria-current])") };
+  if (document.querySelector("[data-raw-page]")) commands.r = visit("[data-raw-page]");
+  return commands;
+}
