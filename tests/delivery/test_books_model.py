@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import honeytrace
 from destinations import Scripted, isolated
 from honeytrace import session
-from honeytrace._delivery.passage import Passage
 from honeytrace._durability.journal import SMALLEST, forget_all
 from honeytrace._durability.recovery import AwayError, recover_all
+from honeytrace._durability.redelivery import Redelivery
 from honeytrace._record.record import Item
 from honeytrace._runtime import runtime as _runtime
 from honeytrace.sinks import Delivery
@@ -37,7 +37,7 @@ class BooksMachine(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr("honeytrace._delivery.passage.PAUSES", ())
+        patch.setattr("honeytrace._durability.redelivery.PAUSES", ())
         patch.setattr("honeytrace._runtime.keeper.Keeper._start_recovery", lambda self: None)
         directory = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.stack.callback(os.chdir, os.getcwd())
@@ -161,7 +161,7 @@ class BooksMachine(RuleBasedStateMachine):
 
         while True:
             try:
-                recover_all(self.journal, Passage(lambda: Scripted(answer)).deliver)
+                recover_all(self.journal, Redelivery(lambda: Scripted(answer)).deliver)
             except AwayError:
                 continue
             break

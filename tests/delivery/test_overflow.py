@@ -18,9 +18,10 @@ from destinations import PATIENCE, Gate, Scripted
 from honeytrace._config import Config
 from honeytrace._delivery.flusher import Flusher
 from honeytrace._delivery.stats import Stats
-from honeytrace._durability import disk_queue as _spill
+from honeytrace._durability import disk_queue as _disk_queue
 from honeytrace._durability import quarantine as _aside
-from honeytrace._durability.disk_queue import Spill, SpillFullError
+from honeytrace._durability import segment_file as _segment
+from honeytrace._durability.disk_queue import DiskQueue, DiskQueueFullError
 from honeytrace._durability.journal import Journal
 from honeytrace._durability.recovery import recover, retry_refused
 from honeytrace._record.record import Item, Record, Update
@@ -72,7 +73,7 @@ def balanced(stats: Stats) -> bool:
 
 def test_items_come_back_as_they_were(tmp_path: Path) -> None:
     """In order, through any number of segments, records and updates alike."""
-    spill = Spill(str(tmp_path / "j"), 10**9)
+    spill = DiskQueue(str(tmp_path / "j"), 10**9)
     items: list[Item] = [record(f"r{n}", n) for n in range(300)]
     items.append(Update("r1", {"feedback": b'{"rating":5}'}))
     for at in range(0, len(items), 7):
@@ -88,8 +89,8 @@ def test_items_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_segments_go_as_they_are_delivered(tmp_path: Path, monkeypatch: Any) -> None:
     """The disk is given back from the front; what was taken and not settled stays."""
-    monkeypatch.setattr(_spill, "SEGMENT", 1_000)
-    spill = Spill(str(tmp_path), 10**9)
+    monkeypatch.setattr(_disk_queue, "SEGMENT", 1_000)
+    spill = DiskQueue(str(tmp_path), 10**9)
     for n in range(20):
         spill.append([record(f"r{n}", 400)])
     files = len(list(tmp_path.iterdir()))
@@ -101,13 +102,13 @@ def test_segments_go_as_they_are_delivered(tmp_path: Path, monkeypatch: Any) -> 
 
 def test_bound_and_oldest(tmp_path: Path, monkeypatch: Any) -> None:
     """Beyond its bound it takes nothing, and says so; the oldest segment can be given up."""
-    monkeypatch.setattr(_spill, "SEGMENT", 1_000)
-    spill = Spill(str(tmp_path), 5_000)
+    monkeypatch.setattr(_disk_queue, "SEGMENT", 1_000)
+    spill = DiskQueue(str(tmp_path), 5_000)
     taken = 0
     while spill.bytes < 4_000:
         spill.append([record(f"r{taken}", 400)])
         taken += 1
-    with pytest.raises(SpillFullError):
+    with pytest.raises(DiskQueueFullError):
         spill.append([record("too much", 1_500)])
     lost = spill.drop_oldest()
     assert 0 < lost < taken
@@ -118,8 +119,8 @@ def test_bound_and_oldest(tmp_path: Path, monkeypatch: Any) -> None:
 
 def test_what_was_taken_is_not_given_up(tmp_path: Path, monkeypatch: Any) -> None:
     """It is still on its way, and nothing but memory has it otherwise; what is behind it goes."""
-    monkeypatch.setattr(_spill, "SEGMENT", 1_000)
-    spill = Spill(str(tmp_path), 10**9)
+    monkeypatch.setattr(_disk_queue, "SEGMENT", 1_000)
+    spill = DiskQueue(str(tmp_path), 10**9)
     for n in range(8):
         spill.append([record(f"r{n}", 400)])
     taken, _ = spill.take(1, 10**9)
@@ -136,7 +137,7 @@ def test_what_was_taken_is_not_given_up(tmp_path: Path, monkeypatch: Any) -> Non
 
 def test_a_damaged_segment_costs_what_cannot_be_read(tmp_path: Path) -> None:
     """The other items are delivered, what is lost is counted, and the file is kept."""
-    spill = Spill(str(tmp_path), 10**9)
+    spill = DiskQueue(str(tmp_path), 10**9)
     spill.append([record(f"r{n}") for n in range(10)])
     (path,) = tmp_path.iterdir()
     data = bytearray(path.read_bytes())
@@ -152,8 +153,8 @@ def test_a_damaged_segment_costs_what_cannot_be_read(tmp_path: Path) -> None:
 
 def test_items_larger_than_what_is_read_at_once(tmp_path: Path) -> None:
     """Whole, and so are those around them."""
-    spill = Spill(str(tmp_path), 10**9)
-    items = [record("before"), record("large", 3 * _spill._PIECE), record("after", 10)]
+    spill = DiskQueue(str(tmp_path), 10**9)
+    items = [record("before"), record("large", 3 * _segment._PIECE), record("after", 10)]
     spill.append(items)
     assert spill.take(10, 10**9) == (items, 0)
     spill.settle()
@@ -161,8 +162,8 @@ def test_items_larger_than_what_is_read_at_once(tmp_path: Path) -> None:
 
 def test_a_disk_that_cannot_be_read_costs_one_segment(tmp_path: Path, monkeypatch: Any) -> None:
     """What is in it is counted as lost, the next segment is delivered, and the file is kept."""
-    monkeypatch.setattr(_spill, "SEGMENT", 100)
-    spill = Spill(str(tmp_path), 10**9)
+    monkeypatch.setattr(_disk_queue, "SEGMENT", 100)
+    spill = DiskQueue(str(tmp_path), 10**9)
     for name in ("first", "second"):
         spill.append([record(name), record(name)])
     first, _ = sorted(tmp_path.iterdir())
@@ -173,7 +174,7 @@ def test_a_disk_that_cannot_be_read_costs_one_segment(tmp_path: Path, monkeypatc
             raise OSError(errno.EIO, "input/output error")
         return read(fd, size, at)
 
-    monkeypatch.setattr(_spill.os, "pread", failing)
+    monkeypatch.setattr(_segment.os, "pread", failing)
     assert spill.take(100, 10**9) == ([], 2)
     assert ids(spill.take(100, 10**9)[0]) == ["second", "second"]
     assert spill.waiting == 0
@@ -185,13 +186,13 @@ def test_a_segment_that_a_recovery_came_across_takes_nothing(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Before it is locked it looks like one of the dead; the next has the records, at once."""
-    monkeypatch.setattr(_spill, "lock", lambda fd: False)
-    spill = Spill(str(tmp_path), 10**9)
+    monkeypatch.setattr(_segment, "lock", lambda fd: False)
+    spill = DiskQueue(str(tmp_path), 10**9)
     with pytest.raises(OSError, match="a recovery was faster"):
         spill.append([record("r")])
     assert (spill.waiting, spill.bytes, list(tmp_path.iterdir())) == (0, 0, [])
     locked = iter([False, False])
-    monkeypatch.setattr(_spill, "lock", lambda fd: next(locked, True))
+    monkeypatch.setattr(_segment, "lock", lambda fd: next(locked, True))
     spill.append([record("r")])
     assert len(list(tmp_path.iterdir())) == 1
     assert ids(spill.take(1, 10**9)[0]) == ["r"]
@@ -200,7 +201,7 @@ def test_a_segment_that_a_recovery_came_across_takes_nothing(
 
 def test_recovery_delivers_what_the_dead_have_spilled(tmp_path: Path) -> None:
     """From where it had come, though its last write was cut; a live owner's is left alone."""
-    spill = Spill(str(tmp_path), 10**9)
+    spill = DiskQueue(str(tmp_path), 10**9)
     items = [record(f"r{n}", 100) for n in range(1_200)]
     spill.append(items)
     spill.take(200, 10**9)
@@ -217,7 +218,7 @@ def test_recovery_delivers_what_the_dead_have_spilled(tmp_path: Path) -> None:
 
 def test_recovery_that_fails_goes_on_where_it_was(tmp_path: Path) -> None:
     """What one attempt delivered is not delivered by the next."""
-    spill = Spill(str(tmp_path), 10**9)
+    spill = DiskQueue(str(tmp_path), 10**9)
     spill.append([record(f"r{n}") for n in range(1_200)])
     spill.forget()
     found: list[Item] = []
@@ -233,7 +234,7 @@ def test_recovery_that_fails_goes_on_where_it_was(tmp_path: Path) -> None:
     assert ids(found) == [f"r{n}" for n in range(1_200)]
 
 
-BEGIN = _spill.HEADER.pack(_spill.MAGIC, _spill.HEADER.size)
+BEGIN = _segment.HEADER.pack(_segment.MAGIC, _segment.HEADER.size)
 
 
 @pytest.mark.parametrize("size", [0, 1 << 40], ids=["as it is", "a terabyte of zeros"])
@@ -242,10 +243,10 @@ BEGIN = _spill.HEADER.pack(_spill.MAGIC, _spill.HEADER.size)
     [
         b"x",
         b"x" * 100,
-        _spill.HEADER.pack(_spill.MAGIC, 2**63) + b"x",
-        _spill.HEADER.pack(_spill.MAGIC, 0) + b"x",
+        _segment.HEADER.pack(_segment.MAGIC, 2**63) + b"x",
+        _segment.HEADER.pack(_segment.MAGIC, 0) + b"x",
         BEGIN + bytes(100_000),
-        BEGIN + _spill.FRAME.pack(1, 0) * 100,
+        BEGIN + _segment.FRAME.pack(1, 0) * 100,
     ],
 )
 def test_hostile_segments_are_set_aside(data: bytes, size: int, tmp_path: Path) -> None:
@@ -262,7 +263,7 @@ def test_hostile_segments_are_set_aside(data: bytes, size: int, tmp_path: Path) 
 
 def test_what_a_disk_lost_of_a_segment_costs_that_alone(tmp_path: Path) -> None:
     """Behind what was written there are zeros; what comes before is delivered."""
-    spill = Spill(str(tmp_path), 10**9)
+    spill = DiskQueue(str(tmp_path), 10**9)
     spill.append([record("r")])
     spill.forget()
     (path,) = tmp_path.iterdir()
@@ -274,7 +275,7 @@ def test_what_a_disk_lost_of_a_segment_costs_that_alone(tmp_path: Path) -> None:
 
 def test_private(tmp_path: Path) -> None:
     """Nobody else reads what is on disk."""
-    spill = Spill(str(tmp_path / "j"), 10**9)
+    spill = DiskQueue(str(tmp_path / "j"), 10**9)
     spill.append([record("r")])
     _aside.set_aside(str(tmp_path / "j"), record("bad"), "because")
     assert stat.S_IMODE((tmp_path / "j").stat().st_mode) == 0o700
@@ -450,7 +451,7 @@ def test_a_disk_that_is_full_costs_what_is_counted(make: Make, monkeypatch: Any)
         written += len(data)
         return write(fd, data, at) if written < 1_000_000 else write(fd, data[:1], at)
 
-    monkeypatch.setattr(_spill.os, "pwrite", full)
+    monkeypatch.setattr(_segment.os, "pwrite", full)
     for _ in range(10_000):
         f.queue.put(ended(b'"' + b"x" * 500 + b'"'))
     stats = f.stats()
@@ -476,7 +477,7 @@ def test_a_disk_that_takes_nothing_is_told_of_once(
         tries += 1
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr(_spill.os, "pwrite", full)
+    monkeypatch.setattr(_segment.os, "pwrite", full)
     f = make(Away(), queue_bytes=50_000)
     for _ in range(1_000):
         f.queue.put(ended())
@@ -492,13 +493,13 @@ def test_an_interrupt_while_records_move_to_disk_loses_none(make: Make, monkeypa
     f = make(away, queue_bytes=100_000)
     strikes = iter([KeyboardInterrupt])
 
-    def struck(spill: Spill, items: Any) -> None:
+    def struck(spill: DiskQueue, items: Any) -> None:
         for strike in strikes:
             raise strike
         append(spill, items)
 
-    append = Spill.append
-    monkeypatch.setattr(Spill, "append", struck)
+    append = DiskQueue.append
+    monkeypatch.setattr(DiskQueue, "append", struck)
     items = (ended(b'{"n":%d}' % n) for n in range(1_000))
     with pytest.raises(KeyboardInterrupt):
         deque(map(f.queue.put, items), 0)

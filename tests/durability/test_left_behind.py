@@ -17,10 +17,10 @@ import honeytrace
 from destinations import PATIENCE, Scripted
 from honeytrace import session
 from honeytrace._capture.context import hot
-from honeytrace._delivery.passage import Passage
 from honeytrace._durability import quarantine as _aside
-from honeytrace._durability.disk_queue import Spill
+from honeytrace._durability.disk_queue import DiskQueue
 from honeytrace._durability.recovery import AwayError, Recovered, recover_all, retry_refused
+from honeytrace._durability.redelivery import Redelivery
 from honeytrace._record.wire import from_start_session
 from honeytrace._runtime import keeper as _keeping
 from honeytrace._runtime import runtime as _runtime
@@ -126,9 +126,9 @@ def test_what_is_refused_is_set_aside_and_can_be_retried(left: None) -> None:
     assert (found.records, found.refused, found.interrupted) == (0, 2, 1)
     directory = _runtime.runtime().config.journal
     assert [each.reason for each in _aside.refused(directory)] == ["odd", "odd"]
-    assert retry_refused(directory, Passage(lambda: odd).deliver).refused == 2
+    assert retry_refused(directory, Redelivery(lambda: odd).deliver).refused == 2
     good = Scripted()
-    assert retry_refused(directory, Passage(lambda: good).deliver).records == 2
+    assert retry_refused(directory, Redelivery(lambda: good).deliver).records == 2
     assert sorted(item.event_id for item in good.items) == ["left", "running"]
     assert list(_aside.refused(directory)) == []
 
@@ -220,7 +220,7 @@ os._exit(9)
 @pytest.mark.usefixtures("left")
 def test_one_that_stops_recovery_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails every batch it is in costs neither the others nor later files."""
-    monkeypatch.setattr("honeytrace._delivery.passage.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("honeytrace._durability.redelivery.PAUSES", (0.0, 0.0))
     taken: list[str] = []
 
     def answer(batch: list[Any]) -> Any:
@@ -241,15 +241,15 @@ def test_a_destination_that_limits_its_rate_costs_nothing() -> None:
     """Recovery leaves what is not taken now for its next attempt; nobody is suspected of it."""
     items: list[Any] = [record(str(n)) for n in range(100)]
     few = Scripted(lambda batch: Delivery(batch[5:] if len(few.batches) < 4 else batch))
-    assert Passage(lambda: few).deliver(items) == Delivery(items[15:], [])
+    assert Redelivery(lambda: few).deliver(items) == Delivery(items[15:], [])
     busy = Scripted(lambda batch: Delivery(batch[5:], retry_after=9.0, why="busy"))
-    assert Passage(lambda: busy).deliver(items) == Delivery(items[5:], [], 9.0, "busy")
+    assert Redelivery(lambda: busy).deliver(items) == Delivery(items[5:], [], 9.0, "busy")
 
 
 def test_recovery_gets_on_with_a_destination_that_limits_its_rate(tmp_path: Path) -> None:
     """What it took of a batch is not sent again, from a journal nor from what was spilled."""
     directory = tmp_path / "j"
-    spill = Spill(str(directory), 10**9)
+    spill = DiskQueue(str(directory), 10**9)
     spill.append([record(f"s{n}") for n in range(10)])
     spill.forget()
     with recording(directory) as recorder:
@@ -260,9 +260,9 @@ def test_recovery_gets_on_with_a_destination_that_limits_its_rate(tmp_path: Path
     found = Recovered()
     for _ in range(6):  # three at a time
         with pytest.raises(AwayError) as caught:
-            recover_all(str(directory), Passage(lambda: busy).deliver, found)
+            recover_all(str(directory), Redelivery(lambda: busy).deliver, found)
         assert caught.value.retry_after == 9.0
-    recover_all(str(directory), Passage(lambda: busy).deliver, found)
+    recover_all(str(directory), Redelivery(lambda: busy).deliver, found)
     assert (found.records, found.refused) == (20, 0)
     taken = [item.event_id for batch in busy.batches for item in batch[:3]]
     assert len(set(taken)) == len(taken) == 20
@@ -274,10 +274,10 @@ def test_one_that_is_alone_in_its_file_is_isolated(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails by itself is set aside as soon as anything else is taken, and kept until then."""
-    monkeypatch.setattr("honeytrace._delivery.passage.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("honeytrace._durability.redelivery.PAUSES", (0.0, 0.0))
 
     def left(name: str, *items: Any) -> None:
-        spill = Spill(str(tmp_path / "made"), 10**9)
+        spill = DiskQueue(str(tmp_path / "made"), 10**9)
         spill.append(items)
         spill.forget()
         (file,) = (tmp_path / "made").iterdir()
@@ -288,7 +288,7 @@ def test_one_that_is_alone_in_its_file_is_isolated(
         return RuntimeError("500") if "bad" in {item.event_id for item in batch} else None
 
     def recover() -> Recovered:
-        return recover_all(str(tmp_path / "j"), Passage(lambda: Scripted(answer)).deliver)
+        return recover_all(str(tmp_path / "j"), Redelivery(lambda: Scripted(answer)).deliver)
 
     left(name, record("bad"))
     with pytest.raises(AwayError, match="500"):
@@ -308,10 +308,10 @@ def test_a_refusal_that_cannot_be_kept_stays_in_the_journal(tmp_path: Path) -> N
     (directory / "refused").write_text("in the way")
     odd = Scripted(lambda batch: Delivery(refused=[(i, "odd") for i in batch]))
     with pytest.raises(OSError, match="refused"):
-        recover_all(str(directory), Passage(lambda: odd).deliver)
+        recover_all(str(directory), Redelivery(lambda: odd).deliver)
     (directory / "refused").unlink()
     good = Scripted()
-    assert recover_all(str(directory), Passage(lambda: good).deliver).records == 1
+    assert recover_all(str(directory), Redelivery(lambda: good).deliver).records == 1
 
 
 def test_refused_records_of_somebody_else_are_not_believed(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_everything_is_beside_the_journal(tmp_path: Path, monkeypatch: pytest.Mo
     assert journal is not None
     assert len(list(_aside.refused(os.path.dirname(journal.path)))) == 1_000
     asked = _runtime.runtime().config.journal
-    assert retry_refused(asked, Passage(lambda: sink).deliver).refused == 1_000
+    assert retry_refused(asked, Redelivery(lambda: sink).deliver).refused == 1_000
 
 
 def test_names_and_ids_of_any_kind(monkeypatch: pytest.MonkeyPatch) -> None:

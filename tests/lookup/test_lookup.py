@@ -16,7 +16,7 @@ import honeytrace
 import honeytrace.testing
 from destinations import PATIENCE, Gate, Scripted, call
 from honeytrace import ConfigurationError, SessionNotFound, StoreError, session
-from honeytrace._durability import disk_queue as _spill
+from honeytrace._durability import disk_queue as _disk_queue
 from honeytrace._record.record import Record, Update
 from honeytrace._record.wire import from_start_session
 from honeytrace._runtime import runtime as _runtime
@@ -114,7 +114,7 @@ def test_a_session_that_waits_on_disk_is_found() -> None:
 
 def test_of_a_large_tree_on_disk_part_is_found(tmp_path: Path) -> None:
     """In bounded memory: what was asked for itself, and of its relatives as many as have room."""
-    spill = _spill.Spill(str(tmp_path), 10**9)
+    spill = _disk_queue.DiskQueue(str(tmp_path), 10**9)
     tree = {"parent_id": "root", "root_id": "root"}
     records = [
         from_start_session({"session_id": f"{n}", "inputs": {"pad": "x" * 1_000}}, str)
@@ -123,15 +123,15 @@ def test_of_a_large_tree_on_disk_part_is_found(tmp_path: Path) -> None:
     spill.append([each._replace(**tree) for each in records])
     spill.append([from_start_session({"session_id": "root"}, str)])
     spill.take(10, 10**9)
-    found = _spill.tree_of("root", spill.places(), 20_000)
+    found = _disk_queue.tree_of("root", spill.places(), 20_000)
     assert [each.event_id for each in found[-2:]] == [str(8 + len(found)), "root"]
     assert 10 < len(found) < 20
     places = spill.places()
     spill.append([from_start_session({"session_id": "root", "session_name": "later"}, str)])
-    assert _spill.tree_of("root", places, 20_000) == found
+    assert _disk_queue.tree_of("root", places, 20_000) == found
     spill.take(1_000, 10**9)
     spill.settle()
-    assert _spill.tree_of("root", places) == []
+    assert _disk_queue.tree_of("root", places) == []
 
 
 def test_stored_session_is_found(tmp_path: Path) -> None:

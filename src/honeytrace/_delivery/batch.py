@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 
 from .._record.record import Item
+from ..sinks._bisect import halves
 
 PATIENCE = 5
 """Failures in a row after which a batch is told apart from its first record."""
@@ -90,8 +91,7 @@ class Batch:
         part.failures += 1
         if alive and len(part) > 1:
             parts.popleft()
-            half = len(part) // 2
-            parts.extend((Part(part[:half], delivered), Part(part[half:], delivered)))
+            parts.extend(Part(half, delivered) for half in halves(part))
         elif alive:
             poison = self._struck(part)
             if poison:

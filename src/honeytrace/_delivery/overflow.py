@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from .._config import NO_JOURNAL, Config
-from .._durability.disk_queue import Place, Spill, SpillFullError
+from .._durability.disk_queue import DiskQueue, DiskQueueFullError, Place
 from .._durability.quarantine import set_aside
 from .._lazy import logger
 from .._record.record import Item
@@ -38,7 +38,7 @@ class Overflow:
     ) -> None:
         self._queue, self._encode, self._release = queue, encode, release
         self.dropped = self.unreadable = self.unencodable = 0
-        self._spill: Spill | None = None
+        self._spill: DiskQueue | None = None
         self._directory: str | None = None
         self._blocked_until = self._quiet_until = 0.0
         self.out: set[int] = set()
@@ -68,7 +68,7 @@ class Overflow:
             if spill is not None and not spill.bytes:
                 self._spill = None
         elif spill is None:
-            self._spill = Spill(directory, self._config.disk_bytes)
+            self._spill = DiskQueue(directory, self._config.disk_bytes)
         else:  # segments that are there stay where they are
             spill.directory, spill.limit = directory, self._config.disk_bytes
 
@@ -110,11 +110,11 @@ class Overflow:
             self._release(record)
         return True
 
-    def _append(self, spill: Spill, records: list[Item]) -> bool:
+    def _append(self, spill: DiskQueue, records: list[Item]) -> bool:
         """False where they find no room; a disk that is full is left alone for a while."""
         try:
             spill.append(records)
-        except SpillFullError:
+        except DiskQueueFullError:
             return False
         except OSError as error:
             now = time.monotonic()

@@ -2,7 +2,10 @@
 
 journal         the writer: open calls and undelivered records, in a mapped file
 journal_reader  the reader of journals that dead processes left
+journal_format  structs, states and sizes of a journal
 disk_queue      records on disk, in order, when memory has no room for them
+segment_file    one file of the disk queue
+redelivery      delivers such records, so that one never stops another
 quarantine      refused records and damaged files, kept for a person to look at
 recovery        finds and delivers the files that dead processes left
 directories     where these files are, and the locks on them

@@ -20,10 +20,10 @@ from .._lazy import logger
 from .._record.record import Item, Record, size_of
 from ..sinks import Delivery
 from .directories import candidates, lock, owned
-from .disk_queue import HEADER, MAGIC, SUFFIX, begin, frames
 from .journal_format import DamagedError
 from .journal_reader import Reader
 from .quarantine import refused, set_aside, set_file_aside
+from .segment_file import HEADER, MAGIC, SUFFIX, begin, frames
 
 BATCH_ITEMS, BATCH_BYTES = 500, 4_000_000
 _LEFT = (".journal", SUFFIX)

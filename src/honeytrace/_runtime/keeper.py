@@ -20,8 +20,8 @@ from .._lazy import logger
 from ..sinks import Sink
 
 if TYPE_CHECKING:
-    from .._delivery.passage import Passage
     from .._durability.recovery import Recovered
+    from .._durability.redelivery import Redelivery
 
 
 _FIRST_TRY, _LONGEST_TRY = 1.0, 60.0
@@ -173,22 +173,22 @@ class Keeper:
         with self._flusher.importing:
             from .._durability.recovery import recover_all
 
-        with self._passage() as passage:
-            return recover_all(self._config.journal, passage.deliver, found)
+        with self._redelivery() as redelivery:
+            return recover_all(self._config.journal, redelivery.deliver, found)
 
     @contextmanager
-    def _passage(self) -> Iterator[Passage]:
+    def _redelivery(self) -> Iterator[Redelivery]:
         with self._flusher.importing:
-            from .._delivery.passage import Passage
+            from .._durability.redelivery import Redelivery
 
         # a sink of the program's own is never called twice at once, nor closed
         own = self._config.sink is not None
-        passage = Passage(self._another_sink, self._flusher.turn if own else nullcontext)
+        redelivery = Redelivery(self._another_sink, self._flusher.turn if own else nullcontext)
         try:
-            yield passage
+            yield redelivery
         finally:
             if not own:
-                passage.close()
+                redelivery.close()
 
     def _another_sink(self) -> Sink:
         with self._flusher.importing:

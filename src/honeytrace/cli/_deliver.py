@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .._delivery.passage import Passage
+from .._durability.redelivery import Redelivery
 from .._record.record import Item
 from ..sinks import Delivery
 from ._terminal import say
@@ -36,7 +36,7 @@ class Courier:
 
     def __init__(self, sink: Sink) -> None:
         self.refused = 0
-        self._passage = Passage(lambda: sink)
+        self._redelivery = Redelivery(lambda: sink)
         self._examples: list[str] = []
         self._gave_up: str | None = None
         self._sink = sink
@@ -60,12 +60,12 @@ class Courier:
         refused: list[tuple[Item, str]] = []
         while self._gave_up is None and waiting:
             before = len(waiting)
-            fate = self._passage.deliver(waiting, timeout=_TIMEOUT)
+            fate = self._redelivery.deliver(waiting, timeout=_TIMEOUT)
             waiting = fate.retry
             refused += fate.refused
             failures = failures + 1 if len(waiting) == before else 0
             why = fate.why or "the destination is busy"
-            if self._passage.hopeless:
+            if self._redelivery.hopeless:
                 self._gave_up = why
             elif failures == _TRIES:
                 self._gave_up = f"{why}; run it again later, it goes on from here"

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from .. import _config
-from .._delivery.passage import Passage
 from .._durability.recovery import recover_all
+from .._durability.redelivery import Redelivery
 from .._record.record import Item
 from ..errors import ConfigurationError
 from ..sinks import Delivery
@@ -84,7 +84,7 @@ class _Intake:
 
     def __init__(self, store: SQLiteStore) -> None:
         self._store = store
-        self._passage = Passage(lambda: StoreSink(store))
+        self._redelivery = Redelivery(lambda: StoreSink(store))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="honeytrace-intake", daemon=True)
 
@@ -111,7 +111,7 @@ class _Intake:
                 _say(f"cannot take in what dead processes left: {error}")
 
     def _deliver(self, batch: list[Item]) -> Delivery:
-        return Delivery(batch) if self._stopping.is_set() else self._passage.deliver(batch)
+        return Delivery(batch) if self._stopping.is_set() else self._redelivery.deliver(batch)
 
 
 def keys_from_environment() -> list[str]:

@@ -13,6 +13,7 @@ from .._record.record import Item, Record, Update
 from ..store import Store
 from ..store.errors import RecordRefusedError, StoreBusyError
 from . import Delivery
+from ._bisect import bisect
 
 __all__ = ["StoreSink"]
 
@@ -52,18 +53,21 @@ class StoreSink:
 
 
 def _write(write: Callable[[Sequence[T]], None], items: Sequence[T], refused: Refused) -> None:
-    """Write items of one kind; those that can never be written are found by halving."""
-    if not items:
-        return
-    try:
-        write(items)
-    except RecordRefusedError as reason:
-        if len(items) == 1:
-            refused.append((items[0], str(reason)))
-            return
-        half = len(items) // 2
-        _write(write, items[:half], refused)
-        _write(write, items[half:], refused)
+    """Write items of one kind, and note those that can never be written."""
+    why = ""
+
+    def attempt(part: Sequence[T]) -> Sequence[T]:
+        nonlocal why
+        try:
+            write(part)
+        except RecordRefusedError as reason:
+            why = str(reason)
+            return part
+        return ()
+
+    if items:
+        for item in bisect(items, attempt):
+            refused.append((item, why))
 
 
 def _steps(batch: Sequence[Item]) -> Iterator[tuple[list[Record], list[Update]]]:

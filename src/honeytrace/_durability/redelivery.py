@@ -1,4 +1,4 @@
-"""Delivery of what is left behind: by a sink, where one record never stops another."""
+"""Delivery of records that dead processes left: one record never stops another."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from .._lazy import logger
 from .._record.record import Item
 from ..sinks import Delivery, Sink
+from ..sinks._bisect import bisect
 
 PAUSES = (0.1, 0.5, 2.0)
 """Seconds before each further chance of a record that failed alone."""
@@ -16,11 +17,12 @@ _FEW = 10
 """Up to a tenth of a batch is suspected when the others are taken."""
 
 
-class Passage:
-    """Delivers by what `make` gives, which is called for the first batch and closed by `close`.
+class Redelivery:
+    """Delivers through the sink that `make` returns; the first batch makes it, `close` closes it.
 
-    A batch that fails is divided until what stops it stands alone; that is refused when it fails
-    again and again after nearly all others were taken. `turn` is entered for each attempt.
+    A batch that fails is divided until the record that stops it stands alone. That record is
+    refused when it fails again after nearly all others were taken. `turn` is entered for each
+    attempt.
     """
 
     def __init__(
@@ -29,26 +31,26 @@ class Passage:
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.alive = False
-        """Something was taken, so the destination is there."""
+        """The destination has taken something, so it is there."""
         self.hopeless = False
-        """The destination says why it takes nothing, and that waiting is no cure."""
+        """The destination takes nothing, and says that waiting is no cure."""
         self._make = make
         self._turn = turn
         self._sink: Sink | None = None
 
     def deliver(self, batch: Sequence[Item], *, timeout: float = 60.0) -> Delivery:
-        """As a sink does, but what it leaves to be tried again says that no more is taken now.
+        """Deliver like a sink; a non-empty `retry` means the destination accepts no more for now.
 
-        `timeout` is for each attempt. Raises what `make` does.
+        timeout: seconds for each attempt. Raises what `make` raises.
         """
-        return _Trip(self, batch, timeout).fate()
+        return _Division(self, batch, timeout).fate()
 
     def close(self) -> None:
         if self._sink is not None:
             self._sink.close()
 
     def attempt(self, part: list[Item], timeout: float) -> Delivery:
-        """Try these together."""
+        """Deliver these together, once."""
         if self._sink is None:
             self._sink = self._make()
         self.hopeless = False
@@ -65,17 +67,17 @@ class Passage:
 
 
 class _NoMoreError(Exception):
-    """The destination takes no more just now, and asks to wait so many seconds, or does not say."""
+    """The destination accepts no more for now. It may have asked to wait `retry_after` seconds."""
 
     def __init__(self, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
 
 
-class _Trip:
-    """One batch on its way."""
+class _Division:
+    """One batch, divided around what the destination does not take."""
 
-    def __init__(self, passage: Passage, batch: Sequence[Item], timeout: float) -> None:
-        self._passage, self._batch, self._timeout = passage, list(batch), timeout
+    def __init__(self, way: Redelivery, batch: Sequence[Item], timeout: float) -> None:
+        self._way, self._batch, self._timeout = way, list(batch), timeout
         self._left = {id(item): item for item in batch}
         self._refused: list[tuple[Item, str]] = []
         self._why: str | None = None
@@ -90,25 +92,22 @@ class _Trip:
         return Delivery(refused=self._refused + lost)
 
     def _divide(self) -> None:
-        """Deliver all but what fails alone."""
-        parts, alone = [self._batch], 0
-        while parts:
-            part = [item for item in parts.pop() if id(item) in self._left]
-            rest = self._attempt(part) if part else []
-            if part == self._batch == rest and not self._is_there():
-                raise _NoMoreError
-            if len(rest) == 1:
-                alone += 1
-            elif 0 < len(rest) < len(part):
-                parts.append(rest)
-            elif rest:
-                half = len(rest) // 2
-                parts += rest[half:], rest[:half]
-            if alone > max(1, len(self._batch) // _FEW):
+        """Deliver everything except the records that fail on their own."""
+        suspects = max(1, len(self._batch) // _FEW)
+        for alone, _ in enumerate(bisect(self._batch, self._deliver), 1):
+            if alone > suspects:
                 raise _NoMoreError
 
+    def _deliver(self, part: Sequence[Item]) -> list[Item]:
+        """What of a part is not taken; a question to the destination may have delivered some."""
+        left = [item for item in part if id(item) in self._left]
+        rest = self._attempt(left) if left else []
+        if len(rest) == len(self._batch) and not self._is_there():
+            raise _NoMoreError
+        return rest
+
     def _insist(self) -> None:
-        """Give what fails alone its chances."""
+        """Try what fails on its own again, after a pause each time."""
         for pause in PAUSES:
             if self._left:
                 time.sleep(pause)
@@ -116,20 +115,20 @@ class _Trip:
                     self._attempt([item])
 
     def _attempt(self, part: list[Item]) -> list[Item]:
-        """What of it is not taken."""
-        fate = self._passage.attempt(part, self._timeout)
+        """Deliver a part; return what is not taken."""
+        fate = self._way.attempt(part, self._timeout)
         self._why = fate.why or self._why
         self._refused += fate.refused
         waits = set(map(id, fate.retry))
         for item in part:
             if id(item) not in waits:
                 self._left.pop(id(item), None)
-        if fate.retry_after or self._passage.hopeless:
+        if fate.retry_after or self._way.hopeless:
             raise _NoMoreError(fate.retry_after)
         return list(fate.retry)
 
     def _is_there(self) -> bool:
-        """Whether the destination takes anything, after it took nothing of the whole."""
+        """Tell whether the destination takes anything, after it took nothing of the whole batch."""
         if len(self._batch) == 1:
-            return self._passage.alive
+            return self._way.alive
         return any(not self._attempt(end) for end in (self._batch[:1], self._batch[-1:]))
