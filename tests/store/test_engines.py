@@ -15,7 +15,17 @@ from store_records import START, record
 from honeytrace._record.record import Item
 from honeytrace._record.record import Update as Change
 from honeytrace.sinks.store import StoreSink
-from honeytrace.store import Field, Metric, Query, Store, _ways, facets, search, sqlite, zones
+from honeytrace.store import (
+    Field,
+    Metric,
+    Query,
+    Store,
+    _fulltext,
+    _json_index,
+    _plan,
+    _zone_map,
+    sqlite,
+)
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -174,14 +184,14 @@ def test_engines_agree(
 
 #: How many rows make a store large.
 LIMITS = [
-    (_ways, "WINDOW"),
-    (_ways, "RARE"),
-    (_ways, "TIES"),
-    (facets, "CATCH_UP"),
-    (search, "_READ"),
-    (zones, "ZONE"),
-    (zones, "MOST"),
-    (zones, "CATCH_UP"),
+    (_plan, "WINDOW"),
+    (_plan, "RARE"),
+    (_plan, "TIES"),
+    (_json_index, "CATCH_UP"),
+    (_fulltext, "_READ"),
+    (_zone_map, "ZONE"),
+    (_zone_map, "MOST"),
+    (_zone_map, "CATCH_UP"),
 ]
 
 

@@ -180,7 +180,7 @@ def _is_left(file: Path) -> bool:
 
 
 def _search() -> Finding:
-    from ..store.search import has_fts5
+    from ..store._fulltext import has_fts5
 
     with closing(sqlite3.connect(":memory:")) as conn:
         if has_fts5(conn):

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from .._lazy import logger
 from ..errors import StoreError
+from ._fulltext import drop_unusable, register
 from .migrations import MIGRATIONS, migrate, name, version
-from .search import drop_unusable, register
 
 __all__ = [
     "Connection",

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from .._record.record import OBJECTS, Record
-from . import NEWEST, Arrivals, Field, Outline, Query, _ways, changes, zones
-from ._figures import Figure
+from . import NEWEST, Arrivals, Field, Outline, Query, _changefeed, _plan, _zone_map
+from ._statistics import Figure
 
 __all__ = [
     "JSON",
@@ -56,7 +56,7 @@ def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 def _listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
     rows: list[Record] = []
-    for condition, values in _ways.listing(conn, query):
+    for condition, values in _plan.listing(conn, query):
         sql = f"{_SELECT} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
         rows = [Record._make(row) for row in conn.execute(sql, (*values, query.limit))]
         if len(rows) == query.limit:
@@ -68,7 +68,7 @@ def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]
     """Of the newest that meet every condition, each with its row as key, newest first."""
     found: list[Figure] = []
     for part in _parts(conn, query._replace(before=None)):
-        table, condition, values = _ways.counting(conn, part)
+        table, condition, values = _plan.counting(conn, part)
         # by time alone, and of nothing but what is in its index: that spares fetching every row
         sql = (
             f"SELECT event_name, start_time, duration, status, id FROM {table}"
@@ -85,7 +85,7 @@ def count(conn: sqlite3.Connection, query: Query) -> int:
     """How many meet every condition."""
     found = 0
     for part in _parts(conn, query._replace(before=None)):
-        table, condition, values = _ways.counting(conn, part)
+        table, condition, values = _plan.counting(conn, part)
         sql = f"SELECT count(*) FROM {table} WHERE {condition}"
         found += conn.execute(sql, values).fetchone()[0]
     return found
@@ -93,8 +93,8 @@ def count(conn: sqlite3.Connection, query: Query) -> int:
 
 def _parts(conn: sqlite3.Connection, query: Query) -> Iterable[Query]:
     """The query, divided into the stretches of time in which something may meet it."""
-    parts = zones.narrowed(conn, query)
-    if not _ways.is_derived(query):
+    parts = _zone_map.narrowed(conn, query)
+    if not _plan.is_derived(query):
         return parts
     # what is in the JSON has an index of its own, which is not to be asked again and again
     return () if next(iter(parts), None) is None else (query,)
@@ -135,9 +135,9 @@ def arrived(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals
 
 def changed(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals:
     """The rows that were changed after this place, in that order; None asks for the present one."""
-    if changes.is_behind(conn):  # read-only, or busy: nothing is known
+    if _changefeed.is_behind(conn):  # read-only, or busy: nothing is known
         return Arrivals([], after or 0)
-    last = changes.last(conn)
+    last = _changefeed.last(conn)
     if after is None or after > last:  # another store has taken the place of the one followed
         return Arrivals([], last)
     sql = (

@@ -12,7 +12,7 @@ from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
 from . import NEWEST, Arrivals, Field, Metric, NameSummary, Outline, Overview, Query, StoreSize
-from ._figures import Figure, bucketed, summarised
+from ._statistics import Figure, bucketed, summarised
 from ._words import mentions, parts_of, terms
 
 __all__ = ["MemoryStore"]

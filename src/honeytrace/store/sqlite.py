@@ -28,13 +28,13 @@ from . import (
     Overview,
     Query,
     StoreSize,
-    _figures,
+    _changefeed,
+    _fulltext,
+    _json_index,
     _reading,
+    _statistics,
     _writing,
-    changes,
-    facets,
-    search,
-    zones,
+    _zone_map,
 )
 from ._causes import store_error
 from ._connection import Connection, identity, open_readonly, open_writable, set_aside
@@ -144,7 +144,7 @@ class SQLiteStore:
 
     def changed(self, after: int | None, limit: int = 100) -> Arrivals:
         with suppress(StoreError):  # a store that cannot be written can still be read
-            self._catch_up(changes)
+            self._catch_up(_changefeed)
         with self._connection(self._reader) as conn:
             return _reading.changed(conn, after, limit)
 
@@ -153,14 +153,14 @@ class SQLiteStore:
             return _reading.values(conn, field)
 
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
-        return _figures.summarised(self._figures(query, newest), self._id_of)
+        return _statistics.summarised(self._figures(query, newest), self._id_of)
 
     def overview(
         self, query: Query, buckets: int = 60, newest: int = NEWEST, *, names: bool = True
     ) -> Overview:
         found = self._figures(query, newest)
-        over_time = _figures.bucketed(found, query, buckets, cut=len(found) == newest)
-        return Overview(over_time, _figures.summarised(found, self._id_of) if names else [])
+        over_time = _statistics.bucketed(found, query, buckets, cut=len(found) == newest)
+        return Overview(over_time, _statistics.summarised(found, self._id_of) if names else [])
 
     def count(self, query: Query) -> int:
         with self._reading(query) as conn:
@@ -174,7 +174,7 @@ class SQLiteStore:
         StoreError.
         """
         with self._indexing:
-            for index in (facets, zones, search):
+            for index in (_json_index, _zone_map, _fulltext):
                 self._catch_up(index)
 
     def delete(self, *, before: float) -> int:
@@ -248,7 +248,7 @@ class SQLiteStore:
         with self._connection(self._reader) as conn:
             return index.is_behind(conn)
 
-    def _figures(self, query: Query, newest: int) -> Sequence[_figures.Figure]:
+    def _figures(self, query: Query, newest: int) -> Sequence[_statistics.Figure]:
         # others may read while these are counted
         with self._reading(query) as conn:
             return _reading.figures(conn, query, newest)
@@ -275,9 +275,9 @@ class SQLiteStore:
     @contextmanager
     def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:
         """A connection to answer a query with, after what it needs was brought up to date."""
-        wanted: list[Index] = [search] if query.text is not None else []
+        wanted: list[Index] = [_fulltext] if query.text is not None else []
         if query.user is not None or query.metric is not None:
-            wanted.append(facets)
+            wanted.append(_json_index)
         # what another thread is at is not waited for
         if wanted and self._indexing.acquire(blocking=False):
             try:

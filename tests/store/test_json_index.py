@@ -14,7 +14,7 @@ from store_records import START, record
 
 from honeytrace._record.record import Record, Update
 from honeytrace.errors import ConfigurationError
-from honeytrace.store import Metric, Query, _ways, facets, search
+from honeytrace.store import Metric, Query, _fulltext, _json_index, _plan
 from honeytrace.store.sqlite import SQLiteStore
 
 
@@ -136,7 +136,7 @@ def test_a_query_takes_the_indexes_as_they_are(store: SQLiteStore) -> None:
         assert found(store, "u", "n>1") == "cb"
         assert found(store, metric="n>=3") == "dc"
         assert [each.event_id for each in store.list(Query(text="why", user="v"))] == ["d"]
-        assert facets.is_behind(store._reader.get())
+        assert _json_index.is_behind(store._reader.get())
 
 
 def test_a_long_property_is_found_too(store: SQLiteStore) -> None:
@@ -150,7 +150,7 @@ def test_without_its_table(store: SQLiteStore, tmp_path: Path) -> None:
     """A read-only store that was never asked before gives the same answers."""
     store.insert([by("a", "u", n=1), by("b", "v", n=2)])
     reader = SQLiteStore(tmp_path / "x.db", readonly=True)
-    assert facets.is_behind(reader._reader.get())
+    assert _json_index.is_behind(reader._reader.get())
     assert (found(reader, "u"), found(reader, metric="n>1")) == ("a", "b")
     reader.close()
 
@@ -161,8 +161,8 @@ def test_a_user_who_is_everywhere(
 ) -> None:
     """Beyond `RARE` matches the answer is the same, whether the newest rows have it or not."""
     store.insert([by(name, "u" if name < "e" else "v", n=ord(name)) for name in "abcdefgh"])
-    monkeypatch.setattr(_ways, "RARE", 1)
-    monkeypatch.setattr(_ways, "WINDOW", window)
+    monkeypatch.setattr(_plan, "RARE", 1)
+    monkeypatch.setattr(_plan, "WINDOW", window)
     assert (found(store, "u"), found(store, "v")) == ("dcba", "hgfe")
     assert found(store, metric=f"n<{ord('d')}") == "cba"
     newest = store.list(Query(user="free", limit=2))
@@ -174,7 +174,7 @@ def test_a_user_who_is_everywhere(
 def meeting(store: SQLiteStore, query: Query) -> str:
     """What is found, after a look at whether the facets alone were asked."""
     with closing(sqlite3.connect(store.path)) as conn:
-        assert _ways.counting(conn, query).table == facets.TABLE
+        assert _plan.counting(conn, query).table == _json_index.TABLE
     found = "".join(each.event_id for each in store.list(query))
     assert store.count(query) == sum(each.calls for each in store.summary(query))
     return found
@@ -200,8 +200,8 @@ def test_conditions_that_hardly_meet(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, query: Query, expected: str
 ) -> None:
     """Where many meet each of them, the facets alone tell who meets them all."""
-    monkeypatch.setattr(_ways, "RARE", -1)
-    monkeypatch.setattr(_ways, "WINDOW", 1)
+    monkeypatch.setattr(_plan, "RARE", -1)
+    monkeypatch.setattr(_plan, "WINDOW", 1)
     other: dict[str, dict[str, Any]] = {
         "e": {"source": "s", "duration": 9.0},
         "f": {"project": "p", "error": "E", "status": "error"},
@@ -219,8 +219,8 @@ def test_more_of_one_moment_than_are_looked_for(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages are in order of id then, though the facets know none."""
-    monkeypatch.setattr(_ways, "RARE", -1)
-    monkeypatch.setattr(_ways, "TIES", 1)
+    monkeypatch.setattr(_plan, "RARE", -1)
+    monkeypatch.setattr(_plan, "TIES", 1)
     store.insert([by(name, "u")._replace(start_time=START) for name in "dbacfe"])
     assert [each.event_id for each in store.list(Query(user="u", limit=2))] == ["f", "e"]
     older = Query(user="u", limit=2, before=(START, "e"))
@@ -256,7 +256,7 @@ def test_a_common_word_of_a_few(store: SQLiteStore, monkeypatch: pytest.MonkeyPa
     store.insert([by(name, "u" if name < "c" else "v") for name in "abcd"])
     store.insert([by("e", "u")._replace(inputs=b'{"text":"nothing"}', error="E")])
     for characters in (1_000_000, 0):
-        monkeypatch.setattr(search, "_READ", characters)
+        monkeypatch.setattr(_fulltext, "_READ", characters)
         for text, expected in (("why", ["b", "a"]), ("noth", ["e"]), ("none", []), (" ", "eba")):
             query = Query(user="u", text=text)
             assert [each.event_id for each in store.list(query)] == list(expected)

@@ -10,7 +10,7 @@ import pytest
 from store_records import START, numbered, record
 
 from honeytrace._record.record import Record, Update
-from honeytrace.store import Query, Store, _ways, search
+from honeytrace.store import Query, Store, _fulltext, _plan
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -21,7 +21,7 @@ def store(
 ) -> Iterator[SQLiteStore]:
     """A store with the text index, and one as on a SQLite that was built without FTS5."""
     if request.param == "like":
-        monkeypatch.setattr(search, "has_fts5", lambda conn: False)
+        monkeypatch.setattr(_fulltext, "has_fts5", lambda conn: False)
     store = SQLiteStore(tmp_path / "x.db")
     yield store
     store.close()
@@ -121,7 +121,7 @@ def test_scripts_signs_and_control_characters(
     store: Store = MemoryStore()
     if engine != "memory":
         if engine == "like":
-            monkeypatch.setattr(search, "has_fts5", lambda conn: False)
+            monkeypatch.setattr(_fulltext, "has_fts5", lambda conn: False)
         store = SQLiteStore(tmp_path / "x.db")
     if engine == "index":
         store.insert([saying("z", "an earlier one")])
@@ -180,24 +180,24 @@ def test_a_word_that_is_everywhere(store: SQLiteStore, monkeypatch: pytest.Monke
     """Beyond `RARE` matches the answer is the same, found the other way."""
     store.insert(numbered(20))
     few = store.list(Query(text="because", limit=5))
-    monkeypatch.setattr(_ways, "RARE", 3)
+    monkeypatch.setattr(_plan, "RARE", 3)
     assert store.list(Query(text="because", limit=5)) == few
     assert [r.event_id for r in few] == [f"s{number:05}" for number in range(19, 14, -1)]
 
 
 def test_catching_up_takes_bounded_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The index is filled in several transactions, and what is left out meanwhile is found."""
-    monkeypatch.setattr(search, "CATCH_UP", 3)
+    monkeypatch.setattr(_fulltext, "CATCH_UP", 3)
     store = SQLiteStore(tmp_path / "x.db")
     store.insert([saying(name, "word") for name in "abcdefgh"])
     with store._transaction() as conn:
-        search.catch_up(conn)
+        _fulltext.catch_up(conn)
     reader = SQLiteStore(tmp_path / "x.db", readonly=True)
     assert found(reader, "word") == "hgfedcba"
     reader.close()
-    assert search.is_behind(store._reader.get())
+    assert _fulltext.is_behind(store._reader.get())
     assert found(store, "word") == "hgfedcba"
-    assert not search.is_behind(store._reader.get())
+    assert not _fulltext.is_behind(store._reader.get())
     store.close()
 
 
@@ -211,7 +211,7 @@ def test_a_build_without_fts5_can_still_write(
     assert found(store, "old") == "ba"
     store.close()
     with monkeypatch.context() as without:
-        without.setattr(search, "has_fts5", lambda conn: False)
+        without.setattr(_fulltext, "has_fts5", lambda conn: False)
         poor = SQLiteStore(tmp_path / "x.db")
         poor.update([Update("a", {"inputs": b'{"q":"new"}'})])
         assert found(poor, "old") == "b"

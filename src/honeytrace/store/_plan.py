@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import Query, facets, search
-from .facets import Condition, Facet
+from . import Query, _fulltext, _json_index
+from ._json_index import Condition, Facet
 
 __all__ = ["Way", "counting", "is_derived", "listing"]
 
@@ -48,7 +48,7 @@ def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
         yield _plain(query)
         return
     # to look up what the facets do not hold yet takes longer than to look into the newest
-    late = bool(facets.asked(query)) and facets.is_behind(conn)
+    late = bool(_json_index.asked(query)) and _json_index.is_behind(conn)
     if late:
         yield from _windowed(conn, query)
     few = _few_by_facet(conn, query)
@@ -82,8 +82,8 @@ def counting(conn: sqlite3.Connection, query: Query) -> Way:
 
 def _few_by_facet(conn: sqlite3.Connection, query: Query) -> Condition | None:
     """Those that meet a facet and the conditions on small columns, where they are few."""
-    for facet in facets.asked(query):
-        numbers = facets.numbers(conn, facet, _small(query))
+    for facet in _json_index.asked(query):
+        numbers = _json_index.numbers(conn, facet, _small(query))
         few = _few(conn, query, numbers, facet.others)
         if few is not None:
             return few
@@ -97,7 +97,7 @@ def _few_otherwise(conn: sqlite3.Connection, query: Query) -> Condition | None:
     # in this order: of a word that many begin so, the index gathers all before it gives one
     few = _few(conn, query, columns, query)
     if few is None and query.text is not None:
-        text = search.numbers(conn, query.text)
+        text = _fulltext.numbers(conn, query.text)
         few = _few(conn, query, text, query._replace(text=None))
     return few
 
@@ -115,7 +115,7 @@ def _few(
         return None
     conditions = [_among(found), _plain(query), *_looked_into(others)]
     if others.text is not None:
-        conditions.append(search.among(conn, others.text, found))
+        conditions.append(_fulltext.among(conn, others.text, found))
     return _all(conditions)
 
 
@@ -131,15 +131,15 @@ def _windowed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
         within = query._replace(since=since)
         derived = _all(_looked_into(within))
         if query.text is not None:
-            text = search.condition(conn, query.text, f"rowid BETWEEN {lowest} AND {highest}")
+            text = _fulltext.condition(conn, query.text, f"rowid BETWEEN {lowest} AND {highest}")
             derived = _then(derived, text)
         yield _all([_plain(within), *_timed(conn, within), derived])
 
 
 def _timed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
     """What spares looking into rows of that time, where the facets have it in order."""
-    if not facets.is_behind(conn):
-        for facet in facets.asked(query):
+    if not _json_index.is_behind(conn):
+        for facet in _json_index.asked(query):
             if facet.timed:
                 yield from _numbered(conn, facet, query)
 
@@ -147,21 +147,23 @@ def _timed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
 def _faceted(conn: sqlite3.Connection, query: Query, *, hardly: bool = False) -> Way | None:
     """By what the facets hold alone, if that is all it takes; `hardly`: few are expected to meet
     them all."""
-    held = [facet.held for facet in facets.asked(query) if facet.held is not None]
-    if not held or len(held) < len(facets.asked(query)) or facets.is_behind(conn):
+    held = [facet.held for facet in _json_index.asked(query) if facet.held is not None]
+    if not held or len(held) < len(_json_index.asked(query)) or _json_index.is_behind(conn):
         return None
     if query.root_id is not None or query.parent_id is not None:
         return None
     first, *rest = held
     conditions = [first, _small(query)]
     # those that meet hardly are mostly of different calls; numbers take longer than names
-    alike = [(f"event_name IN (SELECT event_name FROM {facets.TABLE} WHERE {first[0]})", first[1])]
+    alike = [
+        (f"event_name IN (SELECT event_name FROM {_json_index.TABLE} WHERE {first[0]})", first[1])
+    ]
     for each in rest:
         sql, values = _all([each, *(alike if hardly else [])])
-        conditions.append((f"+id IN (SELECT id FROM {facets.TABLE} WHERE {sql})", values))
+        conditions.append((f"+id IN (SELECT id FROM {_json_index.TABLE} WHERE {sql})", values))
     if query.text is not None:
-        conditions.append(search.condition(conn, query.text))
-    return Way(facets.TABLE, *_all(conditions))
+        conditions.append(_fulltext.condition(conn, query.text))
+    return Way(_json_index.TABLE, *_all(conditions))
 
 
 def _newest(conn: sqlite3.Connection, way: Way, limit: int) -> tuple[list[int], bool]:
@@ -176,16 +178,16 @@ def _newest(conn: sqlite3.Connection, way: Way, limit: int) -> tuple[list[int], 
 def _walked(conn: sqlite3.Connection, query: Query) -> Condition:
     """Along the time index, with the numbers of all that meet each derived condition."""
     conditions = [_plain(query)]
-    for facet in facets.asked(query):
+    for facet in _json_index.asked(query):
         conditions += [*_numbered(conn, facet, query)] or [facet.json]
     if query.text is not None:
-        conditions.append(search.condition(conn, query.text))
+        conditions.append(_fulltext.condition(conn, query.text))
     return _all(conditions)
 
 
 def _numbered(conn: sqlite3.Connection, facet: Facet, query: Query) -> Iterator[Condition]:
     """The numbers of all that meet a facet, where they can be told."""
-    numbers = facets.numbers(conn, facet, _small(query))
+    numbers = _json_index.numbers(conn, facet, _small(query))
     if numbers is not None:
         # the plus keeps SQLite from fetching and sorting every match
         yield f"+id IN ({numbers[0]})", numbers[1]
@@ -193,7 +195,7 @@ def _numbered(conn: sqlite3.Connection, facet: Facet, query: Query) -> Iterator[
 
 def _looked_into(query: Query) -> Iterator[Condition]:
     """The conditions that the JSON of a row is to meet."""
-    return (facet.json for facet in facets.asked(query))
+    return (facet.json for facet in _json_index.asked(query))
 
 
 def _plain(query: Query) -> Condition:

@@ -12,7 +12,7 @@ import pytest
 from store_records import START, record
 
 from honeytrace._record.record import Update
-from honeytrace.store import Metric, Query, zones
+from honeytrace.store import Metric, Query, _zone_map
 from honeytrace.store.sqlite import SQLiteStore
 
 
@@ -20,7 +20,7 @@ from honeytrace.store.sqlite import SQLiteStore
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SQLiteStore]:
     """Ten rows a second apart, in zones of two; but for the sixth they are alike."""
     for name, size in (("ZONE", 2), ("CATCH_UP", 2)):
-        monkeypatch.setattr(zones, name, size)
+        monkeypatch.setattr(_zone_map, name, size)
     store = SQLiteStore(tmp_path / "x.db")
     other: dict[str, Any] = {
         "event_name": "judge",
@@ -47,7 +47,7 @@ def stretches(store: SQLiteStore, **query: Any) -> list[tuple[float, float]]:
     with closing(sqlite3.connect(store.path)) as conn:
         return [
             (round(each.since - START, 1), round(each.until - START, 1))
-            for each in zones.narrowed(conn, Query(**query))
+            for each in _zone_map.narrowed(conn, Query(**query))
             if each.since is not None and each.until is not None
         ]
 
@@ -126,11 +126,11 @@ def test_rows_of_no_zone_yet_are_found(store: SQLiteStore) -> None:
 
 def test_too_many_rows_of_no_zone(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading them would cost more than is spared: it is looked everywhere."""
-    monkeypatch.setattr(zones, "BEHIND", 0)
+    monkeypatch.setattr(_zone_map, "BEHIND", 0)
     store.insert([record("new", event_name="new")])
     with closing(sqlite3.connect(store.path)) as conn:
         query = Query(session_name="new")
-        assert list(zones.narrowed(conn, query)) == [query]
+        assert list(_zone_map.narrowed(conn, query)) == [query]
     assert ids(store, session_name="new") == ["new"]
 
 
@@ -156,7 +156,7 @@ def test_what_is_changed_later_is_found(
 
 def test_many_changes_do_not_pile_up(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond what the rows can need the zones are made anew."""
-    monkeypatch.setattr(zones, "MOST", 3)
+    monkeypatch.setattr(_zone_map, "MOST", 3)
     for n in range(50):
         store.update([Update("r2", {"source": b'"s%d"' % n})])
     store.insert([record(f"n{n}", start_time=START + 100 + n) for n in range(2)])
@@ -169,7 +169,7 @@ def test_many_changes_do_not_pile_up(store: SQLiteStore, monkeypatch: pytest.Mon
 
 def test_many_names_in_a_zone(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A zone of too many combinations is held as one of any name, and then as one of anything."""
-    monkeypatch.setattr(zones, "MOST", 1)
+    monkeypatch.setattr(_zone_map, "MOST", 1)
     store.insert([
         record("a", event_name="one", start_time=START + 20),
         record("b", event_name="two", start_time=START + 21),
