@@ -260,29 +260,3 @@ def test_a_common_word_of_a_few(store: SQLiteStore, monkeypatch: pytest.MonkeyPa
         for text, expected in (("why", ["b", "a"]), ("noth", ["e"]), ("none", []), (" ", "eba")):
             query = Query(user="u", text=text)
             assert [each.event_id for each in store.list(query)] == list(expected)
-
-
-def test_the_table_of_an_earlier_version(store: SQLiteStore) -> None:
-    """It was narrower: it goes, with its triggers, when the present one is made."""
-    with closing(sqlite3.connect(store.path)) as conn:
-        conn.executescript(EARLIER)
-    store.insert([by("a", "u"), by("b", "v")])
-    assert (found(store, "u"), found(store, "v")) == ("a", "b")
-    with closing(sqlite3.connect(store.path)) as conn:
-        names = {name for (name,) in conn.execute("SELECT name FROM sqlite_master")}
-    assert not names & {"facets", "facets_held", "facets_by_id", "facets_update", "facets_delete"}
-    store.update([Update("a", {"user_properties": b'{"id":"w"}'})])
-    assert (found(store, "w"), store.delete(before=1e15)) == ("a", 2)
-
-
-EARLIER = """
-    CREATE TABLE facets (name TEXT NOT NULL, value NOT NULL, id INTEGER NOT NULL,
-        PRIMARY KEY (name, value, id)) WITHOUT ROWID;
-    CREATE INDEX facets_by_id ON facets (id);
-    CREATE TABLE facets_held (upto INTEGER NOT NULL);
-    INSERT INTO facets_held VALUES (0);
-    CREATE TRIGGER facets_update AFTER UPDATE OF metrics, user_properties ON events
-    BEGIN DELETE FROM facets WHERE id = old.id; END;
-    CREATE TRIGGER facets_delete AFTER DELETE ON events
-    BEGIN DELETE FROM facets WHERE id = old.id; END;
-"""

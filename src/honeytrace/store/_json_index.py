@@ -18,7 +18,7 @@ from . import Metric, Query
 
 __all__ = ["TABLE", "Facet", "asked", "catch_up", "is_behind", "numbers"]
 
-TABLE = "facets_by_time"
+TABLE = "json_index"
 
 CATCH_UP = 20_000
 """Rows that one transaction looks through: a fifth of a second."""
@@ -111,11 +111,6 @@ _REMOVE = f"DELETE FROM {TABLE} WHERE id = old.id"
 _LAST = "(SELECT coalesce(max(id), 0) FROM events)"
 _UPTO = f"(SELECT upto FROM {TABLE}_held)"
 _CREATE = (
-    # what an earlier version made, which was narrower
-    "DROP TRIGGER IF EXISTS facets_update",
-    "DROP TRIGGER IF EXISTS facets_delete",
-    "DROP TABLE IF EXISTS facets",
-    "DROP TABLE IF EXISTS facets_held",
     f"""
     CREATE TABLE {TABLE} (name TEXT NOT NULL, value NOT NULL, start_time REAL NOT NULL,
         id INTEGER NOT NULL, duration REAL, source TEXT NOT NULL, status TEXT NOT NULL,
