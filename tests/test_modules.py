@@ -18,6 +18,7 @@ PACKAGE = Path(honeytrace.__file__).parent
 #: Room → the rooms it may import from, besides itself. Leaves that anyone may use are in LEAVES.
 ROOMS = {
     "_display": set(),
+    "_network": set(),
     "_record": set(),
     "_capture": {"_config", "_record"},
     "_snapshot": {"_capture"},
@@ -37,7 +38,7 @@ ROOMS = {
         "store",
     },
 }
-LEAVES = {"_compiled", "_config", "_interrupts", "_lazy", "_version", "errors"}
+LEAVES = {"_compiled", "_config", "_interrupts", "_lazy", "_network", "_version", "errors"}
 ABOVE = {"lookup", "otel", "server", "cli", "testing", "_pytest", "__init__", "__main__"}
 """Rooms above the flow: each may import from those before it here, and from all below."""
 

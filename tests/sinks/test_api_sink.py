@@ -24,7 +24,7 @@ from honeytrace._record.record import Item, Record, Update
 from honeytrace._record.wire import from_start_session
 from honeytrace.errors import HoneytraceError
 from honeytrace.sinks import Delivery
-from honeytrace.sinks._connection import Connection
+from honeytrace.sinks._driver import Driver
 from honeytrace.sinks.api import BATCH_HEADER, ApiSink
 from honeytrace.testing import capture
 
@@ -324,7 +324,7 @@ def test_delivery_is_not_recorded(
     server: HoneyHiveServer, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What runs to deliver sessions is no session itself, be it traced."""
-    monkeypatch.setattr(Connection, "send", honeytrace.trace_session(Connection.send))
+    monkeypatch.setattr(Driver, "run", honeytrace.trace_session(Driver.run))
     with capture() as sessions:
         assert make_sink().deliver(records(3), timeout=30) == TAKEN
         with honeytrace.session("after"):
@@ -335,10 +335,15 @@ def test_delivery_is_not_recorded(
 def test_no_more_threads(
     server: HoneyHiveServer, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the interpreter starts no thread any more, as 3.12.1 at exit, delivery goes on."""
+    """Where the interpreter starts no thread any more, as 3.12.1 at exit, delivery goes on: name
+    lookups and what is left to httpx need none."""
 
-    sink = make_sink()
-    monkeypatch.setattr("honeytrace.sinks.api.threading", SimpleNamespace(Thread=_Unstartable))
+    sink = make_sink(server_url=server.url.replace("127.0.0.1", "localhost"))
+    moved = iter([Reply(307, headers=(("location", "/session/start"),))])
+    server.answer = lambda request: next(moved, None)
+    starts_none = SimpleNamespace(Thread=_Unstartable, Event=threading.Event)
+    for module in ("_resolver", "_detour"):
+        monkeypatch.setattr(f"honeytrace.sinks.{module}.threading", starts_none)
     assert sink.deliver(records(3), timeout=30) == TAKEN
     assert len(server.sessions) == 3
 

@@ -7,17 +7,18 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from one import Sender
 
+from honeytrace._network.streamed import Streamed
 from honeytrace.api import APIConnectionError, APIError
-from honeytrace.api._call import Streamed
-from honeytrace.sinks import _connection
-from honeytrace.sinks._connection import Address, Connection
+from honeytrace.sinks import _reply
+from honeytrace.sinks._endpoint import Endpoint
 
 PATIENCE = 30.0
 """Seconds after which a test has failed."""
@@ -117,11 +118,11 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., Connection]]:
-    made: list[Connection] = []
+def connect() -> Iterator[Callable[..., Sender]]:
+    made: list[Sender] = []
 
-    def connected(url: str, key: str | None = "k") -> Connection:
-        made.append(Connection(Address(key, url)))
+    def connected(url: str, key: str | None = "k") -> Sender:
+        made.append(Sender(url, key))
         return made[-1]
 
     yield connected
@@ -129,10 +130,10 @@ def connect() -> Iterator[Callable[..., Connection]]:
         connection.close()
 
 
-Connect = Callable[..., Connection]
+Connect = Callable[..., Sender]
 
 
-def post(connection: Connection, body: bytes | Streamed = b"{}") -> Any:
+def post(connection: Sender, body: bytes | Streamed = b"{}") -> Any:
     return connection.send("POST", "/session/start", body, PATIENCE)
 
 
@@ -305,7 +306,7 @@ def test_a_reply_that_never_ends(connect: Connect, begin: bytes, part: bytes) ->
 
 def test_a_reply_beyond_all_bounds(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reply is not read for ever where it has no end in bytes."""
-    monkeypatch.setattr(_connection, "_LONGEST", 100_000)
+    monkeypatch.setattr(_reply, "LONGEST", 100_000)
 
     def talk(line: Line) -> None:
         line.request()
@@ -434,18 +435,10 @@ def test_a_certificate_of_nobody_we_know(connect: Connect, secured: ssl.SSLConte
 
 
 @pytest.mark.parametrize("port", ["", ":80"])
-def test_an_ipv6_address_without_a_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ipv6_address_without_a_port(port: str) -> None:
     """The end of the address is not taken for one."""
-    asked: list[tuple[str, int]] = []
-
-    def no_connection(self: HTTPConnection) -> None:
-        asked.append((self.host, self.port))
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(HTTPConnection, "connect", no_connection)
-    with pytest.raises(ConnectionRefusedError):
-        post(Connection(Address("k", f"http://[::1]{port}")))
-    assert asked == [("::1", 80)]
+    endpoint = Endpoint("k", f"http://[::1]{port}")
+    assert (endpoint.host, endpoint.port) == ("::1", 80)
 
 
 def has_ipv6() -> bool:

@@ -14,8 +14,8 @@ funcs        the standalone functions, which return a Result
 client       HoneyHive: the methods, which raise
 """
 
+from honeytrace._network.streamed import Streamed
 from honeytrace.api import operations
-from honeytrace.api._call import Streamed
 from honeytrace.api._options import HttpOptions, RequestOptions
 from honeytrace.api._reply import Reply
 from honeytrace.api.client import HoneyHive

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
 
-import httpx
-
+from honeytrace._network.server_url import checked_key
+from honeytrace._network.streamed import Streamed
 from honeytrace._version import __version__
+from honeytrace.api._bounds import ACCEPTED
+from honeytrace.api._httpx import adapted, is_error, library_of
 from honeytrace.api._options import Settings
 from honeytrace.api._reply import Reply
-from honeytrace.api._transport import Clock, Driver, Steps
+from honeytrace.api._transport import Clock, Driver, Limits, Steps
 from honeytrace.api._wire import encode
 from honeytrace.api.errors import (
     APIConnectionError,
@@ -23,9 +25,11 @@ from honeytrace.api.errors import (
     SDKError,
     UnexpectedClientError,
     ValidationError,
+    shown,
 )
 from honeytrace.api.operations import Exchange, Operation
 from honeytrace.api.retry import matches
+from honeytrace.errors import HoneytraceError
 
 T = TypeVar("T")
 BearerAuth: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
@@ -33,13 +37,6 @@ BearerAuth: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 _log = logging.getLogger("honeytrace.api")
 USER_AGENT = f"honeytrace/{__version__}"
 _SECRET = ("auth", "cookie", "key", "token", "secret")  # in the names of headers not to be logged
-
-
-class Streamed(NamedTuple):
-    """A body that comes in chunks, of so many bytes together; it may be asked for them again."""
-
-    chunks: Iterable[bytes]
-    size: int
 
 
 class Call:
@@ -103,28 +100,75 @@ class Call:
 
     def attempt(self, exchange: Exchange, content: bytes | Streamed | None) -> Steps[Reply]:
         """One request and its reply, whatever its status; raises APIError when there is none."""
+        bearer = None
         try:
-            token: Any = self._bearer
-            if callable(token):
-                token = yield self._driver.resolve(token(), self._remaining())
-            bearer = None if self._bearer is None else authorization(token)
-            request, how = self._request(exchange, content, bearer)
-            _log_headers("request", request.headers)
-            response = yield self._driver.send(request, self._remaining(), **how)
-        except Exception as error:  # noqa: BLE001 - a bearer callable may raise anything
-            failure = as_api_error(error)
+            if self._bearer is not None:
+                bearer = authorization((yield from self._token()))
+            reply: Reply = yield from self._sent(exchange, content, bearer)
+        except Exception as error:  # noqa: BLE001 - hooks and authentication may raise anything
+            failure = as_api_error(error, bearer)
             _log.debug("%s %s: %r", exchange.method, exchange.path, failure)
             raise failure from failure.__cause__
-        _log.debug("%s %s: %d", exchange.method, exchange.path, response.status_code)
-        _log_headers("response", response.headers)
-        return Reply(_unless_rewritten(request, response))
+        _log.debug("%s %s: %d", exchange.method, exchange.path, reply.status_code)
+        _log_headers("response", reply.headers)
+        return reply
+
+    def _token(self) -> Steps[Any]:
+        """The key, or what the function for it gives."""
+        if not callable(self._bearer):
+            return self._bearer
+        try:
+            return (yield self._driver.resolve(self._bearer(), self._remaining()))
+        except (APIError, TimeoutError):
+            raise
+        except Exception as error:  # its text may hold a secret
+            raise UnexpectedClientError(
+                f"bearer_auth raised {type(error).__name__}: see __cause__"
+            ) from error
+
+    def _sent(
+        self, exchange: Exchange, content: bytes | Streamed | None, bearer: str | None
+    ) -> Steps[Reply]:
+        """The reply, after redirects."""
+        url = self._settings.server_url + exchange.path
+        client = self._driver.client(url)
+        library = library_of(client)
+        how = adapted(library, self._settings.http_options)
+        follows = how.pop("follow_redirects", None)
+        request = self._request(client, exchange.method, url, content, bearer, how)
+        _log_headers("request", request.headers)
+        history: list[Any] = []
+        while True:
+            limits = Limits(self._remaining(), self._settings.max_reply_bytes)
+            how["follow_redirects"] = False
+            response = yield self._driver.send(client, request, limits, how)
+            response.history = list(history)
+            following = response.next_request
+            if following is None or follows is False:
+                break
+            if _origin(following.url) != _origin(request.url):
+                if not follows and not _is_upgrade(request.url, following.url):
+                    break
+                how["auth"] = None
+                client = self._driver.client(str(following.url))
+            history.append(response)
+            if len(history) > client.max_redirects:
+                raise library.TooManyRedirects("too many redirects", request=request)
+            request = following
+        return Reply(_unless_rewritten(exchange.method, response))
 
     def _request(
-        self, exchange: Exchange, content: bytes | Streamed | None, bearer: str | None
-    ) -> tuple[httpx.Request, dict[str, Any]]:
-        """The request, and the options httpx takes on sending it."""
-        how: dict[str, Any] = {"follow_redirects": True, **self._settings.http_options}
-        headers = httpx.Headers({"accept": "application/json"})
+        self,
+        client: Any,
+        method: str,
+        url: str,
+        content: bytes | Streamed | None,
+        bearer: str | None,
+        how: dict[str, Any],
+    ) -> Any:
+        """The request; of `how` only what is taken on sending it is left."""
+        library = library_of(client)
+        headers = library.Headers({"accept": "application/json", "accept-encoding": ACCEPTED})
         if content is not None:
             headers["content-type"] = "application/json"
         if isinstance(content, Streamed):  # httpx then sends no `transfer-encoding: chunked`
@@ -133,16 +177,14 @@ class Call:
             headers["authorization"] = bearer
         headers.update(how.pop("headers", None))
         headers["user-agent"] = USER_AGENT
-        client = self._driver.client()
-        request = client.build_request(
-            exchange.method,
-            self._settings.server_url + exchange.path,
+        return client.build_request(
+            method,
+            url,
             content=content.chunks if isinstance(content, Streamed) else content,
             headers=headers,
-            timeout=_capped(client.timeout, self._remaining()),
+            timeout=_capped(library, client.timeout, self._remaining()),
             **{name: how.pop(name) for name in ("params", "cookies", "extensions") if name in how},
         )
-        return request, how
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._started
@@ -159,35 +201,37 @@ def authorization(token: Any) -> str:
     """The header for a key, which errors do not repeat. Raises ValidationError when it is none."""
     if not isinstance(token, str) or not token.strip():
         raise ValidationError("bearer_auth: pass an API key, or None to send none")
-    token = token.strip()  # keys read from a file end in a newline
-    if not (token.isascii() and token.isprintable() and " " not in token):
-        raise ValidationError("bearer_auth: the key has characters that no header can carry")
-    return f"Bearer {token}"
+    try:
+        return f"Bearer {checked_key(token)}"
+    except ValueError as error:
+        raise ValidationError(f"bearer_auth: {error}") from None
 
 
-def as_api_error(error: Exception) -> APIError:
-    """The error of our tree, with the original as its cause."""
+def as_api_error(error: Exception, bearer: str | None = None) -> APIError:
+    """The error of our tree, with the original as its cause, and nothing of the key in its text."""
     if isinstance(error, APIError):
         return error
     what = f"{type(error).__name__}: {error}"
     failure: APIError
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
-        failure = RequestTimeoutError(f"Request timed out: {what}")
-    elif isinstance(error, httpx.DecodingError):
-        failure = ValidationError(f"Response validation failed: {what}")
-    elif isinstance(error, httpx.LocalProtocolError):  # its text repeats the header's value
+    if isinstance(error, TimeoutError) or is_error(error, "TimeoutException"):
+        failure = RequestTimeoutError(shown(f"Request timed out: {what}", bearer))
+    elif is_error(error, "DecodingError"):
+        failure = ValidationError(shown(f"Response validation failed: {what}", bearer))
+    elif is_error(error, "LocalProtocolError"):  # its text repeats the header's value
         failure = InvalidRequestError("Unable to make this request: a header is not valid HTTP")
-    elif isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects)):
-        failure = InvalidRequestError(f"Unable to make this request: {what}")
-    elif isinstance(error, httpx.TransportError):
-        failure = APIConnectionError(f"Unable to make request: {what}")
-    else:  # the text of a bearer callable's error may hold a secret
-        failure = UnexpectedClientError(f"Unexpected {type(error).__name__}: see __cause__")
+    elif isinstance(error, HoneytraceError):  # the environment's, which has its cure
+        failure = InvalidRequestError(shown(f"Unable to make this request: {error}", bearer))
+    elif is_error(error, "InvalidURL", "UnsupportedProtocol", "TooManyRedirects"):
+        failure = InvalidRequestError(shown(f"Unable to make this request: {what}", bearer))
+    elif is_error(error, "TransportError"):
+        failure = APIConnectionError(shown(f"Unable to make request: {what}", bearer))
+    else:
+        failure = UnexpectedClientError(shown(f"Unexpected {what}", bearer))
     failure.__cause__ = error
     return failure
 
 
-def _capped(steps: httpx.Timeout, remaining: float) -> httpx.Timeout:
+def _capped(library: Any, steps: Any, remaining: float) -> Any:
     """httpx's timeouts of the single network steps, none longer than what remains."""
     if math.isinf(remaining):
         return steps
@@ -195,20 +239,30 @@ def _capped(steps: httpx.Timeout, remaining: float) -> httpx.Timeout:
         name: remaining if step is None else min(step, remaining)
         for name, step in steps.as_dict().items()
     }
-    return httpx.Timeout(**caps)
+    return library.Timeout(**caps)
 
 
-def _unless_rewritten(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+def _origin(url: Any) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _is_upgrade(url: Any, other: Any) -> bool:
+    """Whether the same host is asked for once more over TLS, on the standard ports."""
+    schemes, ports = (url.scheme, other.scheme), (url.port, other.port)
+    return bool(schemes == ("http", "https") and url.host == other.host and ports == (None, None))
+
+
+def _unless_rewritten(method: str, response: Any) -> Any:
     """The redirect itself, where following it made a GET of our POST: that answer is not ours."""
-    if response.history and response.request.method != request.method:
+    if response.history and response.request.method != method:
         return response.history[0]
     return response
 
 
-def _log_headers(of: str, headers: httpx.Headers) -> None:
+def _log_headers(of: str, headers: Any) -> None:
     if _log.isEnabledFor(logging.DEBUG):
-        shown = {
+        secret = {
             name: "***" if any(part in name.lower() for part in _SECRET) else value
             for name, value in headers.items()
         }
-        _log.debug("%s headers: %s", of, shown)
+        _log.debug("%s headers: %s", of, secret)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-import httpx
-
+from honeytrace._network.server_url import checked_url
+from honeytrace.api._httpx import AnyAuth, adapted, httpx
 from honeytrace.api.errors import ValidationError
 from honeytrace.api.retry import DEFAULT_RETRY_CODES, RetryConfig, check_codes
 
@@ -23,7 +23,7 @@ class HttpOptions(TypedDict, total=False):
     params: Mapping[str, str]
     cookies: Mapping[str, str]
     extensions: Mapping[str, Any]
-    auth: httpx.Auth | tuple[str, str] | None
+    auth: AnyAuth | tuple[str, str] | None
     follow_redirects: bool
 
 
@@ -40,6 +40,7 @@ class RequestOptions(TypedDict, total=False):
     timeout: float | None
     server_url: str | None
     http_options: HttpOptions | None
+    max_reply_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Settings:
     retries: RetryConfig = _NO_RETRIES
     retry_codes: Sequence[str | int] = DEFAULT_RETRY_CODES
     http_options: HttpOptions = field(default_factory=HttpOptions)
+    max_reply_bytes: int = 100_000_000
 
     def merged(self, options: RequestOptions | None) -> Settings:
         """These settings under a call's options. Raises ValidationError for impossible ones."""
@@ -61,20 +63,25 @@ class Settings:
         timeout = options.get("timeout")
         retries = options.get("retries")
         retry_codes = options.get("retry_codes")
+        max_reply_bytes = options.get("max_reply_bytes")
         return Settings(
             self.server_url if server_url is None else _base_url(server_url),
             self.timeout if timeout is None else _seconds(timeout),
             self.retries if retries is None else _retry_config(retries),
             self.retry_codes if retry_codes is None else check_codes(retry_codes),
             self._merged_http(options.get("http_options")),
+            self.max_reply_bytes if max_reply_bytes is None else _bytes(max_reply_bytes),
         )
 
     def _merged_http(self, http_options: HttpOptions | None) -> HttpOptions:
         if not http_options:
             return self.http_options
         _refuse_unknown("http_options", http_options, HttpOptions.__annotations__)
-        headers = httpx.Headers(self.http_options.get("headers"))
-        headers.update(http_options.get("headers"))
+        before, after = (
+            adapted(httpx, options).get("headers") for options in (self.http_options, http_options)
+        )
+        headers = httpx.Headers(before)
+        headers.update(after)
         return {**self.http_options, **http_options, "headers": headers}
 
 
@@ -101,14 +108,12 @@ def _retry_config(retries: RetryConfig) -> RetryConfig:
 def _base_url(server_url: str) -> str:
     """The base to which paths are appended: its own path is kept, trailing slashes are not."""
     try:
-        url = httpx.URL(server_url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise ValidationError(f"server_url: no URL: {error}", server_url) from error
-    # a user in the URL would become Basic authentication and replace the key
-    superfluous = url.userinfo or url.query or url.fragment
-    if url.scheme not in ("http", "https") or not url.host or superfluous:
-        raise ValidationError(
-            "server_url: write https://host[:port][/path], without user, query or fragment",
-            server_url,
-        )
-    return server_url.rstrip("/")
+        return checked_url(server_url)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValidationError(f"server_url: {error}", server_url) from error
+
+
+def _bytes(size: int) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+        raise ValidationError(f"max_reply_bytes: a positive number of bytes, not {size!r}", size)
+    return size

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
+from honeytrace._network.retry_after import retry_after
+from honeytrace.api._httpx import AnyHeaders, AnyResponse
 from honeytrace.api.errors import PartialBatchError, SDKError, ValidationError
-from honeytrace.api.retry import parse_retry_after
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An HTTP reply, read whole; `raw_response` is httpx's own."""
 
-    raw_response: httpx.Response
+    raw_response: AnyResponse
 
     @property
     def status_code(self) -> int:
@@ -25,7 +23,7 @@ class Reply:
         return self.raw_response.status_code
 
     @property
-    def headers(self) -> httpx.Headers:
+    def headers(self) -> AnyHeaders:
         """The headers, by case-insensitive name."""
         return self.raw_response.headers
 
@@ -37,7 +35,7 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds the server asks to wait, or None when it names none that can be obeyed."""
-        return parse_retry_after(self.headers.get("retry-after"), time.time())
+        return retry_after(self.headers.get("retry-after"), self.headers.get("date"))
 
     def json(self) -> Any:
         """The body as JSON. Raises ValidationError when it is none."""

@@ -7,23 +7,32 @@ a value from `Blocking`, an awaitable from `Awaiting`.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import inspect
 import math
 import os
 import random
+import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-import httpx
-
+from honeytrace._network.proxies import Proxy, proxy_for
+from honeytrace.api import _clients
+from honeytrace.api._bounds import Bounds
+from honeytrace.api._httpx import AnyAsyncClient, AnyClient, httpx, library_of
 from honeytrace.api.errors import ValidationError
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[Any, Any, T]
+
+
+class Limits(NamedTuple):
+    """What one exchange may take: seconds, and bytes of the reply."""
+
+    seconds: float
+    size: int
 
 
 async def _sleep_async(seconds: float) -> None:
@@ -43,41 +52,56 @@ class Clock:
 
 
 class Blocking:
-    """Takes each step at once."""
+    """Takes each step at once.
 
-    def __init__(self, client: httpx.Client | None, clock: Clock) -> None:
+    A request with a deadline is sent by a thread, which is left behind when time is up: nothing
+    else ends a name lookup, a reply whose headers drip, or a hook of the program's. With
+    `overruns`, the calling thread sends, and may overrun the deadline by such a step.
+    """
+
+    def __init__(self, client: AnyClient | None, clock: Clock, *, overruns: bool = False) -> None:
         self._given = client
         # by process: a forked child must not write to its parent's connections
-        self._own: dict[int, httpx.Client] = {}
+        self._own: dict[tuple[int, bool, Proxy | None], AnyClient] = {}
         self._clock = clock
+        self._overruns = overruns
 
-    def client(self) -> httpx.Client:
-        """The client given, or our own: made on first use."""
-        own = self._given or self._own.get(os.getpid())
+    def client(self, url: str) -> AnyClient:
+        """The client given, or our own for this URL, made on first use.
+
+        Raises ProxyError and CertificatesError.
+        """
+        if self._given is not None:
+            return self._given
+        proxy, secure = proxy_for(url), url.startswith("https:")
+        key = os.getpid(), secure, proxy
+        own = self._own.get(key)
         if own is None:
-            made = httpx.Client(**_client_options())
+            made = httpx.Client(**_clients.options(proxy, secure=secure))
             # no lock, which a fork might find taken: of two made at once, one is dropped unused
-            own = self._own.setdefault(os.getpid(), made)
+            own = self._own.setdefault(key, made)
         return own
 
-    def send(self, request: httpx.Request, seconds: float, **how: Any) -> httpx.Response:
-        """The reply, read whole. Raises httpx's errors, a TimeoutException after `seconds` too."""
-        if math.isinf(seconds):
-            return self.client().send(request, **how)
-        now = self._clock.monotonic
-        give_up_at = now() + seconds
-        unsent = httpx.WriteTimeout("the deadline passed while the body was sent")
-        unread = httpx.ReadTimeout("the deadline passed while the body arrived")
-        assert isinstance(request.stream, httpx.SyncByteStream)
-        request.stream = _Deadlined(request.stream, now, give_up_at, unsent)
-        response = self.client().send(request, stream=True, **how)
-        try:
-            assert isinstance(response.stream, httpx.SyncByteStream)
-            response.stream = _Deadlined(response.stream, now, give_up_at, unread)
-            response.read()
-        finally:
-            response.close()
-        return response
+    def send(self, client: Any, request: Any, limits: Limits, how: dict[str, Any]) -> Any:
+        """The reply, read whole. Raises httpx's errors, and TimeoutError in time."""
+        seconds = limits.seconds
+        until = self._clock.monotonic() + seconds
+        bounds = Bounds(library_of(client), self._clock.monotonic, until, limits.size)
+
+        def exchange() -> Any:
+            bounds.sent(request)
+            response = client.send(request, stream=True, **how)
+            try:
+                if not response.is_closed:  # a hook may have read it
+                    encoding = bounds.received(response)
+                    response.read()
+                    if encoding is not None:
+                        response.headers["content-encoding"] = encoding
+            finally:
+                response.close()
+            return response
+
+        return exchange() if math.isinf(seconds) or self._overruns else _in_time(exchange, seconds)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -92,61 +116,78 @@ class Blocking:
         return value
 
     def close(self) -> None:
-        """Close our own client; one that was given is its owner's."""
-        own = self._own.pop(os.getpid(), None)
-        if own is not None:
-            own.close()
+        """Close our own clients; one that was given is its owner's."""
+        for key in [key for key in self._own if key[0] == os.getpid()]:
+            self._own.pop(key).close()
 
 
-class _Deadlined(httpx.SyncByteStream):
-    """A body that ends in `late` when time is up: httpx's timeouts start anew with every part."""
+def _in_time(work: Callable[[], T], seconds: float) -> T:
+    """Do the work in a thread of its own, for so many seconds. Raises TimeoutError."""
+    outcome: list[tuple[Any, BaseException | None]] = []
+    context = copy_context()
 
-    def __init__(
-        self,
-        stream: httpx.SyncByteStream,
-        now: Callable[[], float],
-        give_up_at: float,
-        late: httpx.TimeoutException,
-    ) -> None:
-        self._stream = stream
-        self._now = now
-        self._give_up_at = give_up_at
-        self._late = late
+    def run() -> None:
+        try:
+            outcome.append((context.run(work), None))
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
+            outcome.append((None, error))
 
-    def __iter__(self) -> Iterator[bytes]:
-        for part in self._stream:
-            if self._now() >= self._give_up_at:
-                raise self._late
-            yield part
-
-    def close(self) -> None:
-        self._stream.close()
+    thread = threading.Thread(target=run, name="honeytrace-call", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # at exit, Python 3.12 starts none
+        return work()
+    thread.join(min(seconds, threading.TIMEOUT_MAX))
+    if not outcome:
+        raise TimeoutError("no whole reply before the deadline")
+    value, error = outcome.pop()
+    if error is not None:
+        raise error
+    return value  # type: ignore[no-any-return]
 
 
 class Awaiting:
     """Takes each step as an awaitable, cut short when its seconds are over."""
 
-    def __init__(self, client: httpx.AsyncClient | None, clock: Clock) -> None:
+    def __init__(self, client: AnyAsyncClient | None, clock: Clock) -> None:
         self._given = client
         # by event loop: connections belong to the one that opened them
-        self._own: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self._own: dict[tuple[asyncio.AbstractEventLoop, bool, Proxy | None], AnyAsyncClient] = {}
         self._clock = clock
 
-    def client(self) -> httpx.AsyncClient:
-        """The client given, or our own for the running event loop: made on first use."""
+    def client(self, url: str) -> AnyAsyncClient:
+        """The client given, or our own for this URL and the running event loop.
+
+        Raises ProxyError and CertificatesError.
+        """
         if self._given is not None:
             return self._given
-        loop = asyncio.get_running_loop()
-        if loop not in self._own:
-            for old in list(self._own):
-                if old.is_closed():
-                    self._own.pop(old, None)  # nobody can use or close that client any more
-            self._own[loop] = httpx.AsyncClient(**_client_options())
-        return self._own[loop]
+        proxy, secure = proxy_for(url), url.startswith("https:")
+        key = asyncio.get_running_loop(), secure, proxy
+        if key not in self._own:
+            for old in [old for old in self._own if old[0].is_closed()]:
+                self._own.pop(old, None)  # nobody can use or close that client any more
+            self._own[key] = httpx.AsyncClient(**_clients.options(proxy, secure=secure))
+        return self._own[key]
 
-    async def send(self, request: httpx.Request, seconds: float, **how: Any) -> httpx.Response:
-        """The reply, read whole. Raises httpx's errors, and TimeoutError after `seconds`."""
-        return await _within(seconds, self.client().send(request, **how))
+    async def send(self, client: Any, request: Any, limits: Limits, how: dict[str, Any]) -> Any:
+        """The reply, read whole. Raises httpx's errors, and TimeoutError in time."""
+        return await _within(limits.seconds, self._exchange(client, request, limits, how))
+
+    async def _exchange(
+        self, client: Any, request: Any, limits: Limits, how: dict[str, Any]
+    ) -> Any:
+        bounds = Bounds(library_of(client), self._clock.monotonic, math.inf, limits.size)
+        response = await client.send(request, stream=True, **how)
+        try:
+            if not response.is_closed:
+                encoding = bounds.received(response)
+                await response.aread()
+                if encoding is not None:
+                    response.headers["content-encoding"] = encoding
+        finally:
+            await response.aclose()
+        return response
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -157,10 +198,10 @@ class Awaiting:
         return await _within(seconds, value) if inspect.isawaitable(value) else value
 
     async def aclose(self) -> None:
-        """Close our own client of the running event loop; one that was given is its owner's."""
-        own = self._own.pop(asyncio.get_running_loop(), None)
-        if own is not None:
-            await own.aclose()
+        """Close our own clients of the running event loop; one given is its owner's."""
+        loop = asyncio.get_running_loop()
+        for key in [key for key in self._own if key[0] is loop]:
+            await self._own.pop(key).aclose()
 
 
 Driver: TypeAlias = "Blocking | Awaiting"
@@ -171,21 +212,6 @@ async def _within(seconds: float, awaitable: Awaitable[T]) -> T:
 
     with anyio.fail_after(None if math.isinf(seconds) else seconds):
         return await awaitable
-
-
-@cache
-def _client_options() -> dict[str, Any]:
-    """What our own httpx clients are made with."""
-    return {
-        # read once: it costs some 20 ms, and there may be a client for every event loop
-        "verify": httpx.create_ssl_context(),
-        # generous, since the deadline of a call is the user's to set; yet no step hangs for ever
-        "timeout": httpx.Timeout(60.0),
-        # every connection is worth keeping: the API takes one session a request
-        "limits": httpx.Limits(max_connections=100, max_keepalive_connections=100),
-        # the `http2` extra; servers that do not speak it get HTTP/1.1
-        "http2": importlib.util.find_spec("h2") is not None,
-    }
 
 
 def run(steps: Steps[T]) -> T:

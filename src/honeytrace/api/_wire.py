@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from honeytrace.api.errors import ValidationError
 
 if TYPE_CHECKING:
-    import httpx
+    from honeytrace.api._httpx import AnyResponse
 
 M = TypeVar("M")
 
@@ -166,7 +166,7 @@ def encode(payload: Any) -> bytes:
 
 
 def read(
-    model: Callable[..., M], data: Any, response: httpx.Response | None = None, **local: Any
+    model: Callable[..., M], data: Any, response: AnyResponse | None = None, **local: Any
 ) -> M:
     """A reply model from a JSON object; see the module for what is tolerated.
 

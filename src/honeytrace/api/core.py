@@ -2,10 +2,9 @@
 
 The timeout is one deadline over the whole call: the bearer callable, every attempt, every wait and
 every route `get_session` asks. Whoever gives five seconds has an answer in five, however often the
-request was repeated, and nothing is begun after that. The async form is cut short wherever it is;
-the sync form bounds each network step and looks at the clock as the body arrives, so a server that
-drips may overrun it by one step. Without a timeout every network step is still bounded by the httpx
-client (ours: 60 s).
+request was repeated, and nothing is begun after that. Both forms are cut short wherever they are:
+in a name lookup, in headers that drip, in an event hook. Without a timeout every network step is
+still bounded by the httpx client (ours: 60 s).
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TypeVar
 
-import httpx
-
-from honeytrace.api._call import BearerAuth, Call, Streamed, as_api_error, authorization
+from honeytrace._network.streamed import Streamed
+from honeytrace.api._call import BearerAuth, Call, as_api_error, authorization
+from honeytrace.api._httpx import AnyAsyncClient, AnyClient
 from honeytrace.api._options import HttpOptions, RequestOptions, Settings
 from honeytrace.api._reply import Reply
 from honeytrace.api._transport import Awaiting, Blocking, Clock, Driver, Steps, run, run_async
@@ -51,9 +50,11 @@ class HoneyHiveCore:
         retry_config: RetryConfig | None = None,
         retry_codes: Sequence[str | int] | None = None,
         http_options: HttpOptions | None = None,
-        client: httpx.Client | None = None,
-        async_client: httpx.AsyncClient | None = None,
+        client: AnyClient | None = None,
+        async_client: AnyAsyncClient | None = None,
+        max_reply_bytes: int | None = None,
         _clock: Clock | None = None,
+        _overruns: bool = False,
     ) -> None:
         self._bearer_auth = bearer_auth
         if bearer_auth is not None and not callable(bearer_auth):
@@ -65,10 +66,11 @@ class HoneyHiveCore:
                 "retries": retry_config,
                 "retry_codes": retry_codes,
                 "http_options": http_options,
+                "max_reply_bytes": max_reply_bytes,
             }
         )
         self._clock = _clock or Clock()
-        self._blocking = Blocking(client, self._clock)
+        self._blocking = Blocking(client, self._clock, overruns=_overruns)
         self._awaiting = Awaiting(async_client, self._clock)
 
     def __repr__(self) -> str:

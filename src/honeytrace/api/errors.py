@@ -27,22 +27,39 @@ from honeytrace.errors import HoneytraceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx
+    from honeytrace.api._httpx import AnyResponse
 
 _SHOWN = 1000  # characters of a body in a message; `body` has it whole
 
 _MOVED = "Set server_url to where the server now is; only GET, 307 and 308 are followed."
 
+_ELSEWHERE = (
+    "Set server_url to where the server now is: another host is sent nothing unless http_options "
+    "has follow_redirects=True."
+)
+
 _CURES = {
     301: _MOVED,
     302: _MOVED,
     303: _MOVED,
+    307: _ELSEWHERE,
+    308: _ELSEWHERE,
     401: "Set bearer_auth to a valid HoneyHive API key.",
     403: "Use an API key that may act on this project.",
     405: "Check server_url: this server does not offer the route.",
     413: "Send fewer or smaller events in one request; HoneyHive takes 5 MB.",
     429: "Send less often, or pass retries=RetryConfig.backoff().",
 }
+
+
+def shown(text: str, bearer: str | None) -> str:
+    """Return a text that may go to a terminal or a log: no control characters, and no key."""
+    key = (bearer or "").partition(" ")[2] or bearer
+    if key:
+        text = text.replace(key, "***")
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class APIError(HoneytraceError):
@@ -56,7 +73,7 @@ class ValidationError(APIError, ValueError):
     """
 
     def __init__(
-        self, message: str, raw_value: Any = None, raw_response: httpx.Response | None = None
+        self, message: str, raw_value: Any = None, raw_response: AnyResponse | None = None
     ) -> None:
         super().__init__(message)
         self.raw_value = raw_value
@@ -70,7 +87,7 @@ class ValidationError(APIError, ValueError):
 class SDKError(APIError):
     """The server answered with something other than a 200 of the expected content type."""
 
-    def __init__(self, message: str, raw_response: httpx.Response) -> None:
+    def __init__(self, message: str, raw_response: AnyResponse) -> None:
         super().__init__(message, raw_response)
         self.message = message
         self.raw_response = raw_response
@@ -97,7 +114,15 @@ class SDKError(APIError):
             f" Body {body or '(empty)'}"
         )
         cure = _CURES.get(self.status_code)
-        return f"{text}\n{cure}" if cure else text
+        return f"{shown(text, self._bearer)}\n{cure}" if cure else shown(text, self._bearer)
+
+    @property
+    def _bearer(self) -> str | None:
+        """The Authorization header of the request, which some servers repeat."""
+        try:
+            return self.raw_response.request.headers.get("authorization")
+        except RuntimeError:  # a response without a request, as tests make them
+            return None
 
 
 class PartialBatchError(SDKError):
@@ -131,7 +156,7 @@ class SessionNotFoundError(SDKError, LookupError):
     def __init__(
         self,
         message: str,
-        raw_response: httpx.Response,
+        raw_response: AnyResponse,
         tried: Mapping[str, int],
         conclusive: bool,
     ) -> None:

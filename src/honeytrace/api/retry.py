@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
+from honeytrace._network.retry_after import parse_retry_after
 from honeytrace.api.errors import ValidationError
+
+__all__ = ["DEFAULT_RETRY_CODES", "RetryConfig", "check_codes", "matches", "parse_retry_after"]
 
 DEFAULT_RETRY_CODES: tuple[str, ...] = ("429", "500", "502", "503", "504")
 
@@ -101,22 +102,3 @@ def check_codes(codes: Sequence[str | int]) -> Sequence[str | int]:
 def matches(status: int, codes: Sequence[str | int]) -> bool:
     """Whether `status` is one of `codes`."""
     return any(str(code).upper() in (str(status), f"{status // 100}XX") for code in codes)
-
-
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Seconds a Retry-After header asks for, given the epoch time `now`.
-
-    Whole seconds or an HTTP date (RFC 9110, 10.2.3). Zero, fractions, the past and anything
-    unreadable are None: the backoff decides.
-    """
-    value = (value or "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value) or None
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return None
-    if date.tzinfo is None:  # "-0000" or no zone: HTTP dates are GMT
-        date = date.replace(tzinfo=timezone.utc)
-    seconds = date.timestamp() - now
-    return seconds if seconds > 0 else None

@@ -12,11 +12,11 @@ from typing import NamedTuple, TypeGuard
 
 import orjson
 
+from .._network.streamed import Streamed
 from .._record.fold import fold_runs, fold_updates
 from .._record.merge import apply, as_object, merge, merge_objects
 from .._record.record import OBJECTS, Item, Record, Update
 from .._record.wire import event_pieces, pieces
-from ..api._call import Streamed
 
 LATE = "honeytrace_update"
 """The key in `metadata` for what `PUT /events` has no field for, such as late inputs."""

@@ -1,0 +1,107 @@
+"""Name lookups that end at a deadline.
+
+`getaddrinfo` cannot be interrupted, and hangs for half a minute where the network is gone. It runs
+in a thread of its own, one at a time, which is left behind when time is up.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+_LASTING = 60.0
+"""Seconds for which addresses are used again without another lookup."""
+
+_POLL = 0.005
+"""Seconds between two looks at a lookup that runs."""
+
+
+class Address(NamedTuple):
+    """What `socket.socket` and `connect` take."""
+
+    family: int
+    kind: int
+    protocol: int
+    target: Any
+
+
+class Resolver:
+    """Looks up the addresses of one host and port, and remembers which of them answered."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._addresses: list[Address] = []
+        self._expires = 0.0
+        self._lookup: _Lookup | None = None
+
+    def addresses(self) -> Generator[float, None, list[Address]]:
+        """Return the addresses, the best first; yields seconds to wait before going on.
+
+        Raises OSError when the name has none.
+        """
+        if not self._addresses or time.monotonic() >= self._expires:
+            yield from self._renewed()
+        return list(self._addresses)
+
+    def succeeded(self, address: Address) -> None:
+        """Have an address that answered be tried first."""
+        if address in self._addresses:
+            self._addresses.remove(address)
+            self._addresses.insert(0, address)
+
+    def failed(self) -> None:
+        """None of the addresses answered: look them up again before the next connection."""
+        self._expires = 0.0
+
+    def _renewed(self) -> Generator[float, None, None]:
+        with suppress(OSError):  # an IP address, which needs no lookup
+            self._remember(_found(self._host, self._port, socket.AI_NUMERICHOST))
+            return
+        lookup = self._lookup
+        if lookup is None or lookup.process != os.getpid():
+            lookup = self._lookup = _Lookup(self._host, self._port)
+        while not lookup.done.is_set():
+            yield _POLL
+        self._lookup = None
+        if lookup.error is not None:
+            raise lookup.error
+        self._remember(lookup.addresses)
+
+    def _remember(self, addresses: list[Address]) -> None:
+        self._addresses = addresses
+        self._expires = time.monotonic() + _LASTING
+
+
+class _Lookup:
+    """A lookup in a thread; in the calling one where no thread can be started any more."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.process = os.getpid()
+        self.done = threading.Event()
+        self.addresses: list[Address] = []
+        self.error: OSError | None = None
+        self._host, self._port = host, port
+        try:
+            threading.Thread(target=self._run, name="honeytrace-lookup", daemon=True).start()
+        except RuntimeError:  # at exit, Python 3.12 starts none
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            self.addresses = _found(self._host, self._port)
+        except OSError as error:
+            self.error = OSError(error.errno, f"cannot look up {self._host}: {error.strerror}")
+        except UnicodeError:  # a label that is too long, says the codec
+            self.error = OSError(f"cannot look up {self._host}: no such name is possible")
+        finally:
+            self.done.set()
+
+
+def _found(host: str, port: int, flags: int = 0) -> list[Address]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    return [Address(family, kind, protocol, to) for family, kind, protocol, _, to in found]
