@@ -70,8 +70,8 @@ cdef prepare():
 cdef class HotFields:
     """The fields of `Hot`, but for `on`, which Python reads more often."""
 
-    cdef public object clock_ns, encode, keep, opened, redact, sample, session_name, submit, tick
-    cdef public object update
+    cdef public object adopt, clock_ns, encode, keep, opened, redact, sample, session_name, submit
+    cdef public object tick, update
     cdef public int64_t offset_ns
     cdef public double rate
 
@@ -306,11 +306,15 @@ def begin(SpecFields spec, SessionFields parent, bound, session_id=None):
     """The twin of `_capture.begin`."""
     cdef SessionFields s
     cdef object child = None
-    if parent is None and (hot.rate < 1.0 or spec.sample_rate is not None):
+    if parent is None and hot.adopt is None and (hot.rate < 1.0 or spec.sample_rate is not None):
         return begin_at_length(spec, parent, bound, session_id)
     s = <SessionFields>(<PyTypeObject*>session_type).tp_new(
         session_type, <PyObject*>NOTHING, NULL
     )
+    if hot.adopt is not None:
+        parent = hot.adopt(s, parent)
+        if parent is None and (hot.rate < 1.0 or spec.sample_rate is not None):
+            return begin_at_length(spec, parent, bound, session_id)
     s._spec = spec
     s._id = session_id
     s.plain = not spec.fixed and spec.reduce is None and (parent is None or parent.plain)

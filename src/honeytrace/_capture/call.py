@@ -31,14 +31,16 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
     s = Session()
     s._spec = spec
     s._children = []
-    s._parent = parent
     s._sealed = False
     s._id = session_id
     s._raised = s._text = None
     s._outputs = s._failure = s._extras = s._masked = s._inputs = s._slot = None
     s._end = 0
+    if hot.adopt is not None:
+        parent = hot.adopt(s, parent)
+    s._parent = parent
     if parent is not None:
-        s._root = parent._root or parent
+        s._root = parent if parent._root is None else parent._root
         s._submit = parent._submit
     else:
         s._root = s._submit = None
@@ -72,7 +74,7 @@ def begin(spec: Spec, parent: Any, bound: Any, session_id: str | None = None) ->
 def _not_begun(s: Session, parent: Any, child: Any, exc: BaseException) -> Session:
     """What a call gets where `begin`, in its `except`, could not record it."""
     if isinstance(exc, Exception) and (type(exc) is RecursionError or not interrupts(exc)):
-        _internal_error(exc)  # recording never raises into the user's code
+        internal_error(exc)  # recording never raises into the user's code
         return MUTE
     # an interrupt: the call does not happen
     if s._slot is not None:
@@ -110,7 +112,7 @@ def done(s: Session, out: Any, outer: Session | Off | None) -> None:
         s._extras = None  # sealed or not
         if s._submit is not discard:
             hot.keep(s)  # in C: at the recursion limit nothing else can be called
-        _internal_error(exc)
+        internal_error(exc)
 
 
 def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
@@ -139,7 +141,7 @@ def fail(s: Session, exc: BaseException, outer: Session | Off | None) -> None:
             hot.keep(s)
         if type(error) is not RecursionError and interrupts(error):
             raise
-        _internal_error(error)
+        internal_error(error)
 
 
 def leave(s: Session, outer: Session | Off | None) -> None:
@@ -177,7 +179,7 @@ def _sample(rate: float | None) -> Callable[[Session], None] | None:
     except Exception as exc:  # the first call configures
         if interrupts(exc):
             raise
-        _internal_error(exc)
+        internal_error(exc)
         return discard
     return submit if hot.on else discard
 
@@ -191,7 +193,7 @@ MUTE._outputs = MUTE._extras = MUTE._slot = None
 _reported = False
 
 
-def _internal_error(exc: Exception) -> None:
+def internal_error(exc: Exception) -> None:
     """A defect of ours: said once with its traceback, and never raised into the traced program."""
     global _reported
     if not _reported and not isinstance(exc, RecursionError):  # the program's own depth
@@ -202,7 +204,7 @@ def _internal_error(exc: Exception) -> None:
 if native is not None:
     native.use_capture(
         *(hot, current, discard, interrupts, Session),
-        *(begin, _output, _not_begun, _internal_error),
+        *(begin, _output, _not_begun, internal_error),
         *(MAX_YIELDS, MAX_YIELDED_BYTES),
     )
     begin, done = native.begin, native.done
@@ -262,7 +264,7 @@ class Stream(StreamFields):
         except Exception as exc:
             if interrupts(exc):
                 raise
-            _internal_error(exc)
+            internal_error(exc)
 
     def resume(self) -> None:
         self.outer = _get()

@@ -56,6 +56,7 @@ discard: Callable[[Session], None] = deque[Any](maxlen=0).append
 
 
 HOT = (
+    "adopt",
     "clock_ns",
     "encode",
     "keep",
@@ -103,6 +104,9 @@ class Hot(HotFields):
         """Takes a finished session: all that capture knows of delivery."""
         self.keep: Callable[[Session], None] = _not_wired
         """`submit` in its barest form, in C, for where no Python call can be made."""
+        self.adopt: Callable[[Session, Session | None], Session | None] | None = None
+        """A call that begins and the session it begins in → the one to be its parent. Only there
+        where other tracers' spans nest with sessions; it never raises."""
         self.opened: Callable[[Session], Any] = discard
         """Journals a call that begins → its place; None where there is no journal."""
         self.update: Callable[[str, Mapping[str, Any]], None] = _not_wired
@@ -128,6 +132,15 @@ class Hot(HotFields):
 
 
 hot: Hot = Hot()
+
+
+def innermost() -> Session | Off | None:
+    """What runs here: the current session, or a span of another tracer that began inside it."""
+    running = current.get()
+    if hot.adopt is None or (running is not None and running.off):
+        return running
+    return hot.adopt(None, running)  # type: ignore[arg-type] # no marker, as just seen
+
 
 _LOW = (1 << 62) - 1
 _pack_id = Struct(">QQ").pack
@@ -178,7 +191,7 @@ def propagate(fn: Callable[P, R]) -> Callable[P, R]:
     """
     from inspect import iscoroutinefunction  # takes long to import
 
-    outer = current.get()
+    outer = innermost()
     if iscoroutinefunction(fn):
 
         @wraps(fn)

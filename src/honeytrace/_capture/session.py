@@ -14,7 +14,7 @@ from .._interrupts import interrupts
 from .._lazy import orjson
 from .._record.merge import as_object, merge_objects, with_details
 from .._record.record import MERGED, OBJECTS, OVERHEAD, Record
-from .context import current, format_id, hot
+from .context import format_id, hot, innermost
 from .exceptions import describe, error_text
 
 _new_record: Callable[[type[Record], tuple[Any, ...]], Record] = tuple.__new__
@@ -437,7 +437,7 @@ NO_SESSION = _NoSession()
 
 def current_session() -> Session:
     """The session that runs here; outside of any, a false object that ignores what it is told."""
-    session = current.get()
+    session = innermost()
     return session if isinstance(session, Session) else NO_SESSION
 
 

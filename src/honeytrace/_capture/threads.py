@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any
 
-from .context import OwnThread, current
+from .context import OwnThread, current, innermost
 
 _pool_submit = ThreadPoolExecutor.submit
 _thread_start = threading.Thread.start
@@ -41,19 +41,20 @@ class _Carried:
 
 @wraps(_pool_submit)  # type: ignore[arg-type]
 def _submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-    outer = current.get()
+    outer = innermost()
     if outer is None or not _on:
         return _pool_submit(self, fn, *args, **kwargs)
+    before = current.get()
     current.set(None)  # a worker thread started here must not keep this session for later jobs
     try:
         return _pool_submit(self, _Carried(fn, outer), *args, **kwargs)
     finally:
-        current.set(outer)
+        current.set(before)
 
 
 @wraps(_thread_start)
 def _start(self: Any) -> None:
-    outer = current.get()
+    outer = innermost()
     if outer is not None and _on and not isinstance(self, OwnThread):
         _carry(self, outer)
     _thread_start(self)

@@ -275,7 +275,7 @@ class Journal(Slots):
         last, kin = self._last
         if last is parent:
             return kin
-        root = parent._root or parent
+        root = parent if parent._root is None else parent._root
         if parent._id or root._id:
             return b""
         kin = _pack_kin(*_pair(parent), *_pair(root))

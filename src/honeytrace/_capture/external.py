@@ -1,0 +1,94 @@
+"""Sessions that another tracer times: their ids, parents, starts and ends come from outside.
+
+They are journalled, sampled and delivered like any other, but never current: the other tracer
+knows what runs where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._interrupts import interrupts
+from .call import internal_error
+from .context import discard, hot
+from .session import Session, Spec
+
+
+def begin_external(spec: Spec, parent: Session | None, session_id: str, start_ns: int) -> Session:
+    """Open a session that began at `start_ns` (nanoseconds since the epoch) inside `parent`.
+
+    One that is not recorded has `discard` as its `_submit`, and hands that on to its children.
+    """
+    s = Session()
+    s._spec, s._id, s._text = spec, session_id, session_id
+    s._children = []
+    s._sealed = False
+    s._raised = s._outputs = s._failure = s._extras = s._masked = s._inputs = s._slot = None
+    s._end, s._tick = 0, 0
+    s._offset = hot.offset_ns
+    s._start = start_ns - s._offset
+    s._parent = parent
+    if parent is None:
+        s._root = s._submit = None
+        if hot.rate < 1.0:  # below zero, too: not configured yet
+            s._submit = hot.sample(None)
+    else:
+        s._root = parent if parent._root is None else parent._root
+        s._submit = parent._submit
+        if s._submit is not discard:
+            parent._children.append(session_id)
+            if parent._sealed:
+                hot.update(parent.session_id, {"children_ids": [session_id]})
+    s._slot = hot.opened(s) if s._submit is None else None
+    return s
+
+
+def end_external(
+    s: Session,
+    end_ns: int,
+    *,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    failure: tuple[str, str | None, dict[str, Any]] | None,
+    extras: dict[str, Any],
+) -> None:
+    """End a session of `begin_external` and hand it over. Never raises, but for an interrupt.
+
+    `failure`: status, error and details, as `exceptions.describe` gives them. `extras`: mapping
+    fields, names, project and source. What the program added itself, through
+    `current_session()`, wins over all of these.
+    """
+    s._end = max(end_ns - s._offset, s._start) or 1  # 0 stands for running
+    try:
+        added = s._extras or {}
+        for name, value in added.items():
+            known = extras.get(name)
+            extras[name] = {**known, **value} if isinstance(known, dict) else value
+        if inputs:
+            extras["inputs"] = {**inputs, **extras.get("inputs", {})}
+        if outputs:
+            extras.setdefault("outputs", outputs)
+        s._failure = failure
+        s._extras = extras
+        s._seal()
+        if s._slot is not None:
+            s._slot[0].closed(s, s._slot)
+        (s._submit or hot.submit)(s)
+    except Exception as exc:
+        if type(exc) is not RecursionError and interrupts(exc):
+            raise
+        s._extras = None
+        if s._submit is not discard:
+            hot.keep(s)
+        internal_error(exc)
+
+
+def abandon(s: Session) -> None:
+    """Forget a session of `begin_external` that is not to be recorded after all."""
+    if s._slot is not None:
+        s._slot[0].release(s._slot)
+        s._slot = None
+    parent = s._parent
+    if parent is not None and s.session_id in parent._children:
+        parent._children.remove(s.session_id)
