@@ -112,7 +112,7 @@ def test_numbers_of_deleted_rows_come_again(store: SQLiteStore) -> None:
     store.delete(before=1e15)
     store.insert([by("c", "v")])
     assert (found(store, "u"), found(store, "v")) == ("", "c")
-    held = store._reader.get().execute("SELECT count(*) FROM facets_by_time").fetchone()
+    held = store._reader.get().execute("SELECT count(*) FROM json_index").fetchone()
     assert held == (2,)  # the id and the plan of one
 
 
