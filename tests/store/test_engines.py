@@ -24,7 +24,7 @@ from honeytrace.store import (
     _json_index,
     _plan,
     _zone_map,
-    sqlite,
+    _file,
 )
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
@@ -178,7 +178,7 @@ def test_engines_agree(
     with pytest.MonkeyPatch.context() as patched:
         for module, name in LIMITS if large else ():
             patched.setattr(module, name, 1)
-        patched.setattr(sqlite, "_TURN", 0.0)
+        patched.setattr(_file, "TURN", 0.0)
         agree(batches, query, indexed)
 
 

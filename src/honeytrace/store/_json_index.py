@@ -14,7 +14,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from . import Metric, Query
+from ._query import Metric, Query
 
 __all__ = ["TABLE", "Facet", "asked", "catch_up", "is_behind", "numbers"]
 

@@ -11,8 +11,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import Query, _fulltext, _json_index
+from . import _fulltext, _json_index
 from ._json_index import Condition, Facet
+from ._query import Query
 
 __all__ = ["Way", "counting", "is_derived", "listing"]
 

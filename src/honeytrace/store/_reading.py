@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from .._record.record import OBJECTS, Record
-from . import NEWEST, Arrivals, Field, Outline, Query, _changefeed, _plan, _zone_map
+from . import _changefeed, _plan, _zone_map
+from ._query import NEWEST, Arrivals, Field, Outline, Query
 from ._statistics import Figure
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import Bucket, NameSummary, Query
+from ._query import Bucket, NameSummary, Query
 
 __all__ = ["Figure", "bucketed", "summarised"]
 

@@ -13,7 +13,7 @@ import math
 import sqlite3
 from collections.abc import Iterator
 
-from . import Query
+from ._query import Query
 
 __all__ = ["catch_up", "is_behind", "narrowed"]
 

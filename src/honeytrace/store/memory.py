@@ -11,8 +11,19 @@ from .._lazy import orjson
 from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
-from . import NEWEST, Arrivals, Field, Metric, NameSummary, Outline, Overview, Query, StoreSize
+from ._query import (
+    NEWEST,
+    Arrivals,
+    Field,
+    Metric,
+    NameSummary,
+    Outline,
+    Overview,
+    Query,
+    StoreSize,
+)
 from ._statistics import Figure, bucketed, summarised
+from ._tenant import tenant_name
 from ._words import mentions, parts_of, terms
 
 __all__ = ["MemoryStore"]
@@ -21,9 +32,12 @@ __all__ = ["MemoryStore"]
 class MemoryStore:
     """A `Store` of at most `limit` sessions; beyond it the first ones stored go."""
 
+    where = "memory"
+
     def __init__(self, limit: int = 100_000) -> None:
         self._limit = limit
         self._lock = threading.RLock()
+        self._tenants: dict[str, MemoryStore] = {"": self}
         self._records: dict[str, Record] = {}
         self._numbers: dict[str, int] = {}
         """In which place each session arrived."""
@@ -114,6 +128,16 @@ class MemoryStore:
         with self._lock:
             parts = (part for r in self._records.values() for part in r if isinstance(part, bytes))
             return StoreSize(len(self._records), sum(map(len, parts)))
+
+    def ready(self) -> None:
+        """Memory is always ready."""
+
+    def for_tenant(self, tenant: str) -> MemoryStore:
+        """Return the store of another tenant; the same one every time."""
+        with self._lock:
+            found = self._tenants.setdefault(tenant_name(tenant), MemoryStore(self._limit))
+        found._tenants = self._tenants
+        return found
 
     def close(self) -> None:
         """Nothing to close; what was stored stays readable."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._record.record import Item, Record, Update
-from . import Outline, Query, Reader
+from ._protocol import Reader
+from ._query import Outline, Query
 from .memory import MemoryStore
 
 __all__ = ["Overlay"]

@@ -1,83 +1,38 @@
-"""The embedded store: one SQLite file in WAL mode, shared by any number of threads and processes.
-
-Two connections, each behind a lock: one writes, one reads, so that a reader never waits for the
-flush thread. Writes are explicit `BEGIN IMMEDIATE` transactions. `synchronous=NORMAL` survives the
-death of the process at any point; the death of the machine may cost the last transactions, never
-the file.
-"""
+"""The embedded store: one SQLite file in WAL mode that any number of processes share."""
 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from .._record.record import Record, Update
 from ..errors import StoreError
-from . import (
-    NEWEST,
-    Arrivals,
-    Field,
-    NameSummary,
-    Outline,
-    Overview,
-    Query,
-    StoreSize,
-    _changefeed,
-    _fulltext,
-    _json_index,
-    _reading,
-    _statistics,
-    _writing,
-    _zone_map,
-)
-from ._causes import store_error
-from ._connection import Connection, identity, open_readonly, open_writable, set_aside
+from . import _changefeed, _fulltext, _json_index, _reading, _statistics, _writing, _zone_map
+from ._connection import identity, set_aside
+from ._file import TURN, StoreFile
+from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Query, StoreSize
+from ._tenant import tenant_name
 from .errors import StoreDamagedError, StoreFullError
+from .migrations import version
 
 __all__ = ["SQLiteStore"]
 
 _DELETE_CHUNK = 1000
 """Rows a transaction deletes, so that writers get their turn in between."""
 
-_UNSUITABLE = (ValueError, TypeError, AttributeError, OverflowError)
-"""What a value of the wrong kind ends in, here or in merging: it would do so at every try."""
 
-_TURN = 0.005
-"""Seconds that long work stays away from the store after each of its transactions."""
-
-
-class Index(Protocol):
-    """What is derived from the rows and caught up when it is asked for."""
-
-    def is_behind(self, conn: sqlite3.Connection) -> bool: ...
-    def catch_up(self, conn: sqlite3.Connection) -> None: ...
-
-
-class SQLiteStore:
+class SQLiteStore(StoreFile):
     """A `Store` in the SQLite file at `path`, created with its directory when missing.
 
     `readonly` never creates or changes a store. `busy_timeout` is how many seconds a call waits for
     other writers before it raises `StoreBusyError`. Raises `StoreError` when the file cannot be
     used, `StoreDamagedError` when it is a store and corrupt.
     """
-
-    def __init__(
-        self, path: str | os.PathLike[str], *, readonly: bool = False, busy_timeout: float = 5.0
-    ) -> None:
-        self.path = Path(path).absolute()
-        self.readonly = readonly
-        self._busy_timeout = busy_timeout
-        self._closed = False
-        self._indexing = threading.Lock()
-        self._writer, self._reader = (Connection(self.path, self._open) for _ in range(2))
-        with self._connection(self._writer):
-            pass
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> tuple[SQLiteStore, str | None]:
@@ -202,7 +157,7 @@ class SQLiteStore:
                 conn.executescript("PRAGMA incremental_vacuum")
             if count < most:
                 return deleted
-            time.sleep(_TURN)
+            time.sleep(TURN)
 
     def _delete_some(self, before: float, most: int) -> int:
         with self._transaction() as conn:
@@ -231,22 +186,25 @@ class SQLiteStore:
         files = (self.path, Path(f"{self.path}-wal"))
         return StoreSize(sessions, sum(file.stat().st_size for file in files if file.exists()))
 
-    def close(self) -> None:
-        """Close the connections; later calls raise `StoreError`. Closing twice is fine."""
-        self._closed = True
-        self._writer.close()
-        self._reader.close()
-
-    def _catch_up(self, index: Index) -> None:
-        """Bring an index up to date. Raises StoreError."""
-        while not self.readonly and self._is_behind(index):
-            with self._transaction() as conn:
-                index.catch_up(conn)
-            time.sleep(_TURN)
-
-    def _is_behind(self, index: Index) -> bool:
+    def ready(self) -> None:
+        """Return when the file can be read and, unless `readonly`, its write lock can be had."""
         with self._connection(self._reader) as conn:
-            return index.is_behind(conn)
+            version(conn)
+        if not self.readonly:
+            with self._transaction():
+                pass
+
+    def for_tenant(self, tenant: str) -> SQLiteStore:
+        """Return the store of another tenant: a file beside this one, with connections of its own.
+
+        The default tenant's is `sessions.db`, that of acme is `sessions.tenant-acme.db`.
+        """
+        base = re.sub(r"\.tenant-[^/]*$", "", self.path.stem)
+        ending = f".tenant-{tenant_name(tenant)}" if tenant else ""
+        name = f"{base}{ending}{self.path.suffix}"
+        return SQLiteStore(
+            self.path.with_name(name), readonly=self.readonly, busy_timeout=self._busy_timeout
+        )
 
     def _figures(self, query: Query, newest: int) -> Sequence[_statistics.Figure]:
         # others may read while these are counted
@@ -256,49 +214,3 @@ class SQLiteStore:
     def _id_of(self, row: int) -> str | None:
         with self._connection(self._reader) as conn:
             return _reading.id_of(conn, row)
-
-    def _open(self) -> sqlite3.Connection:
-        opener = open_readonly if self.readonly else open_writable
-        return opener(self.path, self._busy_timeout)
-
-    @contextmanager
-    def _connection(self, connection: Connection) -> Iterator[sqlite3.Connection]:
-        """The open connection, alone with it; what SQLite raises leaves as a `StoreError`."""
-        try:
-            with connection.lock:
-                if self._closed:
-                    raise StoreError(f"the store {self.path} is closed")
-                yield connection.get()
-        except (sqlite3.Error, OSError, *_UNSUITABLE) as error:
-            raise store_error(error, self.path) from error
-
-    @contextmanager
-    def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:
-        """A connection to answer a query with, after what it needs was brought up to date."""
-        wanted: list[Index] = [_fulltext] if query.text is not None else []
-        if query.user is not None or query.metric is not None:
-            wanted.append(_json_index)
-        # what another thread is at is not waited for
-        if wanted and self._indexing.acquire(blocking=False):
-            try:
-                # what a busy store or a full disk leaves out is found without an index
-                with suppress(StoreError):
-                    for index in wanted:
-                        self._catch_up(index)
-            finally:
-                self._indexing.release()
-        with self._connection(self._reader) as conn:
-            yield conn
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._connection(self._writer) as conn:
-            conn.execute("BEGIN IMMEDIATE")
-            try:
-                yield conn
-                conn.execute("COMMIT")
-            except BaseException:
-                # SQLite has rolled back by itself when the disk is full
-                if conn.in_transaction:
-                    conn.execute("ROLLBACK")
-                raise
