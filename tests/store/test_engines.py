@@ -20,11 +20,11 @@ from honeytrace.store import (
     Metric,
     Query,
     Store,
+    _file,
     _fulltext,
     _json_index,
     _plan,
     _zone_map,
-    _file,
 )
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
