@@ -24,6 +24,7 @@ from honeytrace._record.record import Record, Update
 from honeytrace.errors import StoreError
 from honeytrace.server import Limits
 from honeytrace.server.viewer import _poller
+from honeytrace.server.viewer._running import Running
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -216,7 +217,7 @@ def test_lists_with_the_same_conditions_are_rendered_once(store: SQLiteStore) ->
         return shown[-1]
 
     async def follow() -> list[bytes]:
-        poller = _poller.Poller(store)
+        poller = _poller.Poller(store, Running(""))
         followers = [_poller.Follower("list", show, "") for _ in range(5)]
         with ExitStack() as opened:
             for each in followers:

@@ -54,6 +54,9 @@ class Entry(NamedTuple):
 class Reader:
     """One journal, locked. Raises DamagedError where the file as a whole is no journal."""
 
+    unended = "interrupted"
+    """The status of a call that has not ended."""
+
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self.damaged = 0
@@ -165,7 +168,7 @@ class Reader:
             inputs = more["inputs"] and more["inputs"].encode()
         failure = more.get("failure")
         if slot.end is None:
-            failure = ("interrupted", None, {})
+            failure = (self.unended, None, {})
         else:
             children = [
                 c if isinstance(c, str) else format_id(*c) for c in more.get("children", ())

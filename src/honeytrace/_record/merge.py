@@ -42,7 +42,7 @@ def merge(old: Record, new: Record) -> Record:
     if (old.start_time, old.end_time) == (new.start_time, new.end_time):
         return old._replace(children_ids=children_ids)  # updates may have come in between
     seen = old.end_time is not None and old.start_time == new.start_time
-    if seen and new.status == "interrupted":
+    if seen and new.status in ("interrupted", "running"):
         return old._replace(children_ids=children_ids)  # a journal that had not seen the end
     merged: dict[str, Any] = {
         name: merge_objects(getattr(old, name), getattr(new, name)) for name in MERGED

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from .._config import NO_JOURNAL
 from .._record.merge import apply
 from .._record.record import Record, Update
 from .._record.wire import decode
@@ -20,6 +21,7 @@ from ..store import Metric, Outline, Query, Reader
 from ..store.memory import outline_of
 from ..store.overlay import Overlay
 from .recorded import RecordedSession
+from .running import under_way
 
 if TYPE_CHECKING:
     from .table import DataFrame
@@ -157,11 +159,14 @@ def _at_the_api(session_id: str) -> RecordedSession | None:
 
 
 def _reader(timeout: float, session_id: str | None = None) -> Reader:
-    """The store, with what this process could not deliver to it laid over; of what waits on disk
-    that which is in the tree of this session."""
+    """The store, with what is under way on this machine and what this process could not deliver
+    laid over; of what waits on disk that which is in the tree of this session."""
     rt = _runtime.runtime()
     rt.flusher.flush(timeout, patient=False)
     store, pending = rt.destination.reader(), pending_items(session_id)
+    if rt.destination.memory is None and rt.config.journal != NO_JOURNAL:
+        # first, since what this process knows of its own calls is newer
+        pending = [*under_way(rt.config.journal), *pending]
     return store if store is not None and not pending else Overlay(store, pending)
 
 

@@ -64,18 +64,22 @@ def create_app(
     hosts: Collection[str] | None = LOOPBACK,
     limits: Limits | None = None,
     root_path: str = "",
+    journal: str = "",
 ) -> Starlette:
     """The server over `store`, which stays the caller's to close.
 
     keys: bearer keys, any of which opens it; none asks for none.
     hosts: the names it may be addressed by; None allows any, which is safe with keys alone.
     root_path: the path under which a proxy serves it; an application that mounts it need not say.
+    journal: the directory of the journals of processes on this machine, whose running calls are
+    shown beside what is stored; empty for none.
     """
     limits = limits or Limits()
     ring = Keys(keys)
     prefix = "/" + root_path.strip("/") if root_path.strip("/") else ""
-    live = viewer.Live(store, limits.streams)
-    site = viewer.Site(store, ring, limits)
+    running = viewer.Running(journal)
+    live = viewer.Live(store, limits.streams, running)
+    site = viewer.Site(store, ring, limits, running)
     app = Starlette(
         routes=[
             *viewer.routes(site, live),

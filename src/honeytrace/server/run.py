@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from .. import _config
 from .._durability.recovery import recover_all
@@ -66,7 +67,14 @@ def serve(
         if warning:
             _say(warning)
         intake = _Intake(opened)
-        app = create_app(opened, keys=keys, hosts=hosts, limits=limits, root_path=root_path)
+        app = create_app(
+            opened,
+            keys=keys,
+            hosts=hosts,
+            limits=limits,
+            root_path=root_path,
+            journal=_journal(opened.path),
+        )
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         greeting = f"honeytrace serves {opened.path} at {address}"
@@ -103,15 +111,19 @@ class _Intake:
             config = _config.load({})
             if config.api_key:
                 return  # they were on their way to the API: `honeytrace recover` sends them
-            path = self._store.path
-            own = str(path) == config.store
-            recover_all(config.journal if own else str(path.parent / "journal"), self._deliver)
+            recover_all(_journal(self._store.path), self._deliver)
         except Exception as error:  # noqa: BLE001 - the store or the directory may fail in any way
             if not self._stopping.is_set():
                 _say(f"cannot take in what dead processes left: {error}")
 
     def _deliver(self, batch: list[Item]) -> Delivery:
         return Delivery(batch) if self._stopping.is_set() else self._redelivery.deliver(batch)
+
+
+def _journal(store: Path) -> str:
+    """The directory where processes that record into this store keep their journals."""
+    config = _config.load({})
+    return config.journal if str(store) == config.store else str(store.parent / "journal")
 
 
 def keys_from_environment() -> list[str]:

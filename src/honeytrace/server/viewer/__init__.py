@@ -11,6 +11,7 @@ _list       the list; _summary says a session in one line; _live streams what ar
 _session    a session within its tree; _tree lays that out
 _transcript a run as a conversation
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
+_running    calls that have not ended yet
 _feedback   what a person says about a session
 _comparison two sessions side by side
 _overview   figures over time; _charts draws them
@@ -36,11 +37,12 @@ from ._live import Live
 from ._login import log_in, log_out, show_login
 from ._overview import show_overview
 from ._page import Problem, Site
+from ._running import Running
 from ._session import follow_run, show_detail, show_raw, show_session
 from ._transcript import show_transcript
 from ._warmup import Ahead
 
-__all__ = ["Ahead", "Live", "Site", "routes"]
+__all__ = ["Ahead", "Live", "Running", "Site", "routes"]
 
 log = logging.getLogger("honeytrace.server")
 

@@ -106,10 +106,10 @@ def show_comparison(site: Site, request: Request) -> Response:
 
 
 def _find(site: Site, text: str) -> RecordedSession:
-    family = StoreFamily(site.store)
+    family = StoreFamily(site.reader)
     found = family.get(text)
     if found is None:
-        ids = site.store.find_ids(text, 2)
+        ids = site.reader.find_ids(text, 2)
         found = family.get(ids[0]) if len(ids) == 1 else None
         if found is None:
             how = "more than one session has" if ids else "no session has"

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..._record.record import Record
+from ...lookup.running import RUNNING, innermost
 from ...store.memory import MemoryStore
 from .._http import RefusedError
 from ._filters import PAGE, Filters
@@ -42,9 +43,13 @@ class Row:
     rating: str
     said: str
     """The feedback given: its rating, and all of it in a line; empty where there is none."""
+    now: str = ""
+    """Of a run under way: the name of the call inside that began last."""
 
     @classmethod
-    def of(cls, record: Record) -> Row:
+    def of(cls, record: Record, running: Sequence[Record] = ()) -> Row:
+        """`running`: the calls under way, one of which may be inside."""
+        inside = innermost(running, record.root_id) if record.status == RUNNING else None
         return cls(
             session_id=record.event_id,
             name=record.event_name,
@@ -60,6 +65,7 @@ class Row:
             calls=len(orjson.loads(record.children_ids)),
             rating=_rating(record),
             said=gist(record.feedback),
+            now=inside.event_name if inside and inside.event_id != record.event_id else "",
         )
 
 
@@ -98,7 +104,7 @@ def show_list(site: Site, request: Request) -> Response:
     live = "" if filters.before else filters.url("/live", after=here(site.store))
     found, problem = [], ""
     try:
-        found = list(site.store.list(filters.query(time.time())))
+        found = list(site.reader.list(filters.query(time.time())))
     except RefusedError as refusal:
         problem = str(refusal)
     shown, older = found[:PAGE], ""
@@ -107,7 +113,7 @@ def show_list(site: Site, request: Request) -> Response:
     page = ListPage(
         title="Sessions",
         filters=filters,
-        rows=[Row.of(record) for record in shown],
+        rows=[Row.of(record, site.running.now()) for record in shown],
         older=older,
         live=live,
         problem=problem,
@@ -128,20 +134,29 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
     def rows(arrived: Sequence[Record], changed: Sequence[Record]) -> list[dict[str, Any]]:
         # the engine in memory knows every condition; `since` moves on with the time
         told = MemoryStore()
+        running = site.running.now()
+        told.insert(_runs_around([*arrived, *changed], running))
         told.insert(arrived)
         told.insert(changed)
-        meeting = told.list(filters.query(time.time())._replace(limit=len(arrived) + len(changed)))
+        limit = told.size().sessions
+        meeting = told.list(filters.query(time.time())._replace(limit=limit))
         there = {record.event_id for record in meeting}
         gone = [record for record in changed if record.event_id not in there]
         return [
             *(_told(record, "") for record in gone),
             *(
-                _told(record, site.text(RowPart(record.event_name, Row.of(record))))
+                _told(record, site.text(RowPart(record.event_name, Row.of(record, running))))
                 for record in reversed(meeting)
             ),
         ]
 
     return live.follow(request, rows)
+
+
+def _runs_around(told: Sequence[Record], running: Sequence[Record]) -> list[Record]:
+    """The runs under way in which these calls are: their rows say what runs in them now."""
+    roots = {each.root_id for each in told}
+    return [each for each in running if each.event_id in roots and each.status == RUNNING]
 
 
 def _told(record: Record, html: str) -> dict[str, Any]:

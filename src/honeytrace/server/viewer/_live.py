@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from ...store import Store
 from .._http import RefusedError
 from ._poller import Follower, Poller, Show, here
+from ._running import Running
 
 __all__ = ["Live", "Show", "here"]
 
@@ -37,8 +38,8 @@ _GLANCE = 0.2
 class Live:
     """The open streams, at most `limit` of them."""
 
-    def __init__(self, store: Store, limit: int) -> None:
-        self._poller = Poller(store)
+    def __init__(self, store: Store, limit: int, running: Running) -> None:
+        self._poller = Poller(store, running)
         self._lock = threading.Lock()
         self._free = limit
         self._stopped = False

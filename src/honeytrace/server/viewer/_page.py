@@ -16,12 +16,13 @@ import jinja2
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from ..._display.text import duration_text
-from ...store import Field, Store
+from ...store import Field, Reader, Store
 from .._attempts import Attempts
 from .._http import Limits
 from .._keys import Keys
 from .._root_path import link
 from ._assets import asset
+from ._running import Running
 
 __all__ = ["INVISIBLE", "Page", "Problem", "Site", "moment", "session_url", "visible", "warm"]
 
@@ -60,11 +61,17 @@ class Site:
     store: Store
     keys: Keys
     limits: Limits
+    running: Running
     attempts: Attempts = field(default_factory=Attempts)
     """The wrong keys that were shown to the login."""
     asked: threading.Event = field(default_factory=threading.Event)
     """Set by each page that is asked for."""
     _choices: dict[Field, tuple[float, int, Sequence[str]]] = field(default_factory=dict)
+
+    @property
+    def reader(self) -> Reader:
+        """What pages read: the store, with the calls under way laid over."""
+        return self.running.over(self.store)
 
     def choices(self, name: Field) -> Sequence[str]:
         """The values of a field to choose from, as they were at most ten seconds and one in a

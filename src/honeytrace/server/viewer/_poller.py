@@ -21,6 +21,7 @@ import orjson
 from ..._record.record import Record
 from ...errors import StoreError
 from ...store import Store
+from ._running import Running
 
 __all__ = ["Follower", "Poller", "Show", "here"]
 
@@ -34,6 +35,12 @@ _SHARE = 4
 
 _BATCH = 200
 """Sessions sent at a time; as many at one look are too many to show."""
+
+_PATIENCE = 5.0
+"""Seconds that a call which ended may take to be stored; after that it is told of as gone."""
+
+GONE = "not stored"
+"""The status of a call that ended and is not in this store: it went to the API, or was lost."""
 
 _UNREAD = 20
 """Events that wait for one slow reader; beyond it, it is told to load its page anew."""
@@ -136,8 +143,13 @@ _FLOODED = b"event: gap\ndata:"
 class Poller:
     """Polls while there are followers, in a thread that ends with the last of them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, running: Running) -> None:
         self._store = store
+        self._running = running
+        self._seen: dict[str, Record] = {}
+        """The calls under way at the last look."""
+        self._awaited: dict[str, tuple[Record, float]] = {}
+        """Calls that left the journals and are not stored yet, and since when."""
         self._lock = threading.Lock()
         self._followers: dict[Follower, bool] = {}
         """Each with whether it has reached the poller's place."""
@@ -163,6 +175,8 @@ class Poller:
 
     def _run(self) -> None:
         place = None
+        self._seen = {each.event_id: each for each in self._running.now()}
+        self._awaited = {}
         while True:
             self._wanted.clear()
             with self._lock:
@@ -189,7 +203,7 @@ class Poller:
         """Tell those that follow already what is new, then bring those that are new to the same
         place, which is returned."""
         place = place or _present(self._store)
-        look = self._look(place)
+        look = self._with_running(self._look(place))
         messages: dict[str, bytes] = {}
         for follower, reached in followers.items():
             if reached:
@@ -201,6 +215,8 @@ class Poller:
                 follower.tell(b"", look.place)
             else:
                 missed = self._look(follower.after)
+                under_way = [*missed.arrived, *self._seen.values()]
+                missed = missed._replace(arrived=under_way)
                 follower.tell(_message(follower, missed), look.place)
             with self._lock:
                 if follower in self._followers:
@@ -216,6 +232,28 @@ class Poller:
             return _Look((), (), _present(self._store), flooded=True)
         place = Place(arrived.last, changed.last)
         return _Look(arrived.records, changed.records, place, flooded=False)
+
+    def _with_running(self, look: _Look) -> _Look:
+        """The look with what has begun, or ended without being stored yet, since the last one."""
+        before, self._seen = self._seen, {each.event_id: each for each in self._running.now()}
+        moment = time.monotonic()
+        for session_id in before.keys() - self._seen.keys():
+            self._awaited[session_id] = (before[session_id], moment)
+        elsewhere = []
+        for session_id, (record, since) in list(self._awaited.items()):
+            stored = session_id in self._seen or self._store.get(session_id) is not None
+            if stored or moment - since > _PATIENCE:
+                del self._awaited[session_id]
+                if not stored:
+                    elsewhere.append(record._replace(status=GONE))
+        begun = [
+            each
+            for session_id, each in self._seen.items()
+            if session_id not in before or before[session_id].end_time != each.end_time
+        ]
+        if len(begun) + len(elsewhere) >= _BATCH:
+            return look._replace(flooded=True)
+        return look._replace(arrived=[*begun, *look.arrived], changed=[*look.changed, *elsewhere])
 
     def _end(self, followers: dict[Follower, bool]) -> None:
         with self._lock:

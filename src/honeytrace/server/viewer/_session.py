@@ -72,10 +72,11 @@ def show_session(site: Site, request: Request) -> Response:
     """`GET /sessions/{session_id}`."""
     place = here(site.store)
     session = find(site, request)
-    top, tree = lay_out(StoreFamily(site.store), session)
+    reader = site.reader
+    top, tree = lay_out(StoreFamily(reader), session)
     ticks = [tree.span * quarter / 4 for quarter in range(5)]
     detail = vars(_detail(site, session))
-    root = site.store.get(session.root_id)
+    root = reader.get(session.root_id)
     running = root is None or root.end_time is None
     live = link(f"/live/{quote(session.root_id, safe='')}?after={place}") if running else ""
     return site.stream(SessionPage(**detail, top=top, tree=tree, live=live, ticks=ticks))
@@ -119,19 +120,20 @@ _BARE = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 def find(site: Site, request: Request) -> RecordedSession:
     """The session that the address names. Raises RefusedError."""
-    session = StoreFamily(site.store).get(request.path_params["session_id"])
+    session = StoreFamily(site.reader).get(request.path_params["session_id"])
     if session is None:
         message = (
-            "No session has this id. One that is still running is stored when it ends; "
-            "an old one may have been pruned."
+            "No session has this id. It may have been pruned, or it may still run in a process "
+            "without a journal on this machine."
         )
         raise RefusedError(404, "session_not_found", message)
     return session
 
 
 def _detail(site: Site, session: RecordedSession) -> Detail:
-    family = StoreFamily(site.store)
-    known = site.store.get_many(session.children_ids[:_CHILDREN])
+    reader = site.reader
+    family = StoreFamily(reader)
+    known = reader.get_many(session.children_ids[:_CHILDREN])
     notes = {name: value for name, value in session.details.items() if name not in _DRAWN}
     header = ' -H "Authorization: Bearer $HH_API_KEY"' if site.keys else ""
     path = link("/session/") + quote(session.session_id, safe="")

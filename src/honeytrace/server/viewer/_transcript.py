@@ -100,11 +100,12 @@ def show_transcript(site: Site, request: Request) -> Response:
     """`GET /transcript/{session_id}`, with `raw=1` for texts as they were written."""
     session = find(site, request)
     raw = bool(request.query_params.get("raw"))
-    family = StoreFamily(site.store)
+    reader = site.reader
+    family = StoreFamily(reader)
     outlines = family.outline(session)
     top = next((each for each in outlines if each.session_id == session.session_id), None)
     inside = [node for node, _ in walk(top, outlines)] if top else []
-    said, unread = transcript(inside, site.store.get_many([e.session_id for e in inside[:_CALLS]]))
+    said, unread = transcript(inside, reader.get_many([e.session_id for e in inside[:_CALLS]]))
     budget = _MARKDOWN
     spoken = []
     for each in said[:_TURNS]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from ...lookup import StoreFamily
 from ...lookup.recorded import RecordedSession
+from ...lookup.running import RUNNING
 from ...lookup.tree import Place, walk
 from ...store import Outline
 
@@ -34,6 +36,8 @@ class Call:
     """Whether calls inside follow."""
     x: str
     width: str
+    start: float
+    """Epoch milliseconds."""
     duration: float | None
     selected: bool
 
@@ -72,6 +76,8 @@ def lay_out(family: StoreFamily, session: RecordedSession) -> tuple[RecordedSess
 def _tree(places: list[tuple[Outline, Place]], known: int, selected: str) -> Tree:
     start = min(node.start_time for node, _ in places)
     end = max(node.start_time + (node.duration or 0) for node, _ in places)
+    if any(node.status == RUNNING for node, _ in places):
+        end = max(end, time.time() * 1000)
     calls = list(_calls(places, start, (end - start) or 1, selected))
     chunks = [calls[i : i + _CHUNK] for i in range(0, len(calls), _CHUNK)]
     left = known - len(calls) if len(calls) == _MOST else 0
@@ -95,6 +101,7 @@ def _calls(
             following > place.depth,
             f"{x:.3f}",
             f"{width:.3f}",
+            node.start_time,
             node.duration,
             node.session_id == selected,
         )

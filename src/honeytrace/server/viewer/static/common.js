@@ -18,6 +18,18 @@ export function localTimes(root) {
   }
 }
 
+/** How long calls under way have been running, in whole seconds. */
+export function tick() {
+  for (const element of document.querySelectorAll("[data-since]")) {
+    const seconds = Math.max(0, Math.floor((Date.now() - Number(element.dataset.since)) / 1000));
+    const minutes = Math.floor(seconds / 60);
+    element.textContent =
+      seconds < 60 ? `${seconds} s`
+      : minutes < 60 ? `${minutes} min ${String(seconds % 60).padStart(2, "0")} s`
+      : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+  }
+}
+
 /** HTML of this server, as nodes; scripts in it would not run. */
 export function parse(html) {
   const template = document.createElement("template");

@@ -1,5 +1,5 @@
 // The list: rows that arrive or change while it is looked at, the keyboard, choosing two to compare.
-import { localTimes, parse, say } from "./common.js";
+import { localTimes, parse, say, tick } from "./common.js";
 import { follow } from "./live.js";
 
 const KEPT = 500; // rows; what scrolls off a list that is left open must not fill the memory
@@ -11,7 +11,8 @@ function place(rows, told) {
   if (!told.html) return known?.remove();
   const row = parse(`<table><tbody>${told.html}</tbody></table>`).querySelector("tr");
   localTimes(row);
-  row.classList.add("new");
+  // a run under way changes with each call inside: it must not flash all the time
+  if (!known || !row.querySelector(".running-for")) row.classList.add("new");
   if (known) {
     const focused = known.contains(document.activeElement);
     row.classList.toggle("chosen", known.classList.contains("chosen"));
@@ -34,7 +35,10 @@ export function bindList() {
     const notice = document.querySelector("#live");
     notice.addEventListener("click", () => location.reload());
     follow(rows.dataset.live, {
-      told: (all) => all.forEach((each) => place(rows, each)),
+      told: (all) => {
+        all.forEach((each) => place(rows, each));
+        tick();
+      },
       flooded: () => { notice.hidden = false; },
     });
   }

@@ -10,10 +10,10 @@ function durationText(ms) {
   return `${Math.floor(ms / 60_000)} min ${String(Math.floor((ms % 60_000) / 1000)).padStart(2, "0")} s`;
 }
 
-/** `selected` gives the call to zoom to. Returns the keys that zoom. */
+/** `selected` gives the call to zoom to. Returns the keys that zoom, and `adopt` for a newer axis. */
 export function bindTimeline(tree, selected) {
   const axis = document.querySelector("[data-axis]");
-  const whole = Number(axis.dataset.span);
+  let whole = Number(axis.dataset.span);
   let from = 0, to = 1; // of the whole
 
   const show = (start, end) => {
@@ -62,5 +62,10 @@ export function bindTimeline(tree, selected) {
     }, { once: true });
   });
   axis.addEventListener("dblclick", all);
-  return { "+": zooms.in, "=": zooms.in, "-": zooms.out, "0": all, z: toCall };
+  /** Takes the span of a newer state of the run. */
+  const adopt = (newer) => {
+    whole = Number(newer.dataset.span);
+    show(from, to);
+  };
+  return { adopt, keys: { "+": zooms.in, "=": zooms.in, "-": zooms.out, "0": all, z: toCall } };
 }

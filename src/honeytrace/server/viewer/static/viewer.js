@@ -1,12 +1,14 @@
 // The start: what each page needs. Everything is bound by attributes of the page; nothing is inline.
 import { bindKeys } from "./keys.js";
 import { bindCopying } from "./copy.js";
-import { localTimes, switchTheme } from "./common.js";
+import { localTimes, switchTheme, tick } from "./common.js";
 import { bindList } from "./list.js";
 import { bindSession } from "./session.js";
 import { bindTranscript } from "./transcript.js";
 
 localTimes(document);
+tick();
+setInterval(tick, 1000);
 document.querySelector("[data-theme-toggle]").addEventListener("click", switchTheme);
 document.querySelector("[data-help]").addEventListener("click", () => document.querySelector("#help").showModal());
 bindCopying();

@@ -1,0 +1,43 @@
+"""Calls under way, also those of other processes on this machine, laid over what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .._durability.directories import candidates
+from .._durability.open_calls import open_calls
+from .._record.record import Record
+from ..store import Reader
+from ..store.overlay import Overlay
+
+__all__ = ["RUNNING", "innermost", "under_way", "with_running"]
+
+RUNNING = "running"
+"""The status of a call that has not ended."""
+
+
+def under_way(journal: str) -> list[Record]:
+    """The calls that living processes have recorded and not delivered yet, in order of start.
+
+    journal: the directory that the processes are configured with. A call that runs has the status
+    `running` and no end; one that ended waits for its delivery, a moment as a rule. Processes
+    without a journal are not seen.
+    """
+    return sorted(_everywhere(journal), key=lambda each: (each.start_time, each.event_id))
+
+
+def with_running(store: Reader, journal: str) -> Reader:
+    """The store with the calls under way on top: they are found, listed and drawn like others."""
+    found = under_way(journal)
+    return Overlay(store, found) if found else store
+
+
+def _everywhere(journal: str) -> Iterator[Record]:
+    for directory in candidates(journal):
+        yield from open_calls(directory)
+
+
+def innermost(found: Sequence[Record], root_id: str) -> Record | None:
+    """Of a run's calls under way, the one that began last; None where none runs."""
+    running = [each for each in found if each.root_id == root_id and each.end_time is None]
+    return max(running, key=lambda each: each.start_time, default=None)

@@ -1,0 +1,46 @@
+"""Calls under way, as the pages and the live streams see them.
+
+Reading the journals takes a few milliseconds, so all who ask within a quarter of a second share one
+reading.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from ..._record.record import Record
+from ...lookup.running import under_way
+from ...store import Reader
+from ...store.overlay import Overlay
+
+__all__ = ["Running"]
+
+_FRESH = 0.25
+"""Seconds for which a reading serves everybody."""
+
+
+class Running:
+    """What runs in the processes whose journal is in `journal`; empty for nobody's."""
+
+    def __init__(self, journal: str) -> None:
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._read = 0.0
+        self._found: Sequence[Record] = ()
+
+    def now(self) -> Sequence[Record]:
+        """The calls that run, and those that ended and are not stored yet, in order of start."""
+        if not self._journal:
+            return ()
+        with self._lock:
+            if time.monotonic() - self._read > _FRESH:
+                self._found = under_way(self._journal)
+                self._read = time.monotonic()
+            return self._found
+
+    def over(self, store: Reader) -> Reader:
+        """The store with the calls under way laid over."""
+        found = self.now()
+        return Overlay(store, found) if found else store
