@@ -148,7 +148,6 @@ def test_a_file_has_one_concern() -> None:
 LONG = {
     "_capture.call",
     "_capture.session",
-    "_delivery.flusher",
     "_durability.journal",
     "api.client",
 }

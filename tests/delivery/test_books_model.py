@@ -119,7 +119,7 @@ class BooksMachine(RuleBasedStateMachine):
             "away": lambda batch: ConnectionError("away"),
             "busy": lambda batch: Delivery(batch, retry_after=1.0),
         }[how]
-        self.flusher.step(60.0)
+        self.flusher.deliverer.step(60.0)
         for batch in self.sink.batches[before:]:
             fate = self.sink.answer(batch)
             fate = Delivery(batch) if isinstance(fate, ConnectionError) else fate or Delivery()

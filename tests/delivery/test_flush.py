@@ -20,7 +20,9 @@ from honeytrace import trace_session
 from honeytrace._capture.context import OwnThread
 from honeytrace._config import NO_JOURNAL, Config
 from honeytrace._delivery import backoff as _outage
+from honeytrace._delivery import deliverer as _deliverer
 from honeytrace._delivery import flusher as _flush
+from honeytrace._delivery import ledger as _ledger
 from honeytrace._delivery.flusher import Flusher
 from honeytrace._delivery.queue import ANY
 from honeytrace._delivery.stats import FlushResult, Stats
@@ -149,7 +151,7 @@ def test_a_flush_amid_a_delivery_does_not_wait_for_an_interval(flusher: Make) ->
     results: list[FlushResult] = []
     flushing = threading.Thread(target=lambda: results.append(f.flush(PATIENCE)))
     flushing.start()
-    while f._goal < 6:
+    while f.ledger.goal < 6:
         assert flushing.is_alive()
     gate.open.set()
     flushing.join(PATIENCE)
@@ -172,7 +174,7 @@ def test_the_furthest_flush_counts(flusher: Make, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(f, "_attend", attended)
     assert f.flush(PATIENCE)
-    assert f._goal == 5
+    assert f.ledger.goal == 5
     sink.wait_batches(3)
 
 
@@ -237,12 +239,12 @@ def test_flush_waits_for_what_was_there_and_not_for_what_comes(flusher: Make) ->
     f = flusher(Scripted(answer), flush_interval=60.0)
     f.queue.put(first)
     f.queue.put(ended())
-    f._books.acquire()
-    goal = f._recorded()
-    f._books.release()
-    assert f.step(PATIENCE)
+    f.queue.lock.acquire()
+    goal = f.ledger.recorded()
+    f.queue.lock.release()
+    assert f.deliverer.step(PATIENCE)
     assert f.stats() == Stats(recorded=2, delivered=1, pending=1)
-    assert f._settled() == 0 < goal
+    assert f.ledger.settled() == 0 < goal
     assert f.flush(PATIENCE) == (True, 2, 0, 0, 0)
 
 
@@ -344,7 +346,7 @@ def test_an_outage_after_a_flap_is_told_of_when_it_lasts(
     """What begins soon after another is not passed over for good; what was not told has no end."""
     now, down = [0.0], [True]
     clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter_ns=time.perf_counter_ns)
-    for module in (_flush, _outage):
+    for module in (_flush, _ledger, _deliverer, _outage):
         monkeypatch.setattr(module, "time", clock)
     caplog.set_level(logging.INFO, "honeytrace")
     sink = Scripted(lambda batch: OSError("away") if down[0] else None)
@@ -379,7 +381,7 @@ def test_a_fork_while_the_thread_starts(flusher: Make, monkeypatch: pytest.Monke
     start, started = OwnThread.start, []
 
     def delivered_meanwhile(thread: OwnThread) -> None:
-        f.step(PATIENCE)
+        f.deliverer.step(PATIENCE)
         f.pause()
         start(thread)
         started.append(thread)
@@ -416,7 +418,7 @@ def test_partial_delivery_goes_on_at_once(flusher: Make) -> None:
     for _ in range(64):
         f.queue.put(ended())
     assert f.flush(PATIENCE) == (True, 64, 0, 0, 0)
-    assert f._outage.failures == 0
+    assert f.outage.failures == 0
 
 
 def test_busy_destination_waits_as_long_as_it_asks(flusher: Make) -> None:
@@ -428,7 +430,7 @@ def test_busy_destination_waits_as_long_as_it_asks(flusher: Make) -> None:
     f = flusher(sink)
     f.queue.put(ended())
     sink.wait_batches(1)
-    while f._outage.wait != 1e6:
+    while f.outage.wait != 1e6:
         pass
     assert f.flush(PATIENCE) == (True, 1, 0, 0, 0)
 
@@ -618,7 +620,7 @@ def test_step_does_not_wait_longer_than_it_may(flusher: Make) -> None:
     f = flusher(gate)
     f.queue.put(ended())
     assert gate.entered.wait(PATIENCE)
-    assert not f.step(0.0)
+    assert not f.deliverer.step(0.0)
     gate.open.set()
 
 

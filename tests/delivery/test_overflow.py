@@ -399,8 +399,8 @@ def test_block_waits_for_room(make: Make) -> None:
     away = Away()
     f = make(away, queue_bytes=500_000, disk_bytes=1, overflow="block")
     blocked = threading.Event()
-    wait = f._books.wait
-    f._books.wait = lambda timeout=None: (blocked.set(), wait(timeout))[1]  # type: ignore[method-assign]
+    wait = f.ledger.changed.wait
+    f.ledger.changed.wait = lambda timeout=None: (blocked.set(), wait(timeout))[1]  # type: ignore[method-assign]
 
     def produce() -> None:
         for _ in range(3_000):
@@ -427,8 +427,8 @@ def test_block_waits_while_the_sink_delivers(make: Make) -> None:
     f.queue.put(ended())
     assert gate.entered.wait(PATIENCE)
     blocked = threading.Event()
-    wait = f._books.wait
-    f._books.wait = lambda timeout=None: (blocked.set(), wait(timeout))[1]  # type: ignore[method-assign]
+    wait = f.ledger.changed.wait
+    f.ledger.changed.wait = lambda timeout=None: (blocked.set(), wait(timeout))[1]  # type: ignore[method-assign]
     thread = threading.Thread(target=lambda: [f.queue.put(ended(b"x" * 500)) for _ in range(2_000)])
     thread.start()
     assert blocked.wait(PATIENCE)

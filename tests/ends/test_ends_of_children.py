@@ -207,7 +207,7 @@ honeytrace.configure(sink=Stuck(), flush_interval=0.001)
 call(1)
 entered.wait()
 flusher = honeytrace._runtime.runtime._runtime.flusher
-with flusher._books, honeytrace._runtime.runtime._lock:
+with flusher.queue.lock, honeytrace._runtime.runtime._lock:
     pid = os.fork()
 if pid == 0:
     call(2)

@@ -74,7 +74,7 @@ def test_pending_session_is_found_while_the_destination_hangs() -> None:
     assert found.children[0].parent == found
     assert "└─ inner" in found.tree()
     rt = _runtime.runtime()
-    rt.flusher._outage.failures = 1  # a lookup does not wait for what is known to fail
+    rt.flusher.outage.failures = 1  # a lookup does not wait for what is known to fail
     assert [e.session_name for e in honeytrace.list_sessions()] == ["inner", "outer", "call"]
     assert [e.session_id for e in honeytrace.search_sessions("needl")] == [t.session_id]
     gate.open.set()

@@ -234,7 +234,7 @@ honeytrace.configure(sink=Slow(), flush_interval=0.001)
 call(1)
 entered.wait()
 flusher = honeytrace._runtime.runtime._runtime.flusher
-with flusher._books:
+with flusher.queue.lock:
     pid = os.fork()
 if pid == 0:
     call(2)

@@ -83,7 +83,7 @@ os._exit(9)
 def test_what_dead_processes_left_does_not_keep_it_from_its_start(tmp_path: Path) -> None:
     """However much that is: it answers meanwhile, and ends when it is told to."""
     program = """
-from honeytrace._record.record import from_start_session
+from honeytrace._record.wire import from_start_session
 from honeytrace.server import run
 def endless(journal, deliver):
     while not deliver([from_start_session({"session_id": "again"}, str)]).retry:

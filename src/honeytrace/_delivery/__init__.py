@@ -1,10 +1,13 @@
 """Delivery: from the queue to the sink.
 
-queue     sessions that wait for the flush thread, bounded in bytes
-encoder   makes records of sessions and gives back their journal slots
-flusher   the flush thread: batches, retries, the books
-batch     finds the record that stops a batch
-overflow  moves records from memory to disk and back
-backoff   how long to wait after a failure
-stats     the books as `stats()` and `flush()` return them
+queue           sessions that wait for the flush thread, bounded in bytes
+encoder         makes records of sessions and gives back their journal slots
+flusher         the flush thread, `flush`, and the end of delivery
+deliverer       one batch at a time: filled, handed to the sink, settled
+batch           finds the record that stops a batch
+ledger          the books: what was recorded, delivered, refused, dropped
+stats           the books as `stats()` and `flush()` return them
+overflow        moves records from memory to disk and back
+backoff         how long to wait after a failure
+native_threads  threads and locks that gevent and eventlet do not replace
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable
 
@@ -12,6 +11,7 @@ from .._config import Config
 from .._durability.journal import Slot
 from .._lazy import logger
 from .._record.record import Item
+from .native_threads import sleep
 from .queue import Pending
 
 
@@ -33,7 +33,7 @@ class Encoder:
                 native.encode_usual(waiting, records, self.slots, config.project, config.source)
                 if not waiting:
                     break
-                time.sleep(0)  # else a batch would keep the GIL for milliseconds
+                sleep(0)  # else a batch would keep the GIL for milliseconds
             item = waiting[0]
             record = self.record(item)
             if record is None:

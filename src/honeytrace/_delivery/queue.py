@@ -23,6 +23,7 @@ from .._capture.context import discard
 from .._capture.session import Session
 from .._compiled import native, prefer
 from .._record.record import OVERHEAD, Record, Update, size_of
+from .native_threads import RLock
 
 ANY = -1 << 62
 """The level that any item crosses, even where the byte count has drifted below zero."""
@@ -71,13 +72,15 @@ class Queue(Intake):
         self.shed: Callable[[], bool] = bool
         """Takes some of the oldest items elsewhere; false where that cannot be done."""
         self.overflow = "drop_oldest"
-        """Or `"drop_newest"`, or `"block"`: then `shed` waits, and nothing is dropped."""
+        """Or `"drop_newest"`, or `"block"`: then nothing is dropped, and `overfull` may wait."""
+        self.overfull: Callable[[], object] = bool
+        """Called, without the lock, after an item that no room could be made for."""
         self._trimming = False
         self.items = deque()
         self.keep = self.items.append
         self.bytes = 0
         self.dropped = 0
-        self.lock = threading.RLock()
+        self.lock = RLock()
         """Held while items are dropped, and by whoever counts: none is ever in no column or two."""
         self._level = ANY
         self._wake: SimpleQueue[None] = SimpleQueue()
@@ -115,6 +118,8 @@ class Queue(Intake):
             self.attend()
         if self.bytes > self.limit:
             self.trim()
+            if self.bytes > self.limit:
+                self.overfull()
 
     def trim(self) -> None:
         """Make room beyond the limit.
@@ -136,7 +141,7 @@ class Queue(Intake):
     @contextmanager
     def alone(self, timeout: float = 0) -> Iterator[bool]:
         """Hold the lock; false where it is not to be had, or this very thread is making room."""
-        if self.lock._is_owned():  # type: ignore[attr-defined] # as Condition asks it
+        if self.lock._is_owned():  # as `threading.Condition` asks it
             mine, self._trimming = not self._trimming, True
             try:
                 yield mine
@@ -148,18 +153,9 @@ class Queue(Intake):
             self._trimming = self._trimming or mine
             yield mine
         finally:
-            if self.lock._is_owned():  # type: ignore[attr-defined]
+            if self.lock._is_owned():
                 self._trimming = False
                 self.lock.release()
-
-    @contextmanager
-    def others(self) -> Iterator[None]:
-        """While whoever makes room waits for it, others may."""
-        self._trimming = False
-        try:
-            yield
-        finally:
-            self._trimming = True
 
     def put_back(self, items: Sequence[Pending]) -> None:
         """Have these, which were taken last, at the front again."""

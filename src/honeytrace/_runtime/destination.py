@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 from .._config import Config
+from .._delivery.native_threads import RLock
 from .._lazy import logger
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Destination:
             self.memory = (before and before.memory) or MemoryStore()
         # shared, since sessions that were found before read on in theirs
         self._readers: dict[str, Store] = before._readers if before else {}
-        self._reader_lock: Any = before._reader_lock if before else threading.RLock()
+        self._reader_lock: Any = before._reader_lock if before else RLock()
         self._file: tuple[int, int] | None = None
 
     def sink(self, damage: Exception | None = None) -> Sink:

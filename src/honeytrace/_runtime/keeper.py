@@ -6,7 +6,6 @@ The journal is opened with the first session, and a thread then delivers what th
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from .._capture.context import PAUSED, OwnThread, current, discard, hot
 from .._capture.session import Session
 from .._config import NO_JOURNAL, Config
 from .._delivery.flusher import Flusher
+from .._delivery.native_threads import Event, NativeThread, new_thread
 from .._durability.journal import Journal, Slot, open_journal
 from .._lazy import logger
 from ..sinks import Sink
@@ -50,8 +50,8 @@ class Keeper:
         self._opening = False
         self._meanwhile: list[Session] = []
         """What a signal handler or a log handler recorded while the journal was being opened."""
-        self._recovering: threading.Thread | None = None
-        self._ended = threading.Event()
+        self._recovering: OwnThread | NativeThread | None = None
+        self._ended = Event()
         """Another configuration is in force, or the process ends."""
 
     @property
@@ -135,7 +135,7 @@ class Keeper:
     # the dead
 
     def _start_recovery(self) -> None:
-        thread = OwnThread(target=self._keep_recovering, name="honeytrace-recovery", daemon=True)
+        thread = new_thread(self._keep_recovering, "honeytrace-recovery")
         with suppress(RuntimeError):  # no thread to be had: the next process recovers
             thread.start()
             self._recovering = thread

@@ -7,7 +7,6 @@ was called before. Capture knows this module only through the functions it leave
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from .._capture.sampling import Sampler
 from .._capture.session import Session, as_mapping
 from .._config import Config
 from .._delivery.flusher import Flusher
+from .._delivery.native_threads import RLock
 from .._durability.journal import Slot
 from .._interrupts import interrupts
 from .._lazy import logger, ready
@@ -112,7 +112,7 @@ class Runtime:
             hot.opened = discard
 
 
-_lock = threading.RLock()
+_lock = RLock()
 _runtime: Runtime | None = None
 _arguments: dict[str, Any] = {}
 
@@ -256,7 +256,7 @@ def _renew() -> None:
     """In a forked child: the parent delivers what it has; the child starts empty, with locks and
     ids of its own."""
     global _lock, _runtime
-    _lock = threading.RLock()
+    _lock = RLock()
     hot.reseed()
     if _runtime is not None:
         _runtime.flusher.forget()

@@ -1,0 +1,114 @@
+"""The books: how many items were recorded, and what became of each."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from .batch import Batch
+from .encoder import Encoder
+from .native_threads import Condition
+from .overflow import Overflow
+from .queue import Queue
+from .stats import FlushResult, Stats
+
+
+class Ledger:
+    """Counts what passes from the queue to the sink. Its numbers change under the queue's lock.
+
+    Items are numbered in the order in which they were recorded; the first `settled()` of them are
+    delivered, refused or dropped.
+    """
+
+    def __init__(self, queue: Queue, overflow: Overflow, encoder: Encoder, batch: Batch) -> None:
+        self._queue, self._overflow, self._encoder, self._batch = queue, overflow, encoder, batch
+        self._lock = queue.lock
+        # one lock with the queue: a signal handler's wait within a wait gives back all of it
+        self.changed = Condition(queue.lock)
+        """Notified when something was settled, or a delivery failed."""
+        self.delivered = 0
+        self.goal = 0
+        """How many items somebody has asked to be delivered at once."""
+        self._taken = 0
+        self._batch_start = 0
+        """How many items were recorded before the batch; all of them are settled."""
+        self._refused: Counter[str] = Counter()
+        self._told = 0
+        """How many losses a flush has reported."""
+
+    def begin_batch(self) -> None:
+        """Everything that left the queue so far is settled, and a new batch begins."""
+        self._batch_start = self._gone()
+
+    def take(self, count: int) -> None:
+        """So many items went from the queue, or from disk, into the batch."""
+        self._taken += count
+
+    def refuse(self, reason: str) -> None:
+        """An item of the batch is refused."""
+        self._refused[reason] += 1
+
+    def _gone(self) -> int:
+        """So many items are in a batch, or were, or were lost before one."""
+        overflow = self._overflow
+        lost = overflow.dropped + overflow.unreadable + overflow.unencodable
+        return self._taken + self._queue.dropped + lost
+
+    def recorded(self) -> int:
+        """How many items were recorded."""
+        with self._lock:
+            return self._gone() + self._overflow.waiting + len(self._queue.items)
+
+    def settled(self) -> int:
+        """How many items, counted from the first one recorded, nothing is left to do for."""
+        with self._lock:
+            return self._batch_start if self._batch else self._gone()
+
+    def aim(self) -> int:
+        """Ask for the delivery of everything recorded so far; return how much that is."""
+        with self._lock:
+            goal = self.recorded()
+            self.goal = max(self.goal, goal)
+            return goal
+
+    def wait(self, goal: int, deadline: float, gives_up: Callable[[], bool]) -> None:
+        """Wait until `goal` items are settled, until `deadline`, or until `gives_up()`."""
+        with self._lock:
+            while self.settled() < goal and (left := deadline - time.monotonic()) > 0:
+                if gives_up():
+                    break
+                self.changed.wait(left)
+
+    def stats(self) -> Stats:
+        """The books at this moment."""
+        with self._lock:
+            recorded, waiting = self.recorded(), self._overflow.waiting
+            dropped = +Counter(
+                {
+                    "not encodable": self._encoder.failed,
+                    "queue full": self._queue.dropped,
+                    "disk full": self._overflow.dropped,
+                    "unreadable": self._overflow.unreadable,
+                }
+            )
+            settled = self.delivered + self._refused.total() + dropped.total()
+            return Stats(
+                recorded=recorded,
+                delivered=self.delivered,
+                pending=recorded - settled - waiting,
+                journalled=waiting,
+                refused=dict(self._refused),
+                dropped=dict(dropped),
+            )
+
+    def result(self, goal: int, *, tell: bool) -> FlushResult:
+        """The result of a flush up to `goal`; with `tell`, losses count as reported by it."""
+        with self._lock:
+            stats, settled = self.stats(), self.settled()
+            refused, dropped = sum(stats.refused.values()), sum(stats.dropped.values())
+            complete = settled >= goal and refused + dropped == self._told
+            if tell:
+                self._told = refused + dropped
+        pending = stats.pending + stats.journalled
+        return FlushResult(complete, stats.delivered, pending, refused, dropped)

@@ -1,0 +1,158 @@
+"""Threads and locks of the operating system, also in programs patched by gevent or eventlet.
+
+These libraries replace `threading` with greenlets, which all run in one thread of the system. A
+flush thread that is a greenlet would stop the whole program whenever it waits in C code, and it
+would run only while the program waits. So the flush thread is always a real thread, and everything
+it shares with the program's threads uses real locks. Only `Condition.wait` is cooperative: other
+greenlets run while one of them flushes.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from .._capture.context import OwnThread
+
+_POLL = 0.005
+"""Seconds between two looks of a greenlet that waits."""
+
+
+def _patcher(module: str) -> Any:
+    """The library that has replaced a module of the standard library, otherwise None."""
+    gevent: Any = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched(module):
+        return gevent
+    eventlet: Any = sys.modules.get("eventlet.patcher")
+    names = {"threading": "thread", "_thread": "thread"}
+    if eventlet is not None and eventlet.is_monkey_patched(names.get(module, module)):
+        return eventlet
+    return None
+
+
+def _original(module: Any, name: str) -> Any:
+    """An attribute of a module of the standard library, as it was before any patch."""
+    patcher = _patcher(module.__name__)
+    if patcher is None:
+        return getattr(module, name)
+    if hasattr(patcher, "get_original"):
+        return patcher.get_original(module.__name__, name)
+    return getattr(patcher.original(module.__name__), name)
+
+
+allocate_lock: Callable[[], Any] = _original(_thread, "allocate_lock")
+get_ident: Callable[[], int] = _original(_thread, "get_ident")
+sleep: Callable[[float], None] = _original(time, "sleep")
+RLock: Callable[[], Any] = _original(_thread, "RLock")  # neither library replaces the one in C
+
+
+class NativeThread:
+    """A thread of the system that `threading` knows nothing of, for where that is patched.
+
+    It ends with the process, as a daemon does.
+    """
+
+    ident: int | None = None
+    native_id: int | None = None
+
+    def __init__(self, target: Callable[[], object]) -> None:
+        self._target = target
+        self._running = allocate_lock()
+
+    def start(self) -> None:
+        """Start the thread. Raises RuntimeError where the system has none left."""
+        start_new_thread: Any = _original(_thread, "start_new_thread")
+        self._running.acquire()
+        try:
+            start_new_thread(self._run, ())
+        except BaseException:
+            self._running.release()
+            raise
+
+    def _run(self) -> None:
+        self.ident = get_ident()
+        try:
+            self._target()
+        finally:
+            self._running.release()
+
+    def is_alive(self) -> bool:
+        return bool(self._running.locked())
+
+    def join(self, timeout: float) -> None:
+        """Wait for the end, for at most `timeout` seconds."""
+        if self._running.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+            self._running.release()
+
+
+def new_thread(target: Callable[[], object], name: str) -> OwnThread | NativeThread:
+    """A daemon thread of the system, not started yet."""
+    if _patcher("threading") is None:
+        return OwnThread(target=target, name=name, daemon=True)
+    return NativeThread(target)
+
+
+class Condition:
+    """As `threading.Condition` over a re-entrant lock that is held, with locks of the system.
+
+    A wait inside a wait, such as that of a signal handler, gives back all of the lock.
+    """
+
+    def __init__(self, lock: Any, *, cooperative: bool = True) -> None:
+        self._lock, self._cooperative = lock, cooperative
+        self._waiters: deque[Any] = deque()
+
+    def wait(self, timeout: float) -> None:
+        """Release the lock until `notify_all`, or for `timeout` seconds at most.
+
+        It may return early.
+        """
+        greenlets = self._cooperative and _patcher("time") is not None
+        waiter = allocate_lock()
+        waiter.acquire()
+        self._waiters.append(waiter)
+        held = self._lock._release_save()
+        try:
+            if greenlets:
+                time.sleep(min(timeout, _POLL))
+            else:
+                waiter.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+        finally:
+            self._lock._acquire_restore(held)
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def notify_all(self) -> None:
+        """Let everybody who waits go on."""
+        while self._waiters:
+            self._waiters.popleft().release()
+
+
+class Event:
+    """As `threading.Event`, with locks of the system."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._changed = Condition(self._lock, cooperative=False)
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        with self._lock:
+            self._is_set = True
+            self._changed.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for `set`, for at most `timeout` seconds; return whether it came."""
+        end = time.monotonic() + timeout
+        with self._lock:
+            while not self._is_set and (left := end - time.monotonic()) > 0:
+                self._changed.wait(left)
+        return self._is_set
