@@ -56,6 +56,7 @@ def test_every_setting_has_its_variables(f: Any) -> None:
         "store": "/s.db",
         "journal": "/j",
         "overflow": "block",
+        "prices": "/p.json",
     }
     text = some.get(f.name, SAMPLES[kind])
     expected = {bool: False}.get(kind, kind(text))

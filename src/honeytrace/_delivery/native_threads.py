@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .._capture.context import OwnThread
@@ -90,10 +91,18 @@ class NativeThread:
             self._running.release()
 
 
+class _DaemonThread(OwnThread):
+    """A thread that ends quietly where `threading` was patched while it ran."""
+
+    def _delete(self) -> None:
+        with suppress(KeyError):  # `threading` looks for the id of a greenlet now
+            super()._delete()  # type: ignore[misc]
+
+
 def new_thread(target: Callable[[], object], name: str) -> OwnThread | NativeThread:
     """A daemon thread of the system, not started yet."""
     if _patcher("threading") is None:
-        return OwnThread(target=target, name=name, daemon=True)
+        return _DaemonThread(target=target, name=name, daemon=True)
     return NativeThread(target)
 
 
