@@ -38,7 +38,7 @@ def _serve(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="honeytrace serve")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=8877, help="0 takes a free one")
-    parser.add_argument("--store", default=".honeytrace/sessions.db", help="file")
+    parser.add_argument("--store", default=".honeytrace/sessions.db", help="file or URL")
     options = parser.parse_args(arguments)
     try:
         from .server import run

@@ -30,6 +30,11 @@ _OVERFLOW: Check = (
 )
 NO_JOURNAL = ":none:"
 _URL: Check = ("an http:// or https:// URL", lambda url: url.startswith(("http://", "https://")))
+_ENGINES = ("sqlite", "memory", "postgresql", "postgres", "clickhouse", "chdb")
+_STORE: Check = (
+    "a path, ':memory:', or a URL: sqlite:///, postgresql://, clickhouse://, chdb:/// or memory://",
+    lambda store: "://" not in store or _scheme(store) in _ENGINES,
+)
 _SINK: Check = (
     "an object with a deliver() (honeytrace.sinks.Sink)",
     lambda sink: callable(getattr(sink, "deliver", None)),
@@ -75,8 +80,9 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """Requests in flight at once; the API takes one session a request."""
     request_timeout: float = _setting(30.0, check=_POSITIVE)
     """How long one request to the API may take."""
-    store: str = _setting(".honeytrace/sessions.db")
-    """The file of the embedded store; `":memory:"` keeps everything in this process instead."""
+    store: str = _setting(".honeytrace/sessions.db", check=_STORE)
+    """The file of the embedded store, or the URL of an engine (docs/stores.md); `":memory:"` keeps
+    everything in this process instead."""
     journal: str = _setting(".honeytrace/journal")
     """The directory of the journal; `":none:"` for none."""
     journal_bytes: int = _setting(32 * 1024 * 1024, check=_POSITIVE)
@@ -129,7 +135,8 @@ class Config:  # no dataclass, whose making would be a tenth of the import
         busy service less than a few large ones, and 4 MB to others, since each request costs."""
         if self.batch_bytes is not None:
             return self.batch_bytes
-        return 4_000_000 if self.api_key or self.sink is not None else 1_000_000
+        is_file = self.api_key is None and self.sink is None and "://" not in self.store
+        return 1_000_000 if is_file else 4_000_000
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Config) and vars(self) == vars(other)
@@ -218,12 +225,36 @@ def _checked(f: Setting, name: str, value: Any) -> Any:
     if kind is not None and (not isinstance(value, kind) or (kind is int and value is True)):
         raise ConfigurationError(f"{name}={value!r}: it must be {_WORDS[kind]}")
     if check is not None and not check[1](value):
-        raise ConfigurationError(f"{name}={value!r}: it must be {check[0]}")
+        shown = without_password(value) if f.name == "store" else value
+        raise ConfigurationError(f"{name}={shown!r}: it must be {check[0]}")
     return value
 
 
+def without_password(url: str) -> str:
+    """Return a URL for people to read, without its password and without its query, which may hold
+    one too. Any other text is returned as it is."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    host, slash, path = rest.partition("?")[0].partition("/")
+    user, at, place = host.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{place}{slash}{path}"
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()
+
+
 def _absolute(path: str) -> str:
-    """The same file even after the program has changed its directory."""
+    """The same file even after the program has changed its directory; a URL is left as it is."""
+    if "://" in path:
+        if _scheme(path) == "memory":
+            return ":memory:"
+        if _scheme(path) != "sqlite":
+            return path
+        path = path.partition("://")[2]
+        if os.name == "nt":  # sqlite:///C:/x.db
+            path = path.lstrip("/")
     if path in (":memory:", NO_JOURNAL):
         return path
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from .._config import Config
+from .._config import Config, without_password
 from .._delivery.native_threads import RLock
 from .._lazy import logger
 
@@ -49,18 +49,16 @@ class Destination:
     def _open_store(self, damage: Exception | None) -> Store:
         from pathlib import Path
 
-        from ..store._causes import store_error
         from ..store._connection import identity, set_aside
-        from ..store.sqlite import SQLiteStore
+        from ..store.urls import is_remote, open_or_replace, open_store
 
+        if is_remote(self._config.store):
+            return open_store(self._config.store)
         path = Path(self._config.store)
         if damage is not None and identity(path) == self._file:  # else another process did it
             kept = set_aside(path)
             logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
-        try:
-            store, warning = SQLiteStore.open(path)
-        except OSError as error:  # something on the way to the file
-            raise store_error(error, path) from error
+        store, warning = open_or_replace(self._config.store)
         self._file = identity(path)
         if warning:
             logger.warning("honeytrace: %s", warning)
@@ -68,15 +66,15 @@ class Destination:
 
     def reader(self) -> Store | None:
         """The store to look sessions up in; None while there is none."""
-        path = self._config.store
+        url = self._config.store
         if self.memory is not None:
             return self.memory
         with self._reader_lock:
-            if path not in self._readers and os.path.exists(path):
-                from ..store.sqlite import SQLiteStore
+            if url not in self._readers and ("://" in url or os.path.exists(url)):
+                from ..store.urls import open_for_reading  # sqlite3, 3 ms
 
-                self._readers[path] = SQLiteStore(path, readonly=not os.access(path, os.W_OK))
-            return self._readers.get(path)
+                self._readers[url] = open_for_reading(url)
+            return self._readers.get(url)
 
     def close(self) -> None:
         """Close the stores that lookup has opened; the next lookup opens its own again."""
@@ -94,4 +92,4 @@ class Destination:
         if self.memory is not None:
             return "memory"
         api = f" or at {self._config.server_url}" if self._config.api_key else ""
-        return self._config.store + api
+        return without_password(self._config.store) + api

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from .. import _config
 from .._compiled import native
-from .._config import Config
+from .._config import Config, without_password
 from .._version import __version__
 from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
@@ -76,7 +76,7 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def _settings(settings: Config, store: Path | None) -> list[dict[str, Any]]:
+def _settings(settings: Config, store: str | None) -> list[dict[str, Any]]:
     """Every setting with its value, as JSON has it, and where that comes from."""
     origins = _config.origins({"store": store})
     return [
@@ -93,6 +93,8 @@ def _shown(settings: Config, name: str) -> Any:
         return f"{value[:3]}…{value[-4:]}" if len(value) >= 16 else "…"
     if name == "server_url":
         return address(settings)
+    if name == "store":
+        return without_password(value)
     return value if isinstance(value, (str, int, float, type(None))) else repr(value)
 
 
@@ -110,22 +112,24 @@ def _destination(settings: Config) -> Iterator[Finding]:
 
 
 def _store(settings: Config) -> Finding:
+    from ..store import urls
     from ..store._causes import unwritable
-    from ..store.sqlite import SQLiteStore
 
-    path = settings.store
-    if path == ":memory:":
+    url = settings.store
+    if url == ":memory:":
         return Finding("store", None, "in memory, for each process its own")
-    if not os.path.exists(path):
+    path = urls.file_of(url)
+    if path is not None and not os.path.exists(path):
         if reason := unwritable(Path(path)):
             return Finding("store", False, f"{path} cannot be created: {reason}")
         return Finding("store", None, "nothing is recorded yet")
     try:
-        with closing(SQLiteStore(path, readonly=True)) as store:
+        with closing(urls.open_store(url, readonly=True)) as store:
+            store.ready()
             size, newest = store.size(), store.list(Query(limit=1))
     except HoneytraceError as error:
         return Finding("store", False, str(error))
-    if reason := unwritable(Path(path)):
+    if path is not None and (reason := unwritable(Path(path))):
         return Finding("store", False, f"{path} can only be read: {reason}")
     last = f", the newest from {clock(newest[0].start_time)}" if newest else ""
     return Finding("store", True, f"{counted(size.sessions)}, {_bytes(size.bytes)}{last}")

@@ -145,7 +145,7 @@ def import_(
             for batch in _batches(_records(path, refused, done)):
                 delivery = sink.deliver([record for _, record in batch], timeout=60)
                 if delivery.retry:
-                    raise StoreError(f"the store {target.path} stays busy: import again later")
+                    raise StoreError(f"the store {target.where} stays busy: import again later")
                 lines = {id(record): line for line, record in batch}
                 for record, reason in delivery.refused:
                     refused.add(lines[id(record)], reason)

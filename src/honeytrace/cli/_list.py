@@ -46,7 +46,7 @@ def list_(
             found = reader.list(query._replace(limit=limit, roots_only=not nested))
         Lines(as_json, reader).print(found)
         if not found:
-            say(missed(reader, reader.path, "no session meets these conditions"))
+            say(missed(reader, reader.where, "no session meets these conditions"))
 
 
 @filtered
@@ -68,7 +68,7 @@ def search(
             found = reader.list(query._replace(text=text, limit=limit, roots_only=roots))
         Lines(as_json, reader).print(found)
         if not found:
-            say(missed(reader, reader.path, f"no session has {one_line(text, 60)!r}"))
+            say(missed(reader, reader.where, f"no session has {one_line(text, 60)!r}"))
 
 
 @filtered
@@ -90,7 +90,7 @@ def tail(
         printed = Lines(as_json)
         printed.print(shown)
         if not shown:
-            say(f"waiting for sessions in {reader.path}")
+            say(f"waiting for sessions in {reader.where}")
         known = {record.event_id for record in shown}  # one may have arrived in between
         while True:
             arrived, place = reader.arrived(place)

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,11 +18,12 @@ from ..store import Metric, Query
 __all__ = ["AsJson", "StorePath", "duration", "filtered", "moment"]
 
 StorePath = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--store",
-        metavar="PATH",
-        help="Store file; default: HONEYTRACE_STORE, else .honeytrace/sessions.db.",
+        metavar="PATH|URL",
+        help="Store: a file, or postgresql://… or clickhouse://…; default: HONEYTRACE_STORE, else"
+        " .honeytrace/sessions.db.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import orjson
 import typer
 
-from .._config import Config
+from .._config import Config, without_password
 from .._record.record import Record
 from ..errors import HoneytraceError, SessionNotFound
 from ..store import Query
@@ -20,7 +21,7 @@ from ._target import config, find, offered, opened, pages
 from ._terminal import counted, emit, one_line, progress, say
 
 if TYPE_CHECKING:
-    from ..store.sqlite import SQLiteStore
+    from ..store import Store
 
 _BATCH = 256
 
@@ -57,7 +58,7 @@ def push(
 
     sent = 0
     with opened(store) as reader, Courier(ApiSink(settings)) as courier:
-        mark = Mark(reader, settings.server_url)
+        mark = Mark(reader, settings)
         start = 0 if again else mark.place()
         batches = _trees(reader, wanted, settings) if wanted else _arrivals(reader, start)
         with progress("push", None if wanted else _left(reader, start)) as done:
@@ -78,7 +79,7 @@ def push(
         raise typer.Exit(1)
 
 
-def _arrivals(reader: SQLiteStore, start: int) -> Iterator[Batch]:
+def _arrivals(reader: Store, start: int) -> Iterator[Batch]:
     """Everything that arrived after this place, in that order."""
     place = start
     while (found := reader.arrived(place, _BATCH)).records:
@@ -86,41 +87,49 @@ def _arrivals(reader: SQLiteStore, start: int) -> Iterator[Batch]:
         yield Batch(found.records, place)
 
 
-def _trees(reader: SQLiteStore, wanted: Sequence[str], settings: Config) -> Iterator[Batch]:
+def _trees(reader: Store, wanted: Sequence[str], settings: Config) -> Iterator[Batch]:
     """The runs that these sessions are in."""
     for each in wanted:
         root = find(reader, each, settings).root_id
         records = list(pages(reader, Query(root_id=root)))
         if not records:
-            raise SessionNotFound(f"{one_line(each, 60)!r} is not in {reader.path}")
+            raise SessionNotFound(f"{one_line(each, 60)!r} is not in {reader.where}")
         for at in range(0, len(records), _BATCH):
             yield Batch(records[at : at + _BATCH], None)
 
 
-def _left(reader: SQLiteStore, start: int) -> int:
-    """How many there are to send, at most: places of deleted sessions are not used again."""
-    return min(reader.size().sessions, max(0, reader.arrived(None).last - start))
+def _left(reader: Store, start: int) -> int | None:
+    """Return how many there are to send; None when some were sent, for places are no numbers."""
+    return reader.size().sessions if start == 0 else None
 
 
 class Mark:
-    """How far a store was pushed to a server: a small file beside the store, one entry a server."""
+    """How far a store was pushed to a server: a small file with one entry a server.
 
-    def __init__(self, reader: SQLiteStore, server_url: str) -> None:
+    It is beside the store; for an engine it is in `.honeytrace` of the working directory.
+    """
+
+    def __init__(self, reader: Store, settings: Config) -> None:
         self._reader = reader
-        self._file = Path(f"{reader.path}.pushed.json")
-        self._server = server_url
+        self._server = settings.server_url
+        self._file = Path(f"{settings.store}.pushed.json")
+        if "://" in settings.store:
+            name = re.sub(r"[^\w.-]+", "-", without_password(settings.store))
+            self._file = Path(os.path.abspath(".honeytrace"), f"{name}.pushed.json")
 
     def place(self) -> int:
-        """The place to go on from; 0 when the session that stood there is gone, as in a new store
-        of the same name."""
+        """Return the place to go on from; 0 when the session that stood there is gone, as in a new
+        store of the same name."""
         mark = self._marks().get(self._server, {})
-        place = mark.get("place", 0)
-        found = self._reader.arrived(place - 1, 1).records if place else ()
-        return place if found and found[0].event_id == mark.get("session_id") else 0
+        last = mark.get("session_id")
+        if not isinstance(last, str) or self._reader.get(last) is None:
+            return 0
+        return int(mark.get("place", 0))
 
     def set(self, place: int, event_id: str) -> None:
         """Note the last session that was sent; a push that is killed in between repeats a batch."""
         marks = self._marks() | {self._server: {"place": place, "session_id": event_id}}
+        self._file.parent.mkdir(mode=0o700, exist_ok=True)
         unfinished = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         unfinished.write_bytes(orjson.dumps(marks, option=orjson.OPT_INDENT_2) + b"\n")
         os.replace(unfinished, self._file)

@@ -30,7 +30,7 @@ def stats(
     with told(store) as reader, patience("counting"):
         found = reader.summary(query, newest)
         usages = per_name(reader, query, newest)
-        none = "" if found else missed(reader, reader.path, "no session meets these conditions")
+        none = "" if found else missed(reader, reader.where, "no session meets these conditions")
     if as_json:
         for each in found:
             usage = usages.get(each.session_name)

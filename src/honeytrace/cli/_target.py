@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
 
 from .. import _config
+from .._config import without_password
 from .._record.record import Record
 from .._record.wire import start_session_body
 from ..errors import HoneytraceError, SessionNotFound, StoreError
@@ -24,7 +24,7 @@ from ._terminal import one_line, say
 if TYPE_CHECKING:
     from .._config import Config
     from ..lookup.recorded import RecordedSession
-    from ..store.sqlite import SQLiteStore
+    from ..store import Store
 
 __all__ = [
     "SHORT",
@@ -53,7 +53,7 @@ _RECENT = re.compile(r"@last(-error)?(?:~(\d{1,4}))?")
 _PAGE = 1000
 
 
-def config(path: Path | None) -> Config:
+def config(path: str | None) -> Config:
     """The settings of a command: of the environment, with `--store`. Raises ConfigurationError."""
     return _config.load({"store": path})
 
@@ -63,7 +63,11 @@ def address(settings: Config) -> str:
     return re.sub(r"//[^/@]*@", "//…@", settings.server_url)
 
 
-def elsewhere(path: Path | None) -> str | None:
+def _store(settings: Config) -> str:
+    return without_password(settings.store)
+
+
+def elsewhere(path: str | None) -> str | None:
     """Where sessions go instead of into the store, in words; None where that is the store.
 
     Listing and searching stay with the store: what the API documents for that knows neither runs
@@ -75,33 +79,35 @@ def elsewhere(path: Path | None) -> str | None:
     return f"{_config.origins({})['api_key']} is set, so sessions go to {address(settings)}"
 
 
-def say_elsewhere(path: Path | None) -> None:
+def say_elsewhere(path: str | None) -> None:
     """A line for those who wonder where their sessions are."""
     if away := elsewhere(path):
-        say(f"{away}; this is the store {config(path).store} alone")
+        say(f"{away}; this is the store {without_password(config(path).store)} alone")
 
 
-def open_store(path: Path | None, *, create: bool = False) -> SQLiteStore:
+def open_store(path: str | None, *, create: bool = False) -> Store:
     """The store of `--store`, the environment or the default.
 
     Raises StoreError, which says so when there is none, unless it is to be created.
     """
-    from ..store.sqlite import SQLiteStore
+    from ..store import urls
 
     name = config(path).store
     if name == ":memory:":
         raise StoreError("HONEYTRACE_STORE=:memory: is in no file: name one with --store PATH")
-    if not create and not os.path.exists(name):
+    if create:
+        return urls.open_store(name)
+    if not urls.exists(name):
         away = elsewhere(path)
         cure = "record something first, or name one with --store PATH"
         if away:
             cure = f"{away}, where `honeytrace show ID` finds them"
         raise StoreError(f"there is no store at {name}: {cure}")
-    return SQLiteStore(name, readonly=os.path.exists(name) and not os.access(name, os.W_OK))
+    return urls.open_for_reading(name)
 
 
 @contextmanager
-def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
+def opened(path: str | None, *, create: bool = False) -> Iterator[Store]:
     """`open_store` while the block runs."""
     store = open_store(path, create=create)
     try:
@@ -111,7 +117,7 @@ def opened(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
 
 
 @contextmanager
-def told(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
+def told(path: str | None, *, create: bool = False) -> Iterator[Store]:
     """`opened`, having said so where what was recorded is elsewhere."""
     with opened(path, create=create) as store:
         say_elsewhere(path)
@@ -119,13 +125,13 @@ def told(path: Path | None, *, create: bool = False) -> Iterator[SQLiteStore]:
 
 
 @contextmanager
-def known(path: Path | None, *wanted: str) -> Iterator[Reader]:
+def known(path: str | None, *wanted: str) -> Iterator[Reader]:
     """What `find` reads for these: a store, unless all are ids and the API is there to be asked."""
     settings = config(path)
     if any(map(_RECENT.match, wanted)):
         with told(path) as store:
             yield store
-    elif settings.api_key and not os.path.exists(settings.store):
+    elif settings.api_key and "://" not in settings.store and not os.path.exists(settings.store):
         yield MemoryStore()
     else:
         with opened(path) as store:
@@ -157,13 +163,13 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
         if record is not None and record.event_id:  # another server's JSON has none
             return remote.load(record)
         raise SessionNotFound(
-            f"no session {one_line(wanted, 60)!r} in {settings.store} or at {address(settings)},"
+            f"no session {one_line(wanted, 60)!r} in {_store(settings)} or at {address(settings)},"
             " which knows whole ids alone"
         )
     listed = "list --all" if not recent else "list --all --errors" if recent[1] else "list"
     cure = f": `honeytrace {listed}` shows what there is"
-    said = f"no session {one_line(wanted, 60)!r} in {settings.store}{cure}"
-    raise SessionNotFound(missed(store, settings.store, said))
+    said = f"no session {one_line(wanted, 60)!r} in {_store(settings)}{cure}"
+    raise SessionNotFound(missed(store, _store(settings), said))
 
 
 def offered(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -178,7 +184,7 @@ def offered(ctx: typer.Context, incomplete: str) -> list[str]:
     return names + [each for each in ids if _HARMLESS.fullmatch(each)]
 
 
-def missed(store: Reader, path: str | Path, otherwise: str) -> str:
+def missed(store: Reader, path: str, otherwise: str) -> str:
     """What to say of a store in which nothing was found: that it is empty, or `otherwise`."""
     return otherwise if store.list(Query(limit=1)) else f"nothing is recorded in {path}"
 

@@ -8,7 +8,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from .. import _config
 from .._durability.recovery import recover_all
@@ -17,7 +16,8 @@ from .._record.record import Item
 from ..errors import ConfigurationError
 from ..sinks import Delivery
 from ..sinks.store import StoreSink
-from ..store.sqlite import SQLiteStore
+from ..store import Store
+from ..store.urls import file_of, open_or_replace
 from ._guard import LOOPBACK
 from ._http import Limits
 from ._uvicorn import Server
@@ -42,7 +42,7 @@ def serve(
     root_path: str = "",
     ready: Callable[[str], object] | None = None,
 ) -> None:
-    """Serve the store at this path until SIGINT or SIGTERM; requests in flight are then finished.
+    """Serve the store at this path or URL until SIGINT or SIGTERM, and finish what is in flight.
 
     port: 0 takes a free one; the address is printed to standard error once it can be reached.
     keys: bearer keys; required unless `host` is on loopback.
@@ -63,21 +63,22 @@ def serve(
     # with keys on a public address any name may lead here; on loopback only our own may
     hosts = {*LOOPBACK, host} if _on_loopback(host) else None
     with _bind(host, port) as listener:
-        opened, warning = SQLiteStore.open(store)
+        opened, warning = open_or_replace(os.fspath(store))
         if warning:
             _say(warning)
-        intake = _Intake(opened)
+        journal = _journal(file_of(os.fspath(store)))
+        intake = _Intake(opened, journal)
         app = create_app(
             opened,
             keys=keys,
             hosts=hosts,
             limits=limits,
             root_path=root_path,
-            journal=_journal(opened.path),
+            journal=journal,
         )
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        greeting = f"honeytrace serves {opened.path} at {address}"
+        greeting = f"honeytrace serves {opened.where} at {address}"
         try:
             intake.start(_PATIENCE)
             Server(app, limits, greeting, lambda: ready and ready(address)).run([listener])
@@ -90,8 +91,8 @@ class _Intake:
     """Takes in what processes that died have left for a store, in a thread: no amount of it keeps
     the server from its start."""
 
-    def __init__(self, store: SQLiteStore) -> None:
-        self._store = store
+    def __init__(self, store: Store, journal: str) -> None:
+        self._journal = journal
         self._redelivery = Redelivery(lambda: StoreSink(store))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="honeytrace-intake", daemon=True)
@@ -111,7 +112,8 @@ class _Intake:
             config = _config.load({})
             if config.api_key:
                 return  # they were on their way to the API: `honeytrace recover` sends them
-            recover_all(_journal(self._store.path), self._deliver)
+            if self._journal:
+                recover_all(self._journal, self._deliver)
         except Exception as error:  # noqa: BLE001 - the store or the directory may fail in any way
             if not self._stopping.is_set():
                 _say(f"cannot take in what dead processes left: {error}")
@@ -120,10 +122,15 @@ class _Intake:
         return Delivery(batch) if self._stopping.is_set() else self._redelivery.deliver(batch)
 
 
-def _journal(store: Path) -> str:
-    """The directory where processes that record into this store keep their journals."""
-    config = _config.load({})
-    return config.journal if str(store) == config.store else str(store.parent / "journal")
+def _journal(path: str | None) -> str:
+    """The directory where processes that record into the store at `path` keep their journals; none
+    for an engine, beside which there is no directory."""
+    if path is None:
+        return ""
+    config, path = _config.load({}), os.path.abspath(path)
+    return (
+        config.journal if path == config.store else os.path.join(os.path.dirname(path), "journal")
+    )
 
 
 def keys_from_environment() -> list[str]:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from .._config import without_password
 from ..errors import ConfigurationError
 from ._protocol import Store
 from ._tenant import tenant_name
 
-__all__ = ["address", "file_of", "is_remote", "open_store"]
+__all__ = [
+    "address",
+    "exists",
+    "file_of",
+    "is_remote",
+    "open_for_reading",
+    "open_or_replace",
+    "open_store",
+]
 
 PASSWORD_VARIABLE = "HONEYTRACE_STORE_PASSWORD"
 """The environment variable with the password of a store whose URL has none."""
 
-_URL = re.compile(r"([a-z][a-z0-9+]+)://(.*)", re.IGNORECASE | re.DOTALL)
 _REMOTE = ("postgresql", "postgres", "clickhouse", "chdb")
 
 
@@ -33,8 +42,7 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
     used.
     """
     tenant_name(tenant)
-    found = _URL.fullmatch(url)
-    scheme = found[1].lower() if found else "sqlite"
+    scheme = _scheme(url) or "sqlite"
     if url == ":memory:" or scheme == "memory":
         from .memory import MemoryStore
 
@@ -50,29 +58,21 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
 
 
 def address(url: str) -> str:
-    """Return a URL or path for people to read: without password and without query parameters that
-    may hold one."""
-    found = _URL.fullmatch(url)
-    if found is None:
-        return url
-    rest = found[2].partition("?")[0]
-    host, slash, path = rest.partition("/")
-    user, at, place = host.rpartition("@")
-    return f"{found[1]}://{user.partition(':')[0]}{at}{place}{slash}{path}"
+    """Return a URL or path for people to read, without a password."""
+    return without_password(url)
 
 
 def is_remote(url: str) -> bool:
     """Return whether the store is an engine rather than a file or this process's memory."""
-    found = _URL.fullmatch(url)
-    return found is not None and found[1].lower() in _REMOTE
+    return _scheme(url) in _REMOTE
 
 
 def file_of(url: str) -> str | None:
     """Return the path of an SQLite store; None for any other."""
-    found = _URL.fullmatch(url)
-    if found is None:
+    scheme = _scheme(url)
+    if not scheme:
         return None if url == ":memory:" else url
-    if found[1].lower() != "sqlite":
+    if scheme != "sqlite":
         return None
     parts = urlsplit(url)
     path = unquote(parts.path)
@@ -80,6 +80,41 @@ def file_of(url: str) -> str | None:
         raise ConfigurationError(f"store={url!r}: write sqlite:///path/to/sessions.db")
     # file:///C:/x.db is C:/x.db on Windows
     return path.lstrip("/") if re.match(r"/+[A-Za-z]:", path) and os.name == "nt" else path
+
+
+def exists(url: str) -> bool:
+    """Return whether a file is there; an engine is not asked, and may always be."""
+    path = file_of(url)
+    return is_remote(url) if path is None else os.path.exists(path)
+
+
+def open_for_reading(url: str) -> Store:
+    """Open a store that exists to look sessions up; a file that cannot be written is only read.
+
+    Raises `StoreError` as `open_store` does, and when there is none.
+    """
+    path = file_of(url)
+    return open_store(url, readonly=path is not None and not os.access(path, os.W_OK))
+
+
+def open_or_replace(url: str) -> tuple[Store, str | None]:
+    """Open a store to write to it. A damaged file is moved aside first, and the text says so."""
+    path = file_of(url)
+    if path is None:
+        return open_store(url), None
+    from .sqlite import SQLiteStore  # sqlite3, 3 ms
+
+    try:
+        return SQLiteStore.open(path)
+    except OSError as error:  # something on the way to the file
+        from ._causes import store_error
+
+        raise store_error(error, Path(path)) from error
+
+
+def _scheme(url: str) -> str:
+    """Return the scheme of a URL; nothing for a path."""
+    return url.partition("://")[0].lower() if "://" in url else ""
 
 
 def _sqlite(url: str, readonly: bool) -> Store:

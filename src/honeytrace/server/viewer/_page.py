@@ -66,7 +66,7 @@ class Site:
     """The wrong keys that were shown to the login."""
     asked: threading.Event = field(default_factory=threading.Event)
     """Set by each page that is asked for."""
-    _choices: dict[Field, tuple[float, int, Sequence[str]]] = field(default_factory=dict)
+    _choices: dict[Field, tuple[float, Sequence[str]]] = field(default_factory=dict)
 
     @property
     def reader(self) -> Reader:
@@ -74,11 +74,10 @@ class Site:
         return self.running.over(self.store)
 
     def choices(self, name: Field) -> Sequence[str]:
-        """The values of a field to choose from, as they were at most ten seconds and one in a
-        hundred sessions ago: reading them takes twenty milliseconds in a store of a million."""
-        read, size, found = self._choices.get(name, (-_FRESH, 0, ()))
-        fresh = time.monotonic() - read < _FRESH and self._size() - size <= size // 100
-        return found if fresh else self._read(name)
+        """Return the values of a field to choose from, as they were at most ten seconds ago:
+        reading them takes twenty milliseconds in a store of a million."""
+        read, found = self._choices.get(name, (-_FRESH, ()))
+        return found if time.monotonic() - read < _FRESH else self._read(name)
 
     def refresh(self) -> None:
         """Read all choices anew."""
@@ -86,13 +85,9 @@ class Site:
             self._read(name)
 
     def _read(self, name: Field) -> Sequence[str]:
-        size = self._size()
         found = self.store.values(name)
-        self._choices[name] = (time.monotonic(), size, found)
+        self._choices[name] = (time.monotonic(), found)
         return found
-
-    def _size(self) -> int:
-        return self.store.arrived(None).last
 
     def html(self, page: Page, status: int = 200, **headers: str) -> Response:
         """The page as a response, in its whole frame."""
