@@ -158,9 +158,9 @@ def load(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
         if name not in values:
             values.update(_from_environ(setting, environ))
     for name in ("store", "journal"):
-        values[name] = _absolute(values.get(name, SETTINGS[name].default))
+        values[name] = _absolute(values.get(name, SETTINGS[name].default), name)
     if values.get("prices"):
-        values["prices"] = _absolute(values["prices"])
+        values["prices"] = _absolute(values["prices"], "prices")
     return Config(**values)
 
 
@@ -245,7 +245,7 @@ def _scheme(url: str) -> str:
     return url.partition("://")[0].lower()
 
 
-def _absolute(path: str) -> str:
+def _absolute(path: str, name: str) -> str:
     """The same file even after the program has changed its directory; a URL is left as it is."""
     if "://" in path:
         if _scheme(path) == "memory":
@@ -257,10 +257,14 @@ def _absolute(path: str) -> str:
             path = path.lstrip("/")
     if path in (":memory:", NO_JOURNAL):
         return path
+    found = os.path.expanduser(path)
+    if path.startswith("~") and found.startswith("~"):  # else a directory called "~" would be made
+        home = path.split("/", 1)[0]
+        raise ConfigurationError(f"{name}={path!r}: {home} is unknown; set HOME, or name the path")
     try:
-        return os.path.abspath(os.path.expanduser(path))
+        return os.path.abspath(found)
     except OSError:  # the working directory is gone
-        return path
+        return found
 
 
 def under_test() -> bool:

@@ -5,22 +5,32 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from zlib import crc32
 
 
 def candidates(directory: str) -> list[str]:
-    """Where a journal may be, in the order tried: as configured, the user's state, temporary.
+    """Return the directories where a journal may be, in the order in which they are tried.
 
-    The latter two have a place for each configured directory: one program's calls are not for
-    another to deliver.
+    These are the configured one, one in the user's state directory and one for temporary files. The
+    latter two belong to the configured directory: one program's calls are not for another to
+    deliver. A directory that cannot be named here is left out: the working directory may be
+    deleted, the user may have no home, and no temporary directory may be writable.
     """
     import tempfile  # brings random, 5 ms
 
-    directory = os.path.abspath(directory)
+    found = []
+    with suppress(OSError):  # the working directory is gone
+        directory = os.path.abspath(directory)
+        found.append(directory)
     own = f"{crc32(directory.encode('utf-8', 'surrogateescape')):08x}"
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    temporary = os.path.join(tempfile.gettempdir(), f"honeytrace-{os.geteuid()}-{own}")
-    return [directory, os.path.join(state, "honeytrace", "journal", own), temporary]
+    if os.path.isabs(state):  # a user without a home leaves the "~" as it is
+        found.append(os.path.join(state, "honeytrace", "journal", own))
+    with suppress(OSError):  # no temporary directory can be written
+        temporary = os.path.abspath(tempfile.gettempdir())
+        found.append(os.path.join(temporary, f"honeytrace-{os.geteuid()}-{own}"))
+    return found
 
 
 def private(directory: str) -> str:

@@ -8,6 +8,9 @@ blocks; the first 8 bytes of each block hold the offset of the next one << 8.
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from struct import Struct
 
 MAGIC = b"honeytrace journal 2\n\0\0\0"
@@ -46,3 +49,38 @@ SMALLEST, LARGEST = 64 * 1024, 1 << 30
 
 class DamagedError(ValueError):
     """A file, or a part of it, is not what this version writes."""
+
+
+class NewerFormatError(Exception):
+    """A file was written by a newer version, which can still read it."""
+
+
+def check_version(head: bytes, magic: bytes) -> None:
+    """Raise NewerFormatError where a file begins like `magic` but with a higher number.
+
+    The number is the last word of the magic's line. Files of one kind may be shared by two versions
+    of honeytrace, for example during a rolling deployment.
+    """
+    words, ours = magic.partition(b"\n")[0].rsplit(b" ", 1)
+    line, newline, _ = head.partition(b"\n")
+    name, _, theirs = line.rpartition(b" ")
+    if newline and name == words and theirs.isdigit() and int(theirs) > int(ours):
+        raise NewerFormatError(f"it has format {int(theirs)}; this version reads {int(ours)}")
+
+
+def data_chunks(fd: int, end: int, size: int = 1 << 20) -> Iterator[tuple[int, bytes]]:
+    """Read a file up to `end` in pieces of at most `size` bytes, each with its offset.
+
+    Offsets are multiples of `size`. Pieces in which a sparse file has only holes are left out, so
+    that an empty gigabyte costs nothing.
+    """
+    at = 0
+    while at < end:
+        if hasattr(os, "SEEK_DATA"):
+            try:
+                at = max(at, os.lseek(fd, at, os.SEEK_DATA) // size * size)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # nothing but holes up to the end of the file
+                    return
+        yield at, os.pread(fd, min(size, end - at), at)
+        at += size

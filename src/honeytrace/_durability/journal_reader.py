@@ -36,9 +36,9 @@ from .journal_format import (
     TAIL,
     UPDATE,
     DamagedError,
+    check_version,
+    data_chunks,
 )
-
-_CHUNK = 1 << 20
 
 
 class Entry(NamedTuple):
@@ -52,7 +52,8 @@ class Entry(NamedTuple):
 
 
 class Reader:
-    """One journal, locked. Raises DamagedError where the file as a whole is no journal."""
+    """One journal, locked. Raises DamagedError where the file as a whole is no journal, and
+    NewerFormatError."""
 
     unended = "interrupted"
     """The status of a call that has not ended."""
@@ -88,7 +89,8 @@ class Reader:
     def _begin(self) -> int:
         """Where the blocks begin; the file's end where its process died before it had begun."""
         head = os.pread(self._fd, HEADER.size, 0)
-        if not any(any(os.pread(self._fd, _CHUNK, at)) for at in range(0, self._size, _CHUNK)):
+        check_version(head, MAGIC)
+        if not any(head) and not any(d.strip(b"\0") for _, d in data_chunks(self._fd, self._size)):
             return 0
         if len(head) < HEADER.size:
             raise DamagedError("it is too short")
@@ -101,9 +103,8 @@ class Reader:
 
     def _used(self) -> Iterator[tuple[int, int]]:
         """Offset and state of every slot that is not free."""
-        for at in range(0, self._border, _CHUNK):
-            states = os.pread(self._fd, min(_CHUNK, self._border - at), at)[::SLOT]
-            for index, state in enumerate(states):
+        for at, data in data_chunks(self._fd, self._border):
+            for index, state in enumerate(data[::SLOT]):
                 if state and (at or index):  # the first slot is the header
                     yield at + index * SLOT, state
 

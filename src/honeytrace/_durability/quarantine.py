@@ -90,10 +90,11 @@ def set_file_aside(path: str, reason: str) -> None:
     os.replace(path, os.path.join(place, name))
     logger.warning("honeytrace set a journal aside in %s: %r: %s", place, name, reason)
     gone = 0
-    for each in _beyond(place):
-        with suppress(OSError):  # another process was faster, or it is a directory
-            os.unlink(each)
-            gone += 1
+    with suppress(OSError):  # the directory cannot be listed now: the next file prunes it
+        for each in list(_beyond(place)):
+            with suppress(OSError):  # another process was faster, or it is a directory
+                os.unlink(each)
+                gone += 1
     if gone:
         logger.warning("honeytrace deleted the oldest %d files in %s", gone, place)
 

@@ -7,6 +7,7 @@ aside in `damaged/` beside it; a record that is refused, in `refused/`.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import deque
@@ -20,7 +21,7 @@ from .._lazy import logger
 from .._record.record import Item, Record, size_of
 from ..sinks import Delivery
 from .directories import candidates, lock, owned
-from .journal_format import DamagedError
+from .journal_format import DamagedError, NewerFormatError
 from .journal_reader import Reader
 from .quarantine import refused, set_aside, set_file_aside
 from .segment_file import HEADER, MAGIC, SUFFIX, begin, frames
@@ -152,8 +153,13 @@ def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        set_file_aside(path, str(error))
-        found.damaged += 1
+        if error.errno in _UNREADABLE:
+            logger.debug("honeytrace cannot read %s: %s", path, error)
+        elif error.errno in _NO_FILE:
+            set_file_aside(path, str(error))
+            found.damaged += 1
+        else:  # this process lacks descriptors or memory; the file may belong to a living one
+            raise
         return
     _held.add(fd)
     try:
@@ -169,6 +175,10 @@ def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
             left = _Spilled(fd) if path.endswith(SUFFIX) else Reader(fd)
             found.journals += 1
             _drain(left, deliver, partial(_keep, os.path.dirname(path)), found)
+        except NewerFormatError as reason:
+            if path not in _newer:
+                _newer.add(path)
+                logger.warning("honeytrace leaves %s to a newer version: %s; upgrade", path, reason)
         except DamagedError as reason:
             set_file_aside(path, str(reason))
             found.damaged += 1
@@ -178,6 +188,14 @@ def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
         _held.discard(fd)
         os.close(fd)
 
+
+_NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV)
+"""Errors of `open` that say that a path is a symbolic link, a directory, a socket or a device."""
+_UNREADABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""Errors of `open` that another user, or another mount, may not get."""
+
+_newer: set[str] = set()
+"""Files of newer versions that have been reported."""
 
 _held: set[int] = set()
 """Files that are being recovered; a forked child lets go of them, else their locks outlive us."""

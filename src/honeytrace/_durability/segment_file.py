@@ -16,7 +16,7 @@ from zlib import crc32
 from .._record.file_format import pack, unpack
 from .._record.record import Item
 from .directories import lock
-from .journal_format import LARGEST, DamagedError
+from .journal_format import LARGEST, DamagedError, check_version
 from .quarantine import set_file_aside
 
 MAGIC = b"honeytrace spill 1\n\0\0\0\0\0"
@@ -111,10 +111,11 @@ def frames(
 
 
 def begin(fd: int) -> int:
-    """Where what is not delivered begins in a segment. Raises DamagedError."""
+    """Where what is not delivered begins in a segment. Raises DamagedError and NewerFormatError."""
     head = os.pread(fd, HEADER.size, 0)
     if not head:
         return HEADER.size  # its process died before it had begun
+    check_version(head, MAGIC)
     if len(head) < HEADER.size or not head.startswith(MAGIC):
         raise DamagedError("it does not begin like a spilled queue")
     at, size = int(HEADER.unpack(head)[1]), os.fstat(fd).st_size
