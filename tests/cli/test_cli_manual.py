@@ -16,7 +16,7 @@ TEXT = PAGE.read_text()
 
 
 def meant(text: str) -> object:
-    """An example; of help, which each release of typer draws a little differently, the words."""
+    """An example; of help, which each release of click draws a little differently, the words."""
     if "Options:" not in text:
         return text
     return set(re.findall(r"-{0,2}[a-z][a-z-]+", re.sub(r"\[[^]]*\]|<[^>]*>", "", text)))

@@ -255,22 +255,33 @@ def completed(words: str) -> list[str]:
     """What bash would offer for the last of these words, which may be empty."""
     environ = {
         **os.environ,
-        "_HONEYTRACE_COMPLETE": "complete_bash",
+        "_HONEYTRACE_COMPLETE": "bash_complete",
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
     }
     ran = piped(env=environ)
     assert ran.stderr == b""
-    return ran.stdout.decode().split()
+    lines = ran.stdout.decode().splitlines()
+    return [line.partition(",")[2] for line in lines if line]
 
 
 def test_shells_complete(store: str) -> None:
-    """Commands and options, by typer's own mechanism; ids from the store that is meant."""
+    """Shells complete commands, names and statuses, and ids from the store that is meant."""
     assert completed("honeytrace st") == ["stats"]
     assert completed(f"honeytrace show --store {store} ") == ["@last", "@last-error", "root"]
     assert completed(f"honeytrace show --store {store} ch") == ["child"]
     assert completed(f"honeytrace diff --store {store} root r") == ["root"]
     assert completed("honeytrace ui --store nowhere.db @last-") == ["@last-error"]
+    assert completed(f"honeytrace list --store {store} --status e") == ["error", "exited"]
+    assert completed(f"honeytrace list --store {store} --name ") == ["answer"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_is_printed(cli: Cli, shell: str) -> None:
+    """`honeytrace completion SHELL` prints the script that the shell evaluates."""
+    ran = cli("completion", shell)
+    assert (ran.status, ran.err) == (0, "")
+    assert "_HONEYTRACE_COMPLETE" in ran.out
 
 
 def test_shells_are_offered_no_commands(tmp_path: Path) -> None:
@@ -280,10 +291,11 @@ def test_shells_are_offered_no_commands(tmp_path: Path) -> None:
 
 
 def test_a_command_there_is_not_is_misuse(cli: Cli) -> None:
-    """Exit status 2; nothing at all shows what there is."""
+    """An unknown command exits with 2; no command at all prints the help and exits with 0."""
     assert cli("lost").status == 2
     ran = cli()
-    assert "doctor" in ran.out + ran.err
+    assert (ran.status, ran.err) == (0, "")
+    assert "doctor" in ran.out
     assert cli("--version").out.startswith("honeytrace ")
 
 

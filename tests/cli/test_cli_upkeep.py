@@ -430,7 +430,7 @@ def test_serve_serves_the_store_of_the_environment(tmp_path: Path) -> None:
 @posix
 def test_serve_works_without_the_command_line_extra(tmp_path: Path) -> None:
     """And every other command says what to install."""
-    without = "import sys; sys.modules['typer'] = None; from honeytrace.__main__ import main; "
+    without = "import sys; sys.modules['rich'] = None; from honeytrace.__main__ import main; "
     serve = f"{without} sys.exit(main(['serve', '--port', '0', '--store', 'here.db']))"
     with subprocess.Popen([sys.executable, "-c", serve], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
@@ -441,7 +441,7 @@ def test_serve_works_without_the_command_line_extra(tmp_path: Path) -> None:
     ran = subprocess.run(command, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
-        'honeytrace: the command line needs typer: pip install "honeytrace[cli]"\n'
+        'honeytrace: the command line needs rich: pip install "honeytrace[cli]"\n'
     )
 
 

@@ -13,6 +13,7 @@ _recover    recover, refused
 _prune      prune
 _deliver    delivery with patience, for push, recover and refused
 _serve      serve, ui
+_completion completion
 _doctor     doctor; _check_api asks the API
 """
 
@@ -20,35 +21,73 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Any
 
 try:
-    import rich as _rich  # noqa: F401 - only to say at once what is missing
-    import typer
-    from typer.core import TyperGroup
+    import click
+    import rich as _rich  # noqa: F401 - only to report at once that it is missing
 except ImportError as _missing:
     raise ImportError(
         f'the command line needs {_missing.name}: pip install "honeytrace[cli]"',
         name=_missing.name,
     ) from _missing
 
-from .._version import __version__
 from ..errors import HoneytraceError
-from . import _diff, _doctor, _files, _list, _prune, _push, _recover, _serve, _show, _stats
-from ._target import address, config
-from ._terminal import say, tolerate
 
 __all__ = ["app"]
 
 _INTERRUPTED, _NO_READER = 130, 141
 """Exit statuses of a program that SIGINT or SIGPIPE ended, as a shell counts them."""
 
+_COMMANDS = {
+    "list": "_list:list_",
+    "show": "_show:show",
+    "search": "_list:search",
+    "tail": "_list:tail",
+    "diff": "_diff:diff",
+    "stats": "_stats:stats",
+    "export": "_files:export",
+    "import": "_files:import_",
+    "push": "_push:push",
+    "recover": "_recover:recover",
+    "refused": "_recover:refused",
+    "prune": "_prune:prune",
+    "serve": "_serve:serve",
+    "ui": "_serve:ui",
+    "doctor": "_doctor:doctor",
+    "completion": "_completion:completion",
+}
+"""Command → its module and name. A module is imported when its command runs: all of them together
+take a tenth of a second."""
 
-class _Commands(TyperGroup):
-    """How commands end: with one line that names the cure; silently for Ctrl-C and `| head`."""
 
-    def invoke(self, ctx: Any) -> Any:
+class _Commands(click.Group):
+    """The commands, imported on use. An error ends a command with one line that names the cure."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f".{module}", __name__), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every command with the whole first sentence of its help."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            text = " ".join(((command and command.help) or "").split("\n\n")[0].split())
+            rows.append((name, text.partition(". ")[0].removesuffix(".")))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from ._terminal import say, tolerate
+
         tolerate()
         try:
             result = super().invoke(ctx)
@@ -56,67 +95,55 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             # so that the interpreter's own flush at exit has somewhere to go
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(_NO_READER) from None
+            raise click.exceptions.Exit(_NO_READER) from None
         except KeyboardInterrupt:
-            raise typer.Exit(_INTERRUPTED) from None
+            raise click.exceptions.Exit(_INTERRUPTED) from None
         except (HoneytraceError, ImportError, OSError) as error:
             say(f"honeytrace: {_told(error)}")
-            raise typer.Exit(1) from None
+            raise click.exceptions.Exit(1) from None
         return result
 
 
 def _told(error: Exception) -> str:
-    """An error in the words of the command line, where the API's client has other cures."""
+    """Return an error's text; the API's errors have other cures here than in the client."""
     api = sys.modules.get("honeytrace.api")
     if api is None or not isinstance(error, api.APIError):
         return str(error)
     from ._check_api import said
+    from ._target import address, config
 
     return said(error, address(config(None)))
 
 
-app = typer.Typer(
-    name="honeytrace",
-    cls=_Commands,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="A session is named by its id, the beginning of it, or @last, @last~1, @last-error.",
-)
-
-
-def _version(asked: bool) -> None:
+def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     if asked:
-        typer.echo(f"honeytrace {__version__}")
-        raise typer.Exit
+        from .._version import __version__
+
+        click.echo(f"honeytrace {__version__}")
+        ctx.exit()
 
 
-@app.callback()
-def _honeytrace(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
+@click.command(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
+    epilog="A session is named by its id, the beginning of it, #3 for the third of the last list,"
+    " @last, @last~1 or @last-error.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Print the version.",
+)
+@click.pass_context
+def app(ctx: click.Context) -> None:
     """See what your LLM application did, call by call."""
-
-
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "list": _list.list_,
-    "show": _show.show,
-    "search": _list.search,
-    "tail": _list.tail,
-    "diff": _diff.diff,
-    "stats": _stats.stats,
-    "export": _files.export,
-    "import": _files.import_,
-    "push": _push.push,
-    "recover": _recover.recover,
-    "refused": _recover.refused,
-    "prune": _prune.prune,
-    "serve": _serve.serve,
-    "ui": _serve.ui,
-    "doctor": _doctor.doctor,
-}
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.cells import cell_len
 from rich.text import Text
 
 from .._display.text import duration_text
 from ..lookup.compare import Change, Pair, compare
 from ..lookup.view import SessionView
-from ._options import AsJson, StorePath
+from . import _options
 from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, write
 from ._timeline import fitted, labels
@@ -31,22 +31,13 @@ _VALUE, _BEFORE = 200, 24
 """Characters of a changed value, and how many of them stand before the first difference."""
 
 
-def diff(
-    before: Annotated[
-        str,
-        typer.Argument(
-            metavar="BEFORE", help="The earlier run, named as for show.", autocompletion=offered
-        ),
-    ] = "@last~1",
-    after: Annotated[
-        str, typer.Argument(metavar="AFTER", help="The later run.", autocompletion=offered)
-    ] = "@last",
-    full: Annotated[
-        bool, typer.Option("--full", help="Show what stayed the same, and whole values.")
-    ] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.argument("before", metavar="[BEFORE]", default="@last~1", shell_complete=offered)
+@click.argument("after", metavar="[AFTER]", default="@last", shell_complete=offered)
+@click.option("--full", is_flag=True, help="Show what stayed the same, and whole values.")
+@_options.store
+@_options.as_json
+def diff(before: str, after: str, full: bool, store: str | None, as_json: bool) -> None:
     """Compare two runs of the same pipeline, by default the last two.
 
     ~ changed, + only in AFTER, - only in BEFORE. Beside each call stand both durations.

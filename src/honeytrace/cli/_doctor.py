@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
+import click
 from rich.text import Text
 
 from .. import _config
@@ -21,7 +21,7 @@ from .._config import Config, without_password
 from .._version import __version__
 from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
-from ._options import AsJson, StorePath
+from . import _options
 from ._target import address, config
 from ._terminal import clock, counted, emit, one_line, out, write
 
@@ -29,7 +29,7 @@ _ALWAYS = ("project", "source", "api_key", "server_url", "store", "journal")
 """Settings that are shown even where they are the default; of the others, those that are not."""
 
 _EXTRAS = {
-    "cli": ("typer", "rich"),
+    "cli": ("click", "rich"),
     "server": ("starlette", "uvicorn", "jinja2", "protobuf"),
     "parquet": ("pyarrow",),
 }
@@ -48,7 +48,10 @@ class Finding:
     said: str
 
 
-def doctor(store: StorePath = None, as_json: AsJson = False) -> None:
+@click.command()
+@_options.store
+@_options.as_json
+def doctor(store: str | None, as_json: bool) -> None:
     """Check configuration, API, store and journal; show versions.
 
     The exit status is 1 when something is wrong. Keys are masked.
@@ -73,7 +76,7 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> None:
     else:
         _print(shown, findings)
     if wrong:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _settings(settings: Config, store: str | None) -> list[dict[str, Any]]:

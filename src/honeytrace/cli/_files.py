@@ -9,17 +9,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Literal
 
-import typer
+import click
 
 from .._record.record import Record
 from ..errors import HoneytraceError, StoreError
 from ..sinks.store import StoreSink
 from ..store import Query
+from . import _options
 from ._formats import FORMATS
 from ._jsonl import read_session
-from ._options import AsJson, StorePath, filtered
 from ._target import opened, pages, told
 from ._terminal import binary_output, counted, emit, progress, say
 
@@ -32,37 +32,37 @@ _STANDARD = Path("-")
 _BATCH, _BATCH_BYTES = 1000, 4_000_000
 
 
-@filtered
+Form = Literal["jsonl", "csv", "parquet"]
+
+
+@click.command()
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write to FILE, by default -, standard output.",
+)
+@click.option(
+    "--format",
+    "-f",
+    "form",
+    type=click.Choice(("jsonl", "csv", "parquet")),
+    help="Default: as FILE's name ends, otherwise jsonl.",
+)
+@_options.store
+@_options.as_json
+@_options.filtered
 def export(
-    query: Query,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write to FILE, by default -, standard output.",
-        ),
-    ] = None,
-    form: Annotated[
-        Literal["jsonl", "csv", "parquet"] | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="jsonl|csv|parquet",
-            help="Default: as FILE's name ends, else jsonl.",
-        ),
-    ] = None,
-    store: StorePath = None,
-    as_json: AsJson = False,
+    query: Query, output: Path | None, form: Form | None, store: str | None, as_json: bool
 ) -> None:
     """Write sessions, nested calls too, as JSON Lines, CSV or Parquet, newest first."""
     output = None if output == _STANDARD else output
     form = form or _form_of(output)
     if output is None and as_json:
-        raise typer.BadParameter("--json is about the file: it goes with --output FILE")
+        raise click.BadParameter("--json is about the file: it goes with --output FILE")
     if output is None and form == "parquet" and sys.stdout.isatty():
-        raise typer.BadParameter("Parquet is nothing for a terminal: add --output FILE")
+        raise click.BadParameter("Parquet is nothing for a terminal: add --output FILE")
     # a bar on the same terminal would mix with the sessions
     shown = output is not None or not sys.stdout.isatty()
     with told(store) as reader:
@@ -90,7 +90,7 @@ class Counted:
             yield record
 
 
-def _form_of(output: Path | None) -> Literal["jsonl", "csv", "parquet"]:
+def _form_of(output: Path | None) -> Form:
     ending = "" if output is None else output.suffix.lower()
     if ending in (".parquet", ".pq"):
         return "parquet"
@@ -121,13 +121,13 @@ def _destination(output: Path | None) -> Iterator[IO[bytes]]:
         raise
 
 
-def import_(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="JSON Lines; - is standard input.")
-    ],
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command("import")
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@_options.store
+@_options.as_json
+def import_(files: tuple[Path, ...], store: str | None, as_json: bool) -> None:
     """Add sessions from JSON Lines: an export, or startSession payloads.
 
     Importing a file again changes nothing. Lines that are no session are reported and left out;
@@ -156,7 +156,7 @@ def import_(
     else:
         say(f"{counted(sessions)} imported")
     if refused.number:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 class Refusals:

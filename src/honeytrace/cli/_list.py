@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated
 
+import click
 import orjson
-import typer
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
@@ -15,12 +14,15 @@ from .._display.text import duration_text
 from .._record.record import Record
 from ..store import Query, Reader
 from ..store.memory import MemoryStore
-from ._options import AsJson, StorePath, filtered
+from . import _options
 from ._target import SHORT, missed, session_json, told
 from ._terminal import MARKS, clock, emit, one_line, out, patience, say, write
 from ._usage import page_usage
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")]
+_limit = click.option(
+    "--limit", "-n", metavar="N", type=_options.limit, default="20", help="Show at most N."
+)
+_nested = click.option("--all", "-a", "nested", is_flag=True, help="Include nested calls.")
 
 _POLL = 0.3
 """Seconds between two looks at the store; a process delivers every half second at the earliest."""
@@ -32,14 +34,13 @@ _PARSED = 20_000
 """Bytes of inputs that are parsed for the sake of one line."""
 
 
-@filtered
-def list_(
-    query: Query,
-    limit: Limit = 20,
-    nested: Annotated[bool, typer.Option("--all", "-a", help="Include nested calls.")] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command("list")
+@_limit
+@_nested
+@_options.store
+@_options.as_json
+@_options.filtered
+def list_(query: Query, limit: int, nested: bool, store: str | None, as_json: bool) -> None:
     """List the newest runs, newest first."""
     with told(store) as reader:
         with patience("looking"):
@@ -49,14 +50,20 @@ def list_(
             say(missed(reader, reader.where, "no session meets these conditions"))
 
 
-@filtered
+@click.command()
+@click.argument("words", metavar="WORD...", nargs=-1, required=True)
+@_limit
+@click.option("--roots", is_flag=True, help="Leave nested calls out.")
+@_options.store
+@_options.as_json
+@_options.filtered
 def search(
     query: Query,
-    words: Annotated[list[str], typer.Argument(metavar="WORD", help="Every word has to occur.")],
-    limit: Limit = 20,
-    roots: Annotated[bool, typer.Option("--roots", help="Leave nested calls out.")] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
+    words: tuple[str, ...],
+    limit: int,
+    roots: bool,
+    store: str | None,
+    as_json: bool,
 ) -> None:
     """Search names, inputs, outputs and errors for calls that have every word.
 
@@ -71,16 +78,20 @@ def search(
             say(missed(reader, reader.where, f"no session has {one_line(text, 60)!r}"))
 
 
-@filtered
-def tail(
-    query: Query,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, metavar="N", help="Show the newest N first.")
-    ] = 10,
-    nested: Annotated[bool, typer.Option("--all", "-a", help="Include nested calls.")] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.option(
+    "--lines",
+    "-n",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=10,
+    help="Show the newest N first.",
+)
+@_nested
+@_options.store
+@_options.as_json
+@_options.filtered
+def tail(query: Query, lines: int, nested: bool, store: str | None, as_json: bool) -> None:
     """Follow sessions as they end, until Ctrl-C."""
     query = query._replace(roots_only=not nested)
     # the program to be followed may be what makes the store

@@ -1,32 +1,31 @@
-"""Options that several commands share, and what people write in them."""
+"""Options that several commands share, and the forms in which people write their values."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
-import typer
+import click
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, HoneytraceError
 from ..store import Metric, Query
 
-__all__ = ["AsJson", "StorePath", "duration", "filtered", "moment"]
+__all__ = ["as_json", "duration", "filtered", "limit", "moment", "store"]
 
-StorePath = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="PATH|URL",
-        help="Store: a file, or postgresql://… or clickhouse://…; default: HONEYTRACE_STORE, else"
-        " .honeytrace/sessions.db.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+F = TypeVar("F", bound=Callable[..., Any])
+
+store = click.option(
+    "--store",
+    metavar="PATH|URL",
+    help="Store: a file, or postgresql://… or clickhouse://…; default: HONEYTRACE_STORE, otherwise"
+    " .honeytrace/sessions.db.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 _UNITS = {
     "us": 1e-6,
@@ -39,84 +38,139 @@ _UNITS = {
     "d": 86400,
     "w": 604800,
 }
+_STATUSES = ("ok", "error", "running", "cancelled", "interrupted", "closed", "exited")
 
 
 def duration(text: str) -> float:
-    """Milliseconds of `200ms`, `1.5s`, `2m`, `3h`, `7d`, `1w`; a bare number is seconds."""
+    """Return the milliseconds of `200ms`, `1.5s`, `2m`, `3h`, `7d`, `1w`, or of bare seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zµ]*)", text.strip().lower())
     if found is None or (found[2] or "s") not in _UNITS:
-        raise typer.BadParameter(f"{text!r} is no duration: write 200ms, 1.5s, 2m, 3h, 7d or 1w")
+        raise click.BadParameter(f"{text!r} is no duration: write 200ms, 1.5s, 2m, 3h, 7d or 1w")
     return float(found[1]) * _UNITS[found[2] or "s"] * 1000
 
 
+_EPOCH = 100_000_000
+"""A bare number of seconds from here on (three years) is taken for a moment since the epoch."""
+
+
 def moment(text: str) -> float:
-    """Epoch milliseconds of a date and time (local unless it says otherwise), or of `2h` ago."""
+    """Return the epoch milliseconds of a date and time, of epoch seconds, or of `2h` ago.
+
+    A date and time without an offset is local.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d{9,10}(\.\d+)?", text) and float(text) >= _EPOCH:
+        return float(text) * 1000
     try:
-        return datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text.strip())).timestamp() * 1000
+        return datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text)).timestamp() * 1000
     except (ValueError, OverflowError):
         pass
     try:
         return time.time() * 1000 - duration(text)
-    except typer.BadParameter:
-        raise typer.BadParameter(
+    except click.BadParameter:
+        raise click.BadParameter(
             f"{text!r} is no time: write 2026-11-22, 2026-11-22T14:30 or, for so long ago, 30m,"
             " 2h or 7d"
         ) from None
 
 
 def metric(text: str) -> Metric:
-    """The condition that `faithfulness<0.5` states."""
+    """Return the condition that `faithfulness<0.5` states."""
     try:
         return Metric.parse(text)
     except ConfigurationError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise click.BadParameter(str(error)) from None
 
 
-_FILTERS: dict[str, Any] = {
-    "project": typer.Option("--project", metavar="TEXT", help="Only this project."),
-    "session_name": typer.Option("--name", metavar="TEXT", help="Only this name."),
-    "source": typer.Option("--source", metavar="TEXT", help="Only this source."),
-    "user": typer.Option(metavar="TEXT", help="Only with this value in user_properties."),
-    "status": typer.Option(metavar="TEXT", help="Only this status: ok, error, cancelled, …"),
-    "since": typer.Option(
-        parser=moment, metavar="TIME", help="Started then or later: 2h (ago), 2026-11-22."
+def limit(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} is no number of at least 1")
+    return int(text)
+
+
+_HARMLESS = re.compile(r"[\w .:/-]+")
+"""Names that a shell may be offered; it might run others."""
+
+
+def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a name, project, source or status from the store."""
+    from ._target import opened
+
+    known = list(_STATUSES) if param.name == "status" else []
+    field: Any = param.name
+    with suppress(HoneytraceError), opened(ctx.params.get("store")) as reader:
+        known += reader.values(field)
+    found = (name for name in dict.fromkeys(known) if name.startswith(incomplete))
+    return [name for name in found if _HARMLESS.fullmatch(name)]
+
+
+_FILTERS = (
+    click.option("--project", metavar="TEXT", help="Only this project.", shell_complete=_names),
+    click.option(
+        "--name",
+        "session_name",
+        metavar="TEXT",
+        help="Only this name.",
+        shell_complete=_names,
     ),
-    "until": typer.Option(parser=moment, metavar="TIME", help="Started before then."),
-    "min_duration": typer.Option(
-        parser=duration, metavar="DURATION", help="Took this long or longer: 1.5s."
+    click.option("--source", metavar="TEXT", help="Only this source.", shell_complete=_names),
+    click.option("--user", metavar="TEXT", help="Only with this value in user_properties."),
+    click.option(
+        "--status",
+        metavar="TEXT",
+        help="Only this status: ok, error, running, cancelled, …",
+        shell_complete=_names,
     ),
-    "max_duration": typer.Option(
-        parser=duration, metavar="DURATION", help="Took this long or less: 200ms."
+    click.option(
+        "--since", type=moment, metavar="TIME", help="Started then or later: 2h (ago), 2026-11-22."
     ),
-    "metric": typer.Option(
-        parser=metric, metavar="CONDITION", help="Only where it holds: 'faithfulness<0.5'."
+    click.option("--until", type=moment, metavar="TIME", help="Started before then."),
+    click.option(
+        "--min-duration",
+        type=duration,
+        metavar="DURATION",
+        help="Took this long or longer: 1.5s.",
     ),
-}
-_ERRORS = Annotated[bool, typer.Option("--errors", help="Only failures.")]
+    click.option(
+        "--max-duration",
+        type=duration,
+        metavar="DURATION",
+        help="Took this long or less: 200ms.",
+    ),
+    click.option(
+        "--metric",
+        type=metric,
+        metavar="CONDITION",
+        help="Only where it holds: 'faithfulness<0.5'.",
+    ),
+    click.option("--errors", is_flag=True, help="Only failures."),
+)
+_CONDITIONS = (
+    "project",
+    "session_name",
+    "source",
+    "user",
+    "status",
+    "since",
+    "until",
+    "min_duration",
+    "max_duration",
+    "metric",
+)
 
 
-def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=default, annotation=annotation)
-
-
-def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of `_FILTERS`, handed to its parameter `query` as a `Query`."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [each for each in signature.parameters.values() if each.name != "query"]
-    options = [_option(name, Annotated[str | None, how], None) for name, how in _FILTERS.items()]
-    options.append(_option("errors", _ERRORS, False))
+def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the command the filter options, handed to its parameter `query` as a `Query`."""
 
     @functools.wraps(command)
-    def with_options(**values: Any) -> None:
-        conditions = {name: values.pop(name) for name in _FILTERS}
-        if values.pop("errors"):
+    def with_query(*, errors: bool, **values: Any) -> Any:
+        conditions = {name: values.pop(name) for name in _CONDITIONS}
+        if errors:
             # a cancelled call has an error's text and is no failure
             conditions |= {"status": "error", "error": True}
-        command(query=Query(**conditions), **values)
+        return command(query=Query(**conditions), **values)
 
-    own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-    parameters = [*own, *options]
-    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
-    return with_options
+    for option in reversed(_FILTERS):
+        with_query = option(with_query)
+    return with_query

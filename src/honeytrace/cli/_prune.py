@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated
 
-import typer
+import click
 
 from ..errors import HoneytraceError
 from ..store import Query
-from ._options import AsJson, StorePath, duration
+from . import _options
 from ._target import opened
 from ._terminal import clock, counted, emit, say
 
 
-def prune(
-    older_than: Annotated[
-        str,
-        typer.Option(
-            "--older-than",
-            parser=duration,
-            metavar="DURATION",
-            help="Delete what started longer ago: 30d.",
-        ),
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.option(
+    "--older-than",
+    required=True,
+    type=_options.duration,
+    metavar="DURATION",
+    help="Delete sessions that started longer ago: 30d.",
+)
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@_options.store
+@_options.as_json
+def prune(older_than: float, dry_run: bool, yes: bool, store: str | None, as_json: bool) -> None:
     """Delete old sessions; the file shrinks."""
-    before = time.time() * 1000 - float(older_than)
+    before = time.time() * 1000 - older_than
     with opened(store) as reader:
         found = sum(each.calls for each in reader.summary(Query(until=before), sys.maxsize))
         said = f"{counted(found)} from before {clock(before)}"
@@ -52,10 +49,10 @@ def _agree(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise HoneytraceError("nobody can be asked here: say --yes to delete, or --dry-run")
     try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort as end:  # typer's name for both Ctrl-C and Ctrl-D
+        agreed = click.confirm(question, err=True)
+    except click.Abort as end:  # click's name for both Ctrl-C and Ctrl-D
         if isinstance(end.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         agreed = False
     if not agreed:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)

@@ -6,17 +6,17 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import click
 import orjson
-import typer
 
 from .._config import Config, without_password
 from .._record.record import Record
 from ..errors import HoneytraceError, SessionNotFound
 from ..store import Query
+from . import _options
 from ._deliver import Courier
-from ._options import AsJson, StorePath
 from ._target import config, find, offered, opened, pages
 from ._terminal import counted, emit, one_line, progress, say
 
@@ -33,19 +33,12 @@ class Batch(NamedTuple):
     place: int | None
 
 
-def push(
-    wanted: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="ID", help="Only these, each with its whole tree.", autocompletion=offered
-        ),
-    ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Start over from the first session.")
-    ] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.argument("wanted", metavar="[ID]...", nargs=-1, shell_complete=offered)
+@click.option("--again", is_flag=True, help="Start over from the first session.")
+@_options.store
+@_options.as_json
+def push(wanted: tuple[str, ...], again: bool, store: str | None, as_json: bool) -> None:
     """Send stored sessions to the API that HH_API_KEY and HH_API_URL name.
 
     What was sent is noted beside the store, and the next push goes on from there. Sending twice
@@ -76,7 +69,7 @@ def push(
         say(f"{counted(sent - refused)} sent to {settings.server_url}")
     courier.tell()
     if refused:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _arrivals(reader: Store, start: int) -> Iterator[Batch]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 from rich.text import Text
 
 from .._record.record import Item, Update
 from ..sinks import Delivery, Sink
 from ..sinks.store import StoreSink
+from . import _options
 from ._deliver import Courier
-from ._options import AsJson, StorePath
 from ._target import config, open_store
 from ._terminal import clock, counted, emit, one_line, progress, say, write
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from .._durability.recovery import Deliver, Recovered
 
 
-def recover(store: StorePath = None, as_json: AsJson = False) -> None:
+@click.command()
+@_options.store
+@_options.as_json
+def recover(store: str | None, as_json: bool) -> None:
     """Deliver what processes that died had recorded and not delivered.
 
     Every traced process does so when it starts. It goes where sessions go: to the API with a key
@@ -40,14 +43,14 @@ def recover(store: StorePath = None, as_json: AsJson = False) -> None:
             f" {counted(found.journals, 'journal')}; {found.interrupted:,} of them were running"
         )
     if found.damaged or found.refused:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
-def refused(
-    retry: Annotated[bool, typer.Option("--retry", help="Deliver them once more.")] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.option("--retry", is_flag=True, help="Deliver them once more.")
+@_options.store
+@_options.as_json
+def refused(retry: bool, store: str | None, as_json: bool) -> None:
     """List records that no destination took, or deliver them once more.
 
     They are set aside in `refused/` beside the journal, each with the reason. The exit status is 1
@@ -68,7 +71,7 @@ def refused(
         say("no record is set aside")
 
 
-def _retry(store: StorePath, as_json: bool) -> None:
+def _retry(store: str | None, as_json: bool) -> None:
     from .._durability.recovery import retry_refused
 
     found = _delivered(store, "retry", retry_refused)
@@ -77,7 +80,7 @@ def _retry(store: StorePath, as_json: bool) -> None:
     else:
         say(f"{counted(found.records, 'record')} delivered, {found.refused:,} refused again")
     if found.refused:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _show(each: Refused, as_json: bool) -> None:
@@ -92,7 +95,9 @@ def _show(each: Refused, as_json: bool) -> None:
     write(line.append(f"  {called}  ").append(one_line(each.reason, 500), "red"))
 
 
-def _delivered(store: StorePath, doing: str, act: Callable[[str, Deliver], Recovered]) -> Recovered:
+def _delivered(
+    store: str | None, doing: str, act: Callable[[str, Deliver], Recovered]
+) -> Recovered:
     """What `act` finds beside the journals; it is delivered where sessions go."""
     with Courier(_destination(store)) as courier, progress(doing, None) as done:
 
@@ -106,7 +111,7 @@ def _delivered(store: StorePath, doing: str, act: Callable[[str, Deliver], Recov
     return found
 
 
-def _destination(store: StorePath) -> Sink:
+def _destination(store: str | None) -> Sink:
     """Where sessions go."""
     settings = config(store)
     if settings.api_key and store is None:

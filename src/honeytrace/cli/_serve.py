@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated
 from urllib.parse import quote
 
-import typer
+import click
 
 from ..errors import StoreError
-from ._options import StorePath
+from . import _options
 from ._target import config, find, offered, opened, say_elsewhere
 from ._terminal import say
 
-Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
-Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")]
-RootPath = Annotated[
-    str,
-    typer.Option(metavar="PATH", help="Path under which a proxy serves it, such as /honeytrace."),
-]
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise click.BadParameter(f"{text!r} is no port: write a number from 0 to 65535")
+    return int(text)
 
 
-def serve(
-    host: Host = "127.0.0.1",
-    port: Port = 8877,
-    store: StorePath = None,
-    root_path: RootPath = "",
-) -> None:
+@click.command()
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", metavar="N", type=_port, default="8877", help="Port; 0 takes a free one.")
+@_options.store
+@click.option(
+    "--root-path",
+    metavar="PATH",
+    default="",
+    help="Path under which a proxy serves it, such as /honeytrace.",
+)
+def serve(host: str, port: int, store: str | None, root_path: str) -> None:
     """Serve the store to HoneyHive clients, OpenTelemetry exporters and browsers.
 
     Bearer keys come from HONEYTRACE_SERVER_KEYS, separated by commas.
@@ -37,16 +40,11 @@ def serve(
     run.serve(_file(store), host=host, port=port, keys=keys, root_path=root_path)
 
 
-def ui(
-    wanted: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID", help="The session to open, such as @last.", autocompletion=offered
-        ),
-    ] = "",
-    port: Port = 0,
-    store: StorePath = None,
-) -> None:
+@click.command()
+@click.argument("wanted", metavar="[ID]", default="", shell_complete=offered)
+@click.option("--port", metavar="N", type=_port, default="0", help="Port; 0 takes a free one.")
+@_options.store
+def ui(wanted: str, port: int, store: str | None) -> None:
     """Open the viewer in the browser; Ctrl-C ends it."""
     from ..server import run
 
@@ -63,7 +61,7 @@ def ui(
     run.serve(_file(store), port=port, keys=run.keys_from_environment(), ready=ready)
 
 
-def _file(store: StorePath) -> str:
+def _file(store: str | None) -> str:
     path = config(store).store
     if path == ":memory:":
         raise StoreError("HONEYTRACE_STORE=:memory: cannot be served: name a file with --store")

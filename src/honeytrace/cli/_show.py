@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.text import Text
 
 from .._display.text import duration_text
 from ..lookup.recorded import RecordedSession
 from ..lookup.usage import UNKNOWN_MODEL
-from ._options import AsJson, StorePath
+from . import _options
 from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._timeline import nodes, timeline
@@ -23,19 +23,12 @@ _ID = 36
 _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "config", "metadata")
 
 
-def show(
-    wanted: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID", help="An id, its beginning, or @last.", autocompletion=offered
-        ),
-    ] = "@last",
-    full: Annotated[
-        bool, typer.Option("--full", help="Show whole values and the whole tree.")
-    ] = False,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.argument("wanted", metavar="[ID]", default="@last", shell_complete=offered)
+@click.option("--full", is_flag=True, help="Show whole values and the whole tree.")
+@_options.store
+@_options.as_json
+def show(wanted: str, full: bool, store: str | None, as_json: bool) -> None:
     """Show a session: its tree on a timeline, its error, its inputs and outputs.
 
     ID:N is the call with the number N in the tree of ID.

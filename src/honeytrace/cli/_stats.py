@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 from rich.table import Table
 from rich.text import Text
 
 from .._display.text import duration_text
 from ..lookup.usage import Usage
 from ..store import NameSummary, Query
-from ._options import AsJson, StorePath, filtered
+from . import _options
 from ._target import SHORT, missed, told
 from ._terminal import columns, emit, one_line, out, patience, say, table
 from ._usage import NEWEST, cost_text, per_name
 
 
-@filtered
-def stats(
-    query: Query,
-    newest: Annotated[
-        int, typer.Option("--newest", metavar="N", min=1, help="Look at the newest N that match.")
-    ] = 100_000,
-    store: StorePath = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.option(
+    "--newest",
+    metavar="N",
+    type=_options.limit,
+    default="100000",
+    help="Look at the newest N that match.",
+)
+@_options.store
+@_options.as_json
+@_options.filtered
+def stats(query: Query, newest: int, store: str | None, as_json: bool) -> None:
     """Show calls, errors, durations, tokens and cost per name; percentiles are nearest-rank."""
     with told(store) as reader, patience("counting"):
         found = reader.summary(query, newest)

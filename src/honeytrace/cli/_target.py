@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import click
 import orjson
-import typer
 
 from .. import _config
 from .._config import without_password
@@ -172,7 +172,7 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
     raise SessionNotFound(missed(store, _store(settings), said))
 
 
-def offered(ctx: typer.Context, incomplete: str) -> list[str]:
+def offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """What a shell completes an id with: names for the newest, runs, and ids that begin so."""
     ids: list[str] = []
     with suppress(HoneytraceError), opened(ctx.params.get("store")) as store:
