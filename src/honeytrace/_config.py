@@ -29,7 +29,6 @@ _OVERFLOW: Check = (
     ("drop_oldest", "drop_newest", "block").__contains__,
 )
 NO_JOURNAL = ":none:"
-_URL: Check = ("an http:// or https:// URL", lambda url: url.startswith(("http://", "https://")))
 _ENGINES = ("sqlite", "memory", "postgresql", "postgres", "clickhouse", "chdb")
 _STORE: Check = (
     "a path, ':memory:', or a URL: sqlite:///, postgresql://, clickhouse://, chdb:/// or memory://",
@@ -73,13 +72,15 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """The name of a `session()` block that gives none."""
     api_key: str | None = _setting(None, "HH_API_KEY")
     """With a key, sessions go to the HoneyHive API; without one, to the embedded store."""
-    server_url: str = _setting("https://api.honeyhive.ai", "HH_API_URL", check=_URL)
+    server_url: str = _setting("https://api.honeyhive.ai", "HH_API_URL")
     layout: str = _setting("sessions", check=_LAYOUT)
     """What the API is sent: every call as a session, or the outermost, with events inside."""
     concurrency: int = _setting(32, check=_POSITIVE)
     """Requests in flight at once; the API takes one session a request."""
     request_timeout: float = _setting(30.0, check=_POSITIVE)
     """How long one request to the API may take."""
+    max_retry_after: float = _setting(600.0, check=_POSITIVE)
+    """How long delivery waits at most where the API asks for a pause: it may be back earlier."""
     store: str = _setting(".honeytrace/sessions.db", check=_STORE)
     """The file of the embedded store, or the URL of an engine (docs/stores.md); `":memory:"` keeps
     everything in this process instead."""
@@ -223,11 +224,29 @@ def _checked(f: Setting, name: str, value: Any) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     if kind is not None and (not isinstance(value, kind) or (kind is int and value is True)):
-        raise ConfigurationError(f"{name}={value!r}: it must be {_WORDS[kind]}")
+        shown = "***" if f.name == "api_key" else repr(value)
+        raise ConfigurationError(f"{name}={shown}: it must be {_WORDS[kind]}")
+    if f.name in ("api_key", "server_url") and isinstance(value, str):
+        return _reachable(f.name, name, value)
     if check is not None and not check[1](value):
         shown = without_password(value) if f.name == "store" else value
         raise ConfigurationError(f"{name}={shown!r}: it must be {check[0]}")
     return value
+
+
+def _reachable(setting: str, name: str, value: str) -> str:
+    """The key or the URL of a server in the form that requests use. The errors show no secret."""
+    from ._network.server_url import checked_key, checked_url, without_user
+
+    if setting == "api_key":
+        try:
+            return checked_key(value)
+        except ValueError as error:
+            raise ConfigurationError(f"{name}=***: {error}") from None
+    try:
+        return checked_url(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}={without_user(value)!r}: {error}") from None
 
 
 def without_password(url: str) -> str:

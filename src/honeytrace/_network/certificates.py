@@ -33,17 +33,14 @@ def ssl_context() -> ssl.SSLContext:
     in their place is not what they ask for. The other variables cost one warning.
     """
     variable = next((name for name in _INSTEAD if os.environ.get(name)), None)
-    if variable is not None:
-        context = _checked(variable, _context)
-    else:
-        context = ssl.create_default_context(cafile=_certifi())
-        for name in filter(os.environ.get, _BESIDE):
-            try:
-                _checked(name, context.load_verify_locations)
-            except CertificatesError as error:  # noqa: PERF203 - two variables at most
-                if name not in _warned:
-                    _warned.add(name)
-                    logger.warning("honeytrace does not use %s", error)
+    context = _context(_certifi(), None) if variable is None else _checked(variable, _context)
+    for name in filter(os.environ.get, _BESIDE):
+        try:
+            _checked(name, context.load_verify_locations)
+        except CertificatesError as error:  # noqa: PERF203 - two variables at most
+            if name not in _warned:
+                _warned.add(name)
+                logger.warning("honeytrace does not use %s", error)
     # the requests are HTTP/1.1, and some servers choose another protocol for who names none
     context.set_alpn_protocols(["http/1.1"])
     return context

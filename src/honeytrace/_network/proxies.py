@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from ..errors import HoneytraceError
+from .server_url import without_user
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 
@@ -29,10 +30,12 @@ class Proxy(NamedTuple):
     url: str
     variable: str
 
+    def __str__(self) -> str:
+        return f"{self.variable}={without_user(self.url)}"
+
     def error(self, fault: str, cure: str) -> ProxyError:
         """Return the error for this proxy, with its password masked."""
-        shown = re.sub(r"//[^/@]*@", "//***@", self.url)
-        return ProxyError(f"{self.variable}={shown}: {fault}; {cure}")
+        return ProxyError(f"{self}: {fault}; {cure}")
 
 
 def proxy_for(url: str) -> Proxy | None:

@@ -32,7 +32,7 @@ def checked_url(url: str) -> str:
     if "?" in url or "#" in url:
         raise ValueError(f"the URL has a query or a fragment; {_FORM}")
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"the scheme must be http or https; {_FORM}")
+        raise ValueError(f"a URL begins with http:// or https://; {_FORM}")
     if port == 0:
         raise ValueError(f"a port is a number from 1 to 65535; {_FORM}")
     host = parts.hostname or ""
@@ -40,6 +40,11 @@ def checked_url(url: str) -> str:
         raise ValueError(f"the URL has no host that a request could go to; {_FORM}")
     ascii_host(host)
     return parts.scheme + url[len(parts.scheme) :].rstrip("/")
+
+
+def without_user(url: str) -> str:
+    """Return a URL for a message, with the user and password in it masked."""
+    return re.sub(r"//[^/?#]*@", "//***@", url)
 
 
 def _cause(error: ValueError) -> str:

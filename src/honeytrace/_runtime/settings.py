@@ -21,6 +21,7 @@ class Settings(TypedDict, total=False):
     layout: Literal["sessions", "tree"] | None
     concurrency: int | None
     request_timeout: float | None
+    max_retry_after: float | None
     store: str | os.PathLike[str] | None
     journal: str | os.PathLike[str] | None
     journal_bytes: int | None

@@ -7,6 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
+from honeytrace._network.proxies import ProxyError, proxy_for
 from honeytrace._network.server_url import checked_key
 from honeytrace._network.streamed import Streamed
 from honeytrace._version import __version__
@@ -106,12 +107,21 @@ class Call:
                 bearer = authorization((yield from self._token()))
             reply: Reply = yield from self._sent(exchange, content, bearer)
         except Exception as error:  # noqa: BLE001 - hooks and authentication may raise anything
-            failure = as_api_error(error, bearer)
+            failure = as_api_error(error, bearer, self._proxied())
             _log.debug("%s %s: %r", exchange.method, exchange.path, failure)
             raise failure from failure.__cause__
         _log.debug("%s %s: %d", exchange.method, exchange.path, reply.status_code)
         _log_headers("response", reply.headers)
         return reply
+
+    def _proxied(self) -> str:
+        """What a failure to connect should add of the environment's proxy."""
+        try:
+            proxy = proxy_for(self._settings.server_url) if self._driver.has_own else None
+        except ProxyError:  # that is the failure
+            return ""
+        cure = "check it, unset it, or name the server in NO_PROXY"
+        return "" if proxy is None else f" (through {proxy}: {cure})"
 
     def _token(self) -> Steps[Any]:
         """The key, or what the function for it gives."""
@@ -207,14 +217,14 @@ def authorization(token: Any) -> str:
         raise ValidationError(f"bearer_auth: {error}") from None
 
 
-def as_api_error(error: Exception, bearer: str | None = None) -> APIError:
+def as_api_error(error: Exception, bearer: str | None = None, proxied: str = "") -> APIError:
     """The error of our tree, with the original as its cause, and nothing of the key in its text."""
     if isinstance(error, APIError):
         return error
     what = f"{type(error).__name__}: {error}"
     failure: APIError
     if isinstance(error, TimeoutError) or is_error(error, "TimeoutException"):
-        failure = RequestTimeoutError(shown(f"Request timed out: {what}", bearer))
+        failure = RequestTimeoutError(shown(f"Request timed out: {what}{proxied}", bearer))
     elif is_error(error, "DecodingError"):
         failure = ValidationError(shown(f"Response validation failed: {what}", bearer))
     elif is_error(error, "LocalProtocolError"):  # its text repeats the header's value
@@ -224,7 +234,7 @@ def as_api_error(error: Exception, bearer: str | None = None) -> APIError:
     elif is_error(error, "InvalidURL", "UnsupportedProtocol", "TooManyRedirects"):
         failure = InvalidRequestError(shown(f"Unable to make this request: {what}", bearer))
     elif is_error(error, "TransportError"):
-        failure = APIConnectionError(shown(f"Unable to make request: {what}", bearer))
+        failure = APIConnectionError(shown(f"Unable to make request: {what}{proxied}", bearer))
     else:
         failure = UnexpectedClientError(shown(f"Unexpected {what}", bearer))
     failure.__cause__ = error

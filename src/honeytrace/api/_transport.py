@@ -82,6 +82,11 @@ class Blocking:
             own = self._own.setdefault(key, made)
         return own
 
+    @property
+    def has_own(self) -> bool:
+        """Whether the clients are ours, which the environment's proxies are for."""
+        return self._given is None
+
     def send(self, client: Any, request: Any, limits: Limits, how: dict[str, Any]) -> Any:
         """The reply, read whole. Raises httpx's errors, and TimeoutError in time."""
         seconds = limits.seconds
@@ -169,6 +174,11 @@ class Awaiting:
                 self._own.pop(old, None)  # nobody can use or close that client any more
             self._own[key] = httpx.AsyncClient(**_clients.options(proxy, secure=secure))
         return self._own[key]
+
+    @property
+    def has_own(self) -> bool:
+        """As of `Blocking`."""
+        return self._given is None
 
     async def send(self, client: Any, request: Any, limits: Limits, how: dict[str, Any]) -> Any:
         """The reply, read whole. Raises httpx's errors, and TimeoutError in time."""

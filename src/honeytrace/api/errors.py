@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 1000  # characters of a body in a message; `body` has it whole
 
+_SECRET = 6  # characters from which a key is masked: a shorter one is part of every other word
+
 _MOVED = "Set server_url to where the server now is; only GET, 307 and 308 are followed."
 
 _ELSEWHERE = (
@@ -55,7 +57,7 @@ _CURES = {
 def shown(text: str, bearer: str | None) -> str:
     """Return a text that may go to a terminal or a log: no control characters, and no key."""
     key = (bearer or "").partition(" ")[2] or bearer
-    if key:
+    if key and len(key) >= _SECRET:
         text = text.replace(key, "***")
     if text.isprintable():
         return text

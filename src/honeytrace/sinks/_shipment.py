@@ -40,8 +40,10 @@ _ENOUGH = 3
 class Server:
     """What the replies of a server have told about it."""
 
-    def __init__(self, url: str, layout: str) -> None:
+    def __init__(self, url: str, layout: str, longest_pause: float) -> None:
         self.url, self.layout = url, layout
+        self.longest_pause = longest_pause
+        """Seconds that it can ask for; it may ask for a year, and be back in a minute."""
         self.batch_path: str | None = None
         """The route for many sessions at once, if the server has announced one."""
         self.proven: set[str] = set()
@@ -168,7 +170,8 @@ class Shipment:
         """The server is busy; where it says so of itself, the rest of the batch is not begun."""
         wait = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
         self._is_stopped = self._is_stopped or wait is not None or answer.status_code == 429
-        self._retry_after = max(wait or 0.0, self._retry_after or 0.0) or None
+        wait = min(wait or 0.0, self._server.longest_pause)
+        self._retry_after = max(wait, self._retry_after or 0.0) or None
         self._trouble = self._trouble or f"{self._server.url} answers {_named(answer.status_code)}"
 
     def _stop(self, request: Request, answer: Answer) -> None:

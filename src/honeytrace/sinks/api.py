@@ -42,7 +42,7 @@ class ApiSink:
     def __init__(self, config: Config) -> None:
         self.config = config
         endpoint = Endpoint(config.api_key, config.server_url)
-        self._server = Server(endpoint.url, config.layout)
+        self._server = Server(endpoint.url, config.layout, config.max_retry_after)
         self._driver = _driver(endpoint, config.concurrency)
         self._detour = Detour(endpoint.api_key, endpoint.url, config.concurrency)
         self._is_direct: bool | None = None
