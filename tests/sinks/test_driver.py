@@ -186,7 +186,8 @@ def test_random_faults_cost_no_call(deliver: Deliver) -> None:
             elif fault == "interim":
                 line.sock.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
                 answer(line, request[1], stored)
-            elif fault == "twice":
+            elif fault == "twice" and "Accept-Encoding: identity" in request[0]:
+                # the driver's alone: httpx takes a reply to nothing for that to the next request
                 stored.add(request[1])
                 head = f"HTTP/1.1 200 OK\r\n{JSON}\r\nContent-Length: 2\r\n\r\n{{}}"
                 line.sock.sendall(head.encode() + b"HTTP/1.1 500 To nothing\r\n\r\n")
