@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreBusyError        another writer holds the store; the same call may succeed later
+├── StoreUnavailableError the engine cannot be reached; the same call may succeed later
 ├── StoreFullError        the disk has no room for it
 ├── StoreDamagedError     the file was a store and is corrupt; it has to be set aside
 └── RecordRefusedError    a value of this batch can never be stored, however often it is tried
@@ -11,11 +12,21 @@ from __future__ import annotations
 
 from ..errors import StoreDamagedError, StoreError
 
-__all__ = ["RecordRefusedError", "StoreBusyError", "StoreDamagedError", "StoreFullError"]
+__all__ = [
+    "RecordRefusedError",
+    "StoreBusyError",
+    "StoreDamagedError",
+    "StoreFullError",
+    "StoreUnavailableError",
+]
 
 
 class StoreBusyError(StoreError):
     """Another process or thread kept the store locked for the whole busy timeout."""
+
+
+class StoreUnavailableError(StoreError):
+    """The engine does not answer: it is down, restarting, or out of reach."""
 
 
 class StoreFullError(StoreError):

@@ -11,6 +11,7 @@ from .._lazy import orjson
 from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
+from ._derived import numbers_of, users_of
 from ._query import (
     NEWEST,
     Arrivals,
@@ -200,15 +201,10 @@ def _checks(r: Record, q: Query) -> Iterator[bool]:
     yield q.root_id in (None, r.root_id)
     yield q.parent_id in (None, r.parent_id)
     yield not q.roots_only or r.parent_id is None
-    yield q.user is None or q.user in _users(r)
+    yield q.user is None or q.user in users_of(r)
     yield q.metric is None or _measures(r, q.metric)
     yield q.before is None or (r.start_time, r.event_id) < q.before
     yield q.text is None or mentions(parts_of(r), terms(q.text))
-
-
-def _users(r: Record) -> set[str]:
-    values = orjson.loads(r.user_properties or b"{}").values()
-    return {str(value) for value in values if type(value) in (str, int)}
 
 
 _COMPARED = {
@@ -222,5 +218,5 @@ _COMPARED = {
 
 def _measures(r: Record, metric: Metric) -> bool:
     name, operator, wanted = metric
-    value = orjson.loads(r.metrics or b"{}").get(name)
-    return isinstance(value, (int, float)) and _COMPARED[operator](value, wanted)
+    value = numbers_of(r).get(name)
+    return value is not None and _COMPARED[operator](value, wanted)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .._config import without_password
 from ..errors import ConfigurationError
@@ -37,11 +37,12 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
     `chdb:///directory` (ClickHouse inside this process). A password comes from the URL, from
     `HONEYTRACE_STORE_PASSWORD`, or from the files of the engine's own client.
 
+    `tenant`, or `?tenant=` of an engine's URL, names whose sessions these are; `""` is the default.
     `readonly` never creates or changes a store. Raises `ConfigurationError` for a URL that names no
     engine, for a missing extra and for an invalid tenant, and `StoreError` when the store cannot be
     used.
     """
-    tenant_name(tenant)
+    tenant = tenant_name(tenant) or dict(parse_qsl(urlsplit(url).query)).get("tenant", "")
     scheme = _scheme(url) or "sqlite"
     if url == ":memory:" or scheme == "memory":
         from .memory import MemoryStore
@@ -123,4 +124,14 @@ def _sqlite(url: str, readonly: bool) -> Store:
     return SQLiteStore(file_of(url) or "", readonly=readonly)
 
 
-_ENGINES: dict[str, Callable[[str, bool], Store]] = {"sqlite": _sqlite}
+def _postgres(url: str, readonly: bool) -> Store:
+    from .postgres import PostgresStore  # psycopg, 50 ms
+
+    return PostgresStore(url, readonly=readonly)
+
+
+_ENGINES: dict[str, Callable[[str, bool], Store]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgres,
+    "postgres": _postgres,
+}

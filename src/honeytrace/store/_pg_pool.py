@@ -1,0 +1,178 @@
+"""Connections to PostgreSQL: a pool with deadlines, errors in plain words, and forks.
+
+A server that hangs must not hold a thread of ours: every wait ends at a deadline. While the server
+is away, one call a second tries it and the others fail at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from ..errors import StoreError
+from .errors import RecordRefusedError, StoreBusyError, StoreFullError, StoreUnavailableError
+
+__all__ = ["Pool", "store_error"]
+
+T = TypeVar("T")
+
+_CONNECTIONS = 10
+"""Connections of one process, at most; a node's threads wait for one another beyond."""
+
+_CONNECT = 5
+"""Seconds to wait for a connection."""
+
+_ANSWER = 30.0
+"""Seconds to wait for an answer."""
+
+_AWAY = 1.0
+"""Seconds for which a server that was found away is not asked again."""
+
+_OPTIONS = {
+    "connect_timeout": _CONNECT,
+    "keepalives_idle": 10,
+    "tcp_user_timeout": 10_000,
+    "application_name": "honeytrace",
+}
+
+_inherited: list[ConnectionPool[Any]] = []
+"""Pools of the parent of this process: collecting one would end the parent's sessions."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection on which no wait is endless."""
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+        return super().wait(_bounded(gen, time.monotonic() + _ANSWER), *arguments, **options)
+
+
+def _bounded(gen: Generator[Any, Any, T], deadline: float) -> Generator[Any, Any, T]:
+    """Go on with psycopg's generator, which is woken every tenth of a second, until a deadline."""
+    value = None
+    try:
+        value = next(gen)
+        while True:
+            ready = yield value
+            if time.monotonic() > deadline:
+                raise errors.OperationalError(f"no answer within {_ANSWER:.0f} s")
+            value = gen.send(ready)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        gen.close()
+
+
+class Pool:
+    """Connections to the database that `conninfo` names, with `schema` first in the search path."""
+
+    def __init__(self, conninfo: str, schema: str | None, where: str) -> None:
+        self._conninfo = conninfo
+        self._schema = schema
+        self._where = where
+        self._pool: ConnectionPool[Any] | None = None
+        self._pid = os.getpid()
+        self._closed = False
+        self._away_until = 0.0
+        # the pool's own log would tell of every attempt; the caller logs one line
+        log = logging.getLogger("psycopg.pool")
+        if log.level == logging.NOTSET:
+            log.setLevel(logging.ERROR)
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction: committed at the end, else rolled back. Raises StoreError."""
+        with self.connection() as conn, conn.transaction():
+            yield conn
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection in autocommit mode. Raises StoreError for what psycopg raises."""
+        if self._closed:
+            raise StoreError(f"the store {self._where} is closed")
+        if time.monotonic() < self._away_until:
+            raise StoreUnavailableError(f"the store {self._where} does not answer")
+        try:
+            with self._open().connection() as conn:
+                yield conn
+        except (psycopg.Error, PoolTimeout, UnicodeError, OverflowError) as error:
+            found = store_error(error, self._where)
+            if isinstance(found, StoreUnavailableError):
+                self._away_until = time.monotonic() + _AWAY
+            raise found from error
+
+    def close(self) -> None:
+        """Close the connections; later calls raise StoreError."""
+        self._closed = True
+        if self._pool is not None and self._pid == os.getpid():
+            self._pool.close(timeout=1.0)
+
+    def _open(self) -> ConnectionPool[Any]:
+        if self._pool is not None and self._pid != os.getpid():
+            _inherited.append(self._pool)
+            self._pool = None
+        if self._pool is None:
+            self._pid = os.getpid()
+            given = conninfo_to_dict(self._conninfo)
+            options = {name: value for name, value in _OPTIONS.items() if name not in given}
+            self._pool = ConnectionPool(
+                self._conninfo,
+                connection_class=_Connection,
+                kwargs={"autocommit": True, "prepare_threshold": None, **options},
+                configure=self._configure,
+                min_size=0,
+                max_size=_CONNECTIONS,
+                timeout=_CONNECT,
+                reconnect_timeout=_CONNECT,
+                check=ConnectionPool.check_connection,
+                open=True,
+            )
+        return self._pool
+
+    def _configure(self, conn: psycopg.Connection[Any]) -> None:
+        if self._schema is not None:
+            path = sql.SQL("SET search_path TO {}").format(sql.Identifier(self._schema))
+            conn.execute(path)
+        # so that an engine that was reached does not work on what nobody waits for
+        conn.execute(sql.SQL("SET statement_timeout TO {}").format(int(_ANSWER * 1000)))
+        conn.execute("SET client_encoding TO 'UTF8'")
+
+
+_REFUSED = (
+    errors.DataError,
+    errors.ProgramLimitExceeded,
+    errors.UntranslatableCharacter,
+    UnicodeError,
+    OverflowError,
+)
+"""What a value raises that can never be stored, however often it is tried."""
+
+
+def store_error(error: Exception, where: str) -> StoreError:
+    """Return what an error of psycopg means for the store, with the cure."""
+    cannot = f"the store {where} cannot be used: "
+    # the first line: the others quote values
+    said = str(error).strip().partition("\n")[0]
+    if isinstance(error, errors.DiskFull):
+        return StoreFullError(f"{cannot}its disk is full ({said})")
+    if isinstance(error, _REFUSED):
+        return RecordRefusedError(f"the store cannot take this value: {said}")
+    if isinstance(error, (errors.LockNotAvailable, errors.TransactionRollback)):
+        return StoreBusyError(f"{cannot}other writers hold it: try again ({said})")
+    if isinstance(error, errors.InsufficientPrivilege):
+        return StoreError(f"{cannot}grant this user the rights to its schema ({said})")
+    if isinstance(error, (errors.InvalidPassword, errors.InvalidAuthorizationSpecification)):
+        return StoreError(f"{cannot}check user and password, HONEYTRACE_STORE_PASSWORD ({said})")
+    if isinstance(error, errors.UndefinedTable):
+        return StoreError(f"{cannot}run `honeytrace store migrate` first ({said})")
+    if isinstance(error, (psycopg.OperationalError, PoolTimeout, errors.ReadOnlySqlTransaction)):
+        return StoreUnavailableError(f"the store {where} does not answer ({said})")
+    return StoreError(f"{cannot}{said}")

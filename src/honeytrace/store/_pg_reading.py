@@ -1,0 +1,209 @@
+"""Questions to PostgreSQL; each function reads with the connection it is given.
+
+Places. A follower that asks for "rows after number n" misses rows whose number is lower and whose
+transaction commits later. A place begins with the number of the writing transaction, and only
+places below the oldest transaction still running are told: nothing can appear below that any more.
+A long transaction in the database, whoever runs it, delays followers; it never makes them miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import psycopg
+
+from .._record.record import Record
+from . import _pg_query
+from ._pg_query import Condition
+from ._pg_rows import SELECTED, quoted, record_of, unquoted
+from ._pg_schema import PREFIX
+from ._query import Arrivals, Bucket, Field, NameSummary, Outline, Query
+
+__all__ = [
+    "changes_or_arrivals",
+    "count",
+    "find_ids",
+    "get_many",
+    "listed",
+    "outline",
+    "over_time",
+    "summary",
+    "values",
+]
+
+Conn = psycopg.Connection[Any]
+
+RARE = 2_000
+"""Sessions with a metric that are few enough to be looked up one by one."""
+
+_NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
+_HORIZON = "(pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 24)"
+
+
+def get_many(conn: Conn, tenant: str, ids: Sequence[str]) -> dict[str, Record]:
+    """Return the records of these ids, by id."""
+    wanted = [quoted(each) for each in dict.fromkeys(ids)]
+    sql = f"SELECT {SELECTED} FROM sessions WHERE tenant = %s AND event_id = ANY(%s)"
+    found = map(record_of, _rows(conn, sql, [tenant, wanted]))
+    return {record.event_id: record for record in found}
+
+
+def listed(conn: Conn, tenant: str, query: Query) -> list[Record]:
+    """Return the newest that meet every condition."""
+    condition, values = _pg_query.condition(tenant, query)
+    if query.metric is not None:
+        sql, more = _metric(conn, tenant, query)
+        condition, values = f"{condition} AND {sql}", [*values, *more]
+    sql = f"SELECT {SELECTED} FROM sessions WHERE {condition} {_NEWEST_FIRST} LIMIT %s"
+    return list(map(record_of, _rows(conn, sql, [*values, query.limit])))
+
+
+def _metric(conn: Conn, tenant: str, query: Query) -> Condition:
+    """Return the condition on the metric: by ids where few have it, else along the newest."""
+    assert query.metric is not None
+    few = _pg_query.few_by_metric(tenant, query.metric)
+    sql = f"SELECT event_id FROM metrics WHERE {few.sql} LIMIT %s"
+    ids = [row[0] for row in _rows(conn, sql, [*few.values, RARE + 1])]
+    if len(ids) <= RARE:
+        return Condition("event_id = ANY(%s)", [ids])
+    return _pg_query.by_metric(query.metric)
+
+
+def find_ids(conn: Conn, tenant: str, prefix: str, limit: int) -> list[str]:
+    """Return ids that begin so."""
+    beginning = quoted(prefix)
+    sql = (
+        "SELECT event_id FROM sessions WHERE tenant = %s AND event_id >= %s AND event_id < %s"
+        " AND starts_with(event_id, %s) ORDER BY event_id LIMIT %s"
+    )
+    upper = f"{beginning}\U0010ffff"
+    return [unquoted(r[0]) for r in _rows(conn, sql, [tenant, beginning, upper, beginning, limit])]
+
+
+def outline(conn: Conn, tenant: str, root_id: str) -> list[Outline]:
+    """Return the tree with this root, in order of start."""
+    sql = (
+        "SELECT event_id, parent_id, event_type, event_name, status, start_time, duration,"
+        " left(error, 400), children_ids::text FROM sessions WHERE tenant = %s AND root_id = %s"
+        " ORDER BY start_time, event_id"
+    )
+    found = []
+    for row in _rows(conn, sql, [tenant, quoted(root_id)]):
+        each: list[Any] = [unquoted(v) if isinstance(v, str) else v for v in row[:-1]]
+        each[7] = None if each[7] is None else each[7][:200]
+        found.append(Outline._make((*each, orjson.loads(row[-1]))))
+    return found
+
+
+def changes_or_arrivals(
+    conn: Conn, tenant: str, column: str, after: int | None, limit: int
+) -> Arrivals:
+    """Return the sessions whose `column`, `place` or `changed`, follows `after`."""
+    present = int(_rows(conn, f"SELECT {_HORIZON} - 1", [])[0][0])
+    if after is None or after > present:
+        return Arrivals([], present)
+    sql = (
+        f"SELECT {column}, {SELECTED} FROM sessions WHERE tenant = %s AND {column} > %s"
+        f" AND {column} > 0 AND {column} < (SELECT {_HORIZON}) ORDER BY {column} LIMIT %s"
+    )
+    rows = _rows(conn, sql, [tenant, after, limit])
+    return Arrivals([record_of(row[1:]) for row in rows], rows[-1][0] if rows else after)
+
+
+def count(conn: Conn, tenant: str, query: Query) -> int:
+    """Return how many meet the conditions."""
+    condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
+    return int(_rows(conn, f"SELECT count(*) FROM sessions WHERE {condition}", values)[0][0])
+
+
+_COLUMNS: dict[Field, str] = {
+    "project": "project",
+    "session_name": "event_name",
+    "source": "source",
+    "status": "status",
+}
+
+
+def values(conn: Conn, tenant: str, field: Field) -> list[str]:
+    """Return all distinct values of a field: the index is asked for the next one each time."""
+    column = _COLUMNS[field]
+    short = f"left({column}, {PREFIX})"
+    least = f"SELECT {short} AS v FROM sessions WHERE tenant = %s"
+    sql = f"""
+        WITH RECURSIVE found AS (
+            ({least} ORDER BY 1 LIMIT 1)
+            UNION ALL
+            SELECT (SELECT v FROM ({least} AND {short} > found.v ORDER BY 1 LIMIT 1) AS next)
+            FROM found WHERE found.v IS NOT NULL
+        ) SELECT v FROM found WHERE v IS NOT NULL
+    """
+    found: list[str] = []
+    for (value,) in _rows(conn, sql, [tenant, tenant]):
+        if len(value) < PREFIX:
+            found.append(value)
+            continue
+        longer = f"SELECT DISTINCT {column} FROM sessions WHERE tenant = %s AND {short} = %s"
+        found += [row[0] for row in _rows(conn, longer, [tenant, value])]
+    return sorted(map(unquoted, found))
+
+
+def _newest(tenant: str, query: Query, newest: int) -> Condition:
+    """Return the newest that meet the conditions, as a subquery without payloads."""
+    condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
+    columns = "event_name, start_time, duration, status, event_id"
+    sql = f"SELECT {columns} FROM sessions WHERE {condition} {_NEWEST_FIRST} LIMIT %s"
+    return Condition(sql, [*values, newest])
+
+
+_CALLS = "count(*), count(*) FILTER (WHERE status = 'error')"
+_SORTED = "array_agg(duration ORDER BY duration) FILTER (WHERE duration IS NOT NULL)"
+
+
+def summary(conn: Conn, tenant: str, query: Query, newest: int) -> list[NameSummary]:
+    """Return figures per name; the percentiles in integers, for they have to be exact."""
+    found, values = _newest(tenant, query, newest)
+    ranks = ", ".join(f"d[(cardinality(d) * {p} + 99) / 100]" for p in (50, 95, 99, 100))
+    sql = f"""
+        SELECT event_name, calls, errors, {ranks}, slowest FROM (
+            SELECT event_name, {_CALLS}, {_SORTED},
+                (array_agg(event_id ORDER BY duration DESC NULLS LAST))[1],
+                count(duration) FROM ({found}) AS newest GROUP BY event_name
+        ) AS named (event_name, calls, errors, d, slowest, ended)
+    """
+    rows = _rows(conn, sql, values)
+    named = [
+        NameSummary._make((unquoted(n), *rest, unquoted(slowest) if rest[-1] is not None else None))
+        for n, *rest, slowest in rows
+    ]
+    return sorted(named, key=lambda each: (-each.calls, each.session_name))
+
+
+def over_time(conn: Conn, tenant: str, query: Query, count: int, newest: int) -> list[Bucket]:
+    """Return figures in `count` equal steps of time, as `_statistics.bucketed` does."""
+    found, values = _newest(tenant, query, newest)
+    sql = f"SELECT count(*), min(start_time), max(start_time) FROM ({found}) AS newest"
+    calls, oldest, latest = _rows(conn, sql, values)[0]
+    if not calls:
+        return []
+    start = oldest if calls == newest or query.since is None else query.since
+    end = latest + 1.0 if query.until is None else query.until
+    step = (end - start) / count
+    sql = f"""
+        SELECT bucket, calls, errors, d[(cardinality(d) * 50 + 99) / 100],
+            d[(cardinality(d) * 95 + 99) / 100]
+        FROM (
+            SELECT least(floor((start_time - %s) / %s), %s)::int, {_CALLS}, {_SORTED}
+            FROM ({found}) AS newest GROUP BY 1
+        ) AS timed (bucket, calls, errors, d)
+    """
+    rows = {row[0]: row[1:] for row in _rows(conn, sql, [start, step, count - 1, *values])}
+    return [
+        Bucket(start + n * step, start + (n + 1) * step, *rows.get(n, (0, 0, None, None)))
+        for n in range(count)
+    ]
+
+
+def _rows(conn: Conn, sql: str, values: Sequence[Any]) -> list[Any]:
+    return conn.execute(sql, values).fetchall()

@@ -1,0 +1,106 @@
+"""Records as rows of PostgreSQL and back, with the derived columns.
+
+PostgreSQL's texts cannot hold a NUL, so `quoted` writes it as two other characters; JSON has its
+own escape for it. Words are given as a finished `tsvector`, not as text: PostgreSQL's parser knows
+URLs and numbers where the other engines know words. What a `tsvector` cannot hold (16,383
+positions, 255 of one word, a megabyte) goes into `long_words` as text, which is searched with LIKE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from .._record.record import Record
+from ._derived import numbers_of, users_of
+from ._words import Term, joined, parts_of
+
+__all__ = ["COLUMNS", "SELECTED", "quoted", "record_of", "row_of", "tsquery", "unquoted"]
+
+_FIRST_JSON = 13
+_TEXTS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12)
+"""Positions of the fields that are plain text."""
+
+COLUMNS = (*Record._fields, "users", "numbers", "words", "long_words")
+SELECTED = ", ".join(
+    f"{name}::text" if at >= _FIRST_JSON else name for at, name in enumerate(Record._fields)
+)
+
+_MARK = "\uf8f0"
+_MOST_WORDS = 16_000
+_MOST_OF_ONE = 255
+_LONGEST = 500
+_MOST_CHARACTERS = 250_000
+
+
+def quoted(text: str) -> str:
+    """Return a text that PostgreSQL takes."""
+    if "\0" not in text and _MARK not in text:
+        return text
+    return text.replace(_MARK, f"{_MARK}1").replace("\0", f"{_MARK}0")
+
+
+def unquoted(text: str) -> str:
+    """Return the text that `quoted` was given."""
+    if _MARK not in text:
+        return text
+    return text.replace(f"{_MARK}0", "\0").replace(f"{_MARK}1", _MARK)
+
+
+def row_of(record: Record) -> list[Any]:
+    """Return the values of `COLUMNS`. Raises UnicodeError for half a surrogate pair."""
+    values: list[Any] = [
+        quoted(value) if isinstance(value, str) else value for value in record[:_FIRST_JSON]
+    ]
+    parts: tuple[Any, ...] = record[_FIRST_JSON:]
+    values += [None if part is None else part.decode() for part in parts]
+    users, numbers = users_of(record), numbers_of(record)
+    values.append(_array(users) if users else None)
+    named = {quoted(name): value for name, value in numbers.items()}
+    values.append(orjson.dumps(named).decode() if numbers else None)
+    text = joined(parts_of(record))
+    return [*values, *_searchable(text)]
+
+
+def record_of(row: Sequence[Any]) -> Record:
+    """Return the record of a row that `SELECTED` gave."""
+    values = list(row)
+    for at in _TEXTS:
+        if values[at] is not None and _MARK in values[at]:
+            values[at] = unquoted(values[at])
+    values[_FIRST_JSON:] = [None if text is None else text.encode() for text in row[_FIRST_JSON:]]
+    return Record._make(values)
+
+
+def tsquery(wanted: Sequence[Term]) -> str | None:
+    """Return what the words of these terms are in PostgreSQL's query language; None if one of them
+    is too long for it."""
+    if any(len(word) > _LONGEST for term in wanted for word in term.words):
+        return None
+    phrases = []
+    for term in wanted:
+        each = [f"'{word}'" for word in term.words]
+        each[-1] += ":*" if term.prefix else ""
+        phrases.append(f"({' <-> '.join(each)})")
+    return " & ".join(phrases)
+
+
+def _array(values: list[str]) -> str:
+    """Return the literal of a text array."""
+    escaped = (quoted(v).replace("\\", "\\\\").replace('"', '\\"') for v in values)
+    return "{" + ",".join(f'"{value}"' for value in escaped) + "}"
+
+
+def _searchable(text: str) -> tuple[str | None, str | None]:
+    """Return `words` and `long_words`, of which one is None."""
+    found = text.split()
+    if len(found) > _MOST_WORDS or len(text) > _MOST_CHARACTERS:
+        return None, text
+    positions: dict[str, list[str]] = {}
+    for at, word in enumerate(found, 1):
+        positions.setdefault(word, []).append(str(at))
+    if any(len(at) > _MOST_OF_ONE or len(w) > _LONGEST for w, at in positions.items()):
+        return None, text
+    return " ".join(f"'{word}':{','.join(at)}" for word, at in positions.items()), None

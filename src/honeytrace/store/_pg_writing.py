@@ -1,0 +1,217 @@
+"""What goes into PostgreSQL, within the transaction of the connection that is given.
+
+`insert` holds the tenant's advisory lock shared, and an update of an unknown session holds it
+alone: so an update is either kept before its session is inserted, or finds it. Rows are inserted
+and locked in order of their ids, so that writers of the same ids wait for one another in a row
+instead of a circle.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import psycopg
+
+from .._record.fold import fold_updates
+from .._record.merge import apply, merge
+from .._record.record import Record, Update
+from ._derived import numbers_of
+from ._pg_rows import COLUMNS, SELECTED, quoted, record_of, row_of, unquoted
+
+__all__ = ["delete_some", "forget_updates", "insert", "lock", "unknown", "update"]
+
+Conn = psycopg.Connection[Any]
+
+_CASTS = {
+    "start_time": "float8",
+    "end_time": "int8",
+    "duration": "float8",
+}
+_JSON = (*Record._fields[13:],)
+_FINAL = {"users": "::text[]", "numbers": "::jsonb", "words": "::tsvector"} | dict.fromkeys(
+    _JSON, "::json"
+)
+_PLACE = "((pg_current_xact_id()::text::bigint << 24) | at)"
+_INSERT = f"""
+    INSERT INTO sessions (tenant, {", ".join(COLUMNS)}, place, changed)
+    SELECT %s, {", ".join(f"{name}{_FINAL.get(name, '')}" for name in COLUMNS)}, {_PLACE},
+        CASE WHEN touched THEN {_PLACE} ELSE 0 END
+    FROM unnest({", ".join(f"%s::{_CASTS.get(name, 'text')}[]" for name in COLUMNS)},
+        %s::int8[], %s::bool[]) AS batch ({", ".join(COLUMNS)}, at, touched)
+    ORDER BY event_id COLLATE "C"
+    ON CONFLICT (tenant, event_id) DO NOTHING RETURNING event_id
+"""
+_UPDATE = f"""
+    UPDATE sessions SET ({", ".join(COLUMNS)}, changed)
+        = ({", ".join(f"%s{_FINAL.get(name, '')}" for name in COLUMNS)},
+           (pg_current_xact_id()::text::bigint << 24) | %s::int8)
+    WHERE tenant = %s AND event_id = %s
+"""
+
+
+def lock(conn: Conn, tenant: str, *, alone: bool) -> None:
+    """Take the tenant's lock until the end of the transaction."""
+    how = "" if alone else "_shared"
+    sql = f"SELECT pg_advisory_xact_lock{how}(hashtextextended(current_schema() || ' ' || %s, 0))"
+    conn.execute(sql, (tenant,))
+
+
+def insert(conn: Conn, tenant: str, records: Sequence[Record]) -> None:
+    """Add records, or merge them into those of their ids; the lock is held."""
+    by_id: dict[str, list[Record]] = {}
+    for record in records:
+        by_id.setdefault(record.event_id, []).append(record)
+    waiting = _take_waiting(conn, tenant, list(by_id))
+    new = {i: _together(some[0], some[1:], waiting.get(i)) for i, some in by_id.items()}
+    touched = {event_id for event_id, some in by_id.items() if new[event_id] != some[0]}
+    inserted = _insert(conn, tenant, new, touched)
+    known = [event_id for event_id in by_id if event_id not in inserted]
+    if known:
+        locked = _locked(conn, tenant, known)
+        _replace(
+            conn,
+            tenant,
+            {
+                event_id: (old, _together(merge(old, first), others, waiting.get(event_id)))
+                for event_id, old in locked.items()
+                for first, *others in [by_id[event_id]]
+            },
+        )
+
+
+def _together(first: Record, others: Sequence[Record], update: Update | None) -> Record:
+    """Return a record with the update that waited for it, and what came after it in its batch."""
+    whole = first if update is None else apply(first, update)
+    for record in others:
+        whole = merge(whole, record)
+    return whole
+
+
+def unknown(conn: Conn, tenant: str, updates: Sequence[Update]) -> bool:
+    """Return whether the session of any of these is not known."""
+    ids = {update.event_id for update in updates}
+    sql = "SELECT count(*) FROM sessions WHERE tenant = %s AND event_id = ANY(%s)"
+    row = conn.execute(sql, (tenant, list(map(quoted, ids)))).fetchone()
+    return row is None or row[0] < len(ids)
+
+
+def update(conn: Conn, tenant: str, updates: Sequence[Update], *, alone: bool) -> bool:
+    """Apply updates, and keep those of unknown sessions; `alone` says that the lock is held.
+
+    Returns false, with nothing done, when the lock turns out to be needed.
+    """
+    by_id: dict[str, list[Update]] = {}
+    for each in updates:
+        by_id.setdefault(each.event_id, []).append(each)
+    folded = {event_id: fold_updates(some) for event_id, some in by_id.items()}
+    known = _locked(conn, tenant, list(folded))
+    kept = [each for event_id, each in folded.items() if event_id not in known]
+    if kept and not alone:
+        return False
+    changed = {i: (record, apply(record, folded[i])) for i, record in known.items()}
+    _replace(conn, tenant, changed)
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO pending_updates (tenant, event_id, fields, received)"
+            " VALUES (%s, %s, %s::json, %s)",
+            [(tenant, quoted(u.event_id), _fields(u), time.time() * 1000) for u in kept],
+        )
+    return True
+
+
+def delete_some(conn: Conn, tenant: str, before: float, most: int) -> int:
+    """Delete so many sessions that started before, with their metrics; return how many."""
+    found = conn.execute(
+        "DELETE FROM sessions WHERE tenant = %s AND event_id IN (SELECT event_id FROM sessions"
+        " WHERE tenant = %s AND start_time < %s ORDER BY start_time LIMIT %s) RETURNING event_id",
+        (tenant, tenant, before, most),
+    ).fetchall()
+    ids = [row[0] for row in found]
+    conn.execute("DELETE FROM metrics WHERE tenant = %s AND event_id = ANY(%s)", (tenant, ids))
+    return len(ids)
+
+
+def forget_updates(conn: Conn, tenant: str, before: float) -> None:
+    """Delete waiting updates that were received before."""
+    sql = "DELETE FROM pending_updates WHERE tenant = %s AND received < %s"
+    conn.execute(sql, (tenant, before))
+
+
+def _insert(conn: Conn, tenant: str, new: dict[str, Record], touched: set[str]) -> set[str]:
+    """Insert those of these whose ids are not known; return their ids."""
+    rows = [row_of(record) for record in new.values()]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    touches = [event_id in touched for event_id in new]
+    at = list(range(len(rows)))
+    found = conn.execute(_INSERT, [tenant, *columns, at, touches]).fetchall()
+    inserted = {unquoted(row[0]) for row in found}
+    _add_metrics(conn, tenant, [new[event_id] for event_id in inserted])
+    return inserted
+
+
+def _locked(conn: Conn, tenant: str, ids: list[str]) -> dict[str, Record]:
+    """Return the records of these ids, which nobody else changes until the transaction ends."""
+    sql = (
+        f"SELECT {SELECTED} FROM sessions WHERE tenant = %s AND event_id = ANY(%s)"
+        " ORDER BY event_id FOR UPDATE"
+    )
+    rows = conn.execute(sql, (tenant, list(map(quoted, ids)))).fetchall()
+    return {record.event_id: record for record in map(record_of, rows)}
+
+
+def _replace(conn: Conn, tenant: str, changed: dict[str, tuple[Record, Record]]) -> None:
+    """Write the second record in the place of the first where they differ."""
+    differing = {i: new for i, (old, new) in changed.items() if new != old}
+    if not differing:
+        return
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            _UPDATE,
+            [
+                [*row_of(new), at, tenant, quoted(event_id)]
+                for at, (event_id, new) in enumerate(differing.items())
+            ],
+        )
+    moved = [i for i, new in differing.items() if numbers_of(changed[i][0]) != numbers_of(new)]
+    if moved:
+        sql = "DELETE FROM metrics WHERE tenant = %s AND event_id = ANY(%s)"
+        conn.execute(sql, (tenant, list(map(quoted, moved))))
+        _add_metrics(conn, tenant, [differing[event_id] for event_id in moved])
+
+
+def _add_metrics(conn: Conn, tenant: str, records: Sequence[Record]) -> None:
+    found = [
+        (quoted(name), value, quoted(record.event_id))
+        for record in records
+        for name, value in numbers_of(record).items()
+    ]
+    if found:
+        conn.execute(
+            "INSERT INTO metrics (tenant, name, value, event_id)"
+            " SELECT %s, * FROM unnest(%s::text[], %s::float8[], %s::text[])",
+            [tenant, *(list(column) for column in zip(*found, strict=True))],
+        )
+
+
+def _take_waiting(conn: Conn, tenant: str, ids: list[str]) -> dict[str, Update]:
+    """Return the updates that wait for these sessions, folded, and forget them."""
+    if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
+        return {}
+    rows = conn.execute(
+        "DELETE FROM pending_updates WHERE tenant = %s AND event_id = ANY(%s)"
+        " RETURNING number, event_id, fields::text",
+        (tenant, list(map(quoted, ids))),
+    ).fetchall()
+    waiting: dict[str, list[Update]] = {}
+    for _, quoted_id, fields in sorted(rows):
+        event_id = unquoted(quoted_id)
+        decoded = {name: text.encode() for name, text in orjson.loads(fields).items()}
+        waiting.setdefault(event_id, []).append(Update(event_id, decoded))
+    return {event_id: fold_updates(some) for event_id, some in waiting.items()}
+
+
+def _fields(update: Update) -> str:
+    return orjson.dumps({name: data.decode() for name, data in update.fields.items()}).decode()
