@@ -13,6 +13,8 @@
 #   _config       every setting and its environment variable
 #   _runtime/     the one mutable global: configure, flush, forks, the end of the process
 #   lookup/       finds recorded sessions, compares them, draws them in notebooks
+#   propagation/  one trace across processes: headers, middleware, queues, pools
+#   otel/         OpenTelemetry in and out; compat/ is for code written for HoneyHive's SDK
 #   server/       the HoneyHive-compatible server and the viewer; cli/ is the command line
 #   _display/     values as people read them, for the viewer, the notebook and the terminal
 #   testing       captures sessions in tests; _pytest is its fixture
@@ -34,6 +36,7 @@ from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreE
 if _typing.TYPE_CHECKING:
     from .lookup import SessionList, get_session, list_sessions, search_sessions
     from .lookup.recorded import RecordedSession
+    from .propagation import continue_from, inject
 
 __all__ = [
     "ConfigurationError",
@@ -48,9 +51,11 @@ __all__ = [
     "__version__",
     "aflush",
     "configure",
+    "continue_from",
     "current_session",
     "flush",
     "get_session",
+    "inject",
     "list_sessions",
     "paused",
     "propagate",
@@ -62,11 +67,18 @@ __all__ = [
     "update_session",
 ]
 
-_LATER = {"RecordedSession", "SessionList", "get_session", "list_sessions", "search_sessions"}
-"""What finds sessions again, imported when it is asked for: most programs only record."""
+_LATER = {
+    **dict.fromkeys(("RecordedSession", "SessionList", "get_session"), "lookup"),
+    **dict.fromkeys(("list_sessions", "search_sessions"), "lookup"),
+    **dict.fromkeys(("continue_from", "inject"), "propagation"),
+}
+"""What is imported when it is asked for, since most programs only record, and from where."""
+
+_ROOMS = ("lookup", "otel", "propagation")
+"""Rooms that need no import of their own: `honeytrace.otel.instrument()`."""
 
 
-for _name in set(__all__) - _LATER:
+for _name in set(__all__) - _LATER.keys():
     _public = globals()[_name]
     if getattr(_public, "__module__", "").startswith("honeytrace."):
         _public.__module__ = "honeytrace"
@@ -74,12 +86,13 @@ del _name, _public
 
 
 def __getattr__(name: str) -> _typing.Any:
-    if name not in _LATER and name != "lookup":
+    room = _LATER.get(name, name)
+    if room not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    lookup = import_module("honeytrace.lookup")
-    return lookup if name == "lookup" else getattr(lookup, name)
+    module = import_module(f"honeytrace.{room}")
+    return module if room == name else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -15,12 +15,36 @@ from .context import discard, hot
 from .session import Session, Spec
 
 
-def begin_external(spec: Spec, parent: Session | None, session_id: str, start_ns: int) -> Session:
+class External(Session):
+    """A session with a place in another tracer's trace."""
+
+    __slots__ = ("began", "trace")
+
+    began: int
+    """When it began by `hot.clock_ns`. `_start` follows the other tracer's wall clock, which is not
+    exact enough to tell what is inside what."""
+    trace: tuple[str, str] | None
+    """Its trace id and span id, hex."""
+
+
+def began(session: Session) -> int:
+    """When a session or a stand-in began, by `hot.clock_ns`."""
+    return session.began if isinstance(session, External) else session._start
+
+
+def begin_external(
+    spec: Spec,
+    parent: Session | None,
+    session_id: str,
+    start_ns: int,
+    trace: tuple[str, str] | None = None,
+) -> External:
     """Open a session that began at `start_ns` (nanoseconds since the epoch) inside `parent`.
 
     One that is not recorded has `discard` as its `_submit`, and hands that on to its children.
     """
-    s = Session()
+    s = External()
+    s.began, s.trace = hot.clock_ns(), trace
     s._spec, s._id, s._text = spec, session_id, session_id
     s._children = []
     s._sealed = False

@@ -5,7 +5,6 @@ A stand-in is a parent, and never recorded itself. What begins inside it names i
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from .context import hot
@@ -34,7 +33,7 @@ class Remote(_NoSession):
         self._parent = self._submit = self._slot = self._extras = self._raised = None
         self._inputs = self._outputs = self._masked = self._failure = None
         self._tick, self._sealed = 0, False
-        self._start, self._offset = time.perf_counter_ns(), hot.offset_ns
+        self._start, self._offset = hot.clock_ns(), hot.offset_ns
         self._end = self._start  # nobody looks for it among what runs
         self.tracestate = tracestate
         self.links = links or []

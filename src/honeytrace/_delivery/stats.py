@@ -27,6 +27,8 @@ class Stats(NamedTuple):
     """Trees that sampling left out; they are not among the recorded."""
     cut: int = 0
     """Sessions missing from trees that `keep_errors` kept; they are not among the recorded."""
+    left_out: int = 0
+    """Spans of HTTP, databases and the like that the OpenTelemetry bridge did not record."""
     unprotected: int = 0
     """Records that found no room in the journal: the death of the process would have cost them."""
 

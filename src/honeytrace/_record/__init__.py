@@ -4,5 +4,6 @@ record       `Record` and `Update`, and which of their fields merge
 merge        two accounts of one session in one
 fold         many updates of one session in one
 wire         startSession and event bodies, and a record of a payload
+span_ids     the ids of records that stand for spans of other tracers
 file_format  an item as bytes in our own files
 """

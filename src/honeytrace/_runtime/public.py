@@ -11,6 +11,8 @@ from .._delivery.stats import FlushResult, Stats
 from .._record.record import Item
 from .runtime import active, runtime, update
 
+_left_out = 0
+
 
 def flush(timeout: float | None = None) -> FlushResult:
     """Deliver everything recorded so far, for at most `timeout` seconds (default: 10).
@@ -68,7 +70,14 @@ def stats() -> Stats:
         sampled_out=work.sampled_out,
         cut=work.sampler.cut,
         unprotected=work.keeper.unprotected,
+        left_out=_left_out,
     )
+
+
+def count_left_out() -> None:
+    """Count a span that the bridge of OpenTelemetry did not record."""
+    global _left_out
+    _left_out += 1
 
 
 def pending(session_id: str | None = None) -> list[Item]:

@@ -1,4 +1,43 @@
-"""OpenTelemetry in and out.
+"""OpenTelemetry in and out: spans become sessions, and sessions become spans.
 
-_semconv/   one mapping from spans to events, for the bridge and for the server; no extra needed
+    honeytrace.otel.instrument()                                  # every installed instrumentor
+    provider.add_span_processor(honeytrace.otel.SpanProcessor())  # a provider of your own
+    honeytrace.configure(sink=honeytrace.otel.OtlpSink("http://collector:4318"))
+
+These need the extra: pip install "honeytrace[otel]".
+
+_semconv/       one mapping from spans to events, for the bridge and for the server; no extra needed
+_bridge.py      SpanProcessor: a span that runs here becomes a session
+_spans.py       the spans that run here, and the sessions they stand for
+_instrument.py  instrument(): find and start the installed instrumentors
+_sink.py        OtlpSink: sessions to a collector
+_encode.py      a record as a span in OTLP
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._bridge import SpanProcessor
+    from ._instrument import Instrumentation, instrument
+
+__all__ = ["Instrumentation", "SpanProcessor", "instrument"]
+
+_WHERE = {"SpanProcessor": "_bridge", "instrument": "_instrument", "Instrumentation": "_instrument"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        module = import_module(f".{_WHERE[name]}", __name__)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in ("opentelemetry", "google"):
+            raise
+        raise ImportError(
+            f'honeytrace.otel.{name} needs {missing.name}: pip install "honeytrace[otel]"'
+        ) from missing
+    return getattr(module, name)

@@ -1,6 +1,6 @@
 """One mapping from OpenTelemetry spans to events, for the server and for the in-process bridge.
 
-Pure functions and tables; nothing here imports an OpenTelemetry package or another room.
+Pure functions and tables; nothing here imports an OpenTelemetry package.
 
 mapping.py     event_fields: a span -> the fields of an event
 tables.py      attribute name -> field, one table per convention
@@ -16,9 +16,10 @@ span.py        Span, SpanEvent, SpanLink, Fields
 
 from __future__ import annotations
 
+from ..._record.span_ids import event_id, session_id
 from .event_type import event_type, is_infrastructure, is_pending
 from .mapping import event_fields
-from .span import Fields, Span, SpanEvent, SpanLink, event_id, session_id
+from .span import Fields, Span, SpanEvent, SpanLink
 
 __all__ = [
     "Fields",

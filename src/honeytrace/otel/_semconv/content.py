@@ -21,38 +21,52 @@ _ROLE_EVENTS = {
 
 
 def read_gen_ai(left: dict[str, Any], fields: Fields) -> None:
-    """OpenTelemetry's GenAI attributes, new (messages in JSON) and old (one name a message)."""
+    """OpenTelemetry's GenAI attributes: messages in JSON, arguments and results of tools."""
     if not fields.inputs:
-        _read_gen_ai_inputs(left, fields)
-    if fields.outputs:
-        return
-    if "gen_ai.output.messages" in left:
-        fields.outputs = answer(chat_history(left.pop("gen_ai.output.messages")))
-    elif (completions := gather(left, "gen_ai.completion.")) is not None:
-        messages = chat_history(listed(completions))
-        fields.outputs = answer([{"role": "assistant", **message} for message in messages])
-    elif "gen_ai.completion" in left:
-        fields.outputs = answer(chat_history(left.pop("gen_ai.completion")))
-    elif "gen_ai.tool.call.result" in left:
-        fields.outputs.update(as_object(left.pop("gen_ai.tool.call.result"), "result"))
-    elif "gen_ai.retrieval.documents" in left:
-        fields.outputs["documents"] = parsed(left.pop("gen_ai.retrieval.documents"))
+        history: list[dict[str, Any]] = []
+        if "gen_ai.system_instructions" in left:
+            history += system_message(left.pop("gen_ai.system_instructions"))
+        if "gen_ai.input.messages" in left:
+            history += chat_history(left.pop("gen_ai.input.messages"))
+        if history:
+            fields.inputs["chat_history"] = history
+        elif "gen_ai.tool.call.arguments" in left:
+            fields.inputs.update(as_object(left.pop("gen_ai.tool.call.arguments"), "value"))
+    if not fields.outputs:
+        if "gen_ai.output.messages" in left:
+            fields.outputs = answer(chat_history(left.pop("gen_ai.output.messages")))
+        elif "gen_ai.tool.call.result" in left:
+            fields.outputs.update(as_object(left.pop("gen_ai.tool.call.result"), "result"))
+        elif "gen_ai.retrieval.documents" in left:
+            fields.outputs["documents"] = parsed(left.pop("gen_ai.retrieval.documents"))
 
 
-def _read_gen_ai_inputs(left: dict[str, Any], fields: Fields) -> None:
-    history: list[dict[str, Any]] = []
-    if "gen_ai.system_instructions" in left:
-        history += system_message(left.pop("gen_ai.system_instructions"))
-    if "gen_ai.input.messages" in left:
-        history += chat_history(left.pop("gen_ai.input.messages"))
-    elif (prompts := gather(left, "gen_ai.prompt.")) is not None:
-        history += chat_history(listed(prompts))
-    elif "gen_ai.prompt" in left:
-        history += chat_history(left.pop("gen_ai.prompt"))
-    if history:
-        fields.inputs["chat_history"] = history
-    elif "gen_ai.tool.call.arguments" in left:
-        fields.inputs.update(as_object(left.pop("gen_ai.tool.call.arguments"), "value"))
+def read_flat_gen_ai(left: dict[str, Any], fields: Fields) -> None:
+    """GenAI's messages as they were before 1.37: one attribute per message, or per part of it."""
+    history = fields.inputs.get("chat_history")
+    if not fields.inputs or (type(history) is list and _is_system(history)):
+        prompts = gather(left, "gen_ai.prompt.")
+        if prompts is None and "gen_ai.prompt" in left:
+            prompts = left.pop("gen_ai.prompt")
+        if prompts is not None:
+            fields.inputs.setdefault("chat_history", []).extend(chat_history(listed(prompts)))
+    if not fields.outputs:
+        completions = gather(left, "gen_ai.completion.")
+        if completions is None and "gen_ai.completion" in left:
+            completions = left.pop("gen_ai.completion")
+        if completions is not None:
+            messages = chat_history(listed(completions))
+            fields.outputs = answer([{**message, "role": _role(message)} for message in messages])
+
+
+def _is_system(history: list[Any]) -> bool:
+    """Whether a conversation has nothing but its instructions yet."""
+    return len(history) == 1 and history[0].get("role") == "system"
+
+
+def _role(message: dict[str, Any]) -> Any:
+    role = message.get("role", "assistant")
+    return "assistant" if role == "user" else role
 
 
 def read_openllmetry(left: dict[str, Any], fields: Fields) -> None:

@@ -28,9 +28,12 @@ _LANGFUSE = {
 
 EVENT_TYPES = ("model", "tool", "chain")
 
-_LLM = ("gen_ai.", "llm.", "openinference.", "traceloop.", "honeyhive", "honeytrace.", "langfuse.")
-_TRAFFIC = ("http.", "db.", "rpc.", "messaging.", "net.", "url.", "network.")
-_TRAFFIC_SCOPES = frozenset(
+_LLM = frozenset(
+    ("gen_ai", "llm", "openinference", "traceloop", "honeyhive", "honeytrace", "langfuse")
+)
+_TRAFFIC = frozenset(("http", "db", "rpc", "messaging", "net", "url", "network"))
+"""What begins the attributes of a model's call, and those of traffic."""
+TRAFFIC = frozenset(
     """
     aio_pika aiohttp_client aiohttp_server aiokafka aiopg asgi asyncpg boto botocore cassandra
     celery confluent_kafka dbapi django elasticsearch falcon fastapi flask grpc httpx jinja2
@@ -79,17 +82,17 @@ def is_infrastructure(
     An application's own spans and every span with an LLM attribute are not traffic.
     """
     traffic = _is_traffic_scope(scope_name or "")
-    for name in attributes:
-        if name.startswith(_LLM):
-            return False
-        if not traffic and name.startswith(_TRAFFIC) and kind != "INTERNAL":
-            traffic = True
-    return traffic
+    if kind == "INTERNAL" and not traffic:
+        return False
+    heads = {name.partition(".")[0] for name in attributes}
+    if not _LLM.isdisjoint(heads) or any(head.startswith("honeyhive_") for head in heads):
+        return False
+    return traffic or not _TRAFFIC.isdisjoint(heads)
 
 
 def _is_traffic_scope(name: str) -> bool:
     head, _, last = name.rpartition(".")
-    return head == "opentelemetry.instrumentation" and last in _TRAFFIC_SCOPES
+    return head == "opentelemetry.instrumentation" and last in TRAFFIC
 
 
 def is_pending(span: Span) -> bool:

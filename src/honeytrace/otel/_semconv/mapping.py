@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .content import (
+    read_flat_gen_ai,
     read_gen_ai,
     read_langfuse,
     read_logfire,
@@ -16,14 +17,12 @@ from .honeyhive import read_honeyhive, read_own
 from .nesting import parsed
 from .openinference import read_openinference
 from .span import Fields, Span
-from .span_events import read_events
+from .span_events import read_error, read_events
 from .tables import (
     CONVERSATION,
     ENVIRONMENT,
     HYPERPARAMETERS,
-    JSON,
     RULES,
-    SECONDS,
     SERVICE,
     UNNAMED,
 )
@@ -37,23 +36,29 @@ def event_fields(span: Span) -> Fields:
     Every attribute ends up in a field: under HoneyHive's names where a table or a reader knows
     it, else in `metadata` under its own name. Nothing here raises for the content of a span.
     """
-    left = {name: value for name, value in span.attributes.items() if value is not None}
-    fields = Fields(event_type(span.attributes, span.kind), _name(span))
+    # the SDK keeps sequences as tuples, OTLP brings lists
+    left = {
+        name: list(value) if type(value) is tuple else value
+        for name, value in span.attributes.items()
+        if value is not None
+    }
+    fields = Fields(event_type(left, span.kind), _name(span))
     fields.conversation = _conversation(left)
-    read_honeyhive(left, fields)
-    read_own(left, fields)
     first_token = read_events(span, left, fields)
-    _read_tables(left, fields)
+    # most spans follow one convention: readers of the others are not asked
+    heads = {name[:_HEAD] for name in left}
+    for wanted, read in READERS:
+        if not wanted.isdisjoint(heads):
+            read(left, fields)
     if first_token is not None:
         fields.metrics.setdefault("time_to_first_token", first_token)
-    read_gen_ai(left, fields)
-    read_openinference(left, fields)
-    read_openllmetry(left, fields)
-    read_logfire(left, fields)
-    read_langfuse(left, fields)
+    read_error(span, fields)
     _complete(fields)
-    for name, value in left.items():
-        _keep(fields.metadata, name, value)
+    if fields.metadata.keys().isdisjoint(left):
+        fields.metadata.update(left)
+    else:
+        for name, value in left.items():
+            _keep(fields.metadata, name, value)
     _read_surroundings(span, fields)
     return fields
 
@@ -77,20 +82,22 @@ def _conversation(attributes: Mapping[str, Any]) -> str | None:
 
 def _read_tables(left: dict[str, Any], fields: Fields) -> None:
     """Move attributes to their fields. A second value for a field stays, unless it is equal."""
-    hits = [(*RULES[name], name) for name in left if name in RULES]
-    hits.sort()
-    for _, bucket, key, name in hits:
+    for _, bucket, key, written, name in sorted((*RULES[n], n) for n in left.keys() & RULES.keys()):
         value = left[name]
-        if name in SECONDS and type(value) in (int, float):
-            value = value * 1e3
-        if f"{bucket}.{key}" in JSON:
+        if written == "json":
             value = parsed(value)
+        elif written and type(value) in (int, float):
+            value = value * 1e3
         target = getattr(fields, bucket)
         if key not in target:
             target[key] = value
         elif target[key] != value:
             continue
         del left[name]
+
+
+def _read_hyperparameters(left: dict[str, Any], fields: Fields) -> None:
+    """What is left of a request's attributes, once the tables have been read."""
     for name in [name for name in left if name.startswith(HYPERPARAMETERS)]:
         prefix = next(prefix for prefix in HYPERPARAMETERS if name.startswith(prefix))
         key = name[len(prefix) :]
@@ -99,6 +106,42 @@ def _read_tables(left: dict[str, Any], fields: Fields) -> None:
         target = fields.config.setdefault("hyperparameters", {})
         if type(target) is dict and target.setdefault(key, left[name]) == left[name]:
             del left[name]
+
+
+_HEAD = 10
+"""Characters by which attributes are told apart: a wrong guess costs a look, no attribute."""
+
+
+def _heads(*names: str) -> frozenset[str]:
+    return frozenset(name[:_HEAD] for name in names)
+
+
+READERS: tuple[tuple[frozenset[str], Callable[[dict[str, Any], Fields], None]], ...] = (
+    (_heads("honeyhive_", "honeyhive.", "traceloop."), read_honeyhive),
+    (_heads("honeytrace."), read_own),
+    (_heads(*RULES), _read_tables),
+    (_heads(*HYPERPARAMETERS), _read_hyperparameters),
+    (
+        _heads("gen_ai.input", "gen_ai.output", "gen_ai.system", "gen_ai.tool", "gen_ai.retrieval"),
+        read_gen_ai,
+    ),
+    (_heads("gen_ai.prompt", "gen_ai.completion"), read_flat_gen_ai),
+    (
+        _heads("llm.input_messages", "llm.output_messages", "llm.prompts", "llm.completions")
+        | _heads("llm.tools.", "llm.invocation", "retrieval.", "reranker.", "embedding.")
+        | _heads("retrieval.documents", "reranker.input", "reranker.output", "reranker.query")
+        | _heads("embedding.embeddings", "embedding.invocation")
+        | _heads("input.value", "output.value", "metadata"),
+        read_openinference,
+    ),
+    (_heads("traceloop.", "llm.request."), read_openllmetry),
+    (
+        _heads("pydantic_ai.", "final_result", "events", "request_data", "response_data"),
+        read_logfire,
+    ),
+    (_heads("langfuse.observation", "langfuse.trace"), read_langfuse),
+)
+"""In order of preference: how a convention's attributes begin, and what reads them."""
 
 
 def _complete(fields: Fields) -> None:
@@ -113,11 +156,8 @@ def _complete(fields: Fields) -> None:
 
 def _keep(metadata: dict[str, Any], name: str, value: Any) -> None:
     """Store an attribute under its own name, or beside a field that has the name already."""
-    while name in metadata:
-        if metadata[name] == value:
-            return
+    while metadata.setdefault(name, value) != value:
         name = f"otel.{name}"
-    metadata[name] = value
 
 
 def _read_surroundings(span: Span, fields: Fields) -> None:
@@ -126,7 +166,7 @@ def _read_surroundings(span: Span, fields: Fields) -> None:
     if span.kind:
         _keep(metadata, "kind", span.kind)
     if span.scope:
-        _keep(metadata, "scope", dict(span.scope))
+        _keep(metadata, "scope", span.scope)
     if span.links:
         links = [
             {"trace_id": link.trace_id, "span_id": link.span_id}
@@ -143,7 +183,7 @@ def _read_surroundings(span: Span, fields: Fields) -> None:
     resource = span.resource
     if not resource:
         return
-    _keep(metadata, "resource", dict(resource))
+    _keep(metadata, "resource", resource)
     if fields.project is None:
         service = resource.get(SERVICE)
         if type(service) is str and service and not service.startswith(UNNAMED):

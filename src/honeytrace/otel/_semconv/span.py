@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -79,13 +78,3 @@ class Fields:
     user_properties: dict[str, Any] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     """Record fields (`event_id`, `parent_id`, `status`, …) of a span that honeytrace exported."""
-
-
-def event_id(trace_id: str, span_id: str) -> str:
-    """The event id of a span: derived from the span's, so that a repeat is recognised."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{trace_id}/{span_id}"))
-
-
-def session_id(trace_id: str) -> str:
-    """The session id of a trace that names no session."""
-    return event_id(trace_id, "")

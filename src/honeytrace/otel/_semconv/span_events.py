@@ -23,6 +23,7 @@ _FIRST_TOKEN = (
 )
 """Events that mark a token of a streamed answer; the first one counts."""
 
+_EVALUATION = "gen_ai.evaluation.result"
 _EXCEPTION = frozenset(("exception.type", "exception.message", "exception.stacktrace"))
 
 
@@ -31,23 +32,23 @@ def read_events(span: Span, left: dict[str, Any], fields: Fields) -> float | Non
 
     Return the milliseconds from the span's start to the first token, where an event marks it.
     """
+    if not span.events:
+        return None
     first_token: float | None = None
     rest: list[dict[str, Any]] = []
     messages: list[tuple[str, dict[str, Any]]] = []
     exception: dict[str, Any] = {}
     for event in span.events:
         name, attributes = event.name, event.attributes
-        if name == "gen_ai.evaluation.result" and _read_evaluation(dict(attributes), fields):
+        if name == _EVALUATION and _read_evaluation(dict(attributes), fields):
             continue
         if name in _DETAILS:
             unused = {k: v for k, v in attributes.items() if left.setdefault(k, v) != v}
-            if unused:
-                rest.append(_as_json(event, unused))
+            rest += [_as_json(event, unused)] if unused else []
         elif is_message_event(name):
             messages.append((name, dict(attributes)))
         elif name == "exception":
-            if exception:
-                rest.append(_as_json(event, exception))
+            rest += [_as_json(event, exception)] if exception else []
             exception = dict(attributes)
         else:
             if first_token is None and name in _FIRST_TOKEN:
@@ -55,7 +56,6 @@ def read_events(span: Span, left: dict[str, Any], fields: Fields) -> float | Non
             _append(rest, event)
     if messages:
         read_message_events(messages, fields)
-    _read_error(span, exception, fields)
     unused = {k: v for k, v in exception.items() if k not in _EXCEPTION}
     if unused:
         rest.append({"name": "exception", "attributes": unused})
@@ -103,9 +103,11 @@ def _read_evaluation(attributes: dict[str, Any], fields: Fields) -> bool:
     return True
 
 
-def _read_error(span: Span, exception: dict[str, Any], fields: Fields) -> None:
+def read_error(span: Span, fields: Fields) -> None:
     """`Type: message`, as far as the span says so much; None for a span that succeeded."""
     own = fields.error
+    exceptions = [event.attributes for event in span.events if event.name == "exception"]
+    exception = exceptions[-1] if exceptions else {}
     if own is None and not span.failed and not exception:
         return
     kind = exception.get("exception.type")

@@ -92,19 +92,26 @@ LANGFUSE = {
 
 TABLES = (GEN_AI, OPENINFERENCE, OPENLLMETRY, LOGFIRE, LANGFUSE)
 
-_ORDER = [(name, target) for table in TABLES for name, target in table.items()]
-
-RULES: dict[str, tuple[int, str, str]] = {
-    name: (rank, *target.split(".", 1))  # type: ignore[misc]
-    for rank, (name, target) in enumerate(_ORDER)
-}
-"""Attribute -> (rank, bucket, key); of two attributes for one key, the lower rank wins."""
-
-SECONDS = frozenset(("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"))
+_SECONDS = ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token")
 """Attributes in seconds; records keep milliseconds."""
 
-JSON = frozenset(("config.tools", "config.template_variables", "metadata.finish_reasons"))
+_JSON = ("config.tools", "config.template_variables", "metadata.finish_reasons")
 """Fields whose attribute may be the JSON of its value."""
+
+
+def _rule(rank: int, name: str, target: str) -> tuple[int, str, str, str]:
+    bucket, key = target.split(".", 1)
+    return rank, bucket, key, "s" if name in _SECONDS else "json" if target in _JSON else ""
+
+
+RULES = {
+    name: _rule(rank, name, target)
+    for rank, (name, target) in enumerate(
+        (name, target) for table in TABLES for name, target in table.items()
+    )
+}
+"""Attribute -> (rank, bucket, key, how its value is written); of two attributes for one key, the
+lower rank wins."""
 
 HYPERPARAMETERS = ("gen_ai.request.", "llm.request.")
 """What is left below these prefixes goes to `config.hyperparameters`."""

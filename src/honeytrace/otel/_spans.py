@@ -1,0 +1,231 @@
+"""The spans that run in this process, and the sessions that stand for them.
+
+A session and a span nest in each other in both directions: of the session that is current and the
+span around it, the one that began later is the parent.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, get_current_span
+
+from .._capture import remote
+from .._capture.context import Off, current, discard, hot
+from .._capture.external import External, began, begin_external
+from .._capture.remote import Remote, Stranger
+from .._capture.session import Session, Spec
+from .._record.span_ids import event_id, session_id
+from ..propagation._traceparent import VENDOR, caller
+from ._semconv import event_type
+
+MOST = 10_000
+"""Spans that are remembered after their end, for children that begin later, and spans that may run
+at once; beyond it, the oldest are forgotten."""
+
+KINDS = {kind: kind.name for kind in SpanKind}
+"""The names of kinds: an enumeration takes its time to tell one."""
+
+HELD = (SpanKind.SERVER, SpanKind.CONSUMER)
+"""Kinds of the spans of requests."""
+
+_SESSION = "_honeytrace_session"
+"""The attribute of a span that holds the session which calls inside it have as parent."""
+
+_DETACHED = ("openinference.instrumentation.langchain",)
+"""Instrumentors whose spans are never OpenTelemetry's current one, since callbacks make them."""
+
+_detached: ContextVar[Session | None] = ContextVar("honeytrace_detached_span", default=None)
+"""The newest of their spans that began in this context."""
+
+Key = tuple[int, int]
+
+
+class Running:
+    """A span that runs: its session, and whether it is to be recorded."""
+
+    __slots__ = ("held", "kept", "session")
+
+    def __init__(self, session: Session | None, *, kept: bool, held: bool = False) -> None:
+        self.session = session
+        """Of the span itself, or of the nearest one around it that is recorded."""
+        self.kept = kept
+        self.held = held
+        """Not wanted for itself, but recorded when something inside it was: a request's span."""
+
+
+class Spans:
+    """Every span between its start and its end. One for the process."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start empty."""
+        self._running: dict[Key, Running] = {}
+        self._ended: dict[Key, tuple[str, str, bool]] = {}
+
+    def open(self, span: Any, attributes: Mapping[str, Any], *, kept: bool, held: bool) -> None:
+        """A span starts: find its parent and open its session."""
+        running: Any = current.get()
+        context, up = span.get_span_context(), span.parent
+        outer = (detached() or self._chain()) if up is None else self._around(up)
+        links: list[dict[str, Any]] = []
+        if isinstance(running, Stranger):  # whoever called is not trusted, whatever the span says
+            links, running, outer = running.links, None, self._local(up)
+        parent = inner(running, outer)
+        if not kept and not (held and parent is None):
+            self._add(context, Running(parent, kept=False), span)
+            return
+        session = self.begin(span, attributes, parent)
+        if links:
+            session.metadata["links"] = links
+        self._add(context, Running(session, kept=kept, held=not kept), span)
+
+    def begin(self, span: Any, attributes: Mapping[str, Any], parent: Session | None) -> External:
+        """The session of a span, with the ids that the server derives when it comes by OTLP."""
+        context = span.get_span_context()
+        trace = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        own = session_id(trace[0]) if span.parent is None else event_id(*trace)
+        kind = event_type(attributes, KINDS[span.kind])
+        return begin_external(spec(span.name, kind), parent, own, span.start_time, trace)
+
+    def knows(self, span: Any) -> bool:
+        """Whether another processor has opened the span's session."""
+        context = span.get_span_context()
+        return (context.trace_id, context.span_id) in self._running
+
+    def close(self, context: SpanContext) -> Running | None:
+        """A span ends; None for one that began before the bridge did."""
+        key = context.trace_id, context.span_id
+        found = self._running.pop(key, None)
+        session = None if found is None else found.session
+        if session is not None:
+            root = session if session._root is None else session._root
+            muted = session._submit is discard
+            self._ended[key] = session.session_id, root.session_id, muted
+            _bound(self._ended)
+        return found
+
+    def of(self, context: SpanContext) -> Session | None:
+        """The session that what runs inside a span has as parent."""
+        found = self._running.get((context.trace_id, context.span_id))
+        return None if found is None else found.session
+
+    def _add(self, context: SpanContext, running: Running, span: Any) -> None:
+        self._running[context.trace_id, context.span_id] = running
+        _bound(self._running)
+        if span.instrumentation_scope and span.instrumentation_scope.name in _DETACHED:
+            _detached.set(running.session)
+        # the hook of every session that begins reads this one attribute
+        setattr(span, _SESSION, running.session)
+
+    def _chain(self) -> Session | None:
+        """The span of the LangChain runnable around an async call: its callbacks run elsewhere."""
+        module = sys.modules.get("openinference.instrumentation.langchain")
+        span = None if module is None else module.get_current_span()
+        return None if span is None else self.of(span.get_span_context())
+
+    def _local(self, up: SpanContext | None) -> Session | None:
+        return None if up is None or up.is_remote else self._around(up)
+
+    def _around(self, up: SpanContext) -> Session | None:
+        """The session of a parent span: running, ended, in another process, or unknown here."""
+        key = up.trace_id, up.span_id
+        found = self._running.get(key)
+        if found is not None:
+            return found.session
+        ended = self._ended.get(key)
+        if ended is not None:
+            own, root, muted = ended
+            stand_in = Remote(own, None if own == root else Remote(root))
+            if muted:
+                stand_in._submit = discard
+            return stand_in
+        trace = f"{up.trace_id:032x}"
+        told = caller(up.trace_state.get(VENDOR), trace) if up.is_remote else None
+        own, root = told or (event_id(trace, f"{up.span_id:016x}"), session_id(trace))
+        return Remote(own, None if own == root else Remote(root))
+
+    def after_fork_in_child(self) -> None:
+        """Spans that run at a fork are the parent process's to record; here they are parents."""
+        for key, running in self._running.items():
+            session = running.session
+            if session is not None:
+                root = session if session._root is None else session._root
+                muted = session._submit is discard
+                self._ended[key] = session.session_id, root.session_id, muted
+        self._running = {}
+
+
+def inner(session: Session | None, span: Session | None) -> Session | None:
+    """The one that began later."""
+    if session is None or span is None:
+        return span if session is None else session
+    return session if began(session) > began(span) else span
+
+
+def detached() -> Session | None:
+    """The session of the innermost span that runs here without being the current one."""
+    found = _detached.get()
+    while found is not None and found._end:
+        found = found._parent
+    return found
+
+
+def adopt(s: Session | None, parent: Session | None) -> Session | None:
+    """`hot.adopt`: the parent of a session that begins, where a span may be in between."""
+    span = get_current_span()
+    found = _detached.get()
+    if span is INVALID_SPAN and found is None:
+        return remote.adopt(s, parent)
+    try:
+        found = None if found is None else detached()
+        if span is not INVALID_SPAN:
+            around: Session | None = getattr(span, _SESSION, None)
+            if around is None:
+                around = SPANS.of(span.get_span_context())
+            if around is not None and not around._end:
+                found = inner(found, around)
+    except Exception:  # noqa: BLE001 - a span of another library may do anything
+        return remote.adopt(s, parent)
+    if found is None:
+        return remote.adopt(s, parent)
+    return found if type(parent) is Stranger else inner(parent, found)
+
+
+_specs: dict[tuple[str, str], Spec] = {}
+
+
+def spec(name: str, kind: str) -> Spec:
+    """What spans of a name and type have in common."""
+    found = _specs.get((name, kind))
+    if found is None:
+        if len(_specs) >= MOST:  # names with ids in them
+            _specs.clear()
+        found = _specs[name, kind] = Spec(name, event_type=kind)
+    return found
+
+
+def is_off() -> bool:
+    """Whether nothing is recorded here."""
+    running: Session | Off | None = current.get()
+    return not hot.on or (running is not None and running.off)
+
+
+def _bound(entries: dict[Key, Any]) -> None:
+    if len(entries) > MOST:
+        try:
+            entries.pop(next(iter(entries)), None)
+        except (StopIteration, RuntimeError):  # another thread was here
+            pass
+
+
+SPANS = Spans()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SPANS.after_fork_in_child)
