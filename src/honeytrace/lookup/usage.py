@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from .._record.tokens import COUNTS, model_of, recorded_cost, tokens_of
 from .prices import price
-from .tokens import COUNTS, model_of, recorded_cost, tokens_of
 from .tree import walk
 
 UNKNOWN_MODEL = "unknown"

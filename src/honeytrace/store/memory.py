@@ -23,9 +23,11 @@ from ._query import (
     Query,
     StoreSize,
 )
+from ._spending import tokens_in, user_in
 from ._statistics import Figure, bucketed, summarised
 from ._tenant import tenant_name
 from ._words import mentions, parts_of, terms
+from .trends import By, Period, Sums, Trends, stepped
 
 __all__ = ["MemoryStore"]
 
@@ -114,6 +116,27 @@ class MemoryStore:
         found = self._figures(query, newest)
         over_time = bucketed(found, query, buckets, cut=len(found) == newest)
         return Overview(over_time, summarised(found, str) if names else [])
+
+    def trends(self, query: Query, by: By, steps: int) -> Trends | None:
+        with self._lock:
+            starts = [record.start_time for record in self._records.values()] or [0.0]
+        period = Period.of(query, min(starts), max(starts))
+        return stepped(self._cells(query._replace(before=None), by), period.unit, steps)
+
+    def _cells(self, query: Query, by: By) -> Iterator[tuple[float, str, Sums]]:
+        for record in self._found(query):
+            user = record.user_properties and user_in(record.user_properties)
+            name = record.event_name if by == "name" else user
+            if not name:
+                continue
+            sums = Sums()
+            failed = record.status == "error"
+            sums.count(failed=failed, duration=record.duration, key=record.event_id)
+            objects = (record.config, record.metadata, record.metrics, record.outputs)
+            spent = tokens_in([orjson.loads(each or b"{}") for each in objects], record.event_type)
+            if spent:
+                sums.spend(*spent)
+            yield record.start_time, name, sums
 
     def index(self) -> None:
         """Nothing is indexed."""

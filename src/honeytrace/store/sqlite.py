@@ -12,13 +12,23 @@ from pathlib import Path
 
 from .._record.record import Record, Update
 from ..errors import StoreError
-from . import _changefeed, _fulltext, _json_index, _reading, _statistics, _writing, _zone_map
+from . import (
+    _changefeed,
+    _fulltext,
+    _hourly,
+    _json_index,
+    _reading,
+    _statistics,
+    _writing,
+    _zone_map,
+)
 from ._connection import identity, set_aside
 from ._file import TURN, StoreFile
 from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Query, StoreSize
 from ._tenant import tenant_name
 from .errors import StoreDamagedError, StoreFullError
 from .migrations import version
+from .trends import By, Trends, stepped
 
 __all__ = ["SQLiteStore"]
 
@@ -117,6 +127,29 @@ class SQLiteStore(StoreFile):
         over_time = _statistics.bucketed(found, query, buckets, cut=len(found) == newest)
         return Overview(over_time, _statistics.summarised(found, self._id_of) if names else [])
 
+    def trends(self, query: Query, by: By, steps: int) -> Trends | None:
+        with suppress(StoreError):  # a store that cannot be written can still be read
+            if self._few_to_add():
+                self._catch_up(_hourly)
+        with self._connection(self._reader) as conn:
+            conn.execute("BEGIN")  # one state of the store for all that is read
+            try:
+                if not _hourly.can_tell(conn, query, by):
+                    return None
+                period = _hourly.period(conn, query)
+                found = stepped(_hourly.cells(conn, query, period, by), period.unit, steps)
+            finally:
+                conn.execute("COMMIT")
+        for sums in found.groups.values():
+            if isinstance(sums.slowest_id, int):
+                sums.slowest_id = self._id_of(sums.slowest_id)
+        return found
+
+    def _few_to_add(self) -> bool:
+        """Whether the sums by the hour can be brought up to date while somebody waits."""
+        with self._connection(self._reader) as conn:
+            return _hourly.is_near(conn)
+
     def count(self, query: Query) -> int:
         with self._reading(query) as conn:
             return _reading.count(conn, query)
@@ -129,7 +162,7 @@ class SQLiteStore(StoreFile):
         StoreError.
         """
         with self._indexing:
-            for index in (_json_index, _zone_map, _fulltext):
+            for index in (_json_index, _zone_map, _hourly, _fulltext):
                 self._catch_up(index)
 
     def delete(self, *, before: float) -> int:

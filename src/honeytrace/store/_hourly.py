@@ -1,0 +1,321 @@
+"""Sums by the hour, so that figures of a month need not read the sessions of a month.
+
+Like the other indexes, the tables are made by the first who asks and caught up ahead; inserts never
+pay. Rows are added in their order of arrival. An update or a deletion that changes what was added
+marks the hour, which is added up anew before the sums are used again. Rows that are not added yet,
+and hours that a period cuts, are read as they are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from ._query import Query
+from ._spending import tokens_in, user_in
+from .trends import HOUR, By, Period, Sums, Tokens
+
+__all__ = ["can_tell", "catch_up", "cells", "is_behind", "is_near", "period"]
+
+CATCH_UP = 10_000
+"""Rows that one transaction adds: a tenth of a second."""
+
+NEAR = 20_000
+"""Rows that a reader waits for: a fifth of a second."""
+
+DAY = 24
+"""Hours that are added up once more, since a month has 720 of them."""
+
+_DAILY = "/day"
+"""What the kind of such a sum ends in."""
+
+BEHIND = 30_000
+"""Rows that are not added yet; with more of them there are no sums."""
+
+_MS = int(HOUR)
+
+
+_DAYS = ("name" + _DAILY, "user" + _DAILY)
+
+_LAST = "(SELECT coalesce(max(id), 0) FROM events)"
+_SPENT = " OR ".join(
+    f"instr({column}, '{word}')"
+    for column, words in (
+        ("outputs", ("usage", "Usage")),
+        ("metadata", ("token", "usage", "cost", "Token")),
+        ("metrics", ("token", "usage", "cost", "Token")),
+    )
+    for word in words
+)
+"""True for rows that may tell of tokens: the others are not parsed."""
+
+_ROWS = f"""
+    SELECT id, event_name, project, parent_id IS NULL, start_time, duration, status = 'error',
+        event_type, user_properties,
+        CASE WHEN {_SPENT} THEN '[' || coalesce(config, '{{}}') || ',' || coalesce(metadata, '{{}}')
+            || ',' || coalesce(metrics, '{{}}') || ',' || coalesce(outputs, '{{}}') || ']' END
+    FROM events WHERE """
+_COUNTED = (
+    *("event_name", "project", "parent_id", "start_time", "duration", "status", "event_type"),
+    *("user_properties", "config", "metadata", "metrics", "outputs"),
+)
+_OLD, _NEW = (", ".join(f"{row}.{name}" for name in _COUNTED) for row in ("old", "new"))
+
+_CREATE = (
+    """
+    CREATE TABLE hourly (hour INTEGER, kind TEXT, key TEXT, project TEXT, top INTEGER,
+        calls INTEGER, errors INTEGER, durations BLOB, slowest REAL, slowest_row INTEGER,
+        tokens TEXT, PRIMARY KEY (kind, hour, key, project, top)) WITHOUT ROWID
+    """,
+    "CREATE TABLE hourly_held (upto INTEGER NOT NULL)",
+    "INSERT INTO hourly_held VALUES (0)",
+    "CREATE TABLE hourly_stale (hour INTEGER PRIMARY KEY)",
+    f"""
+    CREATE TRIGGER hourly_update AFTER UPDATE ON events
+    WHEN ({_OLD}) IS NOT ({_NEW}) AND old.id <= (SELECT upto FROM hourly_held)
+    BEGIN
+        INSERT OR IGNORE INTO hourly_stale VALUES (CAST(old.start_time / {_MS} AS INTEGER));
+        INSERT OR IGNORE INTO hourly_stale VALUES (CAST(new.start_time / {_MS} AS INTEGER));
+    END
+    """,
+    # the numbers of the newest rows come again once they are deleted
+    f"""
+    CREATE TRIGGER hourly_delete AFTER DELETE ON events
+    BEGIN
+        INSERT OR IGNORE INTO hourly_stale SELECT CAST(old.start_time / {_MS} AS INTEGER)
+            FROM hourly_held WHERE old.id <= upto;
+        UPDATE hourly_held SET upto = {_LAST} WHERE upto > {_LAST};
+    END
+    """,
+)
+
+Cell = tuple[int, str, str, str, int]
+"""Hour, kind, key, project, and whether these ran inside no other."""
+
+
+def is_near(conn: sqlite3.Connection) -> bool:
+    """Whether `catch_up` has so little to do that a reader may wait for it."""
+    left = _left(conn) if _exists(conn) else _number(conn, f"SELECT {_LAST}")
+    return left <= NEAR
+
+
+def is_behind(conn: sqlite3.Connection) -> bool:
+    """Whether `catch_up` would find something to do."""
+    return not _exists(conn) or bool(_stale(conn)) or _left(conn) > 0
+
+
+def catch_up(conn: sqlite3.Connection) -> None:
+    """Make the tables when there are none, and add the next rows; within a transaction."""
+    if not _exists(conn):
+        for statement in _CREATE:
+            conn.execute(statement)
+    upto = _upto(conn)
+    for hour in _stale(conn)[:1]:
+        conn.execute("DELETE FROM hourly_stale WHERE hour = ?", (hour,))
+        first = hour // DAY * DAY
+        # kind by kind, since the table is in that order
+        for kind, start in (("name", hour), ("user", hour), *((k, first) for k in _DAYS)):
+            conn.execute("DELETE FROM hourly WHERE kind = ? AND hour = ?", (kind, start))
+        condition = "start_time >= ? AND start_time < ? AND id <= ?"
+        _write(conn, _sums(conn, condition, (hour * HOUR, (hour + 1) * HOUR, upto)))
+        _write(conn, _day(conn, first))
+        return
+    last = min(_number(conn, f"SELECT {_LAST}"), upto + CATCH_UP)
+    found = _sums(conn, "id > ? AND id <= ?", (upto, last))
+    for (hour, kind, key, project, top), sums in list(found.items()):
+        day = (hour // DAY * DAY, kind + _DAILY, key, project, top)
+        if day not in found:
+            found[day] = Sums()
+        found[day].add(sums)
+    for cell, sums in found.items():
+        known = _known(conn, cell)
+        if known is not None:
+            sums.add(known)
+    _write(conn, found)
+    conn.execute("UPDATE hourly_held SET upto = ?", (last,))
+
+
+def period(conn: sqlite3.Connection, query: Query) -> Period:
+    """The part of the query's period in which there are sessions; the project and the like play no
+    part."""
+    oldest, newest = conn.execute("SELECT min(start_time), max(start_time) FROM events").fetchone()
+    return Period.of(query, oldest or 0.0, newest or 0.0)
+
+
+def cells(
+    conn: sqlite3.Connection, query: Query, period: Period, by: By
+) -> Iterator[tuple[float, str, Sums]]:
+    """The sums of a period, each with a time in it and its name or user. No hour may be stale."""
+    since, until = period
+    upto = _upto(conn)
+    first = -int(-since // HOUR)
+    last = max(first, int(until // HOUR))
+    for kind, start, end in _levels(by, first, last, period.unit):
+        for row in conn.execute(*_held(query, kind, start, end)):
+            yield row[0] * HOUR, row[1], _read(row[2:])
+    spans: list[tuple[str, tuple[object, ...]]] = [
+        ("id > ? AND start_time >= ? AND start_time < ?", (upto, since, until))
+    ]
+    spans += [
+        ("start_time >= ? AND start_time < ? AND id <= ?", (*edge, upto))
+        for edge in _edges(since, until, first, last)
+    ]
+    for condition, values in spans:
+        for (hour, kind, key, project, top), sums in _sums(conn, condition, values).items():
+            if kind == by and _wanted(query, key, project, top):
+                yield hour * HOUR, key, sums
+
+
+def _levels(by: By, first: int, last: int, unit: float) -> Iterator[tuple[str, int, int]]:
+    """Kinds of cells, with the hours that each of them covers: days inside, hours around them."""
+    start, end = -(-first // DAY) * DAY, last // DAY * DAY
+    if unit == HOUR or end <= start:
+        yield by, first, last
+        return
+    yield by, first, start
+    yield by + _DAILY, start, end
+    yield by, end, last
+
+
+def can_tell(conn: sqlite3.Connection, query: Query, by: By) -> bool:
+    """Whether `cells` answers this query, and soon."""
+    plain = Query(project=query.project, session_name=query.session_name, since=query.since,
+                  until=query.until, roots_only=query.roots_only, limit=query.limit)  # fmt: skip
+    if query._replace(before=None) != plain or (by == "user" and query.session_name is not None):
+        return False
+    return _exists(conn) and _left(conn) <= BEHIND and not _stale(conn)
+
+
+def _edges(since: float, until: float, first: int, last: int) -> Iterator[tuple[float, float]]:
+    """The stretches that whole hours do not cover."""
+    if since < first * HOUR:
+        yield since, min(first * HOUR, until)
+    if until > max(last * HOUR, since):
+        yield max(last * HOUR, since), until
+
+
+def _held(query: Query, kind: str, first: int, last: int) -> tuple[str, list[object]]:
+    conditions = ["kind = ?", "hour >= ?", "hour < ?"]
+    values: list[object] = [kind, first, last]
+    if query.project is not None:
+        conditions.append("project = ?")
+        values.append(query.project)
+    if query.session_name is not None:
+        conditions.append("key = ?")
+        values.append(query.session_name)
+    if query.roots_only:
+        conditions.append("top")
+    columns = "hour, key, calls, errors, durations, slowest, slowest_row, tokens"
+    return f"SELECT {columns} FROM hourly WHERE {' AND '.join(conditions)}", values
+
+
+def _wanted(query: Query, key: str, project: str, top: int) -> bool:
+    return (
+        query.project in (None, project)
+        and query.session_name in (None, key)
+        and (bool(top) or not query.roots_only)
+    )
+
+
+def _sums(conn: sqlite3.Connection, condition: str, values: Iterable[Any]) -> dict[Cell, Sums]:
+    found: dict[Cell, Sums] = {}
+    for row, name, project, top, start, took, failed, kind, user, spent in conn.execute(
+        _ROWS + condition, tuple(values)
+    ):
+        hour = int(start // HOUR)
+        tokens = tokens_in(orjson.loads(spent), kind) if spent else None
+        keys: list[tuple[str, str]] = [("name", name)]
+        if user and (who := user_in(user)):
+            keys.append(("user", who))
+        for by, key in keys:
+            cell = (hour, by, key, project, top)
+            sums = found.get(cell)
+            if sums is None:
+                sums = found[cell] = Sums()
+            sums.count(failed=bool(failed), duration=took, key=row)
+            if tokens:
+                sums.spend(*tokens)
+    return found
+
+
+def _day(conn: sqlite3.Connection, day: int) -> dict[Cell, Sums]:
+    """The sums of a day, from those of its hours."""
+    found: dict[Cell, Sums] = {}
+    columns = "kind, key, project, top, calls, errors, durations, slowest, slowest_row, tokens"
+    for by in ("name", "user"):
+        for kind, key, project, top, *row in conn.execute(
+            f"SELECT {columns} FROM hourly WHERE kind = ? AND hour >= ? AND hour < ?",
+            (by, day, day + DAY),
+        ):
+            cell: Cell = (day, kind + _DAILY, key, project, top)
+            if cell not in found:
+                found[cell] = Sums()
+            found[cell].add(_read(row))
+    return found
+
+
+def _known(conn: sqlite3.Connection, cell: Cell) -> Sums | None:
+    row = conn.execute(
+        "SELECT calls, errors, durations, slowest, slowest_row, tokens FROM hourly"
+        " WHERE hour = ? AND kind = ? AND key = ? AND project = ? AND top = ?",
+        cell,
+    ).fetchone()
+    return None if row is None else _read(row)
+
+
+def _read(row: Sequence[Any]) -> Sums:
+    sums = Sums()
+    sums.calls, sums.errors, packed, sums.slowest, sums.slowest_id, tokens = row
+    # the lowest classes are empty as a rule: the first four bytes say how many
+    low = int.from_bytes(packed[:4], "little")
+    sums.durations = int.from_bytes(packed[4:], "little") << (low * 32)
+    if tokens:
+        sums.tokens = {
+            (model, provider): Tokens(*figures)
+            for model, provider, *figures in orjson.loads(tokens)
+        }
+    return sums
+
+
+def _write(conn: sqlite3.Connection, found: Mapping[Cell, Sums]) -> None:
+    conn.executemany(
+        "INSERT OR REPLACE INTO hourly VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*cell, *_packed(sums)) for cell, sums in found.items()],
+    )
+
+
+def _packed(sums: Sums) -> tuple[Any, ...]:
+    durations = sums.durations
+    low = ((durations & -durations).bit_length() - 1) // 32 if durations else 0
+    durations >>= low * 32
+    packed = low.to_bytes(4, "little") + durations.to_bytes(
+        -(-durations.bit_length() // 8), "little"
+    )
+    tokens = [[*model, *each] for model, each in sums.tokens.items()]
+    text = orjson.dumps(tokens).decode() if tokens else None
+    return sums.calls, sums.errors, packed, sums.slowest, sums.slowest_id, text
+
+
+def _upto(conn: sqlite3.Connection) -> int:
+    return _number(conn, "SELECT upto FROM hourly_held")
+
+
+def _left(conn: sqlite3.Connection) -> int:
+    return _number(conn, f"SELECT {_LAST} - upto FROM hourly_held")
+
+
+def _stale(conn: sqlite3.Connection) -> list[int]:
+    return [hour for (hour,) in conn.execute("SELECT hour FROM hourly_stale")]
+
+
+def _number(conn: sqlite3.Connection, sql: str) -> int:
+    (found,) = conn.execute(sql).fetchone()
+    return int(found)
+
+
+def _exists(conn: sqlite3.Connection) -> bool:
+    names = "('hourly', 'hourly_held', 'hourly_stale', 'hourly_update', 'hourly_delete')"
+    return _number(conn, f"SELECT count(*) FROM sqlite_master WHERE name IN {names}") == 5

@@ -1,0 +1,51 @@
+"""Users and tokens of a session, as sums over many sessions count them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from .._record.record import RESERVED
+from .._record.tokens import COUNTS, model_of, recorded_cost, tokens_of
+from .trends import Model, Tokens
+
+__all__ = ["tokens_in", "user_in"]
+
+_USER = ("name", "email", "user_id", "id", "user")
+"""Names under which a user's name stands, the first that is there."""
+
+
+class _Recorded:
+    """The objects of a session that may tell of tokens."""
+
+    def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
+        self.config, self.metadata, self.metrics, self.outputs = parts
+        self.metadata.pop(RESERVED, None)
+
+
+def tokens_in(parts: Sequence[dict[str, Any]], event_type: str) -> tuple[Model, Tokens] | None:
+    """The tokens that a call recorded of itself, from its config, metadata, metrics and outputs.
+
+    Agents and frameworks repeat the sums of calls that are recorded themselves. Those name no
+    model as a rule, and are left out.
+    """
+    recorded = _Recorded(parts)
+    counts, cost = tokens_of(recorded), recorded_cost(recorded)
+    if not counts and cost is None:
+        return None
+    model, provider = model_of(recorded)
+    if model is None and event_type != "model":
+        return None
+    prompt, completion, total, cached = (counts.get(name, 0) for name in COUNTS)
+    unpriced = (prompt, completion, cached) if cost is None else (0, 0, 0)
+    return (model or "", provider or ""), Tokens(
+        1, prompt, completion, cached, total, cost or 0.0, *unpriced
+    )
+
+
+def user_in(properties: str | bytes) -> str:
+    """The name of the user in a session's properties; empty where they name none."""
+    found: Mapping[str, Any] = orjson.loads(properties)
+    return next((str(found[name]) for name in _USER if found.get(name)), "")[:200]
