@@ -96,7 +96,7 @@ def plain(**fields: Any) -> Record:
         ("event_name", b'"other"', {"event_name": "other"}),
         ("error", b'"E: bad"', {"error": "E: bad", "status": "error"}),
         ("error", b"null", {}),
-        ("end_time", b"12", {"end_time": 12}),
+        ("end_time", b"12", {"end_time": 12, "duration": 12.0}),
         ("duration", b"1.5", {"duration": 1.5}),
         ("children_ids", b'["c","a"]', {"children_ids": b'["a","b","c"]'}),
         ("unknown", b"1", {}),
@@ -287,3 +287,38 @@ def test_what_cannot_be_a_record_is_none(parts: Any) -> None:
     """A file may hold anything: what is wrong in any part is a ValueError."""
     with pytest.raises(ValueError):
         unpack(orjson.dumps([p.decode() if isinstance(p, bytes) else p for p in parts]))
+
+
+@pytest.mark.parametrize(
+    ("times", "duration"),
+    [
+        ({"start_time": 5, "end_time": 9}, 4.0),
+        ({"start_time": 9, "end_time": 5}, 0.0),
+        ({"start_time": 5, "end_time": 9, "duration": 1.5}, 1.5),
+        ({"start_time": 5}, None),
+        ({"end_time": 5}, None),
+    ],
+)
+def test_a_missing_duration_follows_from_start_and_end(
+    times: dict[str, float], duration: float | None
+) -> None:
+    """A duration that was sent stands, and none is negative."""
+    assert plain(**times).duration == duration
+
+
+def test_an_end_that_comes_later_gives_the_duration() -> None:
+    """A session that was started and is updated with its end has taken that long."""
+    assert apply(plain(start_time=5), Update("id", {"end_time": b"9"})).duration == 4.0
+
+
+PROVISIONAL = {"metadata": {"honeytrace": {"provisional": True}}}
+
+
+@pytest.mark.parametrize("made_first", [True, False])
+def test_a_provisional_session_gives_way(made_first: bool) -> None:
+    """Whichever is stored first, a session made of the spans of a trace takes the root's name."""
+    made = plain(session_name="child", start_time=2, end_time=3, **PROVISIONAL)
+    root = plain(session_name="root", start_time=1, end_time=4)
+    merged = merge(made, root) if made_first else merge(root, made)
+    assert (merged.event_name, merged.start_time, merged.end_time) == ("root", 1, 4)
+    assert b'"provisional":true' not in (merged.metadata or b"")

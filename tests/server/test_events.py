@@ -228,3 +228,37 @@ def test_more_events_than_one_read_of_the_store(http: httpx.Client) -> None:
     assert [event["event_id"] for event in reply["events"]] == [
         f"{i:05}" for i in range(99, -1, -1)
     ]
+
+
+def session(name: str, parent: str | None = None) -> dict[str, Any]:
+    """A startSession payload of the default layout, where every call is a session."""
+    own = {} if parent is None else {"parent_id": parent, "root_id": "run"}
+    return {"session_id": name, "session_name": name, "metadata": {"honeytrace": own}}
+
+
+@pytest.mark.parametrize("batch", [True, False])
+@pytest.mark.parametrize("first", ["session", "event"])
+def test_an_event_of_a_nested_session_is_in_its_tree(
+    http: httpx.Client, first: str, batch: bool
+) -> None:
+    """What is sent to `current_session().session_id` is found from the root, whenever it came."""
+    nested = [session("run"), session("inner", "run")]
+
+    def start() -> None:
+        if batch:
+            http.post("/session/start/batch", json={"sessions": nested})
+        else:
+            for each in nested:
+                http.post("/session/start", json={"session": each})
+
+    if first == "session":
+        start()
+    event = {"event_type": "tool", "event_name": "elsewhere", "session_id": "inner"}
+    assert http.post("/events", json={"event": event}).status_code == 200
+    if first == "event":
+        start()
+    root = http.get("/v1/sessions/run").json()
+    (inner,) = root["children"]
+    assert [each["event_name"] for each in inner["children"]] == ["elsewhere"]
+    inner = http.get("/v1/sessions/inner").json()
+    assert [each["event_name"] for each in inner["children"]] == ["elsewhere"]

@@ -19,7 +19,6 @@ BODIES = {
     "infinity": b'{"session": {"duration": 1e999}}',
     "endless digits": b'{"session": {"duration": ' + b"9" * 5000 + b"}}",
     "a time no clock shows": b'{"session": {"end_time": 1e300}}',
-    "a lone surrogate": b'{"session": {"session_name": "\\ud800"}}',
     "no session": b"{}",
     "a session of text": b'{"session": "x"}',
     "a list of inputs": b'{"session": {"inputs": []}}',
@@ -50,11 +49,14 @@ def test_a_bad_body_is_a_400(http: httpx.Client, body: bytes) -> None:
         b'{"session": {"session_id": "s", "inputs": {"a": 123456789012345678901234567890}}}',
         b'{"session": {"session_id": "s", "inputs": {"\\u0000": "\\u0000"}}}',
         b'{"session": {"session_id": "s", "error": null, "end_time": null, "unknown": 1}}',
+        b'{"session": {"session_id": "s", "error": "\\ud800", "inputs": {"\\ude00": "\\ud83d"}}}',
+        b'{"session": {"session_id": "s", "session_name": "\xed\xa0\x80"}}',
     ],
-    ids=["a key twice", "an integer beyond 64 bit", "NUL", "null"],
+    ids=["a key twice", "integer beyond 64 bit", "NUL", "null", "half a pair", "its bytes"],
 )
 def test_what_json_allows_is_taken(http: httpx.Client, body: bytes) -> None:
-    """The last of a key, the nearest double, NUL in a text, null as absent."""
+    """The last of a key, the nearest double, NUL in a text, null as absent, half a surrogate
+    pair as U+FFFD."""
     assert http.post("/session/start", content=body).status_code == 200
     assert http.get("/session/s").status_code == 200
 

@@ -44,9 +44,14 @@ def merge(old: Record, new: Record) -> Record:
     seen = old.end_time is not None and old.start_time == new.start_time
     if seen and new.status in ("interrupted", "running"):
         return old._replace(children_ids=children_ids)  # a journal that had not seen the end
+    if _is_provisional(new) and not _is_provisional(old):
+        return old._replace(children_ids=children_ids)  # the root of a trace has come already
     merged: dict[str, Any] = {
         name: merge_objects(getattr(old, name), getattr(new, name)) for name in MERGED
     }
+    if _is_provisional(old) and not _is_provisional(new):
+        merged["metadata"] = merge_objects(merged["metadata"], _SETTLED)
+        return new._replace(children_ids=children_ids, **merged)
     ends = [end for end in (old.end_time, new.end_time) if end is not None]
     start, end = min(old.start_time, new.start_time), max(ends, default=None)
     if old.start_time == new.start_time and old.end_time is None:
@@ -65,6 +70,21 @@ def merge(old: Record, new: Record) -> Record:
     )
 
 
+PROVISIONAL = "provisional"
+"""The key among honeytrace's details that says a session was made of a trace whose root has not
+come yet: its name and times are those of the spans that have."""
+
+_SETTLED = b'{"%b":{"%b":false}}' % (RESERVED.encode(), PROVISIONAL.encode())
+
+
+def _is_provisional(record: Record) -> bool:
+    # looked for rather than parsed: nearly every record has details, and hardly any this one
+    if record.metadata is None or b'"provisional":true' not in record.metadata:
+        return False
+    details = orjson.loads(record.metadata).get(RESERVED)
+    return isinstance(details, dict) and details.get(PROVISIONAL) is True
+
+
 def apply(record: Record, update: Update) -> Record:
     """The record with an update's fields in it; names a record does not have are ignored."""
     changes: dict[str, Any] = {}
@@ -79,6 +99,9 @@ def apply(record: Record, update: Update) -> Record:
             changes["event_name"] = orjson.loads(data)
         elif name in Record._fields:
             changes[name] = orjson.loads(data)
+    end = changes.get("end_time")
+    if end is not None and record.duration is None and "duration" not in changes:
+        changes["duration"] = max(0.0, end - changes.get("start_time", record.start_time))
     if changes.get("error"):
         changes.setdefault("status", "error")
     return record._replace(**changes)

@@ -117,7 +117,10 @@ def from_start_session(session: Mapping[str, Any], new_id: Callable[[], str]) ->
     own = metadata.get(RESERVED)
     own = own if isinstance(own, dict) else {}
     event_id = session.get("session_id") or new_id()
-    error, end = session.get("error"), session.get("end_time")
+    error, start, end = (session.get(name) for name in ("error", "start_time", "end_time"))
+    duration = session.get("duration")
+    if duration is None and start is not None and end is not None:
+        duration = max(0.0, end - start)
     return Record(
         event_id=event_id,
         session_id=event_id,
@@ -128,9 +131,9 @@ def from_start_session(session: Mapping[str, Any], new_id: Callable[[], str]) ->
         project=session.get("project") or "",
         source=session.get("source") or "unknown",
         status=own.get("status") or ("error" if error else "ok"),
-        start_time=session.get("start_time") or 0.0,
+        start_time=start or 0.0,
         end_time=None if end is None else round(end),
-        duration=session.get("duration"),
+        duration=duration,
         error=error,
         children_ids=orjson.dumps(session.get("children_ids") or []),
         **{name: _encode(session.get(name)) for name in OBJECTS},

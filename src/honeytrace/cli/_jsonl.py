@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-import orjson
-
 from .._record.record import OBJECTS, RESERVED, Record
+from .._record.surrogates import loads
 from .._record.wire import from_start_session
 
 __all__ = ["read_session"]
@@ -32,7 +31,7 @@ def read_session(line: bytes) -> Record:
     start_time has started its duration before its end. Raises ValueError, which says what is wrong
     with it.
     """
-    session = orjson.loads(line)
+    session = loads(line)
     if isinstance(session, dict) and isinstance(session.get("session"), dict):
         session = session["session"]
     if not isinstance(session, dict):
@@ -56,7 +55,7 @@ def read_session(line: bytes) -> Record:
 
         return as_record(read(Event, session))
     record = from_start_session(
-        session, lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, line.decode().strip()))
+        session, lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, line.decode(errors="replace").strip()))
     )
     apart = {name: session[name] for name in _APART if session.get(name)}
     return record._replace(**apart, session_id=session.get("event_of") or record.session_id)

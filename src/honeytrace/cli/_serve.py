@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Literal
 from urllib.parse import quote
 
 import click
@@ -29,7 +30,16 @@ def _port(text: str) -> int:
     default="",
     help="Path under which a proxy serves it, such as /honeytrace.",
 )
-def serve(host: str, port: int, store: str | None, root_path: str) -> None:
+@click.option(
+    "--spans",
+    type=click.Choice(["all", "llm"]),
+    metavar="all|llm",
+    default="all",
+    help="llm leaves out HTTP, database and similar spans.",
+)
+def serve(
+    host: str, port: int, store: str | None, root_path: str, spans: Literal["all", "llm"]
+) -> None:
     """Serve the store to HoneyHive clients, OpenTelemetry exporters and browsers.
 
     Bearer keys come from HONEYTRACE_SERVER_KEYS, separated by commas.
@@ -37,7 +47,7 @@ def serve(host: str, port: int, store: str | None, root_path: str) -> None:
     from ..server import run
 
     keys = run.keys_from_environment()
-    run.serve(_file(store), host=host, port=port, keys=keys, root_path=root_path)
+    run.serve(_file(store), host=host, port=port, keys=keys, root_path=root_path, spans=spans)
 
 
 @click.command()

@@ -36,10 +36,15 @@ def walk(top: N, found: Iterable[N]) -> Iterator[tuple[N, Place]]:
     """
     found = list(found)
     named = {child: node.session_id for node in (top, *found) for child in node.children_ids}
+    known = {top.session_id, *(node.session_id for node in found)}
+    is_root = top.parent_id is None
     inside: dict[str | None, list[N]] = {}
     for node in found:
         if node.session_id != top.session_id:
             parent_id = node.parent_id or named.get(node.session_id)
+            if is_root and parent_id is not None and parent_id not in known:
+                # the parent is running, was lost, or has another id: it is shown below the root
+                parent_id = top.session_id
             inside.setdefault(parent_id, []).append(node)
     yield top, Place(0, True)
     stack = [iter(inside.pop(top.session_id, []))]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import anyio
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-
-from ..store import Store
 
 JSON = "application/json"
 
@@ -47,53 +42,12 @@ class RefusedError(Exception):
         return Response(body, self.status, self.headers, JSON)
 
 
+def busy() -> RefusedError:
+    return RefusedError(503, "store_busy", "the store is busy: try again", **{"retry-after": "1"})
+
+
 def bad_request(message: str) -> RefusedError:
     return RefusedError(400, "bad_request", message)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request as a handler sees it; handlers run in a worker thread, since stores block."""
-
-    store: Store
-    path: Mapping[str, Any]
-    query: Mapping[str, str]
-    content_type: str
-    content_encoding: str
-    raw: bytes = field(repr=False)
-    limits: Limits
-
-    def body(self) -> bytes:
-        """The body, decompressed. Raises RefusedError."""
-        if self.content_encoding in ("", "identity"):
-            return self.raw
-        if self.content_encoding != "gzip":
-            raise RefusedError(415, "unsupported_encoding", "send the body plain, or with gzip")
-        limit = self.limits.body_bytes
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            body = unpacker.decompress(self.raw, limit + 1)
-        except zlib.error:
-            raise bad_request("the body is not gzip, as its content-encoding says") from None
-        if len(body) > limit:
-            raise too_large(limit)
-        if not unpacker.eof or unpacker.unused_data:
-            raise bad_request("the body is not one whole gzip stream")
-        return body
-
-    def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises RefusedError.
-
-        The parser refuses NaN, infinities, lone surrogates and depths over 1024; of a repeated key
-        the last counts, and integers beyond 64 bit become the nearest double, as in JavaScript.
-        """
-        try:
-            value = orjson.loads(self.body())
-        except orjson.JSONDecodeError as error:
-            raise bad_request(f"the body is not JSON: {error}") from None
-        if type(value) is not dict:
-            raise bad_request("the body must be a JSON object")
-        return value
 
 
 def too_large(limit: int) -> RefusedError:

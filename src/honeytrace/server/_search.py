@@ -15,8 +15,10 @@ from typing import Any
 import orjson
 
 from .._record.record import OBJECTS, Record
+from .._record.surrogates import loads
 from ..store import Query, Store
-from ._http import Call, bad_request
+from ._call import Call
+from ._http import bad_request
 from ._wire import event_json
 
 MAX_LIMIT = 7500
@@ -45,7 +47,7 @@ def listing(call: Call) -> bytes:
             if name in ("limit", "page") and not text.isdecimal():
                 raise bad_request(f"{name} must be a whole number")
             try:
-                body[name] = orjson.loads(text)
+                body[name] = loads(text.encode("utf-8", "surrogatepass"))
             except orjson.JSONDecodeError:
                 raise bad_request(f"{name} must be JSON") from None
     return _answer(call.store, body)

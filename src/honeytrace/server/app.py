@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Literal
 
+import orjson
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,12 +19,17 @@ from ..errors import StoreError
 from ..store import Store
 from ..store.errors import RecordRefusedError, StoreBusyError
 from . import _search, events, otlp, sessions, viewer
+from ._call import Call
 from ._guard import BATCH_ROUTE, LOOPBACK, Guard
-from ._http import JSON, Call, Limits, RefusedError, bad_request, read_body
+from ._http import JSON, Limits, RefusedError, bad_request, busy, read_body
 from ._keys import Keys
 from ._openapi import document
+from ._otlp.counts import Counts
+from ._otlp.traces import Traces
 
-__all__ = ["create_app"]
+__all__ = ["Spans", "create_app"]
+
+Spans = Literal["all", "llm"]
 
 Handler = Callable[[Call], bytes]
 
@@ -51,9 +58,14 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/events/export", _search.export),
     ("GET", "/v1/events/{event_id:path}", events.get),
     ("PUT", "/v1/events/{event_id:path}", events.update_v1),
-    ("POST", "/opentelemetry/v1/traces", otlp.receive),
+    *(
+        ("POST", f"{prefix}/v1/{signal}", handler)
+        for prefix in ("", "/opentelemetry")
+        for signal, handler in otlp.RECEIVERS.items()
+    ),
     ("GET", "/openapi.json", lambda call: document()),
     ("GET", "/health", lambda call: b'{"status":"ok"}'),
+    ("GET", "/stats", lambda call: orjson.dumps(call.counts.as_dict())),
 )
 
 
@@ -65,6 +77,7 @@ def create_app(
     limits: Limits | None = None,
     root_path: str = "",
     journal: str = "",
+    spans: Spans = "all",
 ) -> Starlette:
     """The server over `store`, which stays the caller's to close.
 
@@ -73,10 +86,14 @@ def create_app(
     root_path: the path under which a proxy serves it; an application that mounts it need not say.
     journal: the directory of the journals of processes on this machine, whose running calls are
     shown beside what is stored; empty for none.
+    spans: `"llm"` leaves out OpenTelemetry spans that are only HTTP, database or similar traffic;
+    what ran inside them moves up to the next span that is kept.
     """
     limits = limits or Limits()
     ring = Keys(keys)
     prefix = "/" + root_path.strip("/") if root_path.strip("/") else ""
+    counts = Counts()
+    traces = Traces(store, counts, traffic=spans == "all")
     running = viewer.Running(journal)
     live = viewer.Live(store, limits.streams, running)
     site = viewer.Site(store, ring, limits, running)
@@ -84,7 +101,9 @@ def create_app(
         routes=[
             *viewer.routes(site, live),
             *(
-                Route(path, _endpoint(handlers, store, limits), methods=list(handlers))
+                Route(
+                    path, _endpoint(handlers, store, limits, traces, counts), methods=list(handlers)
+                )
                 for path, handlers in _by_path().items()
             ),
         ],
@@ -114,7 +133,7 @@ def _by_path() -> dict[str, dict[str, Handler]]:
 
 
 def _endpoint(
-    handlers: Mapping[str, Handler], store: Store, limits: Limits
+    handlers: Mapping[str, Handler], store: Store, limits: Limits, traces: Traces, counts: Counts
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         handler = handlers["GET" if request.method == "HEAD" else request.method]
@@ -128,9 +147,11 @@ def _endpoint(
             headers.get("content-encoding", "").strip().lower(),
             await read_body(request, limits),
             limits,
+            traces,
+            counts,
         )
         content = await run_in_threadpool(handler, call)
-        protobuf = media_type == otlp.PROTOBUF and handler is otlp.receive
+        protobuf = media_type == otlp.PROTOBUF and handler in otlp.RECEIVERS.values()
         return Response(content, media_type=otlp.PROTOBUF if protobuf else JSON)
 
     return endpoint
@@ -152,7 +173,7 @@ def _store_failed(request: Request, error: Exception) -> Response:
     if isinstance(error, RecordRefusedError):
         return bad_request(str(error)).response()
     if isinstance(error, StoreBusyError):
-        return sessions.busy().response()
+        return busy().response()
     log.error("%s %s: %s", request.method, request.url.path, error)
     # without the path of the store, which is no caller's business
     message = "the store cannot be used; the server's log says why"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from .._capture.context import new_id
 from .._record.record import Record
-from ..store import Store
-from ._http import Call, RefusedError, bad_request
-from ._wire import DEFAULT_PROJECT, check, event_json, event_record, session_record, update_item
+from ._call import Call
+from ._homes import Homes
+from ._http import RefusedError, bad_request
+from ._wire import check, event_json, event_record, session_record, update_item
 
 _DONE = orjson.dumps({"success": True})
 
@@ -106,30 +106,8 @@ def from_model_event(payload: Any) -> dict[str, Any]:
     }
 
 
-class Homes:
-    """The sessions that new events belong to; a newer client's event leaves the project to it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[str, Record | None] = {}
-
-    def get(self, session_id: str) -> Record | None:
-        if session_id not in self._known:
-            self._known[session_id] = self._store.get(session_id)
-        return self._known[session_id]
-
-    def settle(self, record: Record, payload: Mapping[str, Any]) -> Record:
-        """The record with the project and source of its session where it has none of its own."""
-        if payload.get("project") and payload.get("source"):
-            return record
-        home = self.get(record.session_id)
-        project = payload.get("project") or (home.project if home else DEFAULT_PROJECT)
-        source = payload.get("source") or (home.source if home else record.source)
-        return record._replace(project=project, source=source)
-
-
 def _create(call: Call, payload: Any) -> bytes:
-    (record,) = _records(call.store, [payload], None)
+    (record,) = _records(call, [payload], None)
     sessions = [] if payload.get("session_id") else [_session(record, {})]
     call.store.insert([*sessions, record])
     return orjson.dumps({"event_id": record.event_id, "success": True})
@@ -141,7 +119,7 @@ def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
     check(properties, "session_properties")
     single = _flag(body, "is_single_session") or _flag(body, "single_session")
     session_id = _common_session(events) if single else None
-    records = _records(call.store, events, session_id)
+    records = _records(call, events, session_id)
     # sessions nobody has started: those named here, and the one said to hold the whole batch
     nameless = [r for r, event in zip(records, events, strict=True) if not event.get("session_id")]
     first = {r.session_id: r for r in reversed(records if single else nameless)}
@@ -156,13 +134,13 @@ def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
 
 
 def _create_inside(call: Call, events: list[Any]) -> bytes:
-    call.store.insert(_records(call.store, events, call.path["session_id"]))
+    call.store.insert(_records(call, events, call.path["session_id"]))
     return _DONE
 
 
-def _records(store: Store, events: list[Any], session_id: str | None) -> list[Record]:
+def _records(call: Call, events: list[Any], session_id: str | None) -> list[Record]:
     """The records of the events. Raises RefusedError, which names the one that is wrong."""
-    homes = Homes(store)
+    homes = Homes(call.store, call.traces.homeless)
     index = 0
     try:
         records = []

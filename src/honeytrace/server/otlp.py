@@ -1,190 +1,103 @@
-"""OTLP traces: spans become events, as the official tracers mean them.
+"""OTLP over HTTP: spans become sessions and events.
 
-Source: what the tracers of honeyhive 0.2.57 and 1.7.0 (Python) and 1.0.42 (npm) send: the session
-in an association property, inputs, outputs and the like in `honeyhive_<bucket>.<path>` attributes.
-Of other instrumentation, every attribute becomes metadata; a trace without a session is one.
+One span that cannot be stored never costs the others of its request: the reply is a 200 whose
+`partialSuccess` counts what was rejected and says why (OTLP specification, "Partial Success").
 """
 
 from __future__ import annotations
 
-import uuid
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
 
 import orjson
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from .._record.record import RESERVED, Record, Update
-from ..store import Store
-from ._http import JSON, Call, RefusedError, bad_request
-from ._spans import Span, from_json, from_protobuf
-from ._wire import EVENT_TYPES, encode, event_record, session_record
-from .events import Homes
+from ..sinks.store import StoreSink
+from ._call import Call
+from ._http import JSON, RefusedError, busy
+from ._otlp import json_spans, protobuf_spans
 
 PROTOBUF = "application/x-protobuf"
 
-_BUCKETS = {
-    f"honeyhive_{bucket}": bucket
-    for bucket in (
-        "config",
-        "feedback",
-        "inputs",
-        "metadata",
-        "metrics",
-        "outputs",
-        "user_properties",
+_REASONS = 5
+"""Reasons that a reply lists; clients log them in one line."""
+
+
+def receive_traces(call: Call) -> bytes:
+    """`POST /v1/traces` and `/opentelemetry/v1/traces` → an ExportTraceServiceResponse."""
+    found = (
+        protobuf_spans.spans(call.body()) if _is_protobuf(call) else json_spans.spans(call.json())
     )
-}
-_ASSOCIATION = "traceloop.association.properties."
-_LLM = ("gen_ai.", "llm.")
-_STEPS = 32
-"""Levels a dotted path makes; what is beyond stays one key."""
+    items, reasons = call.traces.read(found)
+    if items:
+        with call.traces.lock:
+            placed = call.traces.place(items)
+            delivery = StoreSink(call.store).deliver(placed, timeout=call.limits.body_seconds)
+        if delivery.retry:
+            raise busy()
+        reasons += [reason for _, reason in delivery.refused]
+    call.counts.add("spans stored", len(items))
+    call.counts.add("spans rejected", len(reasons))
+    return _reply(call, "Spans", reasons)
 
 
-def receive(call: Call) -> bytes:
-    """`POST /opentelemetry/v1/traces` → an empty ExportTraceServiceResponse: all was accepted."""
-    if call.content_type == PROTOBUF:
-        spans, answer = list(from_protobuf(call.body())), b""
-    elif call.content_type == JSON:
-        spans, answer = list(from_json(call.json())), b"{}"
-    else:
+def receive_logs(call: Call) -> bytes:
+    """`POST /v1/logs` and `/opentelemetry/v1/logs` → an ExportLogsServiceResponse.
+
+    GenAI events that name a span become part of it. Other log records are no part of a session:
+    they are counted and left out.
+    """
+    found = (
+        protobuf_spans.log_events(call.body())
+        if _is_protobuf(call)
+        else json_spans.log_events(call.json())
+    )
+    events = [each for each in found if not isinstance(each, RefusedError)]
+    with call.traces.lock:
+        updates = call.traces.log_events.updates(events)
+        delivery = StoreSink(call.store).deliver(updates, timeout=call.limits.body_seconds)
+    if delivery.retry:
+        raise busy()
+    reasons = [reason for _, reason in delivery.refused]
+    call.counts.add("log records stored", len(updates))
+    call.counts.add("log records left out", len(events) - len(updates))
+    return _reply(call, "LogRecords", reasons)
+
+
+def receive_metrics(call: Call) -> bytes:
+    """`POST /v1/metrics` and `/opentelemetry/v1/metrics`: taken, so that an exporter for all three
+    signals does not fail, and left out."""
+    _is_protobuf(call)
+    call.counts.add("metric exports left out")
+    return b"" if call.content_type == PROTOBUF else b"{}"
+
+
+def _is_protobuf(call: Call) -> bool:
+    if call.content_type not in (PROTOBUF, JSON):
         raise RefusedError(415, "unsupported_media_type", f"send OTLP as {PROTOBUF} or {JSON}")
-    _store(call.store, spans)
-    return answer
+    return call.content_type == PROTOBUF
 
 
-def _store(store: Store, spans: list[Span]) -> None:
-    homes = Homes(store)
-    records, unknown, updates = [], {}, []
-    last: dict[str, int] = {}
-    for span in spans:
-        payload = event_of(span)
-        record = homes.settle(event_record(payload), payload)
-        records.append(record)
-        session_id = record.session_id
-        if homes.get(session_id) is None and (span.parent_id is None or session_id not in unknown):
-            unknown[session_id] = _session(record)
-        last[session_id] = max(last.get(session_id, 0), record.end_time or 0)
-    store.insert([*unknown.values(), *records])
-    # tracers never say that their session ended: it lasts until its last event did
-    for session_id, end in last.items():
-        session = homes.get(session_id) or unknown[session_id]
-        if end > (session.end_time or 0):
-            fields = {"end_time": encode(end), "duration": encode(end - session.start_time)}
-            updates.append(Update(session_id, fields))
-    store.update(updates)
+def _reply(call: Call, what: Literal["Spans", "LogRecords"], reasons: Sequence[str]) -> bytes:
+    """The reply to an export, with what was rejected."""
+    text = "; ".join(list(dict.fromkeys(reasons))[:_REASONS])
+    if call.content_type != PROTOBUF:
+        # as protobuf's JSON has it: 64-bit integers are strings
+        partial = {f"rejected{what}": str(len(reasons)), "errorMessage": text}
+        return orjson.dumps({"partialSuccess": partial} if reasons else {})
+    if not reasons:
+        return b""  # an empty message
+    if what == "Spans":
+        traces = ExportTraceServiceResponse()
+        traces.partial_success.rejected_spans = len(reasons)
+        traces.partial_success.error_message = text
+        return traces.SerializeToString()
+    logs = ExportLogsServiceResponse()
+    logs.partial_success.rejected_log_records = len(reasons)
+    logs.partial_success.error_message = text
+    return logs.SerializeToString()
 
 
-def event_of(span: Span) -> dict[str, Any]:
-    """The event a span stands for; its id is made of the span's, so a repeat is known as one."""
-    if not span.trace_id or not span.span_id:
-        raise bad_request("a span must have a traceId and a spanId")
-    attributes = dict(span.attributes)
-    session_id = _take(attributes, "session_id") or str(_uuid(span.trace_id, ""))
-    own = {
-        name: attributes.pop(f"honeyhive_{name}", None)
-        for name in ("event_type", "event_name", "error", "duration_ms")
-    }
-    event_type = own["event_type"]
-    if event_type not in EVENT_TYPES[1:]:
-        event_type = "model" if any(name.startswith(_LLM) for name in attributes) else "tool"
-    event: dict[str, Any] = {
-        "event_id": str(_uuid(span.trace_id, span.span_id)),
-        "session_id": str(session_id).lower(),
-        "project": _take(attributes, "project"),
-        "source": _take(attributes, "source"),
-        "event_type": event_type,
-        "event_name": str(own["event_name"] or span.name),
-        "start_time": span.start / 1e6,
-        "end_time": round(span.end / 1e6),
-        "duration": (span.end - span.start) / 1e6,
-        **_buckets(attributes),
-    }
-    if span.parent_id is not None:
-        event["parent_id"] = str(_uuid(span.trace_id, span.parent_id))
-    if span.resource:
-        event["metadata"]["resource"] = span.resource
-    error = _error(span, own["error"])
-    if error is not None:
-        event["error"] = error
-        event["metadata"][RESERVED] = {"traceback": span.exception.get("exception.stacktrace")}
-    return event
-
-
-def _take(attributes: dict[str, Any], name: str) -> str | None:
-    """The session, project or source a tracer wrote on each span, under its names for them."""
-    values = [attributes.pop(prefix + name, None) for prefix in (_ASSOCIATION, "honeyhive.")]
-    return next((value for value in values if type(value) is str and value), None)
-
-
-def _buckets(attributes: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The objects of an event; an attribute of no bucket is metadata, under its full name."""
-    buckets: dict[str, dict[str, Any]] = {"metadata": {}}
-    for name, value in attributes.items():
-        head, _, path = name.partition(".")
-        bucket = _BUCKETS.get(head)
-        if bucket is None:
-            buckets["metadata"][name] = value
-        elif path:
-            steps = path.removeprefix("_params_.").split(".", _STEPS)
-            _place(buckets.setdefault(bucket, {}), steps, _parsed(value))
-        else:
-            whole = _parsed(value)
-            whole = whole if type(whole) is dict else {"value": whole}
-            buckets.setdefault(bucket, {}).update(whole)
-    return {name: {k: _lists(v) for k, v in bucket.items()} for name, bucket in buckets.items()}
-
-
-def _place(target: dict[str, Any], steps: list[str], value: Any) -> None:
-    """Put a value at a path; where a value is in the way, the rest of the path is one key."""
-    for i, step in enumerate(steps[:-1]):
-        below = target.setdefault(step, {})
-        if type(below) is not dict:
-            target[".".join(steps[i:])] = value
-            return
-        target = below
-    target[steps[-1]] = value
-
-
-def _lists(value: Any) -> Any:
-    """Objects whose keys are 0, 1, 2, … are the lists they were before they were flattened."""
-    if type(value) is not dict:
-        return value
-    inner = {key: _lists(item) for key, item in value.items()}
-    if inner and list(inner) == [str(i) for i in range(len(inner))]:
-        return list(inner.values())
-    return inner
-
-
-def _parsed(value: Any) -> Any:
-    """Tracers of 1.x send an object or list as its JSON."""
-    if type(value) is str and value[:1] in ("{", "["):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return value
-
-
-def _error(span: Span, own: Any) -> str | None:
-    """What went wrong, as `Type: message` where the span says so much."""
-    kind = span.exception.get("exception.type")
-    message = span.exception.get("exception.message") or own or span.message
-    if own is None and not span.failed and not span.exception:
-        return None
-    return f"{kind}: {message}" if kind else str(message or "error")
-
-
-def _session(first: Record) -> Record:
-    """A session that spans speak of and nobody has started."""
-    return session_record(
-        {
-            "session_id": first.session_id,
-            "session_name": first.event_name,
-            "project": first.project,
-            "source": first.source,
-            "start_time": first.start_time,
-        }
-    )
-
-
-def _uuid(trace_id: str, span_id: str) -> uuid.UUID:
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{trace_id}/{span_id}")
+RECEIVERS = {"traces": receive_traces, "logs": receive_logs, "metrics": receive_metrics}
+"""OTLP signal → handler."""

@@ -21,7 +21,7 @@ from ..store.urls import file_of, open_or_replace
 from ._guard import LOOPBACK
 from ._http import Limits
 from ._uvicorn import Server
-from .app import create_app
+from .app import Spans, create_app
 
 __all__ = ["DEFAULT_PORT", "KEYS_VARIABLE", "serve"]
 
@@ -40,6 +40,7 @@ def serve(
     keys: Sequence[str] = (),
     limits: Limits | None = None,
     root_path: str = "",
+    spans: Spans = "all",
     ready: Callable[[str], object] | None = None,
 ) -> None:
     """Serve the store at this path or URL until SIGINT or SIGTERM, and finish what is in flight.
@@ -48,6 +49,7 @@ def serve(
     keys: bearer keys; required unless `host` is on loopback.
     root_path: the path under which a proxy serves it, such as `/honeytrace`; the proxy may or may
     not strip it from the requests it passes on.
+    spans: `"llm"` leaves out OpenTelemetry spans that are only HTTP, database or similar traffic.
     ready: called with the URL once it can be reached, in the event loop: it must not block.
     Raises ConfigurationError for a host without keys or an address that cannot be bound, and
     StoreError.
@@ -75,6 +77,7 @@ def serve(
             limits=limits,
             root_path=root_path,
             journal=journal,
+            spans=spans,
         )
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"

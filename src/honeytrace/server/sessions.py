@@ -10,7 +10,8 @@ import orjson
 from .._record.record import Item, Record
 from ..sinks.store import StoreSink
 from ..store import Query, Store
-from ._http import Call, RefusedError, bad_request
+from ._call import Call
+from ._http import RefusedError, bad_request, busy
 from ._wire import event_json, session_record, update_item
 
 _DESCENDANTS = 100_000
@@ -19,12 +20,12 @@ _DESCENDANTS = 100_000
 
 def start(call: Call) -> bytes:
     """`POST /session/start` → the session as it now stands; a known `session_id` is merged."""
-    return _started(call.store, session_record(call.json().get("session")))
+    return _started(call, session_record(call.json().get("session")))
 
 
 def start_v1(call: Call) -> bytes:
     """`POST /v1/sessions`, whose body is the bare session."""
-    return _started(call.store, session_record(call.json()))
+    return _started(call, session_record(call.json()))
 
 
 def start_batch(call: Call) -> bytes:
@@ -42,6 +43,7 @@ def start_batch(call: Call) -> bytes:
     delivery = StoreSink(call.store).deliver(items, timeout=call.limits.body_seconds)
     if delivery.retry:
         raise busy()
+    call.store.update(call.traces.homeless.moved(items))
     reasons = {id(item): reason for item, reason in delivery.refused}
     refused = [
         {"index": index, "kind": kind, "reason": reasons.get(id(item), str(item))}
@@ -59,25 +61,35 @@ def get(call: Call) -> bytes:
 def get_tree(call: Call) -> bytes:
     """`GET /v1/sessions/{session_id}` → the session with its events nested under `children`."""
     session = _find(call)
+    found = family(call.store, session)
+    known = {record.event_id for record in found}
     inside: dict[str | None, list[Record]] = {}
-    for record in family(call.store, session):
-        inside.setdefault(record.parent_id, []).append(record)
+    for record in found:
+        parent_id = record.parent_id
+        if parent_id is not None and parent_id not in known:
+            # its parent is running, was lost, or is known by another id: it is shown at the top
+            parent_id = session.root_id
+        inside.setdefault(parent_id, []).append(record)
     return _nested(session, inside)
 
 
 def family(store: Store, session: Record) -> Sequence[Record]:
     """Every record of the tree that `session` is in, in order of start, itself included."""
-    records = store.list(Query(root_id=session.root_id, limit=_DESCENDANTS))
-    return sorted(records, key=lambda record: (record.start_time, record.event_id))
+    found = {each.event_id: each for each in _of_root(store, session.root_id)}
+    if session.root_id != session.event_id:
+        # events that came before it, whose root was not known then
+        found |= {each.event_id: each for each in _of_root(store, session.event_id)}
+    return sorted(found.values(), key=lambda record: (record.start_time, record.event_id))
 
 
-def busy() -> RefusedError:
-    return RefusedError(503, "store_busy", "the store is busy: try again", **{"retry-after": "1"})
+def _of_root(store: Store, root_id: str) -> Sequence[Record]:
+    return store.list(Query(root_id=root_id, limit=_DESCENDANTS))
 
 
-def _started(store: Store, record: Record) -> bytes:
-    store.insert([record])
-    return event_json(store.get(record.event_id) or record)
+def _started(call: Call, record: Record) -> bytes:
+    call.store.insert([record])
+    call.store.update(call.traces.homeless.moved([record]))
+    return event_json(call.store.get(record.event_id) or record)
 
 
 def _find(call: Call) -> Record:

@@ -1,0 +1,150 @@
+"""Places spans in their traces, in whatever order and in however many requests they come.
+
+The root span of a trace is the trace's session: one record, whose id is made of the trace's.
+Exporters send a span when it ends, so children come before their root. Until the root comes, the
+session is provisional: it has the name and start of the earliest span and the end of the latest.
+Then it takes everything from the root, whose children move to it.
+
+A session that a HoneyHive tracer names, and one that groups the traces of a conversation, is a
+record of its own, with the root spans inside.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+
+from ..._record.record import Item as StoreItem
+from ..._record.record import Record, Update
+from ...otel._semconv import Span, event_fields, event_id, is_pending
+from ...otel._semconv import session_id as trace_session_id
+from ...store import Query, Store
+from .._homes import Homeless
+from .._http import RefusedError
+from .counts import Counts
+from .left_out import LeftOut
+from .log_events import LogEvents
+from .made_sessions import MadeSessions
+from .records import Item, conversation_id, record_of
+from .trace import Trace
+
+__all__ = ["Traces"]
+
+log = logging.getLogger("honeytrace.server")
+
+_CHUNK = 5_000
+"""Ids asked of the store at a time."""
+
+_MOST = 100_000
+"""Records of one trace that are moved to another place."""
+
+
+class Traces:
+    """The traces of one store. `traffic`: whether HTTP, database and similar spans are kept."""
+
+    def __init__(self, store: Store, counts: Counts, *, traffic: bool = True) -> None:
+        self._store = store
+        self._counts = counts
+        self._traffic = traffic
+        self._left_out = LeftOut()
+        self.log_events = LogEvents(store)
+        self.homeless = Homeless(store)
+        self.lock = threading.Lock()
+        """Held from reading a trace until its spans are stored: requests come at the same time."""
+
+    def read(self, spans: Iterable[Span | RefusedError]) -> tuple[list[Item], list[str]]:
+        """Return the spans that can be stored, and the reasons why others cannot."""
+        items: list[Item] = []
+        reasons: list[str] = []
+        for span in spans:
+            if isinstance(span, RefusedError):
+                reasons.append(str(span))
+            elif not span.trace_id or not span.span_id:
+                reasons.append("a span must have a traceId and a spanId that are not zero")
+            elif is_pending(span):
+                self._counts.add("placeholder spans")
+            else:
+                try:
+                    items.append(_item(span))
+                except RefusedError as refusal:
+                    reasons.append(f"span {span.span_id[:16]}: {refusal}")
+                except Exception:
+                    # a span that nobody thought of must not cost the others of its request
+                    log.exception("span %s could not be read", span.span_id[:16])
+                    reasons.append(f"span {span.span_id[:16]}: the server's log says why")
+        return items, reasons
+
+    def place(self, items: Sequence[Item]) -> list[StoreItem]:
+        """Return what to store of these spans, sessions first. Call it under `lock`."""
+        known = self._known(items)
+        made = MadeSessions(known)
+        by_trace: dict[str, list[Item]] = {}
+        for item in items:
+            by_trace.setdefault(item.span.trace_id, []).append(item)
+        placed: list[StoreItem] = []
+        moves: list[Update] = []
+        for trace_id, spans in by_trace.items():
+            trace = Trace(trace_id, spans, known, made, self._left_out)
+            left = [] if self._traffic else trace.leave_out_traffic()
+            self._counts.add("spans left out", len(left))
+            placed += trace.items()
+            if trace.root_came is not None:
+                moves += self.log_events.of_root(trace_id, trace.root_came.span.span_id)
+            if trace.grouped is not None:
+                moves += self._grouped(trace.session_id, trace.grouped)
+            if trace.moved is not None:
+                moves += self._moved(*trace.moved)
+            if trace.stored is not None:
+                for span in left:
+                    old = event_id(trace_id, span.span_id)
+                    moves += self._moved(old, trace.parent_id(span.parent_id))
+        for session in made.records():
+            self.homeless.add(session.event_id)
+        return [*made.records(), *placed, *made.updates(), *moves]
+
+    def _known(self, items: Sequence[Item]) -> dict[str, Record]:
+        """The records that decide where these spans belong."""
+        ids: dict[str, None] = {}
+        for span, fields, record in items:
+            ids[trace_session_id(span.trace_id)] = None
+            ids[record.event_id] = None
+            if span.parent_id is not None:
+                ids[event_id(span.trace_id, span.parent_id)] = None
+            if fields.session_id is not None:
+                ids[fields.session_id.lower()] = None
+            if fields.conversation is not None:
+                ids[conversation_id(fields.conversation)] = None
+        return self._get(list(ids))
+
+    def _get(self, ids: list[str]) -> dict[str, Record]:
+        chunks = (ids[i : i + _CHUNK] for i in range(0, len(ids), _CHUNK))
+        found = {each.event_id: each for chunk in chunks for each in self._store.get_many(chunk)}
+        # the conversations of stored traces, which only some of their spans name
+        roots = {each.root_id for each in found.values()} - found.keys() - set(ids)
+        if roots:
+            found |= {each.event_id: each for each in self._store.get_many(list(roots))}
+        return found
+
+    def _moved(self, old_parent: str, new_parent: str) -> list[Update]:
+        """Updates that move what is stored inside one record into another one."""
+        found = self._store.list(Query(parent_id=old_parent, limit=_MOST))
+        parent = b'"%b"' % new_parent.encode()
+        return [Update(each.event_id, {"parent_id": parent}) for each in found]
+
+    def _grouped(self, old_root: str, new_root: str) -> list[Update]:
+        """Updates that move a trace, stored as a run of its own, into a conversation."""
+        found = self._store.list(Query(root_id=old_root, limit=_MOST))
+        root = b'"%b"' % new_root.encode()
+        return [
+            Update(each.event_id, {"root_id": root, "session_id": root})
+            for each in found
+            if each.event_id != old_root
+        ]
+
+
+def _item(span: Span) -> Item:
+    if span.parent_id == span.span_id:
+        span = span._replace(parent_id=None)
+    fields = event_fields(span)
+    return Item(span, fields, record_of(span, fields))
