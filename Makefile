@@ -14,6 +14,7 @@ demo: $(READY)  ## Run the example pipeline on the embedded store and read it ba
 test: $(READY)  ## Run the core of the suite with nothing compiled, then all of it, with branch coverage.
 	@$(PY) -m coverage erase
 	HONEYTRACE_PURE_PYTHON=1 $(PY) -m coverage run -m pytest $(or $(ARGS),$(CORE))
+	WITHOUT_HTTPX2=1 $(PY) -m coverage run -m pytest $(or $(ARGS),tests/api tests/sinks)
 	$(PY) -m coverage run -m pytest $(ARGS)
 	@$(PY) -m coverage combine -q && $(PY) -m coverage report --skip-covered --fail-under=$(COVERAGE)
 

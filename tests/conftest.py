@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if os.environ.get("WITHOUT_HTTPX2"):  # the client and delivery are tested with either library
+    sys.modules["httpx2"] = None  # type: ignore[assignment]
 
 pytest.register_assert_rewrite("aftermath", "destinations", "ending", "twins")
 from destinations import isolated  # noqa: E402 - after its asserts are made to explain themselves

@@ -34,13 +34,21 @@ class Hang:
 
 
 @dataclass(frozen=True)
+class Drip:
+    """Send the bytes, then one part after the other until the client has gone."""
+
+    sent: bytes
+    part: bytes = b"a"
+
+
+@dataclass(frozen=True)
 class Reset:
     """Send the bytes, then reset the connection."""
 
     sent: bytes = b""
 
 
-Script = bytes | Hang | Reset | Callable[[Request], "bytes | Hang | Reset"]
+Script = bytes | Hang | Drip | Reset | Callable[[Request], "bytes | Hang | Drip | Reset"]
 
 
 def response(
@@ -75,7 +83,7 @@ class Loopback(socketserver.ThreadingTCPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def answer(self, request: Request) -> bytes | Hang | Reset:
+    def answer(self, request: Request) -> bytes | Hang | Drip | Reset:
         self.requests.append(request)
         reply = self.script[min(len(self.requests), len(self.script)) - 1]
         return reply(request) if callable(reply) else reply
@@ -101,6 +109,10 @@ class _Handler(socketserver.StreamRequestHandler):
                 reply = self.server.answer(request)
                 self.wfile.write(reply if isinstance(reply, bytes) else reply.sent)
                 if isinstance(reply, bytes) and b"connection: close" in reply:
+                    return
+                if isinstance(reply, Drip):
+                    while not self.server.stopped.wait(0.01):
+                        self.wfile.write(reply.part)
                     return
                 if isinstance(reply, Hang):
                     self.server.stopped.wait()

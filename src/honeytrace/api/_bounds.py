@@ -86,9 +86,12 @@ class _Unpacking:
         self._has_begun = False
 
     def __call__(self, packed: bytes) -> Iterator[bytes]:
-        while packed and not self._unpacker.eof:
-            yield self._step(packed)
+        unpacked = b""
+        # zlib may have taken all of its input, and hold back what is beyond a step
+        while (packed or len(unpacked) == _STEP) and not self._unpacker.eof:
+            unpacked = self._step(packed)
             packed = self._unpacker.unconsumed_tail
+            yield unpacked
 
     def _step(self, packed: bytes) -> bytes:
         try:
