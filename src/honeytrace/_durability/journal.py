@@ -398,6 +398,26 @@ class Journal(Slots):
         """Let what is written survive the machine, too: msync, for the flush thread to call."""
         self._map.flush()
 
+    def record_as(self, project: str, source: str) -> None:
+        """From now on, sessions that name no project and source are of these."""
+        self._defaults = project, source
+        self._numbers.clear()
+
+    def is_gone(self) -> bool:
+        """Tell whether somebody has deleted or moved the file: no recovery would find it."""
+        try:
+            found, own = os.stat(self.path), os.fstat(self._fd)
+        except OSError as error:
+            return isinstance(error, (FileNotFoundError, NotADirectoryError))
+        return (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino)
+
+    def in_use(self) -> int:
+        """How many calls and updates stand in the journal."""
+        chained = [block for blocks in list(self._chains.values()) for block in blocks]
+        small = sum(block < self._border for block in chained)
+        slots = self._border // SLOT - 1
+        return max(0, slots - len(self._free) - small - len(self._known))
+
     def retire(self) -> None:
         """Remove the file as soon as nothing in it is needed any more.
 

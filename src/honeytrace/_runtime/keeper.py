@@ -6,6 +6,7 @@ The journal is opened with the first session, and a thread then delivers what th
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _FIRST_TRY, _LONGEST_TRY = 1.0, 60.0
 """Seconds between attempts to deliver what dead processes left."""
+_LOOK = 1.0
+"""Seconds between two looks at whether the journal's file is still there."""
 
 
 class Keeper:
@@ -50,6 +53,7 @@ class Keeper:
         self._opening = False
         self._meanwhile: list[Session] = []
         """What a signal handler or a log handler recorded while the journal was being opened."""
+        self._look_at = 0.0
         self._recovering: OwnThread | NativeThread | None = None
         self._ended = Event()
         """Another configuration is in force, or the process ends."""
@@ -90,6 +94,59 @@ class Keeper:
                     self._follow()
         return self.journal
 
+    def take_over(self, older: Keeper) -> None:
+        """Keep the journal of the configuration before this one, where it is the same.
+
+        Programs that configure again and again while nobody takes their records would otherwise
+        hold a journal, a mapping and two descriptors for each time.
+        """
+        ours, theirs = self._config, older._config
+        journal = older.journal
+        same = (ours.journal, ours.journal_bytes) == (theirs.journal, theirs.journal_bytes)
+        if journal is None or not same or ours.store == ":memory:" or theirs.store == ":memory:":
+            return
+        self.journal, older.journal = journal, None
+        journal.record_as(ours.project, ours.source)
+        self._unprotected = older._unprotected
+        self._flusher.sync = self._look_after
+        if older._recovering is not None and older._recovering.is_alive():
+            self._start_recovery()
+
+    def _look_after(self) -> None:
+        """Called by the flush thread, between batches."""
+        journal = self.journal
+        if journal is None:
+            return
+        if self._config.journal_sync:
+            journal.sync()
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK
+            if journal.is_gone():
+                self._replace(journal)
+
+    def _replace(self, journal: Journal) -> None:
+        """The file of this journal was deleted or moved: have the next session open another."""
+        if not self._lock.acquire(blocking=False):  # its owner may wait for this thread: later
+            return
+        try:
+            if self.journal is not journal:
+                return
+            count = journal.in_use()
+            self.journal = None
+            self._unprotected += journal.unprotected + count
+            if hot.opened == journal.opened:
+                self.wire()
+            journal.retire()
+        finally:
+            self._lock.release()
+        logger.warning(
+            "honeytrace: the journal %s is gone, and a new one is made; %d records would not have "
+            "survived a kill meanwhile: keep this directory while the program runs",
+            journal.path,
+            count,
+        )
+
     def _follow(self) -> None:
         """Have those in the journal, too, that were recorded meanwhile."""
         while self._meanwhile:
@@ -110,9 +167,9 @@ class Keeper:
         if self.journal is not None:
             self.journal.relieve = self._flusher.relieve
             self._flusher.keep_in(os.path.dirname(self.journal.path))
-            self._flusher.sync = self.journal.sync if config.journal_sync else bool
+            self._flusher.sync = self._look_after
             hot.opened = self.journal.opened
-        if not self._ended.is_set():
+        if not self._ended.is_set() and self._recovering is None:
             self._start_recovery()
 
     def end(self) -> None:

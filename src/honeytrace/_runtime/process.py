@@ -13,10 +13,11 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from .._delivery.flusher import Flusher
+from .._delivery.native_threads import RLock, get_ident
 from .._durability.journal import forget_all
 
 _IMPORTS = 5.0
-"""Seconds that a fork waits for the flush thread to have its modules."""
+"""Seconds that a fork waits for another thread to have configured, or to have its modules."""
 
 
 class AtWork(Protocol):
@@ -32,17 +33,29 @@ def _nothing() -> AtWork | None:
 
 
 _at_work = _nothing
+_configuring: Callable[[], Any] = RLock
 _is_prepared = False
+_held: dict[int, list[Any]] = {}
+"""Locks that a thread holds during its fork."""
 
 
-def watch(at_work: Callable[[], AtWork | None], renew: Callable[[], None]) -> None:
-    """Have `at_work` asked for what ends with the process, and `renew` make it anew in a forked
-    child."""
-    global _at_work
-    _at_work = at_work
+def watch(
+    at_work: Callable[[], AtWork | None], renew: Callable[[], None], configuring: Callable[[], Any]
+) -> None:
+    """Register the hooks of the interpreter.
+
+    at_work: returns what ends with the process. renew: makes it anew in a forked child.
+    configuring: returns the lock that is held while a configuration begins.
+    """
+    global _at_work, _configuring
+    _at_work, _configuring = at_work, configuring
     atexit.register(at_exit)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: _after_fork_in_child(renew))
+        os.register_at_fork(
+            before=_before_early_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=lambda: _after_fork_in_child(renew),
+        )
 
 
 def prepare_for_forks() -> None:
@@ -53,33 +66,69 @@ def prepare_for_forks() -> None:
     """
     global _is_prepared
     if not _is_prepared and hasattr(os, "register_at_fork"):
+        import logging  # noqa: F401 - its own hook comes first
+
         _is_prepared = True
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+        os.register_at_fork(before=_before_fork)
+
+
+def _before_early_fork() -> None:
+    if not _is_prepared:  # another thread may be in its first traced call
+        _before_fork()
 
 
 def _before_fork() -> None:
+    """Wait until no thread configures or imports: the child would find modules and locks halfway,
+    held by a thread that it does not have."""
+    held = _held.setdefault(get_ident(), [])
+    _hold(_configuring(), held)
     work = _at_work()
     if work is not None:
         work.flusher.pause()
-        work.flusher.importing.acquire(timeout=_IMPORTS)
+        _hold(work.flusher.importing, held)
+        if len(held) == 2:
+            _catch_up()
         # what was imported meanwhile has no hook in this fork
         store: Any = sys.modules.get("honeytrace.store._connection")
         if store is not None:
             store.before_fork()
 
 
+def _catch_up() -> None:
+    """Take the locks of modules that were imported while this fork waited.
+
+    Their hooks come too late to take them, and would complain when they release them afterwards.
+    """
+    pools: Any = sys.modules.get("concurrent.futures.thread")
+    if hasattr(pools, "_global_shutdown_lock"):
+        pools._global_shutdown_lock.acquire(blocking=False)  # in vain where the hook has it
+    log: Any = sys.modules.get("logging")
+    if hasattr(log, "_lock") and not log._lock._is_owned():
+        log._lock.acquire()
+
+
+def _hold(lock: Any, held: list[Any]) -> None:
+    if lock.acquire(timeout=_IMPORTS):
+        held.append(lock)
+
+
 def _after_fork_in_parent() -> None:
-    work = _at_work()
-    if work is not None:
-        with suppress(RuntimeError):  # the wait was in vain
-            work.flusher.importing.release()
-        store: Any = sys.modules.get("honeytrace.store._connection")
-        if store is not None:
-            store.after_fork_in_parent()
+    held = _held.pop(get_ident(), None)
+    if held is None:
+        return
+    for lock in reversed(held):
+        lock.release()
+    store: Any = sys.modules.get("honeytrace.store._connection")
+    if store is not None and _at_work() is not None:
+        store.after_fork_in_parent()
 
 
 def _after_fork_in_child(renew: Callable[[], None]) -> None:
-    """Let go of the parent's files; the child has its own."""
+    """Let go of the parent's files; the child has its own.
+
+    Nothing is imported here: a thread that the child does not have may hold a module's lock.
+    """
+    _held.clear()
     if _at_work() is not None:
         forget_all()
         recovery: Any = sys.modules.get("honeytrace._durability.recovery")

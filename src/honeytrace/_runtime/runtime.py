@@ -47,7 +47,6 @@ class Runtime:
         from .._snapshot.snapshotter import Snapshotter
 
         ready()
-        process.prepare_for_forks()
         self.config = config
         place = before.destination if before else None
         self.destination: Destination = Destination(config, memory, place)
@@ -64,6 +63,11 @@ class Runtime:
         )
         older = before.keeper if before else None
         self.keeper: Keeper = Keeper(config, self.flusher, make_sink, _lock, older)
+
+    def serves(self, config: Config, memory: bool) -> bool:
+        """Tell whether this runtime is what such a configuration would make."""
+        in_memory = memory or config.store == ":memory:"
+        return self.config == config and (self.destination.memory is not None) == in_memory
 
     @property
     def sampled_out(self) -> int:
@@ -97,8 +101,10 @@ class Runtime:
         hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
         hot.on = self.config.enabled
         self.wire_journal()
-        from .._capture import threads as _threads  # 4 ms of concurrent.futures
-
+        try:
+            from .._capture import threads as _threads  # 4 ms of concurrent.futures
+        except RuntimeError:  # the main thread has ended: no pool can be made any more
+            return
         if self.config.propagate_threads:
             _threads.install()
         else:
@@ -114,6 +120,8 @@ class Runtime:
 
 _lock = RLock()
 _runtime: Runtime | None = None
+_inherited: Runtime | None = None
+"""In a forked child that has recorded nothing yet: the runtime of its parent."""
 _arguments: dict[str, Any] = {}
 
 
@@ -124,10 +132,14 @@ def configure(**settings: Unpack[Settings]) -> None:
     What is pending is delivered first, under the old configuration, for at most its `exit_timeout`
     seconds; what is left then goes by the new one. Raises ConfigurationError.
     """
-    global _runtime
+    global _runtime, _inherited
     with _lock:
+        process.prepare_for_forks()
         arguments = {**_arguments, **settings}
         config = _config.load(arguments)
+        if _runtime is not None and _runtime.serves(config, _in_memory(arguments)):
+            _arguments.update(settings)
+            return
         while True:
             old = _runtime
             new = Runtime(config, memory=_in_memory(arguments), before=old)
@@ -136,11 +148,13 @@ def configure(**settings: Unpack[Settings]) -> None:
         if old is not None:
             old.flusher.flush(old.config.exit_timeout, patient=False)
         _arguments.update(settings)
-        _runtime = new
+        _runtime, _inherited = new, None
         new.flusher.serve(config, new.destination.sink)
-        new.wire()
         if old is not None:
             old.keeper.end()
+            new.keeper.take_over(old.keeper)
+        new.wire()
+        if old is not None:
             old.keeper.retire()
 
 
@@ -162,7 +176,9 @@ def runtime() -> Runtime:
     global _runtime
     if _runtime is None:
         with _lock:
-            if _runtime is None:
+            if _runtime is None and _inherited is not None:
+                _take_over(_inherited)
+            elif _runtime is None:
                 try:
                     configure()
                 except ConfigurationError as error:
@@ -173,9 +189,19 @@ def runtime() -> Runtime:
     return _runtime
 
 
+def _take_over(parent: Runtime) -> None:
+    """In a forked child: record as the parent does, with a queue, thread and files of its own."""
+    global _runtime, _inherited
+    new = Runtime(parent.config, memory=parent.destination.memory is not None)
+    new.capture = parent.capture
+    _runtime, _inherited = new, None
+    new.wire()
+
+
 def settings() -> Config:
     """The configuration in force, for readers: without one, the environment's, not started."""
-    return _config.load(_arguments) if _runtime is None else _runtime.config
+    work = _runtime or _inherited
+    return _config.load(_arguments) if work is None else work.config
 
 
 def _first_sample(rate: float | None) -> Callable[[Session], None] | None:
@@ -241,10 +267,15 @@ def replaced(runtime: Runtime, arguments: Mapping[str, Any]) -> Iterator[None]:
 
 def unconfigured() -> None:
     """The state at import: the first session configures."""
-    global _runtime
-    _runtime = None
+    global _runtime, _inherited
+    _runtime = _inherited = None
     _arguments.clear()
-    hot.on, hot.rate = True, -1.0
+    _wire_first(on=True)
+
+
+def _wire_first(*, on: bool) -> None:
+    """Have the next traced call make the runtime."""
+    hot.on, hot.rate = on, -1.0
     hot.sample, hot.update = _first_sample, update
     hot.opened = _first_opened
     hot.submit = hot.keep = lambda session: runtime().flusher.queue.put(session)
@@ -253,18 +284,16 @@ def unconfigured() -> None:
 
 
 def _renew() -> None:
-    """In a forked child: the parent delivers what it has; the child starts empty, with locks and
-    ids of its own."""
-    global _lock, _runtime
+    """In a forked child: the parent delivers what it has. The child starts empty, with locks and
+    ids of its own, and becomes a runtime at its first traced call: a fork must not import."""
+    global _lock, _runtime, _inherited
     _lock = RLock()
     hot.reseed()
     if _runtime is not None:
         _runtime.flusher.forget()
-        capture = _runtime.capture
-        _runtime = Runtime(_runtime.config, memory=_runtime.destination.memory is not None)
-        _runtime.capture = capture
-        _runtime.wire()
+        _wire_first(on=_runtime.config.enabled)
+        _runtime, _inherited = None, _runtime
 
 
-process.watch(active, _renew)
+process.watch(active, _renew, lambda: _lock)
 unconfigured()
