@@ -34,6 +34,10 @@ _STORE: Check = (
     "a path, ':memory:', or a URL: sqlite:///, postgresql://, clickhouse://, chdb:/// or memory://",
     lambda store: "://" not in store or _scheme(store) in _ENGINES,
 )
+_RULES: Check = (
+    "a dict {Type: function}",
+    lambda rules: isinstance(rules, Mapping) and all(isinstance(kind, type) for kind in rules),
+)
 _SINK: Check = (
     "an object with a deliver() (honeytrace.sinks.Sink)",
     lambda sink: callable(getattr(sink, "deliver", None)),
@@ -103,6 +107,8 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """How much of one sampled-out tree is held until it is known whether it fails."""
     redact: Any = _setting(True)
     """True, False, or more names, patterns and functions: see docs/snapshot.md."""
+    snapshot: Any = _setting(None, check=_RULES)
+    """What to record in place of values of your own types, `{Type: function}`: docs/snapshot.md."""
     max_bytes: int = _setting(1_000_000, check=_POSITIVE)
     max_depth: int = _setting(64, check=_POSITIVE)
     max_items: int = _setting(100_000, check=_POSITIVE)
@@ -181,11 +187,15 @@ def origins(
     }
 
 
+_ARGUMENTS = ("sink", "snapshot")
+"""Settings that no variable can give."""
+
+
 def _variable(f: Setting, environ: Mapping[str, str]) -> str | None:
     """The environment variable that decides a setting."""
     if f.name == "enabled" and environ.get("HONEYTRACE_DISABLED", "").strip().lower() not in _FALSE:
         return "HONEYTRACE_DISABLED"
-    readable = variables(f) if f.name != "sink" else []
+    readable = variables(f) if f.name not in _ARGUMENTS else []
     return next((name for name in readable if environ.get(name, "").strip()), None)
 
 

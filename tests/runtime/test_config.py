@@ -16,6 +16,8 @@ from honeytrace._runtime.settings import Settings
 from honeytrace.sinks.memory import MemorySink
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+ARGUMENTS = ("sink", "snapshot")
+"""Settings that no environment variable can give."""
 SAMPLES = {str: "text", int: "7", float: "0.5", bool: "no"}
 
 
@@ -30,7 +32,7 @@ def test_defaults_need_nothing() -> None:
 @pytest.mark.parametrize("f", SETTINGS.values(), ids=list(SETTINGS))
 def test_page_tells_every_setting(f: Any) -> None:
     """docs/configuration.md has the names, variables and default of each setting, from the code."""
-    names = "" if f.name == "sink" else ", ".join(f"`{name}`" for name in variables(f))
+    names = "" if f.name in ARGUMENTS else ", ".join(f"`{name}`" for name in variables(f))
     default = "none" if f.default is None else f"`{f.default!r}`".replace("'", '"')
     assert f"| `{f.name}` | {names} | {default} | " in PAGE.read_text()
 
@@ -46,7 +48,7 @@ def test_arguments_are_typed() -> None:
     assert list(Settings.__annotations__) == list(SETTINGS)
 
 
-@pytest.mark.parametrize("f", [f for f in SETTINGS.values() if f.name != "sink"])
+@pytest.mark.parametrize("f", [f for f in SETTINGS.values() if f.name not in ARGUMENTS])
 def test_every_setting_has_its_variables(f: Any) -> None:
     """Each variable sets its setting, the first that is set counts, and an argument wins."""
     kind = f.kind or bool
@@ -98,6 +100,7 @@ def test_disabled_by_the_environment(text: str, on: bool) -> None:
         ("api_key", b"key", "text"),
         ("enabled", 1, "one of 1, true"),
         ("sink", object(), "deliver()"),
+        ("snapshot", {"Type": str}, "{Type: function}"),
     ],
 )
 def test_mistake_names_the_cure(setting: str, value: Any, cure: str) -> None:

@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -30,6 +30,7 @@ from pydantic import BaseModel, SecretStr
 
 from honeytrace._snapshot.limits import SCALARS, Limits
 from honeytrace._snapshot.redact import FAILED, MASK, Redactor
+from honeytrace._snapshot.rules import Rules
 from honeytrace._snapshot.snapshotter import Snapshotter
 from honeytrace.errors import ConfigurationError
 
@@ -82,12 +83,7 @@ class Handle:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "Handle(7)"
-
-
-class Broken:
-    def __repr__(self) -> str:
-        raise RuntimeError("no")
+        raise AssertionError("its own code ran")
 
 
 itself: list[Any] = [1]
@@ -100,7 +96,7 @@ IN_DOC = {
         *(OrderedDict, SecretStr, Point, Colour, Chunk, Part, Model, Retriever),
     )
 } | {"math": math, "np": np, "re": re, "timezone": timezone, "MappingProxyType": MappingProxyType}
-IN_DOC |= {"object_with_repr": Handle(), "broken": Broken(), "itself": itself}
+IN_DOC |= {"handle": Handle(), "itself": itself}
 
 
 def rows_in_doc() -> list[tuple[str, str]]:
@@ -159,11 +155,11 @@ class Credentialed(NamedTuple):
     password: str
 
 
+@dataclasses.dataclass(frozen=True)
 class Speaking:
-    __slots__ = ()
+    """Usable as a key, and its own text quotes a secret."""
 
-    def __repr__(self) -> str:
-        return "Speaking(user='ann', password='hunter2')"
+    said: str = "user='ann', password='hunter2'"
 
 
 class Nested(enum.Enum):
@@ -293,27 +289,6 @@ class OfHostileMeta(metaclass=HostileMeta):
     pass
 
 
-class Recursive:
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr([self])
-
-
-class Memory:
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        raise MemoryError
-
-
-class NotText:
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return 3  # type: ignore[return-value]
-
-
 class FakeModel(BaseModel):
     anything: object = object()
 
@@ -321,25 +296,13 @@ class FakeModel(BaseModel):
         raise RuntimeError
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: Hostile(),
-        lambda: HostileMapping(),
-        lambda: OfHostileMeta(),
-        lambda: Recursive(),
-        lambda: Memory(),
-        lambda: NotText(),
-    ],
-    ids=["Hostile", "HostileMapping", "OfHostileMeta", "Recursive", "Memory", "NotText"],
-)
-def test_hostile_values_cost_only_themselves(make: Callable[[], object]) -> None:
-    """What raises is named in its place, and its neighbours are recorded."""
-    value = make()
+@pytest.mark.parametrize("name", ["Hostile", "HostileMapping", "OfHostileMeta"])
+def test_hostile_values_cost_only_themselves(name: str) -> None:
+    """A value whose own code raises is named in its place, and its neighbours are recorded."""
+    value = globals()[name]()
     a, b, c = shown([1, value, {"x": value}])
     assert a == 1
-    assert b == c["x"]
-    assert re.fullmatch(r"<\w+: \w+ when recorded>", b)
+    assert b == c["x"] == {"__type__": name}
 
 
 def test_overridden_dict_methods_are_bypassed() -> None:
@@ -353,16 +316,13 @@ def test_model_that_cannot_dump_shows_its_fields() -> None:
 
 
 def test_keyboard_interrupt_passes() -> None:
-    """The user's Ctrl-C during a repr is the user's, not an error to swallow."""
+    """The user's Ctrl-C during a rule is the user's, not an error to swallow."""
 
-    class Interrupted:
-        __slots__ = ()
-
-        def __repr__(self) -> str:
-            raise KeyboardInterrupt
+    def interrupted(value: Handle) -> str:
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        encode([Interrupted()])
+        Snapshotter(rules=Rules({Handle: interrupted})).encode([Handle()])
 
 
 def test_nothing_lazy_is_triggered() -> None:
@@ -425,7 +385,7 @@ def test_subclasses_of_builtins_are_their_values() -> None:
 
 
 def test_graphs_of_objects_end() -> None:
-    """Plain objects open three deep; a chain of thousands ends in a repr."""
+    """Plain objects open three deep; a chain of thousands ends in the name of a type."""
 
     class Node:
         def __init__(self, next_node: Any) -> None:
@@ -434,8 +394,8 @@ def test_graphs_of_objects_end() -> None:
     node = None
     for _ in range(5000):
         node = Node(node)
-    text = shown(node)["next"]["next"]["next"]
-    assert re.match("<.*Node object", text)
+    last = shown(node)["next"]["next"]["next"]
+    assert last.keys() == {"__type__"}
 
 
 def test_concurrent_change_never_raises() -> None:
@@ -469,7 +429,7 @@ def test_recursion_limit_of_the_caller() -> None:
 
     here = len(__import__("inspect").stack())
     outcomes = {down(sys.getrecursionlimit() - here - spare) for spare in range(40, 60)}
-    assert b'["Handle(7)","Handle(7)"]' in outcomes
+    assert b'[{"__type__":"Handle"},{"__type__":"Handle"}]' in outcomes
     assert all(isinstance(orjson.loads(o), (list, str)) for o in outcomes)
 
 
@@ -621,30 +581,16 @@ def test_shared_lists_end() -> None:
     assert len(Snapshotter(Limits(max_bytes=20_000)).encode(value)) <= 20_000
 
 
-def test_huge_repr_is_cut() -> None:
-    """A repr of ten megabytes is kept to its beginning."""
-
-    class Huge:
-        __slots__ = ()
-
-        def __repr__(self) -> str:
-            return "word " * 2_000_000
-
-    text = shown(Huge())
+def test_huge_message_is_cut() -> None:
+    """A message of ten megabytes is kept to its beginning."""
+    text = shown(ValueError("word " * 2_000_000))
     assert len(text) < 2100
-    assert text.endswith(f"…[cut {10_000_000 - text.index('…')} characters]")
+    assert text.endswith(f"…[cut {10_000_012 - text.index('…')} characters]")
 
 
-def test_cut_repr_drops_half_a_secret() -> None:
+def test_cut_message_drops_half_a_secret() -> None:
     """A key that the cut splits leaves no part of itself."""
-
-    class Quoting:
-        __slots__ = ()
-
-        def __repr__(self) -> str:
-            return "x " * 995 + "sk-proj-abcdefghijklmnopqrstuvwxyz"
-
-    assert "sk-" not in shown(Quoting())
+    assert "sk-" not in shown(ValueError("x " * 990 + "sk-proj-abcdefghijklmnopqrstuvwxyz"))
 
 
 @pytest.mark.parametrize(
@@ -658,8 +604,8 @@ def test_impossible_limits(limits: Limits) -> None:
 
 def test_json_module_agrees() -> None:
     """What is written is JSON to the standard library too, surrogates and all."""
-    taken = encode({"\ud800": ["\udfff", "é", "\x00", Handle()]})
-    assert json.loads(taken) == {"\\ud800": ["\\udfff", "é", "\x00", "Handle(7)"]}
+    taken = encode({"\ud800": ["\udfff", "é", "\x00", Colour.RED]})
+    assert json.loads(taken) == {"\\ud800": ["\\udfff", "é", "\x00", "red"]}
 
 
 def test_scalars_are_atoms() -> None:

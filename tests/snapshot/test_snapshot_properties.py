@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from honeytrace._snapshot.limits import Limits
-from honeytrace._snapshot.redact import MASK, Redactor, sensitive_by_default
+from honeytrace._snapshot.redact import MASK, Redactor
+from honeytrace._snapshot.secrets import sensitive_by_default
 from honeytrace._snapshot.snapshotter import Snapshotter
 
 SECRET = "hunter2-hunter2"
@@ -84,11 +85,9 @@ class Model(BaseModel):
     anything: Any = None
 
 
-class Speaking:
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"Speaking(text='x', client_secret={SECRET!r})"
+class SpeakingError(Exception):
+    def __init__(self) -> None:
+        super().__init__(f"text='x', client_secret={SECRET!r}")
 
 
 odd_scalars = (
@@ -107,7 +106,7 @@ odd_scalars = (
     | st.uuids()
     | st.builds(Hostile, st.sampled_from([ValueError, RecursionError, MemoryError, AttributeError]))
     | st.builds(Model, text=words)
-    | st.builds(Speaking)
+    | st.builds(SpeakingError)
     | st.just({"Authorization": SECRET})
 )
 hashable = plain_scalars | st.dates() | st.tuples(st.integers(), words) | st.binary(max_size=4)

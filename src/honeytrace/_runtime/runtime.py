@@ -44,6 +44,7 @@ class Runtime:
         # not for `import honeytrace`: compiled patterns, and datetime
         from .._snapshot.limits import Limits
         from .._snapshot.redact import redactor
+        from .._snapshot.rules import Rules
         from .._snapshot.snapshotter import Snapshotter
 
         ready()
@@ -52,7 +53,7 @@ class Runtime:
         self.destination: Destination = Destination(config, memory, place)
         self.redactor = redactor(config.redact)
         limits = Limits(config.max_bytes, config.max_depth, config.max_items)
-        self.snapshotter = Snapshotter(limits, self.redactor)
+        self.snapshotter = Snapshotter(limits, self.redactor, Rules(config.snapshot))
         self.sampler = Sampler(config)
         self.left_out = 0 if before is None else before.sampled_out
         self.capture: Callable[[Session | Update], None] | None = before.capture if before else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypedDict
 
 from ..sinks import Sink
@@ -33,6 +34,7 @@ class Settings(TypedDict, total=False):
     keep_errors: bool | None
     sampled_bytes: int | None
     redact: Any
+    snapshot: Mapping[type, Callable[[Any], Any]] | None
     max_bytes: int | None
     max_depth: int | None
     max_items: int | None

@@ -1,244 +1,282 @@
-"""The exact route of the snapshot: any value as a tree of plain JSON, then cut to size."""
+"""The exact route of the snapshot: any value as a tree of plain JSON, with secrets masked.
+
+The walk visits at most `WORK` items of what is no plain JSON, then says how much it left out.
+Members that are plain JSON go through the fast route at once, as `orjson.Fragment`.
+"""
 
 from __future__ import annotations
 
-import datetime
+from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
-import orjson
-
 from .._interrupts import interrupts
-from .limits import SCALARS, Limits, room_for
-from .redact import Said, unused
-from .simplify import bounded_repr, plain_object, simplifier, type_name
+from .._lazy import orjson
+from .containers import Members, Pairs
+from .datetimes import is_datetime
+from .introspect import type_name
+from .limits import FEW, OBJECTS_DEEP, OPENING, WORK, Limits, room_for
+from .masking import Masking
+from .opaque import type_text
+from .redact import Redactor, RulePass, Said, unused
+from .rules import Rule, Rules, opened
+from .scalars import digits
 
-_OBJECTS_DEEP: Final = 3  # plain objects inside plain objects: beyond, graphs of services unfold
-_FLAT: Final = SCALARS | {datetime.time}  # as the fast route has it, no level of its own
-_SHORTEST: Final = 64  # characters a string keeps before whole items are cut
+_CYCLE: Final = "<cycle>"
+_LONGEST_KEY: Final = 1_000  # characters of a key that is no str
 
 
-class Cut(str):
-    """The marker in place of what was left out, which remembers how many items."""
-
-    __slots__ = ("items",)
-    items: int
-
-    @classmethod
-    def of(cls, items: int, why: str = "") -> Cut:
-        marker = cls(f"…[cut {items} items{why}]")
-        marker.items = items
-        return marker
+def cut_items(count: int, why: str = "") -> str:
+    """Return the marker in place of members that were left out."""
+    return f"…[cut {count} items{why}]"
 
 
 class Walk:
-    """Renders one value as a tree of str, int, float, bool, None, list and dict with str keys."""
+    """Renders one value as a tree of str, int, float, bool, None, list and dict with str keys.
 
-    __slots__ = ("_active", "_limits", "_objects", "_room")
+    Args:
+        limits: depth and members of containers.
+        rules: how each type is shown.
+        masking: masks names and texts.
+        plain: returns the JSON of a value when it is plain JSON of at most this depth, else None.
+        strict: raise TypeError for an object that no rule knows.
+    """
 
-    def __init__(self, limits: Limits) -> None:
+    __slots__ = (
+        *("_active", "_few", "_items", "_limits", "_masking", "_objects", "_plain", "_rules"),
+        *("_seen", "_strict"),
+    )
+
+    def __init__(
+        self,
+        limits: Limits,
+        rules: Rules,
+        masking: Masking,
+        plain: Callable[[Any, int], bytes | None] | None = None,
+        *,
+        strict: bool = False,
+    ) -> None:
         self._limits = limits
+        self._rules = rules
+        self._masking = masking
+        self._plain = plain
+        self._strict = strict
         self._active: set[int] = set()  # ids of the containers we are inside of
+        self._seen: dict[int, Any] = {}  # objects that were opened, by id, kept alive until the end
         self._objects = 0
-        self._room = room_for(limits)
+        self._few = False
+        # Where a redact function is to see every value, plain JSON is walked, too.
+        self._items = WORK if plain is not None else room_for(limits)
 
     def value(self, value: Any, depth: int) -> Any:
+        """Return the tree of a value `depth` containers deep."""
         kind = type(value)
         if kind is str:
-            return value if value.isascii() else _utf8(value)
+            return self._masking.string(value)
         if value is None or kind is bool or kind is float:
             return value
         if kind is int:
-            return value if -(2**63) <= value < 2**64 else _digits(value)
+            return value if -(2**63) <= value < 2**64 else digits(value)
         if id(value) in self._active:
-            return "<cycle>"
+            return _CYCLE
         self._active.add(id(value))
         try:
-            return self._compound(value, kind, depth)
+            if kind is list or kind is tuple:
+                return self._list(value, depth)
+            if kind is dict:
+                return self._dict(value, depth)
+            if kind is Pairs or kind is Members:
+                return self._known(value, kind, depth)
+            return self._object(value, kind, depth)
         except BaseException as error:  # the value's own code failed, not the program
-            if interrupts(error):
+            if self._strict or interrupts(error):
                 raise
             return f"<{type_name(kind)}: {type_name(type(error))} when recorded>"
         finally:
             self._active.discard(id(value))
 
-    def _compound(self, value: Any, kind: type, depth: int) -> Any:
-        if kind is list or kind is tuple:
-            return self._list(value, depth)
-        if kind is dict:
-            return self._dict(value, depth)
-        if issubclass(kind, str):
-            return self.value(str.__str__(value), depth)
-        if issubclass(kind, int):
-            return self.value(int.__int__(value), depth)
-        if issubclass(kind, float):
-            return float.__float__(value)
-        return self._object(value, kind, depth)
-
-    def _object(self, value: Any, kind: type, depth: int) -> Any:
-        if depth >= self._limits.max_depth and kind not in _FLAT:
-            return Cut.of(1, f", deeper than {depth}")
-        rule = simplifier(kind)
-        if rule is not plain_object:
-            return self._step(rule(value), depth)
-        if self._objects == _OBJECTS_DEEP:
-            return bounded_repr(value)
-        self._objects += 1
-        try:
-            return self._step(plain_object(value), depth)
-        finally:
-            self._objects -= 1
-
-    def _step(self, simpler: Any, depth: int) -> Any:
-        if type(simpler) is Said:
-            return simpler
-        same_level = type(simpler) in (dict, list, tuple)
-        return self.value(simpler, depth if same_level else depth + 1)
+    # containers
 
     def _list(self, value: Any, depth: int) -> Any:
+        size = len(value)
         if depth >= self._limits.max_depth:
-            return Cut.of(len(value), f", deeper than {depth}") if value else []
-        kept = self._keep(len(value))
-        items = [self.value(item, depth + 1) for item in value[:kept]]
-        if kept < len(value):
-            items.append(Cut.of(len(value) - kept))
+            return cut_items(size, f", deeper than {depth}") if size else []
+        kept = min(size, self._limits.max_items, FEW if self._few else size)
+        if self._plain is not None and not self._few and size:
+            whole = value if kept == size else value[:kept]
+            out = self._plain(whole, self._limits.max_depth - depth)
+            if out is not None and kept == size:
+                return orjson.Fragment(out)
+            if out is not None:
+                return orjson.Fragment(
+                    out[:-1] + b"," + orjson.dumps(cut_items(size - kept)) + b"]"
+                )
+        kept = min(kept, max(self._items, 0))
+        return self._members(value[:kept], size, depth)
+
+    def _members(self, members: Any, size: int, depth: int) -> list[Any]:
+        items: list[Any] = []
+        masking = self._masking
+        masking.enter(None)
+        secret_next = False
+        for item in members:
+            if self._items <= 0:
+                break
+            self._items -= 1
+            if secret_next and type(item) is str and not item.startswith("-"):
+                items.append(masking.mask())
+                secret_next = False
+                continue
+            secret_next = masking.argument(item)
+            pair = masking.header(item)
+            items.append(self.value(item, depth + 1) if pair is None else pair)
+        masking.leave()
+        if len(items) < size:
+            items.append(cut_items(size - len(items)))
         return items
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> Any:
-        if depth >= self._limits.max_depth:
-            return Cut.of(len(value), f", deeper than {depth}") if value else {}
-        members = list(value.items())  # at once, since another thread may be changing it
-        kept = self._keep(len(members))
-        tree: dict[str, Any] = {}
-        for key, item in members[:kept]:
-            tree[unused(self._key(key, depth), tree)] = self.value(item, depth + 1)
-        if kept < len(members):
-            tree[unused("…", tree)] = Cut.of(len(members) - kept)
-        return tree
+    def _known(self, value: Any, kind: type, depth: int) -> Any:
+        return self._list_of(value, depth) if kind is Members else self._dict_of(value, depth)
 
-    def _keep(self, size: int) -> int:
-        kept = min(size, self._limits.max_items, max(self._room, 0))
-        self._room -= kept
-        return kept
+    def _list_of(self, members: Members, depth: int) -> Any:
+        """Return the first members of a collection; those of a small one are all there."""
+        size = members.size
+        if size == len(members) or depth >= self._limits.max_depth:
+            return self._list(list(members), depth)
+        kept = min(self._limits.max_items, FEW if self._few else size, max(self._items, 0))
+        return self._members(members[:kept], size, depth)
+
+    def _dict_of(self, pairs: Pairs, depth: int) -> Any:
+        if depth >= self._limits.max_depth:
+            return cut_items(pairs.size, f", deeper than {depth}") if pairs.size else {}
+        kept = min(self._limits.max_items, FEW if self._few else pairs.size)
+        return self._fields(pairs[:kept], pairs.size, depth)
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> Any:
+        size = len(value)
+        if depth >= self._limits.max_depth:
+            return cut_items(size, f", deeper than {depth}") if size else {}
+        if self._plain is not None and not self._few and 0 < size <= self._limits.max_items:
+            out = self._plain(value, self._limits.max_depth - depth)
+            if out is not None:
+                return orjson.Fragment(out)
+        kept = min(self._limits.max_items, FEW if self._few else size, max(self._items, 0))
+        # At once, since another thread may be changing it.
+        return self._fields(list(islice(value.items(), kept)), size, depth)
+
+    def _fields(self, members: list[tuple[Any, Any]], size: int, depth: int) -> dict[str, Any]:
+        tree: dict[str, Any] = {}
+        done = 0
+        masking = self._masking
+        for key, item in members:
+            if self._items <= 0:
+                break
+            self._items -= 1
+            done += 1
+            name = self._key(key, depth)
+            if masking.hides(name, item, members):
+                tree[unused(name, tree)] = masking.mask(name)
+                continue
+            masking.enter(name)
+            tree[unused(name, tree)] = self.value(item, depth + 1)
+            masking.leave()
+        if done < size:
+            tree[unused("…", tree)] = cut_items(size - done)
+        return tree
 
     def _key(self, key: Any, depth: int) -> str:
         if type(key) is str:
-            return _utf8(key)
+            return self._masking.string(key)
+        if type(key) is bytes:
+            return self._masking.string(key[:_LONGEST_KEY].decode("latin-1"))
         simple = self.value(key, depth)
-        return simple if isinstance(simple, str) else Said(orjson.dumps(simple).decode())
+        if isinstance(simple, str):
+            return simple[:_LONGEST_KEY]
+        return self._masking.string(orjson.dumps(simple).decode()[:_LONGEST_KEY])
 
+    # everything else
 
-def _utf8(text: str) -> str:
-    """`text` with lone surrogates written out (`\\ud800`), since UTF-8 has no bytes for them."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
+    def _object(self, value: Any, kind: type, depth: int) -> Any:
+        rule = self._rules.of(kind)
+        if rule is None or (self._strict and rule is type_text):
+            return self._unknown(value, kind, depth)
+        if depth >= self._limits.max_depth and not is_datetime(kind):
+            return cut_items(1, f", deeper than {depth}")
+        return self._shown(value, kind, rule(value), rule, depth)
 
+    def _shown(self, value: Any, kind: type, simpler: Any, rule: Rule, depth: int) -> Any:
+        """Return the tree of what a rule made of a value."""
+        shape = type(simpler)
+        if shape is Said:
+            return self._masking.said(simpler)
+        if simpler is value:
+            return self._unknown(value, kind, depth)
+        if rule in opened and shape is dict:
+            return self._opened(value, kind, simpler, depth)
+        if shape is Members or shape is Pairs:
+            return self._known(simpler, shape, depth)
+        if shape is dict:
+            return self._dict(simpler, depth)
+        if shape is list or shape is tuple:
+            return self._list(simpler, depth)
+        return self.value(simpler, depth + 1)
 
-def _digits(number: int) -> str:
-    """An int beyond 64 bits as text: as a JSON number most readers would round it."""
-    try:
-        return str(number)
-    except ValueError:  # sys.set_int_max_str_digits
-        return f"{hex(number)[:64]}…[{number.bit_length()} bits]"
-
-
-def fit(tree: Any, room: int) -> bytes:
-    """`tree` as JSON in at most `room` bytes: long strings go first, then items, then depth."""
-    out = _write(tree)
-    if len(out) <= room:
-        return out
-    whole = len(out)
-    sizes = _strings(tree)
-    longest = _longest(sizes, room - (whole - sum(sizes)))
-    items = _widest(tree)
-    depth = 256
-    while depth:
-        out = _write(_prune(tree, longest, items, depth))
-        if len(out) <= room:
-            return out
-        if longest > _SHORTEST:
-            longest = _SHORTEST
-        elif items > 1:
-            items = min(items - 1, items * room // len(out)) or 1
-        else:
-            depth = min(depth // 2, 16)
-    return orjson.dumps(f"…[cut {whole} bytes]")
-
-
-def _write(tree: Any) -> bytes:
-    return orjson.dumps(tree, option=orjson.OPT_NON_STR_KEYS)  # for keys that are Said
-
-
-def _strings(tree: Any) -> list[int]:
-    """The JSON size of every string value."""
-    sizes: list[int] = []
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, str):
-            sizes.append(len(orjson.dumps(node)))
-        elif type(node) is list:
-            stack.extend(node)
-        elif type(node) is dict:
-            stack.extend(node.values())
-    return sizes
-
-
-def _longest(sizes: list[int], room: int) -> int:
-    """The largest bound such that all strings, each cut to it, take `room` bytes."""
-    sizes.sort()
-    for i, size in enumerate(sizes):
-        if size * (len(sizes) - i) > room:
-            return max(room // (len(sizes) - i), _SHORTEST)
-        room -= size
-    return sizes[-1] if sizes else _SHORTEST
-
-
-def _widest(tree: Any) -> int:
-    widest, stack = 1, [tree]
-    while stack:
-        node = stack.pop()
-        if type(node) is list or type(node) is dict:
-            widest = max(widest, len(node))
-            stack.extend(node.values() if isinstance(node, dict) else node)
-    return widest
-
-
-def _prune(node: Any, longest: int, items: int, depth: int) -> Any:
-    if isinstance(node, str):
-        return node if isinstance(node, Cut) else _shorten(node, longest)
-    if type(node) is list:
-        if node and not depth:
-            return Cut.of(len(node))
-        kept = [_prune(item, longest, items, depth - 1) for item in node[:items]]
-        return kept if len(node) <= items else [*kept, Cut.of(_left_out(node[items:]))]
-    if type(node) is dict:
-        if node and not depth:
-            return Cut.of(len(node))
-        members = list(node.items())
-        tree: dict[str, Any] = {}
-        for key, item in members[:items]:
-            tree[unused(_shorten(key, longest), tree)] = _prune(item, longest, items, depth - 1)
-        if len(members) > items:
-            tree[unused("…", tree)] = Cut.of(_left_out([v for _, v in members[items:]]))
+    def _opened(self, value: Any, kind: type, fields: dict[str, Any], depth: int) -> Any:
+        """Return the fields of an object, once: in a graph all paths would be written out."""
+        if id(value) in self._seen:
+            return f"<{type_name(kind)}: shown above>"
+        self._items -= OPENING
+        if self._items <= 0:
+            return cut_items(1)
+        before = self._items
+        tree = self._fields(
+            list(islice(fields.items(), self._limits.max_items)), len(fields), depth
+        )
+        if before - self._items > FEW:  # a small one is written again where it stands again
+            self._seen[id(value)] = value
         return tree
-    return node
+
+    def _unknown(self, value: Any, kind: type, depth: int) -> Any:
+        if self._strict:
+            raise TypeError(f"{type_name(kind)} is not JSON")
+        if depth >= self._limits.max_depth:
+            return cut_items(1, f", deeper than {depth}")
+        fields = self._rules.fields(value, kind)
+        if len(fields) == 1 or self._objects == OBJECTS_DEEP:
+            return {"__type__": type_name(kind)}
+        if id(value) in self._seen:
+            return f"<{type_name(kind)}: shown above>"
+        self._items -= OPENING
+        if self._items <= 0:
+            return cut_items(1)
+        few, self._few = self._few, True
+        self._objects += 1
+        before = self._items
+        try:
+            return self._fields(list(islice(fields.items(), FEW)), len(fields), depth)
+        finally:
+            self._objects -= 1
+            self._few = few
+            if before - self._items > FEW:
+                self._seen[id(value)] = value
 
 
-def _left_out(rest: list[Any]) -> int:
-    last = rest[-1]
-    return len(rest) - 1 + last.items if isinstance(last, Cut) else len(rest)
+def tree_of(
+    value: Any,
+    limits: Limits,
+    redactor: Redactor | None,
+    rules: Rules,
+    receipt: list[str] | None,
+    path: str,
+    plain: Callable[[Any, int], bytes | None] | None,
+) -> Any:
+    """Return the tree of a value, with every rule of the redactor applied."""
+    masking = Masking(redactor, receipt, path)
+    if redactor is None or not redactor.reads_values:
+        return Walk(limits, rules, masking, plain).value(value, 0)
+    tree = Walk(limits, rules, masking).value(value, 0)
 
+    def render(replaced: Any, where: str, notes: list[str]) -> Any:
+        return Walk(limits, rules, Masking(redactor, notes, where), strict=True).value(replaced, 0)
 
-def _shorten(text: str, size: int) -> str:
-    """`text` in about `size` bytes of JSON, the marker included."""
-    have = len(orjson.dumps(text))
-    if have <= size:
-        return text
-    kept = len(text)
-    while kept and have > size:
-        kept = min(kept - 1, kept * max(size - 32, 0) // have)
-        have = len(orjson.dumps(text[:kept])) + 32
-    return f"{text[:kept]}…[cut {len(text) - kept} characters]"
+    return RulePass(redactor, receipt, render).value(tree, path, redactor.functions)

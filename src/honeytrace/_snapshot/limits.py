@@ -43,3 +43,22 @@ def room_for(limits: Limits) -> int:
     its comma, so not many more than half of `max_bytes` can fit.
     """
     return limits.max_bytes // 2 + 1_000
+
+
+WORK: Final = 6_000
+"""Items that are visited in all, in what is no plain JSON; opening an object counts as several.
+
+At this size the slowest kinds of value take about 4 ms. Plain JSON is not counted.
+"""
+
+OPENING: Final = 4
+"""What opening an object counts, besides its fields."""
+
+FEW: Final = 32
+"""Fields of an object of an unknown type, and members of each container inside it."""
+
+OBJECTS_DEEP: Final = 3
+"""Objects of unknown types inside each other: beyond, graphs of services unfold."""
+
+TEXT: Final = 64_000
+"""Characters of all strings of one snapshot that are searched for secrets."""

@@ -16,14 +16,18 @@ from .._capture.context import paused
 from .._compiled import native, prefer
 from .._interrupts import interrupts
 from .._lazy import orjson
+from .exact import tree_of
 from .limits import SCALARS, Limits, room_for
 from .redact import DEFAULT, Redactor
+from .rules import Rules
+from .truncate import fit
 
 _MOST_NAMES: Final = 4096  # harmless keys remembered
 _LONGEST_NAME: Final = 128
 _FEW: Final = 16  # members up to which a loop beats set(map(type, …))
 _SHALLOW: Final = 4  # levels up to which the same holds for looking one by one
 _ROWS: Final[set[type]] = {dict}
+_MOST_BYTES: Final = 2**62
 _BUFFER: Final = 65_536  # orjson's results keep up to 16 KB however short: these are copied
 
 
@@ -52,10 +56,19 @@ if native is not None:
 class Snapshotter(FastRoute):
     """Turns values into JSON bytes under fixed limits and a redactor (None: no masking)."""
 
-    __slots__ = ("_limits", "_most_names", "_redactor")
+    __slots__ = ("_limits", "_most_names", "_redactor", "_rules")
 
-    def __init__(self, limits: Limits = _LIMITS, redactor: Redactor | None = DEFAULT) -> None:
+    _rules: Rules
+    """How each type is shown."""
+
+    def __init__(
+        self,
+        limits: Limits = _LIMITS,
+        redactor: Redactor | None = DEFAULT,
+        rules: Rules | None = None,
+    ) -> None:
         limits.check()
+        self._rules = Rules() if rules is None else rules
         self._limits = limits
         self._redactor = redactor
         self._fast = redactor is None or not redactor.reads_values
@@ -187,12 +200,28 @@ class Snapshotter(FastRoute):
                 return orjson.dumps(f"<not recorded: {type(error).__name__:.40}>")
 
     def _exact(self, value: object, receipt: list[str] | None, path: str) -> bytes:
-        from .exact import Walk, fit  # not before a value needs it
-
-        tree = Walk(self._limits).value(value, 0)
-        if self._redactor is not None:
-            tree = self._redactor.apply(tree, receipt, path)
+        plain = Probe(self).json if self._fast else None
+        tree = tree_of(value, self._limits, self._redactor, self._rules, receipt, path, plain)
         return fit(tree, self._limits.max_bytes)
+
+
+class Probe(Snapshotter):
+    """The fast route alone, for the members of what takes the exact one."""
+
+    __slots__ = ()
+
+    def __init__(self, outer: Snapshotter) -> None:
+        super().__init__(outer._limits, outer._redactor, outer._rules)
+        self._harmless = outer._harmless
+        self._max_bytes = _MOST_BYTES  # what is too long is cut later
+
+    def json(self, value: object, depth: int) -> bytes | None:
+        """Return the JSON of `value`; None when it is no plain JSON, or deeper than `depth`."""
+        self._max_depth = depth
+        return self.encode(value) or None
+
+    def _slowly(self, value: object, receipt: list[str] | None, path: str) -> bytes:
+        return b""
 
 
 prefer(Snapshotter, "encode")

@@ -1,0 +1,113 @@
+"""Reads of types and instances that run none of the program's code.
+
+`type(x)` instead of `x.__class__`, identity and the MRO instead of `isinstance`, descriptors taken
+out of class dictionaries instead of `getattr`: properties, `__getattr__`, metaclasses and lazy
+proxies never notice that they were looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
+from typing import Any, Final
+
+_mro = type.__dict__["__mro__"].__get__
+_namespace = type.__dict__["__dict__"].__get__
+_qualname = type.__dict__["__qualname__"].__get__
+_module = type.__dict__["__module__"].__get__
+_module_namespace = vars(ModuleType)["__dict__"].__get__
+_LONGEST: Final = 100  # characters of a type's name
+
+_DICT_DOC: Final = type("_Any", (), {}).__dict__["__dict__"].__doc__
+"""Tells the `__dict__` of a class written in Python from one that an extension type computes."""
+
+
+def mro_of(kind: type) -> tuple[type, ...]:
+    """Return the classes of `kind`, itself first, whatever its metaclass says."""
+    return _mro(kind) or (kind,)
+
+
+def namespace_of(kind: type) -> Any:
+    """Return the class dictionary of `kind` (a mapping proxy)."""
+    return _namespace(kind)
+
+
+def type_name(kind: type) -> str:
+    """Return the qualified name of a type in ASCII, at most 100 characters."""
+    name = str.__str__(_qualname(kind))
+    return name[:_LONGEST].encode("ascii", "backslashreplace").decode()
+
+
+def module_name(kind: type) -> str:
+    """Return the name of the module that defines a type; empty when it has none."""
+    try:
+        name = _module(kind)
+    except AttributeError:
+        return ""
+    return name if type(name) is str else ""
+
+
+def full_name(kind: type) -> str:
+    """Return `module.qualname`, and for builtins the bare name."""
+    module = module_name(kind)
+    return type_name(kind) if module in ("", "builtins") else f"{module}.{type_name(kind)}"
+
+
+def is_library_class(kind: type, module: str, name: str) -> bool:
+    """Tell whether `kind` is what the loaded module `module` holds under `name`.
+
+    A class of the program may carry any name; only the library's own class may be called.
+    """
+    loaded = sys.modules.get(module)
+    if loaded is None or ModuleType not in mro_of(type(loaded)):
+        return False
+    return _module_namespace(loaded).get(name) is kind
+
+
+def stored_dict(value: Any) -> dict[str, Any]:
+    """Return the instance's own `__dict__`; empty when reading it could run code.
+
+    A property named `__dict__` (proxies written in Python) and the computed one of an extension
+    type (wrapt, lazy-object-proxy) would evaluate what they stand for.
+    """
+    found: Any = None
+    for base in mro_of(type(value)):
+        held = _namespace(base).get("__dict__")
+        if held is None or base is type:
+            continue
+        ordinary = type(held) is GetSetDescriptorType and held.__doc__ == _DICT_DOC
+        if not ordinary and base is not BaseException:
+            return {}
+        found = held if found is None else found
+    stored = None if found is None else found.__get__(value)
+    return stored if type(stored) is dict else {}
+
+
+def stored_slots(value: Any) -> dict[str, Any]:
+    """Return what the slots of the instance hold; a slot never assigned is left out."""
+    slots: dict[str, Any] = {}
+    for base in reversed(mro_of(type(value))):
+        namespace = _namespace(base)
+        if "__slots__" not in namespace:
+            continue
+        for name, member in list(namespace.items()):
+            if type(member) is MemberDescriptorType:
+                try:
+                    slots[name] = member.__get__(value)
+                except AttributeError:
+                    continue
+    return slots
+
+
+def stored_fields(value: Any) -> dict[str, Any]:
+    """Return what the instance itself stores, in slots and `__dict__`, by name."""
+    return {**stored_slots(value), **stored_dict(value)}
+
+
+def class_attribute(kind: type, name: str) -> Any:
+    """Return what a class or its bases hold under `name`, unbound; None when there is nothing."""
+    for base in mro_of(kind):
+        namespace = _namespace(base)
+        if name in namespace:
+            return namespace[name]
+    return None
