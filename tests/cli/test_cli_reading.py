@@ -10,6 +10,7 @@ import pytest
 from cli_running import COMMAND, Api, Cli, record, stored
 
 from answered import START
+from honeytrace.cli._recent import remember
 from honeytrace.store.sqlite import SQLiteStore
 
 ROOT = "01900000-0000-7000-8000-000000000001"
@@ -53,7 +54,7 @@ def test_list_shows_the_newest_runs_first(cli: Cli, store: str) -> None:
     newer, older = ran.out.splitlines()
     assert newer.split()[0] == OTHER[:18]
     assert older.split()[0] == ROOT[:18]
-    assert newer.endswith("✓  3.5 ms  ask       how?")
+    assert newer.endswith("✓  3.5 ms  ask  how?")
 
 
 @pytest.mark.parametrize(
@@ -428,3 +429,65 @@ def test_tail_may_be_there_first(tmp_path: Path) -> None:
         stored(path, record("first"))
         assert b'"session_id":"first"' in process.stdout.readline()
         process.terminate()
+
+
+def runs(tmp_path: Path) -> str:
+    """A store with three runs, the second with a call inside."""
+    return str(
+        stored(
+            tmp_path / "s.db",
+            record("one", session_name="ask", start_time=1e12, metrics={"score": 0.5}),
+            record("two", session_name="index", start_time=1e12 + 1, duration=90.0),
+            record("two-inside", parent_id="two", root_id="two", start_time=1e12 + 2),
+            record("three", session_name="ask", start_time=1e12 + 3),
+        )
+    )
+
+
+def test_chosen_fields_are_printed_in_their_order(cli: Cli, tmp_path: Path) -> None:
+    """`--fields` prints these fields alone, keys inside objects too, as text or JSON."""
+    store = ("--store", runs(tmp_path))
+    assert cli("list", "--fields", "name,metrics.score", *store).out.splitlines() == [
+        "ask\t",
+        "index\t",
+        "ask\t0.5",
+    ]
+    found = cli("list", "--fields", "id,metrics.score", "--json", *store).documents
+    assert found[-1] == {"session_id": "one", "metrics.score": 0.5}
+    wrong = cli("list", "--fields", "colour", *store)
+    assert wrong.status == 2
+    assert "session_name" in wrong.err
+
+
+@pytest.mark.parametrize(("by", "first"), [("duration", "two"), ("started", "three")])
+def test_lists_are_sorted(cli: Cli, tmp_path: Path, by: str, first: str) -> None:
+    """`--sort` puts the largest or newest first."""
+    found = cli("list", "--sort", by, "--json", "--store", runs(tmp_path)).documents
+    assert found[0]["session_id"] == first
+
+
+def test_a_beginning_that_one_run_and_its_calls_share_means_the_run(
+    cli: Cli, tmp_path: Path
+) -> None:
+    """The calls of a run begin in the same millisecond, so their ids begin alike."""
+    found = cli("show", "tw", "--json", "--store", runs(tmp_path)).documents
+    assert found[0]["session_id"] == "two"
+    assert "begins several ids" in cli("show", "t", "--store", runs(tmp_path / "other")).err
+
+
+def test_diff_compares_runs_of_one_name(cli: Cli, tmp_path: Path) -> None:
+    """Without names, the last run is compared with the one of its name before it."""
+    (found,) = cli("diff", "--json", "--store", runs(tmp_path)).documents
+    top = found["sessions"][0]
+    assert (top["before"]["session_id"], top["after"]["session_id"]) == ("one", "three")
+    alone = cli("diff", "--store", str(stored(tmp_path / "alone.db", record("only"))))
+    assert (alone.status, "no earlier run" in alone.err) == (1, True)
+
+
+def test_short_names_are_of_the_last_list(cli: Cli, tmp_path: Path) -> None:
+    """`#2` is the second session of the last list; without a list there is none."""
+    path = runs(tmp_path)
+    assert cli("show", "#2", "--store", path).status == 1
+    remember(["three", "two"])
+    assert cli("show", "#2", "--json", "--store", path).documents[0]["session_id"] == "two"
+    assert "no #3" in cli("show", "#3", "--store", path).err

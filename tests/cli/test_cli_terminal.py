@@ -117,7 +117,8 @@ def test_a_narrow_terminal_gets_less_and_nothing_mangled(tmp_path: Path) -> None
     """Of lists the id, the status and the name; of figures whole ones; an id on one line."""
     one = "01972b5e-4d90-7000-8000-000000000001"
     path = str(stored(tmp_path / "s.db", record(one, session_name="build_prompt")))
-    (line, *_) = lines_of("list", "--store", path, columns=40)
+    head, line, *_ = lines_of("list", "--store", path, columns=40)
+    assert head.split() == ["id", "name"]
     assert line == "01972b5e-4d90-7000  ✓  build_prompt  wh…"
     head, row, *_ = lines_of("stats", "--store", path, columns=40)
     assert head.split() == ["name", "calls", "errors", "p50"]

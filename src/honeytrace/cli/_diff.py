@@ -10,8 +10,12 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from .._display.text import duration_text
+from ..errors import SessionNotFound
+from ..lookup import StoreFamily
 from ..lookup.compare import Change, Pair, compare
+from ..lookup.recorded import RecordedSession
 from ..lookup.view import SessionView
+from ..store import Query, Reader
 from . import _options
 from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, write
@@ -32,19 +36,21 @@ _VALUE, _BEFORE = 200, 24
 
 
 @click.command()
-@click.argument("before", metavar="[BEFORE]", default="@last~1", shell_complete=offered)
+@click.argument("before", metavar="[BEFORE]", default="", shell_complete=offered)
 @click.argument("after", metavar="[AFTER]", default="@last", shell_complete=offered)
 @click.option("--full", is_flag=True, help="Show what stayed the same, and whole values.")
 @_options.store
 @_options.as_json
 def diff(before: str, after: str, full: bool, store: str | None, as_json: bool) -> None:
-    """Compare two runs of the same pipeline, by default the last two.
+    """Compare two runs, by default the last one and the one of the same name before it.
 
     ~ changed, + only in AFTER, - only in BEFORE. Beside each call stand both durations.
     """
     with known(store, before, after) as reader:
         settings = config(store)
-        pair = find(reader, before, settings), find(reader, after, settings)
+        later = find(reader, after, settings)
+        earlier = find(reader, before, settings) if before else _before(reader, later)
+        pair = earlier, later
         found = compare(*pair)
     if as_json:
         emit(found.to_dict())
@@ -62,6 +68,21 @@ def diff(before: str, after: str, full: bool, store: str | None, as_json: bool) 
             write(_line(each, name, width), fit=not full)
             for line in _changes(each, full):
                 write(line, fit=not full)
+
+
+def _before(reader: Reader, later: RecordedSession) -> RecordedSession:
+    """Return the newest run of the same name before this one; raises SessionNotFound."""
+    query = Query(
+        session_name=later.session_name,
+        before=(later.start_time, later.session_id),
+        roots_only=later.parent_id is None,
+        limit=1,
+    )
+    for record in reader.list(query):
+        return StoreFamily(reader).load(record)
+    raise SessionNotFound(
+        f"no earlier run is called {one_line(later.session_name, 60)!r}: name one to compare with"
+    )
 
 
 def _head(sign: str, session: SessionView) -> Text:

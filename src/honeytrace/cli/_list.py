@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 
 import click
-import orjson
-from rich.cells import cell_len, set_cell_size
-from rich.text import Text
 
-from .._display.text import duration_text
 from .._record.record import Record
+from ..lookup.running import with_running
+from ..lookup.usage import Usage
 from ..store import Query, Reader
 from ..store.memory import MemoryStore
 from . import _options
-from ._target import SHORT, missed, session_json, told
-from ._terminal import MARKS, clock, emit, one_line, out, patience, say, write
+from ._recent import remember
+from ._rows import Rows, parse_fields
+from ._target import config, missed, pages, told
+from ._terminal import one_line, out, patience, say
 from ._usage import page_usage
 
 _limit = click.option(
@@ -27,33 +29,94 @@ _nested = click.option("--all", "-a", "nested", is_flag=True, help="Include nest
 _POLL = 0.3
 """Seconds between two looks at the store; a process delivers every half second at the earliest."""
 
-_NAME, _NARROWEST = 32, 16
-"""Columns of a name, and of what a narrow terminal shows of it before the time goes."""
+_SORTED = 10_000
+"""Matching sessions, the newest first, that `--sort` looks at."""
 
-_PARSED = 20_000
-"""Bytes of inputs that are parsed for the sake of one line."""
+_sort = click.option(
+    "--sort",
+    type=click.Choice(("started", "duration", "tokens", "cost", "name")),
+    default="started",
+    help="Largest or newest first.",
+)
+_fields = click.option(
+    "--fields",
+    type=parse_fields,
+    metavar="NAMES",
+    help="Print these fields, separated by tabs: name,duration,metrics.score.",
+)
+_web = click.option("--web", is_flag=True, help="Open the list in the viewer instead.")
 
 
 @click.command("list")
 @_limit
 @_nested
+@_sort
+@_fields
+@_web
 @_options.store
 @_options.as_json
 @_options.filtered
-def list_(query: Query, limit: int, nested: bool, store: str | None, as_json: bool) -> None:
-    """List the newest runs, newest first."""
+def list_(
+    query: Query,
+    limit: int,
+    nested: bool,
+    sort: str,
+    fields: list[str] | None,
+    web: bool,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """List the newest runs, also those under way.
+
+    Other commands take #1, #2, … for the sessions of the last list.
+    """
+    if web:
+        from ._serve import open_viewer
+
+        open_viewer(store, "/")
+        return
+    query = query._replace(limit=limit, roots_only=not nested)
     with told(store) as reader:
+        everything = with_running(reader, config(store).journal)
         with patience("looking"):
-            found = reader.list(query._replace(limit=limit, roots_only=not nested))
-        Lines(as_json, reader).print(found)
+            found = _sorted(everything, query, sort)
+        _print(everything, found, fields, as_json)
         if not found:
             say(missed(reader, reader.where, "no session meets these conditions"))
+
+
+def _sorted(reader: Reader, query: Query, by: str) -> Sequence[Record]:
+    """Return the first `query.limit` sessions in this order."""
+    if by == "started":
+        return reader.list(query)
+    records = list(islice(pages(reader, query), _SORTED))
+    if len(records) == _SORTED:
+        say(f"sorted among the newest {_SORTED:,} sessions that match; --since takes others")
+    if by == "name":
+        return sorted(records, key=lambda record: record.event_name)[: query.limit]
+    usages = page_usage(reader, records) if by in ("tokens", "cost") else {}
+    keys: dict[str, Callable[[Record], float]] = {
+        "duration": lambda record: record.duration or 0.0,
+        "tokens": lambda record: usages.get(record.event_id, Usage()).total_tokens or 0,
+        "cost": lambda record: usages.get(record.event_id, Usage()).cost or 0.0,
+    }
+    return heapq.nlargest(query.limit, records, key=keys[by])
+
+
+def _print(
+    reader: Reader, found: Sequence[Record], fields: Sequence[str] | None, as_json: bool
+) -> None:
+    numbered = out().is_terminal and not as_json
+    Rows(reader, as_json=as_json, fields=fields or (), numbered=numbered).print(found)
+    if numbered:
+        remember([record.event_id for record in found])
 
 
 @click.command()
 @click.argument("words", metavar="WORD...", nargs=-1, required=True)
 @_limit
 @click.option("--roots", is_flag=True, help="Leave nested calls out.")
+@_fields
 @_options.store
 @_options.as_json
 @_options.filtered
@@ -62,6 +125,7 @@ def search(
     words: tuple[str, ...],
     limit: int,
     roots: bool,
+    fields: list[str] | None,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -73,7 +137,7 @@ def search(
         text = " ".join(words)
         with patience("searching"):  # the first search of a large store makes the text index
             found = reader.list(query._replace(text=text, limit=limit, roots_only=roots))
-        Lines(as_json, reader).print(found)
+        _print(reader, found, fields, as_json)
         if not found:
             say(missed(reader, reader.where, f"no session has {one_line(text, 60)!r}"))
 
@@ -98,7 +162,7 @@ def tail(query: Query, lines: int, nested: bool, store: str | None, as_json: boo
     with told(store, create=True) as reader:
         place = reader.arrived(None).last
         shown = reader.list(query._replace(limit=lines))[::-1] if lines else []
-        printed = Lines(as_json)
+        printed = Rows(as_json=as_json)
         printed.print(shown)
         if not shown:
             say(f"waiting for sessions in {reader.where}")
@@ -117,61 +181,3 @@ def _meeting(query: Query, records: Sequence[Record]) -> list[Record]:
     held.insert(records)
     met = {record.event_id for record in held.list(query._replace(limit=len(records)))}
     return [record for record in records if record.event_id in met]
-
-
-class Lines:
-    """Prints sessions one on a line, in columns that grow with what they have to hold."""
-
-    def __init__(self, as_json: bool, reader: Reader | None = None) -> None:
-        """`reader`: where the usage of what ran inside is read, for JSON; None leaves it out."""
-        self._as_json = as_json
-        self._reader = reader
-        self._widths = [8, 7, 8]
-        self._columns = 0
-
-    def print(self, records: Sequence[Record]) -> None:
-        if self._as_json:
-            usages = {} if self._reader is None else page_usage(self._reader, records)
-            for record in records:
-                usage = usages.get(record.event_id)
-                extra = b',"usage":' + orjson.dumps(usage.to_dict()) if usage else b""
-                emit(session_json(record)[:-1] + extra + b"}")
-            return
-        cells = [
-            (clock(r.start_time), duration_text(r.duration), one_line(r.event_name, _NAME))
-            for r in records
-        ]
-        self._columns = out().width  # anew, since `tail` may outlive it
-        for row in cells:
-            self._widths = [*map(max, self._widths, map(cell_len, row))]
-        for record, row in zip(records, cells, strict=True):
-            write(self._line(record, *row), fit=True)
-
-    def _line(self, record: Record, moment: str, took: str, name: str) -> Text:
-        mark, style = MARKS.get(record.status, MARKS[""])
-        time_width, took_width, name_width = self._widths
-        free = self._columns - SHORT - len("  ✓  ") - min(name_width, _NARROWEST)
-        line = Text.assemble(
-            (set_cell_size(one_line(record.event_id[:SHORT]), SHORT), "cyan"),
-            (f"  {moment:{time_width}}" if free >= time_width + took_width + 3 else "", "dim"),
-            (f"  {mark}", style),
-            f" {took:>{took_width}}" if free > took_width else "",
-            "  ",
-            (set_cell_size(name, name_width), "bold"),
-            (f"  {_gist(record)}", "red" if record.status == "error" else "dim"),
-        )
-        line.rstrip()
-        return line
-
-
-def _gist(record: Record) -> str:
-    """What tells this call from others of its name: how it failed, else what it was given first."""
-    if record.error is not None:
-        return one_line(record.error)
-    if record.status != "ok":
-        return f"({one_line(record.status, 40)})"
-    inputs = record.inputs or b"{}"
-    if len(inputs) > _PARSED:
-        return one_line(inputs[:_PARSED].decode(errors="ignore"))
-    first = next(iter(orjson.loads(inputs).values()), "")
-    return one_line(first if isinstance(first, str) else orjson.dumps(first).decode())

@@ -56,13 +56,23 @@ def serve(
 @_options.store
 def ui(wanted: str, port: int, store: str | None) -> None:
     """Open the viewer in the browser; Ctrl-C ends it."""
-    from ..server import run
-
-    say_elsewhere(store)
     page = "/"
     if wanted:
         with opened(store) as reader:
-            page = f"/sessions/{quote(find(reader, wanted, config(store)).session_id, safe='')}"
+            page = session_page(find(reader, wanted, config(store)).session_id)
+    open_viewer(store, page, port)
+
+
+def session_page(session_id: str) -> str:
+    """Return the address of a session's page below the viewer's."""
+    return f"/sessions/{quote(session_id, safe='')}"
+
+
+def open_viewer(store: str | None, page: str, port: int = 0) -> None:
+    """Serve the store on a free port and open this page in the browser, until Ctrl-C."""
+    from ..server import run
+
+    say_elsewhere(store)
 
     def ready(address: str) -> None:
         # a browser in the terminal would hold up the server

@@ -26,15 +26,21 @@ _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "confi
 @click.command()
 @click.argument("wanted", metavar="[ID]", default="@last", shell_complete=offered)
 @click.option("--full", is_flag=True, help="Show whole values and the whole tree.")
+@click.option("--web", is_flag=True, help="Open it in the viewer instead.")
 @_options.store
 @_options.as_json
-def show(wanted: str, full: bool, store: str | None, as_json: bool) -> None:
+def show(wanted: str, full: bool, web: bool, store: str | None, as_json: bool) -> None:
     """Show a session: its tree on a timeline, its error, its inputs and outputs.
 
     ID:N is the call with the number N in the tree of ID.
     """
     with known(store, wanted) as reader:
         session = find(reader, wanted, config(store))
+        if web:
+            from ._serve import open_viewer, session_page
+
+            open_viewer(store, session_page(session.session_id))
+            return
         if as_json:
             emit(_document(session))
             return

@@ -12,7 +12,7 @@ from ..store import NameSummary, Query
 from . import _options
 from ._target import SHORT, missed, told
 from ._terminal import columns, emit, one_line, out, patience, say, table
-from ._usage import NEWEST, cost_text, per_name
+from ._usage import NEWEST, per_name, short_cost
 
 
 @click.command()
@@ -85,15 +85,6 @@ def _row(each: NameSummary, usage: Usage) -> list[Text]:
         Text(f"{each.errors:,}", "red" if each.errors else "dim"),
         *(Text("" if ms is None else duration_text(ms)) for ms in durations),
         Text("" if usage.total_tokens is None else f"{usage.total_tokens:,}"),
-        Text(_cost(usage)),
+        Text(short_cost(usage)),
         Text(one_line(each.slowest_id or "", 60)[:SHORT], "cyan"),
     ]
-
-
-def _cost(usage: Usage) -> str:
-    """The cost, `unknown` where there is no price, and empty where no tokens were recorded."""
-    if not usage:
-        return ""
-    if usage.cost is None:
-        return "unknown"
-    return cost_text(usage._replace(unpriced=())) + ("+" if usage.unpriced else "")

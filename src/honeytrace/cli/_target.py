@@ -46,6 +46,9 @@ SHORT = 18
 """Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
 
 _OFFERED = 20
+_PREFIX = 200
+"""Ids with a common beginning among which a run is looked for."""
+
 _HARMLESS = re.compile(r"[\w.-]+", re.ASCII)
 """Ids that a shell may be offered: others it might run."""
 
@@ -126,16 +129,22 @@ def told(path: str | None, *, create: bool = False) -> Iterator[Store]:
 
 @contextmanager
 def known(path: str | None, *wanted: str) -> Iterator[Reader]:
-    """What `find` reads for these: a store, unless all are ids and the API is there to be asked."""
+    """Open the reader in which `find` looks for these sessions.
+
+    That is the store with the calls under way laid over it. If all are ids and there is no store,
+    the API is asked alone.
+    """
+    from ..lookup.running import with_running
+
     settings = config(path)
     if any(map(_RECENT.match, wanted)):
         with told(path) as store:
-            yield store
+            yield with_running(store, settings.journal)
     elif settings.api_key and "://" not in settings.store and not os.path.exists(settings.store):
         yield MemoryStore()
     else:
         with opened(path) as store:
-            yield store
+            yield with_running(store, settings.journal)
 
 
 def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
@@ -148,6 +157,7 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
     whole, colon, number = wanted.rpartition(":")
     if colon and number.isdecimal() and store.get(wanted) is None:
         return _numbered(find(store, whole, settings), int(number))
+    wanted = _named(wanted)
     recent = _RECENT.fullmatch(wanted)
     if recent:
         record = _recent(store, failed=bool(recent[1]), back=int(recent[2] or 0))
@@ -189,6 +199,19 @@ def missed(store: Reader, path: str, otherwise: str) -> str:
     return otherwise if store.list(Query(limit=1)) else f"nothing is recorded in {path}"
 
 
+def _named(wanted: str) -> str:
+    """Return the id that `#3` stands for; any other text is returned as it is."""
+    number = wanted[1:] if wanted.startswith("#") else ""
+    if not number.isdecimal():
+        return wanted
+    from ._recent import recalled
+
+    found = recalled(int(number))
+    if found is None:
+        raise SessionNotFound(f"the last list had no {wanted}: run `honeytrace list` first")
+    return found
+
+
 def _numbered(session: RecordedSession, number: int) -> RecordedSession:
     found = [each for each, _ in session.walk()]
     if not 1 <= number <= len(found):
@@ -205,8 +228,15 @@ def _recent(store: Reader, *, failed: bool, back: int) -> Record | None:
 
 
 def _beginning(store: Reader, prefix: str) -> Record | None:
-    """The session whose id alone begins so. Raises SessionNotFound when there are several."""
-    ids = store.find_ids(prefix, 4) if prefix else ()
+    """Return the session whose id alone begins so, or the one run among several.
+
+    Raises SessionNotFound when there are several runs, or several calls and no run.
+    """
+    ids = store.find_ids(prefix, _PREFIX) if prefix else ()
+    if 1 < len(ids) < _PREFIX:
+        runs = [each for each in store.get_many(list(ids)) if each.parent_id is None]
+        if len(runs) == 1:
+            return runs[0]
     if len(ids) > 1:
         several = ", ".join(one_line(each, 40) for each in ids[:3])
         more = ", …" if len(ids) > 3 else ""

@@ -42,7 +42,12 @@ __all__ = [
     "write",
 ]
 
-MARKS = {"ok": ("✓", "green"), "error": ("✗", "red"), "": ("!", "yellow")}
+MARKS = {
+    "ok": ("✓", "green"),
+    "error": ("✗", "red"),
+    "running": ("●", "cyan"),
+    "": ("!", "yellow"),
+}
 """How a status is marked, and its style; the last stands for every other one."""
 
 _WIDE = 100_000
@@ -55,7 +60,7 @@ _LONG = 1.0
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-_ASCII = dict(zip("✓✗├└│─━╸╺…→µ·", "+x|`|-===.>u.", strict=True))
+_ASCII = dict(zip("✓✗●├└│─━╸╺…→←▸µ·", "+xo|`|-===.><>u.", strict=True))
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from ..lookup.usage import Usage, own_usage, total, tree_usage
 from ..store import Query, Reader
 from ._target import pages
 
-__all__ = ["cost_text", "page_usage", "per_name", "usage_text"]
+__all__ = ["cost_text", "page_usage", "per_name", "short_cost", "usage_text"]
 
 NEWEST = 10_000
 """Sessions whose values are read for the figures per name: about a second."""
@@ -71,6 +71,15 @@ def cost_text(usage: Usage) -> str:
     if "e" in amount:
         amount = f"${usage.cost:.10f}".rstrip("0")
     return f"at least {amount}{_unpriced(usage.unpriced)}" if usage.unpriced else amount
+
+
+def short_cost(usage: Usage) -> str:
+    """The cost, `unknown` where there is no price, and empty where no tokens were recorded."""
+    if not usage:
+        return ""
+    if usage.cost is None:
+        return "unknown"
+    return cost_text(usage._replace(unpriced=())) + ("+" if usage.unpriced else "")
 
 
 def _unpriced(models: Iterable[str]) -> str:
