@@ -315,7 +315,7 @@ def test_an_unknown_session_is_told(http: httpx.Client) -> None:
     """As a page, with why that may be."""
     reply = http.get("/sessions/gone")
     assert reply.status_code == 404
-    assert "still running" in reply.text
+    assert "may still run" in reply.text
     assert reply.headers["content-type"].startswith("text/html")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from ._filters import PAGE, Filters
 from ._live import Live, here
 from ._page import Page, Site
 from ._summary import gist
+from ._usage import UNKNOWN, Figures, list_figures, time_to_first
 
 __all__ = ["ListPage", "Row", "follow_list", "show_list"]
 
@@ -43,12 +45,21 @@ class Row:
     rating: str
     said: str
     """The feedback given: its rating, and all of it in a line; empty where there is none."""
+    figures: Figures = UNKNOWN
+    """Model, tokens and cost, with what ran inside."""
+    first: float | None = None
+    """Milliseconds to the first token."""
     now: str = ""
     """Of a run under way: the name of the call inside that began last."""
 
     @classmethod
-    def of(cls, record: Record, running: Sequence[Record] = ()) -> Row:
-        """`running`: the calls under way, one of which may be inside."""
+    def of(
+        cls,
+        record: Record,
+        running: Sequence[Record] = (),
+        figures: Mapping[str, Figures] = MappingProxyType({}),
+    ) -> Row:
+        """`running`: the calls under way, one of which may be inside. `figures`: by id."""
         inside = innermost(running, record.root_id) if record.status == RUNNING else None
         return cls(
             session_id=record.event_id,
@@ -65,6 +76,8 @@ class Row:
             calls=len(orjson.loads(record.children_ids)),
             rating=_rating(record),
             said=gist(record.feedback),
+            figures=figures.get(record.event_id, UNKNOWN),
+            first=time_to_first(orjson.loads(record.metrics or b"{}")),
             now=inside.event_name if inside and inside.event_id != record.event_id else "",
         )
 
@@ -104,16 +117,18 @@ def show_list(site: Site, request: Request) -> Response:
     live = "" if filters.before else filters.url("/live", after=here(site.store))
     found, problem = [], ""
     try:
-        found = list(site.reader.list(filters.query(time.time())))
+        reader = site.reader
+        found = list(reader.list(filters.query(time.time())))
     except RefusedError as refusal:
         problem = str(refusal)
     shown, older = found[:PAGE], ""
+    figures = list_figures(site.reader, shown)
     if len(found) > PAGE:
         older = filters.url(before=f"{shown[-1].start_time!r},{shown[-1].event_id}")
     page = ListPage(
         title="Sessions",
         filters=filters,
-        rows=[Row.of(record, site.running.now()) for record in shown],
+        rows=[Row.of(record, site.running.now(), figures) for record in shown],
         older=older,
         live=live,
         problem=problem,
@@ -141,11 +156,12 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
         limit = told.size().sessions
         meeting = told.list(filters.query(time.time())._replace(limit=limit))
         there = {record.event_id for record in meeting}
+        figures = list_figures(site.reader, meeting)
         gone = [record for record in changed if record.event_id not in there]
         return [
             *(_told(record, "") for record in gone),
             *(
-                _told(record, site.text(RowPart(record.event_name, Row.of(record, running))))
+                _told(record, site.text(RowPart("", Row.of(record, running, figures))))
                 for record in reversed(meeting)
             ),
         ]

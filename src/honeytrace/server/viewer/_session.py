@@ -21,6 +21,7 @@ from ._live import Live, here
 from ._nodes import Node, Text, nodes
 from ._page import INVISIBLE, Page, Site
 from ._tree import Tree, lay_out
+from ._usage import UNKNOWN, Figures, run_figures, time_to_first
 from ._values import Shown, shown
 
 __all__ = ["Detail", "SessionPage", "find", "follow_run", "show_detail", "show_raw", "show_session"]
@@ -48,6 +49,9 @@ class Detail(Page):
     notes: Sequence[Node]
     """What honeytrace noted beside the error: causes, members of a group, what was masked."""
     error: Text | None
+    figures: Figures
+    first: float | None
+    """Milliseconds to the first token."""
     curl: str
     """With `{origin}` where the address of the server is to stand."""
     python: str
@@ -64,6 +68,8 @@ class SessionPage(Detail):
     tree: Tree
     live: str
     """Where to be told of more, while the run has not ended; then empty."""
+    total: Figures
+    """The figures of the whole run."""
     ticks: Sequence[float]
     """Milliseconds at the quarters of the timeline."""
 
@@ -73,13 +79,23 @@ def show_session(site: Site, request: Request) -> Response:
     place = here(site.store)
     session = find(site, request)
     reader = site.reader
-    top, tree = lay_out(StoreFamily(reader), session)
+    figures = run_figures(reader, session.root_id)
+    top, tree = lay_out(StoreFamily(reader), session, figures)
     ticks = [tree.span * quarter / 4 for quarter in range(5)]
-    detail = vars(_detail(site, session))
+    detail = vars(_detail(site, session, figures))
     root = reader.get(session.root_id)
     running = root is None or root.end_time is None
     live = link(f"/live/{quote(session.root_id, safe='')}?after={place}") if running else ""
-    return site.stream(SessionPage(**detail, top=top, tree=tree, live=live, ticks=ticks))
+    return site.stream(
+        SessionPage(
+            **detail,
+            top=top,
+            tree=tree,
+            live=live,
+            total=figures.get(top.session_id) or UNKNOWN,
+            ticks=ticks,
+        )
+    )
 
 
 def follow_run(live: Live, request: Request) -> Response:
@@ -96,7 +112,8 @@ def follow_run(live: Live, request: Request) -> Response:
 
 def show_detail(site: Site, request: Request) -> Response:
     """`GET /detail/{session_id}`: the part of the page that tells of one call."""
-    return site.html(_detail(site, find(site, request)))
+    session = find(site, request)
+    return site.html(_detail(site, session, run_figures(site.reader, session.root_id)))
 
 
 def show_raw(site: Site, request: Request) -> Response:
@@ -130,7 +147,7 @@ def find(site: Site, request: Request) -> RecordedSession:
     return session
 
 
-def _detail(site: Site, session: RecordedSession) -> Detail:
+def _detail(site: Site, session: RecordedSession, figures: Mapping[str, Figures]) -> Detail:
     reader = site.reader
     family = StoreFamily(reader)
     known = reader.get_many(session.children_ids[:_CHILDREN])
@@ -147,6 +164,8 @@ def _detail(site: Site, session: RecordedSession) -> Detail:
         facts=_facts(session),
         notes=nodes(notes),
         error=Text.of(session.error) if session.error else None,
+        figures=figures.get(session.session_id) or UNKNOWN,
+        first=time_to_first(session.metrics),
         curl=f"curl{header} {shlex.quote('{origin}' + path)}",
         python=f"import honeytrace\n\nhoneytrace.get_session({session.session_id!r})",
     )

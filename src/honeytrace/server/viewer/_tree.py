@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,6 +12,7 @@ from ...lookup.recorded import RecordedSession
 from ...lookup.running import RUNNING
 from ...lookup.tree import Place, walk
 from ...store import Outline
+from ._usage import UNKNOWN, Figures, Kind
 
 __all__ = ["Call", "Tree", "lay_out"]
 
@@ -40,6 +41,8 @@ class Call:
     """Epoch milliseconds."""
     duration: float | None
     selected: bool
+    kind: Kind
+    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ class Tree:
     """Milliseconds since the epoch, and of the whole timeline."""
 
 
-def lay_out(family: StoreFamily, session: RecordedSession) -> tuple[RecordedSession, Tree]:
+def lay_out(
+    family: StoreFamily, session: RecordedSession, figures: Mapping[str, Figures]
+) -> tuple[RecordedSession, Tree]:
     """The session on top of the tree, and the tree, in which `session` is selected.
 
     The top is the root; or the session itself, where the root is not stored (it has not ended yet)
@@ -69,23 +74,32 @@ def lay_out(family: StoreFamily, session: RecordedSession) -> tuple[RecordedSess
             continue
         places = list(islice(walk(start, outlines), _MOST))
         if top is session or any(node.session_id == session.session_id for node, _ in places):
-            return top, _tree(places, len(outlines), session.session_id)
+            return top, _tree(places, len(outlines), session.session_id, figures)
     return session, Tree([], 0, 0, session.start_time, 0)
 
 
-def _tree(places: list[tuple[Outline, Place]], known: int, selected: str) -> Tree:
+def _tree(
+    places: list[tuple[Outline, Place]],
+    known: int,
+    selected: str,
+    figures: Mapping[str, Figures],
+) -> Tree:
     start = min(node.start_time for node, _ in places)
     end = max(node.start_time + (node.duration or 0) for node, _ in places)
     if any(node.status == RUNNING for node, _ in places):
         end = max(end, time.time() * 1000)
-    calls = list(_calls(places, start, (end - start) or 1, selected))
+    calls = list(_calls(places, start, (end - start) or 1, selected, figures))
     chunks = [calls[i : i + _CHUNK] for i in range(0, len(calls), _CHUNK)]
     left = known - len(calls) if len(calls) == _MOST else 0
     return Tree(chunks, len(calls), left, start, end - start)
 
 
 def _calls(
-    places: list[tuple[Outline, Place]], start: float, span: float, selected: str
+    places: list[tuple[Outline, Place]],
+    start: float,
+    span: float,
+    selected: str,
+    figures: Mapping[str, Figures],
 ) -> Iterator[Call]:
     for i, (node, place) in enumerate(places):
         following = places[i + 1][1].depth if i + 1 < len(places) else 0
@@ -104,4 +118,15 @@ def _calls(
             node.start_time,
             node.duration,
             node.session_id == selected,
+            _kind(node, figures.get(node.session_id)),
+            figures.get(node.session_id) or UNKNOWN,
         )
+
+
+def _kind(node: Outline, figures: Figures | None) -> Kind:
+    """What a call is: what it was recorded as, or what it used."""
+    if node.event_type == "model" or (figures is not None and figures.own):
+        return "model"
+    if node.event_type == "tool":
+        return "tool"
+    return "run" if node.parent_id is None else "call"

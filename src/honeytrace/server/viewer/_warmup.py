@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from ...errors import StoreError
 from ._page import Site, warm
@@ -41,6 +42,10 @@ class Ahead:
         self._site.asked.set()
 
     def _run(self) -> None:
+        with suppress(ImportError):
+            # takes a second or two, for which the first page with a cost would wait
+            import genai_prices  # noqa: F401
+
         while not self._stopped.is_set():
             self._try(self._site.store.index)
             self._stopped.wait(_REST)

@@ -1,0 +1,28 @@
+"""Tokens and cost as short texts: `5.2k`, `$0.021`."""
+
+from __future__ import annotations
+
+__all__ = ["amount_text", "count_text"]
+
+
+def count_text(count: int) -> str:
+    """A count in at most five characters: `812`, `5.2k`, `31k`, `1.2M`."""
+    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if count >= size * 0.9995:
+            figure = count / size
+            return f"{figure:.1f}{letter}" if figure < 9.95 else f"{figure:.0f}{letter}"
+    return str(count)
+
+
+def amount_text(dollars: float, *, at_least: bool = False) -> str:
+    """US dollars with two figures that say something: `<$0.001`, `$0.021`, `$1.30`, `$1,204`.
+
+    at_least: some of what was spent has no price, so the amount is a lower bound.
+    """
+    if dollars >= 100:
+        text = f"${dollars:,.0f}"
+    elif dollars >= 1 or dollars == 0:
+        text = f"${dollars:.2f}"
+    else:
+        text = f"${dollars:.2g}" if dollars >= 0.001 else "<$0.001"
+    return f"≥ {text.lstrip('<')}" if at_least else text

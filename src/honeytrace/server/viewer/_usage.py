@@ -1,0 +1,152 @@
+"""Model, tokens, cost and time to first token of the calls on a page, added up their trees.
+
+Only records that may tell of tokens are parsed, and only so many are read for one page: the rest
+has no figures, rather than wrong ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from ..._display.figures import amount_text, count_text
+from ..._record.record import RESERVED, Record
+from ...lookup.usage import UNKNOWN_MODEL, Usage, own_usage, tree_usage
+from ...store import Query, Reader
+
+__all__ = [
+    "UNKNOWN",
+    "Figures",
+    "Kind",
+    "figures_of",
+    "list_figures",
+    "run_figures",
+    "time_to_first",
+]
+
+_RUN = 2_000
+"""Calls of one run whose figures are added up: a tenth of a second."""
+
+_LIST = 1_500
+"""Calls of all runs of a list."""
+
+_FIRST = ("time_to_first_token", "time_to_first_item")
+_HINTS = (b"oken", b"sage", b"cost")
+"""In the objects of every record that tells of tokens or cost: `tokens`, `usage`, `cost_usd`."""
+
+Kind = Literal["run", "model", "tool", "call"]
+"""What a call is, as people name it."""
+
+
+class Figures(NamedTuple):
+    """The figures of a call and of everything inside it, as texts; empty where they are unknown."""
+
+    model: str = ""
+    tokens: str = ""
+    """Prompt and completion: `2,493 → 46`."""
+    total: str = ""
+    """Tokens in short: `5.2k tok`."""
+    cost: str = ""
+    own: bool = False
+    """Whether the call itself, and not a call inside it, used a model."""
+
+    @property
+    def short(self) -> str:
+        """Everything on one line."""
+        return " · ".join(part for part in (self.model, self.total, self.cost) if part)
+
+
+UNKNOWN = Figures()
+"""Nothing was recorded."""
+
+
+@dataclass(frozen=True)
+class _Spender:
+    """What usage is read from."""
+
+    session_id: str
+    parent_id: str | None
+    start_time: float
+    children_ids: Sequence[str]
+    config: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+def run_figures(reader: Reader, root_id: str) -> Mapping[str, Figures]:
+    """The figures of each call of a run, by id; nothing for a run that is too large."""
+    records = reader.list(Query(root_id=root_id, limit=_RUN + 1))
+    return {} if len(records) > _RUN else _figures(records)
+
+
+def list_figures(reader: Reader, records: Iterable[Record]) -> Mapping[str, Figures]:
+    """The figures of the sessions of a list, with what ran inside them, by id."""
+    found: dict[str, Figures] = {}
+    left = _LIST
+    for record in records:
+        if record.event_id in found or left <= 0:
+            continue
+        if record.parent_id is not None and record.children_ids == b"[]":
+            found |= _figures([record])
+            continue
+        inside = reader.list(Query(root_id=record.root_id, limit=left + 1))
+        left -= len(inside)
+        if left >= 0:
+            found |= _figures(inside)
+    return found
+
+
+def _figures(records: Sequence[Record]) -> dict[str, Figures]:
+    spenders = sorted(map(_spender, records), key=lambda each: (each.start_time, each.session_id))
+    ids = {each.session_id for each in spenders}
+    found: dict[str, Figures] = {}
+    own = {each.session_id: bool(each.outputs or each.metrics) and bool(own_usage(each))
+           for each in spenders}  # fmt: skip
+    if not any(own.values()):
+        return found
+    for top in spenders:
+        if top.parent_id not in ids:
+            for session_id, usage in tree_usage(top, spenders).items():
+                found[session_id] = figures_of(usage, own=own.get(session_id, False))
+    return found
+
+
+def _spender(record: Record) -> _Spender:
+    head = record.event_id, record.parent_id, record.start_time, orjson.loads(record.children_ids)
+    telling = (record.metadata, record.metrics, record.outputs)
+    if not any(hint in part for part in telling if part for hint in _HINTS):
+        return _Spender(*head)
+    config, metadata, metrics, outputs = (
+        orjson.loads(part) if part else {} for part in (record.config, *telling)
+    )
+    metadata.pop(RESERVED, None)
+    return _Spender(*head, config, metadata, metrics, outputs)
+
+
+def figures_of(usage: Usage, *, own: bool = False) -> Figures:
+    """A usage as texts."""
+    if not usage:
+        return Figures()
+    models = [name for name in usage.models if name != UNKNOWN_MODEL]
+    model = models[0] if models else ""
+    if len(models) > 1:
+        model += f" +{len(models) - 1}"
+    halves = (usage.prompt_tokens, usage.completion_tokens)
+    tokens = ""
+    if any(half is not None for half in halves):
+        tokens = " → ".join("?" if half is None else f"{half:,}" for half in halves)
+    total = "" if usage.total_tokens is None else f"{count_text(usage.total_tokens)} tok"
+    cost = ""
+    if usage.cost is not None:
+        cost = amount_text(usage.cost, at_least=bool(usage.unpriced))
+    return Figures(model, tokens, total, cost, own)
+
+
+def time_to_first(metrics: Mapping[str, Any]) -> float | None:
+    """Milliseconds until the first token of a streamed answer; None where nobody measured it."""
+    found = (metrics.get(name) for name in _FIRST)
+    return next((float(each) for each in found if isinstance(each, (int, float))), None)
