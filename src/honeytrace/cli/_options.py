@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, TypeVar
 
 import click
 
 from ..errors import ConfigurationError, HoneytraceError
+from ..lookup.times import duration_ms, moment_ms
 from ..store import Metric, Query
 
 __all__ = ["as_json", "duration", "filtered", "limit", "moment", "store"]
 
-F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 store = click.option(
     "--store",
@@ -27,59 +26,29 @@ store = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
-_UNITS = {
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ms": 0.001,
-    "s": 1,
-    "m": 60,
-    "min": 60,
-    "h": 3600,
-    "d": 86400,
-    "w": 604800,
-}
 _STATUSES = ("ok", "error", "running", "cancelled", "interrupted", "closed", "exited")
 
 
 def duration(text: str) -> float:
     """Return the milliseconds of `200ms`, `1.5s`, `2m`, `3h`, `7d`, `1w`, or of bare seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zµ]*)", text.strip().lower())
-    if found is None or (found[2] or "s") not in _UNITS:
-        raise click.BadParameter(f"{text!r} is no duration: write 200ms, 1.5s, 2m, 3h, 7d or 1w")
-    return float(found[1]) * _UNITS[found[2] or "s"] * 1000
-
-
-_EPOCH = 100_000_000
-"""A bare number of seconds from here on (three years) is taken for a moment since the epoch."""
+    return _parsed(duration_ms, text)
 
 
 def moment(text: str) -> float:
-    """Return the epoch milliseconds of a date and time, of epoch seconds, or of `2h` ago.
+    """Return the epoch milliseconds of a date and time, of epoch seconds, or of `2h` ago."""
+    return _parsed(moment_ms, text)
 
-    A date and time without an offset is local.
-    """
-    text = text.strip()
-    if re.fullmatch(r"\d{9,10}(\.\d+)?", text) and float(text) >= _EPOCH:
-        return float(text) * 1000
+
+def _parsed(read: Callable[[str], T], text: str) -> T:
     try:
-        return datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text)).timestamp() * 1000
-    except (ValueError, OverflowError):
-        pass
-    try:
-        return time.time() * 1000 - duration(text)
-    except click.BadParameter:
-        raise click.BadParameter(
-            f"{text!r} is no time: write 2026-11-22, 2026-11-22T14:30 or, for so long ago, 30m,"
-            " 2h or 7d"
-        ) from None
+        return read(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def metric(text: str) -> Metric:
     """Return the condition that `faithfulness<0.5` states."""
-    try:
-        return Metric.parse(text)
-    except ConfigurationError as error:
-        raise click.BadParameter(str(error)) from None
+    return _parsed(Metric.parse, text)
 
 
 def limit(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from .._display.text import duration_text
 from .._record.record import OBJECTS, Record
 from .._record.wire import decode
+from ..lookup.running import RUNNING
 from ..lookup.usage import UNKNOWN_MODEL, Usage
 from ..store import Reader
 from ._target import SHORT, session_json
@@ -121,7 +123,7 @@ class Rows:
             "id": set_cell_size(one_line(record.event_id[:SHORT]), SHORT),
             "started": clock(record.start_time),
             "status": MARKS.get(record.status, MARKS[""])[0],
-            "took": duration_text(record.duration),
+            "took": duration_text(_took(record)),
             "name": one_line(record.event_name, _NAME),
             "model": one_line(_models(usage), _MODEL),
             "tokens": tokens,
@@ -155,6 +157,13 @@ class Rows:
         line.append(f"  {row['gist']}", "red" if failed else "dim")
         line.rstrip()
         return line
+
+
+def _took(record: Record) -> float | None:
+    """Return the milliseconds a call took, or has been running."""
+    if record.status == RUNNING:
+        return max(time.time() * 1000 - record.start_time, 0.0)
+    return record.duration
 
 
 def _models(usage: Usage) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._display.text import duration_text, printable
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from .compare import Comparison
     from .table import DataFrame
     from .usage import Usage
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Family(Protocol):
@@ -82,6 +86,16 @@ class RecordedSession:  # no dataclass, whose making would slow the import
         if self.details:
             body["metadata"] = {**self.metadata, RESERVED: self.details}
         return {name: value for name, value in body.items() if value is not None}
+
+    @property
+    def started_at(self) -> datetime:
+        """When it started, in UTC. `list_sessions(since=…)` takes it."""
+        return _EPOCH + timedelta(milliseconds=self.start_time)
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it took; None without an end. `list_sessions(min_duration=…)` takes it."""
+        return None if self.duration is None else timedelta(milliseconds=self.duration)
 
     @property
     def children(self) -> list[RecordedSession]:

@@ -1,0 +1,66 @@
+"""The relatives of a session, read from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._record.record import Record
+from .._record.wire import decode
+from ..store import Outline, Query, Reader
+from ..store.memory import outline_of
+from .recorded import RecordedSession
+
+_ALL = 1_000_000
+"""The most descendants that are read; a larger tree is not drawn whole."""
+
+
+class StoreFamily:
+    """Reads relatives from a store."""
+
+    def __init__(self, store: Reader) -> None:
+        self._store = store
+
+    def get(self, session_id: str) -> RecordedSession | None:
+        record = self._store.get(session_id)
+        return None if record is None else self.load(record)
+
+    def children(self, session: RecordedSession) -> Sequence[RecordedSession]:
+        """By id where the parent names them, and by parent where it could not (a forked child)."""
+        records = {r.event_id: r for r in self._store.get_many(session.children_ids)}
+        for record in self._store.list(Query(parent_id=session.session_id, limit=_ALL)):
+            records.setdefault(record.event_id, record)
+        return [self.load(record) for record in sorted(records.values(), key=_age)]
+
+    def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]:
+        """Everything of the tree that `session` is in, in order of start, in one query.
+
+        What only `children_ids` name is added level by level.
+        """
+        records = self._store.list(Query(root_id=session.root_id, limit=_ALL))
+        found = {record.event_id: self.load(record) for record in records}
+        asked = {session.session_id, *found}
+        level = [session, *found.values()]
+        while named := {child for each in level for child in each.children_ids} - asked:
+            asked |= named
+            level = [self.load(record) for record in self._store.get_many(list(named))]
+            found.update((each.session_id, each) for each in level)
+        return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))
+
+    def outline(self, session: RecordedSession) -> Sequence[Outline]:
+        """What `descendants` gives, without payloads; `_tree.walk` puts it in its places."""
+        found = {each.session_id: each for each in self._store.outline(session.root_id)}
+        asked = {session.session_id, *found}
+        level = [session.children_ids, *(each.children_ids for each in found.values())]
+        while named := {child for ids in level for child in ids} - asked:
+            asked |= named
+            added = [outline_of(record) for record in self._store.get_many(list(named))]
+            found.update((each.session_id, each) for each in added)
+            level = [each.children_ids for each in added]
+        return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))
+
+    def load(self, record: Record) -> RecordedSession:
+        return RecordedSession(decode(record), self)
+
+
+def _age(record: Record) -> tuple[float, str]:
+    return record.start_time, record.event_id

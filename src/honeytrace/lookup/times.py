@@ -1,0 +1,89 @@
+"""Moments and durations in the forms in which people and programs write them."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timedelta
+
+from ..errors import ConfigurationError
+
+__all__ = ["duration_ms", "moment_ms"]
+
+_UNITS = {
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 0.001,
+    "s": 1,
+    "m": 60,
+    "min": 60,
+    "h": 3600,
+    "d": 86400,
+    "w": 604800,
+}
+_FIRST = 100_000_000
+"""Epoch seconds from which a bare number is a moment: 1973. A smaller number is a time ago."""
+
+_LAST = 100_000_000_000
+"""Epoch seconds from which a number must be milliseconds: the year 5138."""
+
+
+def duration_ms(value: float | str | timedelta) -> float:
+    """Return the milliseconds of seconds, of a timedelta, or of `200ms`, `1.5s`, `2m`, `3h`, `7d`.
+
+    Raises ConfigurationError for any other value.
+    """
+    if isinstance(value, timedelta):
+        return value.total_seconds() * 1000
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zµ]*)", value.strip().lower())
+        if found is not None and (found[2] or "s") in _UNITS:
+            return float(found[1]) * _UNITS[found[2] or "s"] * 1000
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value * 1000
+    raise ConfigurationError(
+        f"{value!r} is no duration: give seconds, a timedelta, or 200ms, 1.5s, 2m, 3h, 7d or 1w"
+    )
+
+
+def moment_ms(value: float | str | datetime | timedelta) -> float:
+    """Return the epoch milliseconds of a datetime, of epoch seconds, of ISO 8601 text, or of a
+    timedelta or `2h` ago.
+
+    A datetime without an offset is local. Raises ConfigurationError for any other value, also for
+    milliseconds, which are what records hold.
+    """
+    if isinstance(value, str):
+        value = _written(value.strip())
+    if isinstance(value, datetime):
+        try:
+            return value.timestamp() * 1000
+        except (OverflowError, OSError, ValueError):
+            raise ConfigurationError(f"{value} is outside the calendar of this machine") from None
+    if isinstance(value, timedelta):
+        return (time.time() - value.total_seconds()) * 1000
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value >= _LAST:
+            raise ConfigurationError(
+                f"{value!r} is milliseconds, and a moment is given in seconds: pass the record's"
+                " `started_at`, or divide by 1000"
+            )
+        return value * 1000
+    raise ConfigurationError(
+        f"{value!r} is no time: give a datetime, epoch seconds, 2026-11-22, 2026-11-22T14:30 or,"
+        " for so long ago, 30m, 2h or 7d"
+    )
+
+
+def _written(text: str) -> float | str | datetime | timedelta:
+    """Return what a text states, or the text where it states no time."""
+    if re.fullmatch(r"\d+(\.\d+)?", text) and float(text) >= _FIRST:
+        return float(text)
+    try:
+        return datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+    except ValueError:
+        pass
+    try:
+        return timedelta(milliseconds=duration_ms(text))
+    except (ConfigurationError, OverflowError):
+        return text
