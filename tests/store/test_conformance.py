@@ -34,7 +34,7 @@ def engine(
             yield store
             store.close()
         return
-    store = opened(request.param, directory, f"chdb://{directory}/chdb")
+    store = opened(request.param, directory, "chdb:///")
     yield store
     store.close()
 

@@ -34,20 +34,20 @@ _JSON = (*Record._fields[13:],)
 _FINAL = {"users": "::text[]", "numbers": "::jsonb", "words": "::tsvector"} | dict.fromkeys(
     _JSON, "::json"
 )
-_PLACE = "((pg_current_xact_id()::text::bigint << 24) | at)"
+_TRANSACTION = "pg_current_xact_id()::text::bigint << 24"
 _INSERT = f"""
     INSERT INTO sessions (tenant, {", ".join(COLUMNS)}, place, changed)
-    SELECT %s, {", ".join(f"{name}{_FINAL.get(name, '')}" for name in COLUMNS)}, {_PLACE},
-        CASE WHEN touched THEN {_PLACE} ELSE 0 END
+    SELECT %s, {", ".join(f"{name}{_FINAL.get(name, '')}" for name in COLUMNS)},
+        ({_TRANSACTION}) | at, coalesce(({_TRANSACTION}) | changed_at, 0)
     FROM unnest({", ".join(f"%s::{_CASTS.get(name, 'text')}[]" for name in COLUMNS)},
-        %s::int8[], %s::bool[]) AS batch ({", ".join(COLUMNS)}, at, touched)
+        %s::int8[], %s::int8[]) AS batch ({", ".join(COLUMNS)}, at, changed_at)
     ORDER BY event_id COLLATE "C"
     ON CONFLICT (tenant, event_id) DO NOTHING RETURNING event_id
 """
 _UPDATE = f"""
     UPDATE sessions SET ({", ".join(COLUMNS)}, changed)
         = ({", ".join(f"%s{_FINAL.get(name, '')}" for name in COLUMNS)},
-           (pg_current_xact_id()::text::bigint << 24) | %s::int8)
+           ({_TRANSACTION}) | %s::int8)
     WHERE tenant = %s AND event_id = %s
 """
 
@@ -61,33 +61,40 @@ def lock(conn: Conn, tenant: str, *, alone: bool) -> None:
 
 def insert(conn: Conn, tenant: str, records: Sequence[Record]) -> None:
     """Add records, or merge them into those of their ids; the lock is held."""
-    by_id: dict[str, list[Record]] = {}
-    for record in records:
-        by_id.setdefault(record.event_id, []).append(record)
+    by_id: dict[str, list[tuple[int, Record]]] = {}
+    for at, record in enumerate(records):
+        by_id.setdefault(record.event_id, []).append((at, record))
     waiting = _take_waiting(conn, tenant, list(by_id))
-    new = {i: _together(some[0], some[1:], waiting.get(i)) for i, some in by_id.items()}
-    touched = {event_id for event_id, some in by_id.items() if new[event_id] != some[0]}
-    inserted = _insert(conn, tenant, new, touched)
+    fresh = {i: _together(None, some, waiting.get(i)) for i, some in by_id.items()}
+    inserted = _insert(conn, tenant, fresh)
     known = [event_id for event_id in by_id if event_id not in inserted]
     if known:
-        locked = _locked(conn, tenant, known)
-        _replace(
-            conn,
-            tenant,
-            {
-                event_id: (old, _together(merge(old, first), others, waiting.get(event_id)))
-                for event_id, old in locked.items()
-                for first, *others in [by_id[event_id]]
-            },
-        )
+        changes = {
+            event_id: (old, *_together(old, by_id[event_id], waiting.get(event_id)))
+            for event_id, old in _locked(conn, tenant, known).items()
+        }
+        _replace(conn, tenant, changes)
 
 
-def _together(first: Record, others: Sequence[Record], update: Update | None) -> Record:
-    """Return a record with the update that waited for it, and what came after it in its batch."""
-    whole = first if update is None else apply(first, update)
-    for record in others:
-        whole = merge(whole, record)
-    return whole
+Placed = tuple[Record, "int | None"]
+"""A record, and the position in its batch of what changed it last; None where nothing did."""
+
+
+def _together(
+    known: Record | None, batch: Sequence[tuple[int, Record]], update: Update | None
+) -> Placed:
+    """Return a record with what a batch adds to it, and the update that waited for it."""
+    whole, changed = known, None
+    for at, record in batch:
+        before = whole
+        whole = record if whole is None else merge(whole, record)
+        arrived = whole
+        if update is not None:
+            whole, update = apply(whole, update), None
+        if whole != (arrived if before is None else before):
+            changed = at
+    assert whole is not None
+    return whole, changed
 
 
 def unknown(conn: Conn, tenant: str, updates: Sequence[Update]) -> bool:
@@ -111,8 +118,8 @@ def update(conn: Conn, tenant: str, updates: Sequence[Update], *, alone: bool) -
     kept = [each for event_id, each in folded.items() if event_id not in known]
     if kept and not alone:
         return False
-    changed = {i: (record, apply(record, folded[i])) for i, record in known.items()}
-    _replace(conn, tenant, changed)
+    at = {event_id: number for number, event_id in enumerate(folded)}
+    _replace(conn, tenant, {i: (old, apply(old, folded[i]), at[i]) for i, old in known.items()})
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO pending_updates (tenant, event_id, fields, received)"
@@ -140,15 +147,14 @@ def forget_updates(conn: Conn, tenant: str, before: float) -> None:
     conn.execute(sql, (tenant, before))
 
 
-def _insert(conn: Conn, tenant: str, new: dict[str, Record], touched: set[str]) -> set[str]:
+def _insert(conn: Conn, tenant: str, new: dict[str, Placed]) -> set[str]:
     """Insert those of these whose ids are not known; return their ids."""
-    rows = [row_of(record) for record in new.values()]
+    rows = [row_of(record) for record, _ in new.values()]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    touches = [event_id in touched for event_id in new]
-    at = list(range(len(rows)))
-    found = conn.execute(_INSERT, [tenant, *columns, at, touches]).fetchall()
+    changed = [at for _, at in new.values()]
+    found = conn.execute(_INSERT, [tenant, *columns, list(range(len(rows))), changed]).fetchall()
     inserted = {unquoted(row[0]) for row in found}
-    _add_metrics(conn, tenant, [new[event_id] for event_id in inserted])
+    _add_metrics(conn, tenant, [new[event_id][0] for event_id in inserted])
     return inserted
 
 
@@ -162,20 +168,22 @@ def _locked(conn: Conn, tenant: str, ids: list[str]) -> dict[str, Record]:
     return {record.event_id: record for record in map(record_of, rows)}
 
 
-def _replace(conn: Conn, tenant: str, changed: dict[str, tuple[Record, Record]]) -> None:
-    """Write the second record in the place of the first where they differ."""
-    differing = {i: new for i, (old, new) in changed.items() if new != old}
+def _replace(
+    conn: Conn, tenant: str, changes: dict[str, tuple[Record, Record, int | None]]
+) -> None:
+    """Write the second record in the place of the first where they differ, at these places."""
+    differing = {i: new for i, (old, new, _) in changes.items() if new != old}
     if not differing:
         return
     with conn.cursor() as cursor:
         cursor.executemany(
             _UPDATE,
             [
-                [*row_of(new), at, tenant, quoted(event_id)]
-                for at, (event_id, new) in enumerate(differing.items())
+                [*row_of(new), changes[event_id][2] or 0, tenant, quoted(event_id)]
+                for event_id, new in differing.items()
             ],
         )
-    moved = [i for i, new in differing.items() if numbers_of(changed[i][0]) != numbers_of(new)]
+    moved = [i for i, new in differing.items() if numbers_of(changes[i][0]) != numbers_of(new)]
     if moved:
         sql = "DELETE FROM metrics WHERE tenant = %s AND event_id = ANY(%s)"
         conn.execute(sql, (tenant, list(map(quoted, moved))))

@@ -130,8 +130,16 @@ def _postgres(url: str, readonly: bool) -> Store:
     return PostgresStore(url, readonly=readonly)
 
 
+def _clickhouse(url: str, readonly: bool) -> Store:
+    from .clickhouse import ClickHouseStore  # clickhouse-connect, 200 ms
+
+    return ClickHouseStore(url, readonly=readonly)
+
+
 _ENGINES: dict[str, Callable[[str, bool], Store]] = {
     "sqlite": _sqlite,
     "postgresql": _postgres,
     "postgres": _postgres,
+    "clickhouse": _clickhouse,
+    "chdb": _clickhouse,
 }

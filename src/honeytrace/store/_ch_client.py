@@ -1,0 +1,192 @@
+"""The connection to ClickHouse: over HTTP, or the engine inside this process (`chdb`)."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .._config import without_password
+from ..errors import ConfigurationError, StoreError
+from ._ch_schema import Layout
+from .errors import RecordRefusedError, StoreBusyError, StoreFullError, StoreUnavailableError
+
+try:
+    import clickhouse_connect
+    from clickhouse_connect.driver import exceptions
+except ImportError as missing:
+    raise ConfigurationError(
+        f"a store in ClickHouse needs an extra: pip install 'honeytrace[clickhouse]' ({missing})"
+    ) from missing
+
+__all__ = ["Client"]
+
+_LAG = 2.0
+"""Seconds after which a row is taken to be visible everywhere; followers are so late."""
+
+_CONNECT, _ANSWER = 5, 30
+"""Seconds to wait for a connection, and for an answer."""
+
+_AWAY = 1.0
+"""Seconds for which a server that was found away is not asked again."""
+
+_SETTINGS = {
+    # one insert is acknowledged when it is stored: the node is the buffer
+    "async_insert": 0,
+    "distributed_foreground_insert": 1,
+    # clocks of clients may be anywhere, and each week is a partition
+    "max_partitions_per_insert_block": 0,
+    # a row and what supersedes it are of one key, hence of one partition
+    "do_not_merge_across_partitions_select_final": 1,
+    # an index must not leave out the newer row of which the older one matches
+    "use_skip_indexes_if_final": 1,
+    "use_skip_indexes_if_final_exact_mode": 1,
+}
+
+_BUSY = ("TOO_MANY_PARTS", "TOO_MANY_SIMULTANEOUS", "MEMORY_LIMIT", "TIMEOUT", "TABLE_IS_READ_ONLY")
+_FULL = ("NOT_ENOUGH_SPACE", "No space left")
+
+_embedded: dict[str, Any] = {}
+"""Engines inside this process, by directory: there can be only one of each."""
+_embedded_lock = threading.RLock()
+
+
+class Client:
+    """Statements to the engine that a `clickhouse://` or `chdb://` URL names.
+
+    `?secure=1` is TLS, `?cluster=` names a cluster, `?keep_days=` how long sessions are kept,
+    `?lag=` the seconds that followers stay behind.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+        self._given = dict(parse_qsl(self._parts.query))
+        self.where = without_password(url)
+        self.embedded = self._parts.scheme.lower() == "chdb"
+        keep = self._given.get("keep_days")
+        if keep is not None and not (keep.isdecimal() and int(keep)):
+            raise ConfigurationError(f"keep_days={keep!r}: it must be a number of days")
+        self.layout = Layout(self._given.get("cluster", ""), int(keep) if keep else None)
+        self.lag = float(self._given.get("lag", 0.0 if self.embedded else _LAG))
+        self._lock = threading.RLock()
+        self._tick = 0
+        self._connection: Any = None
+        self._pid = os.getpid()
+        self._closed = False
+        self._away_until = 0.0
+
+    def rows(self, sql: str, **values: Any) -> Sequence[Sequence[Any]]:
+        """Return the rows of a query; `{name:Type}` in it are values. Raises StoreError."""
+        return self._do(lambda raw: raw.query(sql, parameters=values).result_rows)  # type: ignore[no-any-return]
+
+    def command(self, sql: str, **values: Any) -> None:
+        """Run a statement without rows. Raises StoreError."""
+        self._do(lambda raw: raw.command(sql, parameters=values))
+
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
+        """Insert rows; they are stored when this returns. Raises StoreError."""
+        if rows:
+            self._do(lambda raw: raw.insert(table, rows, column_names=columns))
+
+    def run(self, act: Any) -> Any:
+        """Call `act` with clickhouse-connect's own client. Raises StoreError."""
+        return self._do(act)
+
+    def places(self, count: int) -> int:
+        """Return the first of `count` places: microseconds, strictly increasing in this process."""
+        with self._lock:
+            first = max(self._tick + 1, time.time_ns() // 1000)
+            self._tick = first + count - 1
+            return first
+
+    def present(self) -> int:
+        """Return the place up to which everything is visible."""
+        with self._lock:
+            now = time.time_ns() // 1000
+            # places may run ahead of the clock by a batch
+            return max(now, self._tick) if self.lag == 0 else now - int(self.lag * 1e6)
+
+    def close(self) -> None:
+        """Close the connection; later calls raise StoreError."""
+        self._closed = True
+        if self._connection is not None and not self.embedded and self._pid == os.getpid():
+            self._connection.close()
+
+    def _do(self, act: Any) -> Any:
+        if self._closed:
+            raise StoreError(f"the store {self.where} is closed")
+        if time.monotonic() < self._away_until:
+            raise StoreUnavailableError(f"the store {self.where} does not answer")
+        try:
+            if self.embedded:
+                with _embedded_lock:
+                    return act(self._raw())
+            return act(self._raw())
+        except (exceptions.Error, OSError, ValueError, TypeError, OverflowError) as error:
+            found = self._error(error)
+            if isinstance(found, StoreUnavailableError):
+                self._away_until = time.monotonic() + _AWAY
+            raise found from error
+        except struct.error as error:
+            raise self._error(error) from error
+
+    def _raw(self) -> Any:
+        with self._lock:
+            if self._connection is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._connection = self._connect()
+            return self._connection
+
+    def _connect(self) -> Any:
+        if self.embedded:
+            directory = unquote(self._parts.path)
+            key = f"{os.getpid()}:{directory}"
+            if key not in _embedded:
+                if _embedded:
+                    raise StoreError(f"this process has another chdb open: {self.where} cannot be")
+                options: dict[str, Any] = {"path": directory} if directory.strip("/") else {}
+                _embedded[key] = clickhouse_connect.get_client(
+                    interface="chdb", settings=_SETTINGS, **options
+                )
+            return _embedded[key]
+        secure = self._given.get("secure", "") in ("1", "true")
+        password = unquote(self._parts.password or "") or os.environ.get(
+            "HONEYTRACE_STORE_PASSWORD", ""
+        )
+        return clickhouse_connect.get_client(
+            host=self._parts.hostname or "localhost",
+            port=self._parts.port or (8443 if secure else 8123),
+            username=unquote(self._parts.username or "default"),
+            password=password,
+            database=unquote(self._parts.path.strip("/")) or "default",
+            secure=secure,
+            connect_timeout=_CONNECT,
+            send_receive_timeout=_ANSWER,
+            # threads share the client, which one session would forbid
+            autogenerate_session_id=False,
+            settings=_SETTINGS,
+        )
+
+    def _error(self, error: Exception) -> StoreError:
+        """Return what an error means for the store, with the cure."""
+        said = str(error).strip().partition("\n")[0][:300]
+        cannot = f"the store {self.where} cannot be used: "
+        if any(sign in str(error) for sign in _FULL):
+            return StoreFullError(f"{cannot}its disk is full ({said})")
+        if any(sign in str(error) for sign in _BUSY):
+            return StoreBusyError(f"{cannot}it has too much to do: try again ({said})")
+        if isinstance(error, exceptions.DatabaseError) and not isinstance(
+            error, exceptions.OperationalError
+        ):
+            if isinstance(error, exceptions.DataError):
+                return RecordRefusedError(f"the store cannot take this value: {said}")
+            return StoreError(f"{cannot}{said}")
+        if isinstance(error, (exceptions.OperationalError, OSError)):
+            return StoreUnavailableError(f"the store {self.where} does not answer ({said})")
+        if isinstance(error, exceptions.Error):
+            return StoreError(f"{cannot}{said}")
+        return RecordRefusedError(f"the store cannot take this value: {said}")

@@ -1,0 +1,90 @@
+"""A `Query` as a condition in ClickHouse's SQL, with its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ._query import Metric, Query
+from ._words import Term, in_json, terms
+
+__all__ = ["Condition", "condition"]
+
+_MOST_BEGINNINGS = 64
+"""Words that begin as the last one of a search. With more of them the texts are read, newest
+first, and a page is full soon."""
+
+
+class Condition(NamedTuple):
+    """A condition on `sessions`, and the values of its parameters."""
+
+    sql: str
+    values: dict[str, Any]
+
+
+Beginnings = Callable[[str, int], Sequence[str]]
+"""Gives at most so many words of the index that begin so."""
+
+
+def condition(tenant: str, query: Query, beginnings: Beginnings | None = None) -> Condition:
+    """Return the condition of a query; `beginnings` asks the index, where that pays."""
+    sql = ["tenant = {tenant:String}"]
+    values: dict[str, Any] = {"tenant": tenant}
+    for name, column, kind, operator, value in (
+        ("project", "project", "String", "=", query.project),
+        ("name", "event_name", "String", "=", query.session_name),
+        ("source", "source", "String", "=", query.source),
+        ("status", "status", "String", "=", query.status),
+        ("root", "root_id", "String", "=", query.root_id),
+        ("parent", "parent_id", "String", "=", query.parent_id),
+        ("since", "start_time", "Float64", ">=", query.since),
+        ("until", "start_time", "Float64", "<", query.until),
+        ("shortest", "duration", "Float64", ">=", query.min_duration),
+        ("longest", "duration", "Float64", "<=", query.max_duration),
+    ):
+        if value is not None:
+            sql.append(f"{column} {operator} {{{name}:{kind}}}")
+            values[name] = value
+    if query.error is not None:
+        sql.append("error IS NOT NULL" if query.error else "error IS NULL")
+    if query.roots_only:
+        sql.append("parent_id = ''")
+    if query.user is not None:
+        sql.append("has(users, {user:String})")
+        values["user"] = query.user
+    if query.metric is not None:
+        name, operator, wanted = Metric(*query.metric)  # which checks what goes into the SQL
+        sql.append("mapContains(numbers, {metric:String}) AND numbers[{metric:String}]")
+        sql[-1] += f" {operator} {{wanted:Float64}}"
+        values |= {"metric": name, "wanted": wanted}
+    if query.before is not None:
+        sql.append("start_time <= {before:Float64}")  # which the key can be asked for
+        sql.append("(start_time, event_id) < ({before:Float64}, {before_id:String})")
+        values |= {"before": query.before[0], "before_id": query.before[1]}
+    for number, term in enumerate(terms(query.text or "")):
+        sql += _term(term, f"term{number}", values, beginnings)
+    return Condition(" AND ".join(sql), values)
+
+
+def _term(
+    term: Term, name: str, values: dict[str, Any], beginnings: Beginnings | None
+) -> list[str]:
+    """Return the conditions of one term of a search, and add its values."""
+    if not term.words:
+        values |= {name: term.signs, f"{name}_json": in_json(term.signs)}
+        here = f"position(event_name, {{{name}:String}})", f"position(error, {{{name}:String}})"
+        there = (f"position({part}, {{{name}_json:String}})" for part in ("inputs", "outputs"))
+        return [f"({' OR '.join(f'ifNull({place}, 0) > 0' for place in (*here, *there))})"]
+    whole = list(term.words[:-1] if term.prefix else term.words)
+    values[name] = f" {' '.join(term.words)}{'' if term.prefix else ' '}"
+    sql = [f"position(words, {{{name}:String}}) > 0"]
+    if whole:
+        values[f"{name}_words"] = whole
+        sql.append(f"hasAllTokens(words, {{{name}_words:Array(String)}})")
+    if term.prefix and beginnings is not None:
+        some = list(beginnings(term.words[-1], _MOST_BEGINNINGS + 1))
+        if len(some) <= _MOST_BEGINNINGS:
+            # a word that nothing has, where nothing begins so
+            values[f"{name}_begun"] = some or [term.words[-1]]
+            sql.append(f"hasAnyTokens(words, {{{name}_begun:Array(String)}})")
+    return sql

@@ -1,0 +1,255 @@
+"""Questions to ClickHouse.
+
+A list is answered in two steps. The first reads keys, newest first, with every condition and every
+index: rows that were superseded may be among them, and no current one is missing. The second reads
+the whole rows of these keys, takes the newest version of each, and checks the conditions again.
+FINAL over a range, which would do both at once, reads all of it: it is left to counts and figures,
+which need all of it anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from .._record.record import Record
+from ._ch_client import Client
+from ._ch_query import Condition, condition
+from ._ch_rows import FIELDS, SELECTED, record_of
+from ._query import Arrivals, Bucket, Field, NameSummary, Outline, Query
+
+__all__ = [
+    "Known",
+    "count",
+    "find_ids",
+    "following",
+    "known",
+    "listed",
+    "outline",
+    "over_time",
+    "summary",
+    "values",
+]
+
+_NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
+
+
+class Known(NamedTuple):
+    """A stored session as it is now."""
+
+    record: Record
+    place: int
+    changed: int
+    version: int
+
+
+def known(client: Client, tenant: str, ids: Iterable[str]) -> dict[str, Known]:
+    """Return the sessions of these ids that exist, by id."""
+    wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        return {}
+    rows = client.rows(
+        f"SELECT {SELECTED}, place, changed, version, deleted FROM sessions"
+        " WHERE tenant = {tenant:String} AND event_id IN {ids:Array(String)}"
+        " ORDER BY version DESC LIMIT 1 BY event_id",
+        tenant=tenant,
+        ids=wanted,
+    )
+    return {r[0]: Known(record_of(r), *r[len(FIELDS) : -1]) for r in rows if not r[-1]}
+
+
+def listed(client: Client, tenant: str, query: Query) -> list[Record]:
+    """Return the newest that meet every condition."""
+    found: list[Record] = []
+    part = query
+    while len(found) < query.limit:
+        sql, values = _conditions(client, tenant, part)
+        keys = client.rows(
+            f"SELECT start_time, event_id FROM sessions WHERE {sql} AND deleted = 0"
+            f" {_NEWEST_FIRST} LIMIT {{most:UInt32}}",
+            **values,
+            most=query.limit,
+        )
+        if keys:
+            found += _current(client, tenant, query, keys)
+        if len(keys) < query.limit:
+            break
+        part = query._replace(before=tuple(keys[-1]))
+    return found[: query.limit]
+
+
+def _current(
+    client: Client, tenant: str, query: Query, keys: Sequence[Sequence[Any]]
+) -> list[Record]:
+    """Return what is stored at these keys now and meets the conditions, newest first."""
+    sql, values = condition(tenant, query._replace(before=None))
+    rows = client.rows(
+        f"SELECT {SELECTED} FROM (SELECT * FROM sessions WHERE tenant = {{tenant:String}}"
+        " AND start_time IN {starts:Array(Float64)} AND event_id IN {ids:Array(String)}"
+        f" ORDER BY version DESC LIMIT 1 BY event_id) WHERE {sql} AND deleted = 0"
+        f" AND (start_time, event_id) IN {{keys:Array(Tuple(Float64, String))}} {_NEWEST_FIRST}",
+        **values,
+        starts=list({start for start, _ in keys}),
+        ids=list({event_id for _, event_id in keys}),
+        keys=[tuple(key) for key in keys],
+    )
+    return list(map(record_of, rows))
+
+
+def find_ids(client: Client, tenant: str, prefix: str, limit: int) -> list[str]:
+    """Return ids that begin so, of sessions that exist."""
+    found: list[str] = []
+    after = ""
+    while len(found) < limit:
+        rows = client.rows(
+            "SELECT DISTINCT event_id FROM sessions WHERE tenant = {tenant:String}"
+            " AND startsWith(event_id, {prefix:String}) AND event_id > {after:String}"
+            " ORDER BY event_id LIMIT {most:UInt32}",
+            tenant=tenant,
+            prefix=prefix,
+            after=after,
+            most=limit,
+        )
+        ids = [row[0] for row in rows]
+        existing = known(client, tenant, ids)
+        found += [each for each in ids if each in existing]
+        if len(ids) < limit:
+            break
+        after = ids[-1]
+    return found[:limit]
+
+
+def outline(client: Client, tenant: str, root_id: str) -> list[Outline]:
+    """Return the tree with this root, in order of start."""
+    rows = client.rows(
+        "SELECT event_id, parent_id, event_type, event_name, status, start_time, duration,"
+        " substringUTF8(error, 1, 200), children_ids, deleted FROM sessions"
+        " WHERE tenant = {tenant:String} AND root_id = {root:String}"
+        " ORDER BY version DESC LIMIT 1 BY event_id",
+        tenant=tenant,
+        root=root_id,
+    )
+    found = [
+        Outline._make((event_id, parent or None, *rest, orjson.loads(children)))
+        for event_id, parent, *rest, children, deleted in rows
+        if not deleted
+    ]
+    return sorted(found, key=lambda each: (each.start_time, each.session_id))
+
+
+def following(client: Client, tenant: str, column: str, after: int | None, limit: int) -> Arrivals:
+    """Return the sessions whose `column`, `place` or `changed`, follows `after`."""
+    present = client.present()
+    if after is None or after > present:
+        return Arrivals([], present)
+    found: list[Record] = []
+    while len(found) < limit:
+        keys = client.rows(
+            f"SELECT DISTINCT {column}, event_id FROM sessions WHERE tenant = {{tenant:String}}"
+            f" AND {column} > {{after:UInt64}} AND {column} <= {{present:UInt64}} AND deleted = 0"
+            f" ORDER BY {column} LIMIT {{most:UInt32}} WITH TIES",
+            tenant=tenant,
+            after=after,
+            present=present,
+            most=limit - len(found),
+        )
+        if not keys:
+            break
+        current = known(client, tenant, [key[1] for key in keys])
+        for place, event_id in keys:
+            each = current.get(event_id)
+            # what was changed again comes at its later place
+            if each is not None and getattr(each, column) == place:
+                found.append(each.record)
+        after = int(keys[-1][0])
+    return Arrivals(found, after)
+
+
+def count(client: Client, tenant: str, query: Query) -> int:
+    """Return how many meet the conditions."""
+    sql, values = _conditions(client, tenant, query._replace(before=None))
+    return int(client.rows(f"SELECT count() FROM sessions FINAL WHERE {sql}", **values)[0][0])
+
+
+_COLUMNS: dict[Field, str] = {
+    "project": "project",
+    "session_name": "event_name",
+    "source": "source",
+    "status": "status",
+}
+
+
+def values(client: Client, tenant: str, field: Field) -> list[str]:
+    """Return all distinct values of a field, in order."""
+    rows = client.rows(
+        f"SELECT DISTINCT {_COLUMNS[field]} AS v FROM sessions FINAL"
+        " WHERE tenant = {tenant:String}",
+        tenant=tenant,
+    )
+    return sorted(row[0] for row in rows)
+
+
+_CALLS = "count(), countIf(status = 'error')"
+_SORTED = "arraySort(groupArray(duration)) AS d"
+"""All durations that are known, exactly; a float each, also for millions of sessions."""
+
+
+def _ranks(*percents: int) -> str:
+    # the nearest rank, in integers; beyond the end of an empty array is a zero, hence the if
+    return ", ".join(
+        f"if(empty(d), NULL, d[intDiv(length(d) * {percent} + 99, 100)])" for percent in percents
+    )
+
+
+def summary(client: Client, tenant: str, query: Query) -> list[NameSummary]:
+    """Return figures per name of all that meet the conditions."""
+    sql, values = _conditions(client, tenant, query._replace(before=None))
+    rows = client.rows(
+        f"SELECT event_name, {_CALLS}, {_ranks(50, 95, 99, 100)},"
+        " argMaxIf(event_id, assumeNotNull(duration), isNotNull(duration)),"
+        f" {_SORTED} FROM sessions FINAL WHERE {sql} GROUP BY event_name",
+        **values,
+    )
+    named = [NameSummary._make((*row[:7], row[7] if row[6] is not None else None)) for row in rows]
+    return sorted(named, key=lambda each: (-each.calls, each.session_name))
+
+
+def over_time(client: Client, tenant: str, query: Query, count: int) -> list[Bucket]:
+    """Return figures in `count` equal steps of time, as `_statistics.bucketed` does."""
+    sql, values = _conditions(client, tenant, query._replace(before=None))
+    ends = "SELECT count(), min(start_time), max(start_time) FROM sessions FINAL"
+    calls, oldest, latest = client.rows(f"{ends} WHERE {sql}", **values)[0]
+    if not calls:
+        return []
+    start = oldest if query.since is None else query.since
+    end = latest + 1.0 if query.until is None else query.until
+    step = (end - start) / count
+    rows = client.rows(
+        "SELECT least(toInt64(floor((start_time - {start:Float64}) / {step:Float64})),"
+        f" {count - 1}) AS bucket, {_CALLS}, {_ranks(50, 95)}, {_SORTED}"
+        f" FROM sessions FINAL WHERE {sql} GROUP BY bucket",
+        **values,
+        start=start,
+        step=step,
+    )
+    found = {row[0]: row[1:5] for row in rows}
+    return [
+        Bucket._make((start + n * step, start + (n + 1) * step, *found.get(n, (0, 0, None, None))))
+        for n in range(count)
+    ]
+
+
+def _conditions(client: Client, tenant: str, query: Query) -> Condition:
+    def beginnings(prefix: str, most: int) -> list[str]:
+        rows = client.rows(
+            "SELECT DISTINCT token FROM mergeTreeTextIndex(currentDatabase(), 'sessions',"
+            " 'words_index') WHERE startsWith(token, {prefix:String}) LIMIT {most:UInt32}",
+            prefix=prefix,
+            most=most,
+        )
+        return [row[0] for row in rows]
+
+    # the index of one server is not that of the cluster
+    return condition(tenant, query, None if client.layout.cluster else beginnings)

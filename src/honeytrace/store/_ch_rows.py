@@ -1,0 +1,58 @@
+"""Records as rows of ClickHouse and back, with the derived columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .._record.record import Record
+from ._derived import numbers_of, users_of
+from ._words import joined, parts_of
+
+__all__ = ["COLUMNS", "FIELDS", "SELECTED", "record_of", "row_of"]
+
+FIELDS = Record._fields
+SELECTED = ", ".join(FIELDS)
+COLUMNS = (
+    "tenant",
+    *FIELDS,
+    "users",
+    "numbers",
+    "words",
+    "place",
+    "changed",
+    "version",
+    "deleted",
+)
+_FIRST_JSON = 13
+_PARENT = 2
+
+
+def row_of(
+    tenant: str, record: Record, *, place: int, changed: int, version: int, deleted: bool = False
+) -> list[Any]:
+    """Return the values of `COLUMNS`; the empty text stands for no parent and for no JSON."""
+    parts: tuple[Any, ...] = record[_FIRST_JSON:]
+    return [
+        tenant,
+        *record[:_PARENT],
+        record.parent_id or "",
+        *record[_PARENT + 1 : _FIRST_JSON],
+        *("" if part is None else part.decode() for part in parts),
+        users_of(record),
+        numbers_of(record),
+        "" if deleted else joined(parts_of(record)),
+        place,
+        changed,
+        version,
+        int(deleted),
+    ]
+
+
+def record_of(row: Sequence[Any]) -> Record:
+    """Return the record of a row that `SELECTED` gave."""
+    values = list(row[: len(FIELDS)])
+    values[_PARENT] = values[_PARENT] or None
+    children, *parts = values[_FIRST_JSON:]
+    values[_FIRST_JSON:] = [children.encode(), *(part.encode() or None for part in parts)]
+    return Record._make(values)

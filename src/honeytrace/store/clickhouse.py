@@ -1,0 +1,141 @@
+"""A store in ClickHouse, for more sessions than one database machine holds; also inside this
+process, through `chdb`, for tests and demos.
+
+It is eventually consistent where PostgreSQL is exact. Two nodes that write the same *new* session
+with different contents at the same moment keep one of them (a redelivery has the same content);
+merges of a known session converge. A batch that spans weeks may be stored in part when the
+connection is lost, and a redelivery completes it. Followers are `lag` seconds late, and nodes need
+clocks that agree better than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._record.record import Record, Update
+from ..errors import StoreError
+from . import _ch_reading, _ch_schema, _ch_writing
+from ._ch_client import Client
+from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Query, StoreSize
+from ._tenant import tenant_name
+from .errors import RecordRefusedError
+
+__all__ = ["ClickHouseStore"]
+
+_UNSUITABLE = (ValueError, TypeError, AttributeError)
+"""What a value of the wrong kind ends in when it is merged: it would do so at every try."""
+
+
+class ClickHouseStore:
+    """A `Store` in the database of a `clickhouse://` URL, or in the directory of a `chdb://` one.
+
+    `readonly` neither creates nor migrates. Raises ConfigurationError without the extra
+    `clickhouse`, StoreUnavailableError when the server does not answer, StoreError otherwise.
+    Figures and values are of all sessions, and take no notice of `newest`.
+    """
+
+    def __init__(self, url: str, *, readonly: bool = False, tenant: str = "") -> None:
+        self.tenant = tenant_name(tenant)
+        self._client = Client(url)
+        self.where = self._client.where
+        self._owns = True
+        if not readonly and self._version() < len(_ch_schema.STEPS):
+            self._client.run(lambda raw: _ch_schema.migrate(raw, self._client.layout))
+        self.ready()
+
+    def insert(self, records: Sequence[Record]) -> None:
+        if records:
+            try:
+                _ch_writing.insert(self._client, self.tenant, records)
+            except _UNSUITABLE as error:
+                raise RecordRefusedError(f"the store cannot take this value: {error}") from error
+
+    def update(self, updates: Sequence[Update]) -> None:
+        if updates:
+            try:
+                _ch_writing.update(self._client, self.tenant, updates)
+            except _UNSUITABLE as error:
+                raise RecordRefusedError(f"the store cannot take this value: {error}") from error
+
+    def get(self, session_id: str) -> Record | None:
+        return next(iter(self.get_many([session_id])), None)
+
+    def get_many(self, session_ids: Sequence[str]) -> list[Record]:
+        found = _ch_reading.known(self._client, self.tenant, session_ids)
+        return [found[each].record for each in session_ids if each in found]
+
+    def list(self, query: Query) -> Sequence[Record]:
+        return _ch_reading.listed(self._client, self.tenant, query)
+
+    def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
+        return _ch_reading.find_ids(self._client, self.tenant, prefix, limit)
+
+    def outline(self, root_id: str) -> Sequence[Outline]:
+        return _ch_reading.outline(self._client, self.tenant, root_id)
+
+    def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
+        return _ch_reading.following(self._client, self.tenant, "place", after, limit)
+
+    def changed(self, after: int | None, limit: int = 100) -> Arrivals:
+        return _ch_reading.following(self._client, self.tenant, "changed", after, limit)
+
+    def values(self, field: Field) -> Sequence[str]:
+        return _ch_reading.values(self._client, self.tenant, field)
+
+    def count(self, query: Query) -> int:
+        return _ch_reading.count(self._client, self.tenant, query)
+
+    def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
+        return _ch_reading.summary(self._client, self.tenant, query)
+
+    def overview(
+        self, query: Query, buckets: int = 60, newest: int = NEWEST, *, names: bool = True
+    ) -> Overview:
+        over_time = _ch_reading.over_time(self._client, self.tenant, query, buckets)
+        return Overview(over_time, list(self.summary(query)) if names else [])
+
+    def index(self) -> None:
+        """Nothing is left to do ahead: every insert makes its indexes."""
+
+    def delete(self, *, before: float) -> int:
+        """Delete what started before; return how many sessions. `?keep_days=` does so by itself,
+        by whole weeks."""
+        found = self.count(Query(until=before))
+        _ch_writing.forget_updates(self._client, self.tenant, before)
+        layout = self._client.layout
+        self._client.command(
+            f"DELETE FROM {layout.local('sessions')}{layout.on}"
+            " WHERE tenant = {tenant:String} AND start_time < {before:Float64}",
+            tenant=self.tenant,
+            before=before,
+        )
+        return found
+
+    def size(self) -> StoreSize:
+        """Return the sessions of this tenant and the bytes of all tenants."""
+        table = self._client.layout.local("sessions")
+        rows = self._client.rows(
+            "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = {table:String}"
+            " AND database = currentDatabase()",
+            table=table,
+        )
+        return StoreSize(self.count(Query()), int(rows[0][0] or 0))
+
+    def ready(self) -> None:
+        if self._version() < len(_ch_schema.STEPS):
+            raise StoreError(f"{self.where} has an older schema: run `honeytrace store migrate`")
+
+    def for_tenant(self, tenant: str) -> ClickHouseStore:
+        """Return the store of another tenant, on the same connection."""
+        other = object.__new__(ClickHouseStore)
+        other.__dict__.update(self.__dict__, tenant=tenant_name(tenant), _owns=False)
+        return other
+
+    def close(self) -> None:
+        """Close the connection, unless this store came from `for_tenant`."""
+        if self._owns:
+            self._client.close()
+
+    def _version(self) -> int:
+        found: int = self._client.run(_ch_schema.version)
+        return found

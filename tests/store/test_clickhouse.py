@@ -1,0 +1,249 @@
+"""ClickHouse, through the engine inside this process: merges that cross, followers, odd values."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import orjson
+import pytest
+from store_records import START, numbered, record
+
+from honeytrace._record.record import Update
+from honeytrace.errors import ConfigurationError, StoreError
+from honeytrace.store import Metric, Query, open_store
+from honeytrace.store.errors import RecordRefusedError, StoreUnavailableError
+
+pytest.importorskip("chdb", reason="no chdb: pip install chdb")
+pytest.importorskip("clickhouse_connect")
+
+from honeytrace.store import _ch_reading, _ch_schema, _ch_writing
+from honeytrace.store.clickhouse import ClickHouseStore
+
+_tenants = count()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[ClickHouseStore]:
+    # one engine a process: in memory, beside that of the conformance suite
+    store = open_store("chdb:///")
+    assert isinstance(store, ClickHouseStore)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(engine: ClickHouseStore) -> ClickHouseStore:
+    return engine.for_tenant(f"t{next(_tenants)}")
+
+
+def test_every_field_comes_back(store: ClickHouseStore) -> None:
+    """NULs, quotes, long names and long texts return as they were and are found."""
+    odd = "a\0b'\"\\%_{}\té\n\U0001f525"
+    given = [
+        record(
+            odd,
+            event_name=odd * 500,
+            error=odd,
+            inputs=orjson.dumps({odd: "word " * 10_000}),
+            user_properties=orjson.dumps({"id": odd}),
+            metrics=orjson.dumps({odd: 2, "big": 2**60}),
+        ),
+        record("bare", end_time=None, duration=None, inputs=None, outputs=None, metadata=None),
+    ]
+    store.insert(given)
+    assert store.get_many([odd, "bare"]) == given
+    for query in (
+        Query(user=odd),
+        Query(session_name=odd * 500),
+        Query(metric=Metric(odd, ">", 1)),
+        Query(text="wor"),
+        Query(text="\U0001f525"),
+    ):
+        assert [found.event_id for found in store.list(query)] == [odd], query
+        assert store.count(query) == 1
+
+
+def test_values_that_cannot_be_stored_are_refused(store: ClickHouseStore) -> None:
+    """A number over 64 bits and half a surrogate pair are refused, with nothing stored."""
+    for wrong in (record("b", end_time=2**70), record("b", event_name="half \ud83d")):
+        with pytest.raises(RecordRefusedError):
+            store.insert([record("a"), wrong])
+    assert store.size().sessions == 0
+
+
+def test_a_redelivery_changes_nothing(store: ClickHouseStore) -> None:
+    """The same batch again, from two threads, leaves each session once and unchanged."""
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(store.insert, [numbered(50)] * 4))
+    assert store.size().sessions == 50
+    assert store.changed(0).records == []
+    assert len(store.get_many([each.event_id for each in numbered(50)])) == 50
+
+
+def test_updates_of_two_nodes_that_cross(
+    store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes read the same row, each adds to it, and both additions stay."""
+    store.insert([record("a")])
+    barrier = threading.Barrier(2, timeout=60)
+    read = _ch_reading.known
+    first = threading.local()
+
+    def meet(*arguments: object) -> object:
+        found = read(*arguments)  # type: ignore[arg-type]
+        if not getattr(first, "met", False):
+            first.met = True
+            barrier.wait()  # both have read before either writes
+        return found
+
+    monkeypatch.setattr(_ch_writing, "known", meet)
+    with ThreadPoolExecutor(2) as pool:
+        nodes = [store.for_tenant(store.tenant) for _ in range(2)]
+        done = [
+            pool.submit(node.update, [Update("a", {"feedback": orjson.dumps({f"n{n}": n})})])
+            for n, node in enumerate(nodes)
+        ]
+        for each in done:
+            each.result(60)
+    found = store.get("a")
+    assert found is not None
+    assert orjson.loads(found.feedback or b"{}") == {"n0": 0, "n1": 1}
+
+
+def test_an_update_that_crosses_its_session(
+    store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that arrives just after an update did not find it has the update all the same."""
+    insert = store._client.insert
+    arrived = False
+
+    def late(table: str, rows: object, columns: object) -> None:
+        nonlocal arrived
+        insert(table, rows, columns)  # type: ignore[arg-type]
+        if table == "pending" and not arrived:
+            arrived = True
+            # as another node, which looked for waiting updates before this one was kept
+            with pytest.MonkeyPatch.context() as other:
+                other.setattr(_ch_writing, "_waiting", lambda *_: {})
+                store.insert([record("a")])
+
+    monkeypatch.setattr(store._client, "insert", late)
+    store.update([Update("a", {"feedback": b'{"rating":5}'})])
+    found = store.get("a")
+    assert found is not None
+    assert found.feedback == b'{"rating":5}'
+    store.insert([record("a")])
+    assert store.get("a") == found
+
+
+def test_a_session_whose_start_moves(store: ClickHouseStore) -> None:
+    """It is at its new place alone, whatever is asked."""
+    store.insert([record("a", start_time=START), record("b", start_time=START + 5)])
+    store.update([Update("a", {"start_time": orjson.dumps(START + 10)})])
+    assert [each.event_id for each in store.list(Query())] == ["a", "b"]
+    assert store.count(Query(until=START + 5)) == 0
+    assert store.list(Query(until=START + 5)) == []
+    assert [each.event_id for each in store.arrived(0).records] == ["a", "b"]
+
+
+def test_followers_stay_behind(store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a lag, what was just written is told later, and once."""
+    store.insert([record("a")])
+    monkeypatch.setattr(store._client, "lag", 3600.0)
+    assert store.arrived(0).records == []
+    monkeypatch.setattr(store._client, "lag", 0.0)
+    page = store.arrived(0)
+    assert [each.event_id for each in page.records] == ["a"]
+    assert store.arrived(page.last).records == []
+    assert store.arrived(page.last + 10**15).last <= store._client.present()
+
+
+def test_places_increase_when_the_clock_goes_back(
+    store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that is set five seconds back makes no follower miss a session."""
+    store.insert([record("a")])
+    place = store.arrived(0).last
+    real = _ch_time()
+    monkeypatch.setattr("honeytrace.store._ch_client.time.time_ns", lambda: real - 5 * 10**9)
+    store.insert([record("b")])
+    assert [each.event_id for each in store.arrived(place).records] == ["b"]
+
+
+def _ch_time() -> int:
+    import time
+
+    return time.time_ns()
+
+
+def test_tenants_do_not_see_each_other(store: ClickHouseStore) -> None:
+    """The same id in two tenants is two sessions, and deleting one leaves the other."""
+    other = store.for_tenant(f"{store.tenant}-other")
+    store.insert([record("a", event_name="mine")])
+    other.insert([record("a", event_name="yours")])
+    assert [each.event_name for each in store.list(Query(text="mine"))] == ["mine"]
+    assert store.list(Query(text="yours")) == []
+    assert store.values("session_name") == ["mine"]
+    assert store.delete(before=1e15) == 1
+    assert other.size().sessions == 1
+
+
+def test_a_beginning_of_many_words(store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more words begin so than the index is asked for, the texts are read."""
+    from honeytrace.store import _ch_query
+
+    texts = [orjson.dumps({"text": f"wor{chr(97 + n)} x"}) for n in range(9)]
+    store.insert([e._replace(inputs=texts[n]) for n, e in enumerate(numbered(9))])
+    few = store.list(Query(text="wor"))
+    monkeypatch.setattr(_ch_query, "_MOST_BEGINNINGS", 3)
+    assert store.list(Query(text="wor")) == few
+    assert len(few) == 9
+
+
+def test_starts_of_any_age(store: ClickHouseStore) -> None:
+    """Clocks of clients may be anywhere; what they send is stored and listed in order."""
+    starts = [0.0, -5.0, START, 4e15, 1e18]
+    starts += [START - week * 7 * 86_400_000 for week in range(1, 150)]
+    store.insert([record(f"s{n:03}", start_time=at) for n, at in enumerate(starts)])
+    assert [r.start_time for r in store.list(Query(limit=500))] == sorted(starts, reverse=True)
+
+
+def test_the_layout_of_a_cluster() -> None:
+    """On a cluster the tables are replicated, and one over all shards keeps a tree together."""
+    layout = _ch_schema.Layout("team", 30)
+    statements = "\n".join(statement for step in _ch_schema.STEPS for statement in step(layout))
+    for sign in (
+        "sessions_local ON CLUSTER 'team'",
+        "ReplicatedReplacingMergeTree(version, deleted)",
+        "Distributed('team', currentDatabase(), 'sessions_local', cityHash64(tenant, root_id))",
+        "INTERVAL 30 DAY DELETE",
+    ):
+        assert sign in statements
+    with pytest.raises(ConfigurationError, match="no name of a cluster"):
+        _ch_schema.Layout("a'b")
+
+
+def test_urls_of_clickhouse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is away is one error without a password; a wrong option names itself."""
+    monkeypatch.setenv("HONEYTRACE_STORE_PASSWORD", "hunter2")
+    with pytest.raises(StoreUnavailableError) as refusal:
+        open_store("clickhouse://ada:hunter2@127.0.0.1:9/x")
+    assert "ada@127.0.0.1:9/x" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+    with pytest.raises(ConfigurationError, match="keep_days"):
+        open_store("clickhouse://ada@127.0.0.1:9/x?keep_days=soon")
+
+
+def test_a_closed_store_says_so() -> None:
+    """A store that was closed raises, and its tenants do too."""
+    store = open_store("chdb:///")
+    tenant = store.for_tenant("x")
+    tenant.close()
+    store.get("a")
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        tenant.get("a")
