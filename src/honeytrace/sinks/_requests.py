@@ -80,6 +80,11 @@ class Request(NamedTuple):
     def body(self) -> bytes | Streamed:
         """Its bytes, in chunks where there are many."""
         lists = self.lists(self.items, self.encoded)
+        if len(lists) == len(self.encoded) == 1 and self.size < _SHORT:  # most of all requests
+            (only,) = self.encoded
+            return b"".join(
+                (lists[0][0], only if isinstance(only, bytes) else b"".join(only), self.end)
+            )
         size = self.size + len(self.end)
         size += sum(len(lead) + max(len(encoded) - 1, 0) for lead, encoded in lists)
         chunks = _Chunks(lists, self.end)
