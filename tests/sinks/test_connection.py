@@ -18,7 +18,7 @@ from wire import PATIENCE, Line, Wire
 
 from honeytrace._network.streamed import Streamed
 from honeytrace.api import APIConnectionError, APIError
-from honeytrace.sinks import _reply
+from honeytrace.sinks import _answer
 from honeytrace.sinks._endpoint import Endpoint
 
 
@@ -218,7 +218,7 @@ def test_a_reply_that_never_ends(connect: Connect, begin: bytes, part: bytes) ->
 
 def test_a_reply_beyond_all_bounds(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reply is not read for ever where it has no end in bytes."""
-    monkeypatch.setattr(_reply, "LONGEST", 100_000)
+    monkeypatch.setattr(_answer, "LONGEST", 100_000)
 
     def talk(line: Line) -> None:
         line.request()

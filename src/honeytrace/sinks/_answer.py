@@ -5,6 +5,10 @@ from __future__ import annotations
 from http.client import HTTPException
 from typing import NamedTuple
 
+LONGEST = 8_000_000
+"""Bytes of a reply: a batch route gives a reason for each record, and memory must hold as many
+replies as there are connections."""
+
 
 class Answer(NamedTuple):
     """A reply, read whole."""

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .._capture.context import Off, current
-from ._answer import Answer
+from ._answer import LONGEST, Answer
 from ._requests import Request
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ class Detour:
 
             for name in ("httpx", "httpx2"):
                 logging.getLogger(name).addFilter(_is_not_ours)
-            self._core = HoneyHiveCore(self._api_key, server_url=self._server_url, _overruns=True)
+            self._core = HoneyHiveCore(
+                self._api_key, server_url=self._server_url, max_reply_bytes=LONGEST, _overruns=True
+            )
         return self._core
 
 

@@ -6,11 +6,8 @@ from http.client import HTTPException
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from . import _answer
 from ._answer import Answer, UnusualReplyError
-
-LONGEST = 8_000_000
-"""Bytes of a reply: a batch route gives a reason for each record, and memory must hold as many
-replies as there are connections."""
 
 
 class ReplyReader:
@@ -24,7 +21,7 @@ class ReplyReader:
         """Expect the next reply."""
         self._headers: dict[str, str] = {}
         self._parts: list[bytes] = []
-        self._room = LONGEST
+        self._room = _answer.LONGEST
         self._has_head = False
         self._answer: Answer | None = None
         self.has_begun = False
@@ -40,7 +37,7 @@ class ReplyReader:
         self.has_begun = True
         self._room -= len(data)
         if self._room < 0:
-            raise HTTPException(f"the reply is longer than {LONGEST:,} bytes")
+            raise HTTPException(f"the reply is longer than {_answer.LONGEST:,} bytes")
         try:
             self._parser.feed_data(data)
         except (
