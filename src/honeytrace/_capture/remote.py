@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from .context import hot
-from .session import Session, _NoSession
+from .session import Session
 
 
-class Remote(_NoSession):
-    """A session by its ids alone. Like `current_session()` outside of any session, it is false and
-    ignores what it is told."""
+class Remote(Session):
+    """A session by its ids alone. `current_session()` does not show it: it takes no updates."""
 
     __slots__ = ("links", "tracestate")
+    away = True
 
     def __init__(
         self,

@@ -149,6 +149,8 @@ class Session(SessionFields):
 
     __slots__ = ()
     off = False
+    away = False
+    """Whether it stands in for a session of another process."""
 
     _spec: Spec
     _start: int
@@ -438,7 +440,7 @@ NO_SESSION = _NoSession()
 def current_session() -> Session:
     """The session that runs here; outside of any, a false object that ignores what it is told."""
     session = innermost()
-    return session if isinstance(session, Session) else NO_SESSION
+    return session if isinstance(session, Session) and not session.away else NO_SESSION
 
 
 def as_text(value: Any) -> str:

@@ -285,7 +285,8 @@ class Journal(Slots):
     def _extra(self, s: Session, number: int) -> bytes:
         """The ids that are chosen texts, the receipt of what was masked, a spec without number."""
         parent, root = s._parent, s._root
-        extra = [s._id, parent and parent._id, root and root._id, s._masked]
+        ids = [None if each is None else each._id for each in (parent, root)]
+        extra = [s._id, *ids, s._masked]
         return orjson.dumps(extra if number else [*extra, _portrait(s._spec, *self._defaults)])
 
     def _more(self, s: Session, inputs: bytes | None) -> bytes:
