@@ -16,6 +16,7 @@ import pytest
 
 from destinations import PATIENCE, Gate, Scripted
 from honeytrace._config import Config
+from honeytrace._delivery import ledger as _ledger
 from honeytrace._delivery.flusher import Flusher
 from honeytrace._delivery.stats import Stats
 from honeytrace._durability import disk_queue as _disk_queue
@@ -633,3 +634,35 @@ def test_what_is_in_memory_alone_is_kept_at_the_end(make: Make, tmp_path: Path) 
     found: list[Item] = []
     recover(f.config.journal, found.extend)
     assert len(found) == 50
+
+
+def test_losses_are_told_of_at_once_then_every_minute_and_at_the_end(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first item dropped at `disk_bytes` is reported with its reason; more of it later."""
+    f = make(Away(), queue_bytes=100_000, disk_bytes=600_000)
+
+    def told() -> list[str]:
+        said = [r.getMessage() for r in caplog.records if "has dropped" in r.getMessage()]
+        caplog.clear()
+        return said
+
+    def lose() -> int:
+        before = f.stats().dropped.get("disk_bytes reached", 0)
+        while f.stats().dropped.get("disk_bytes reached", 0) == before:
+            f.queue.put(ended(b'"' + b"x" * 10_000 + b'"'))
+        return f.stats().dropped["disk_bytes reached"]
+
+    count = lose()
+    (said,) = told()
+    assert f"has dropped {count} records (disk_bytes reached: {count})" in said
+    lose()
+    assert told() == []  # within the minute
+    f.ledger._quiet_until -= _ledger._QUIET
+    count = lose()
+    (said,) = told()
+    assert f"has dropped {count} records" in said
+    count = lose()
+    f.finish(0.0)
+    (said,) = told()
+    assert f"has dropped {count} records" in said

@@ -21,7 +21,7 @@ from .deliverer import Deliverer, MakeSink
 from .encoder import Encoder
 from .native_threads import NativeThread, get_ident, new_thread, sleep
 from .overflow import Overflow
-from .queue import ANY, LOCK_TIMEOUT, Queue
+from .queue import ANY, LOCK_TIMEOUT, Pending, Queue
 from .stats import FlushResult, Stats
 
 _DELIVERY_TIMEOUT = 60.0
@@ -41,8 +41,10 @@ class Flusher:
     ) -> None:
         self.config = config
         self.encoder = encoder = Encoder(config)
-        self.queue = Queue(config.queue_bytes, self._attend, encoder.release)
-        self._overflow = Overflow(config, self.queue, encoder.encode, encoder.release)
+        self.queue = Queue(config.queue_bytes, self._attend, self._lose)
+        self._overflow = Overflow(
+            config, self.queue, encoder.encode, encoder.release, self._warn_of_losses
+        )
         self.queue.shed, self.queue.overfull = self._overflow.shed, self._wait_for_room
         self.deliverer = Deliverer(config, self.queue, self._overflow, encoder, make_sink)
         self.ledger, self.outage = self.deliverer.ledger, self.deliverer.outage
@@ -85,6 +87,7 @@ class Flusher:
             if self._is_mine() and not self._urgent:
                 self._gather()
             self.sync()
+            self._warn_of_losses()
             self._urgent = False
             while (
                 self._is_mine()
@@ -121,6 +124,13 @@ class Flusher:
             self.queue.rest(self.config.flush_interval, self._much())
 
     # for the queue and the journal
+
+    def _lose(self, item: Pending) -> None:
+        self.encoder.release(item)
+        self._warn_of_losses()
+
+    def _warn_of_losses(self) -> None:
+        self.ledger.warn_of_losses()
 
     def _wait_for_room(self) -> None:
         """With `overflow="block"`: hold the caller until the queue is within its bound again."""
@@ -224,6 +234,7 @@ class Flusher:
         """`stop` for the end of the process; what is left then is for the next one to deliver."""
         self._exit_timeout, self.deliverer.quiet = timeout, True
         result = self.stop(timeout)
+        self.ledger.warn_of_losses(now=True)
         if result.pending:
             outage = self.outage
             why = f": {outage.why}" if outage.failures else f" within exit_timeout={timeout}"

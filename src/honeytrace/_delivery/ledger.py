@@ -6,12 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from .._lazy import logger
 from .batch import Batch
 from .encoder import Encoder
 from .native_threads import Condition
 from .overflow import Overflow
 from .queue import Queue
 from .stats import FlushResult, Stats
+
+_QUIET = 60.0
+"""Seconds between two warnings of dropped items."""
 
 
 class Ledger:
@@ -34,6 +38,9 @@ class Ledger:
         self._batch_start = 0
         """How many items were recorded before the batch; all of them are settled."""
         self._refused: Counter[str] = Counter()
+        self._warned = 0
+        """How many dropped items the log has told of."""
+        self._quiet_until = 0.0
         self._told = 0
         """How many losses a flush has reported."""
 
@@ -84,14 +91,7 @@ class Ledger:
         """The books at this moment."""
         with self._lock:
             recorded, waiting = self.recorded(), self._overflow.waiting
-            dropped = +Counter(
-                {
-                    "not encodable": self._encoder.failed,
-                    "queue full": self._queue.dropped,
-                    "disk full": self._overflow.dropped,
-                    "unreadable": self._overflow.unreadable,
-                }
-            )
+            dropped = self._dropped()
             settled = self.delivered + self._refused.total() + dropped.total()
             return Stats(
                 recorded=recorded,
@@ -100,6 +100,31 @@ class Ledger:
                 journalled=waiting,
                 refused=dict(self._refused),
                 dropped=dict(dropped),
+            )
+
+    def _dropped(self) -> Counter[str]:
+        return +Counter(
+            {
+                "not encodable": self._encoder.failed,
+                "queue full": self._queue.dropped,
+                "disk_bytes reached": self._overflow.dropped,
+                "unreadable": self._overflow.unreadable,
+            }
+        )
+
+    def warn_of_losses(self, *, now: bool = False) -> None:
+        """Log what was dropped: the first at once, more of it every minute, or `now`."""
+        moment = time.monotonic()
+        if moment < self._quiet_until and not now:
+            return
+        dropped = self._dropped()
+        if (count := dropped.total()) > self._warned:
+            self._warned, self._quiet_until = count, moment + _QUIET
+            logger.warning(
+                "honeytrace has dropped %d records (%s): more is recorded than the destination "
+                "takes; raise disk_bytes or queue_bytes, or record less (sample_rate)",
+                count,
+                ", ".join(f"{reason}: {number}" for reason, number in dropped.items()),
             )
 
     def result(self, goal: int, *, tell: bool) -> FlushResult:

@@ -26,7 +26,8 @@ class Overflow:
     """The disk's side of the queue. Everything here runs under the queue's lock.
 
     `encode` makes records of what is queued: it moves all from its first argument to its second,
-    but for what it has to drop. `release` gives up the journal's place of a record.
+    but for what it has to drop. `release` gives up the journal's place of a record. `lost` hears of
+    items that were dropped from disk.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class Overflow:
         queue: Queue,
         encode: Callable[[deque[Pending], list[Item]], None],
         release: Callable[[Item], None],
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
-        self._queue, self._encode, self._release = queue, encode, release
+        self._queue, self._encode, self._release, self._lost = queue, encode, release, lost
         self.dropped = self.unreadable = self.unencodable = 0
         self._spill: DiskQueue | None = None
         self._directory: str | None = None
@@ -103,6 +105,7 @@ class Overflow:
                     self._queue.put_back(records)
                     return False
                 self.dropped += lost
+                self._lost()
         except BaseException:  # an interrupt: nothing of it was written
             self._queue.put_back([*records, *waiting])
             raise
