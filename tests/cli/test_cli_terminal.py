@@ -18,7 +18,8 @@ from honeytrace.cli import _terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLOUR = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*[AK])")
+"""Colours, and the sign of life that a busy machine shows: hiding the cursor, clearing a line."""
 HOSTILE = (
     "[bold red]markup[/] [/] :smile: "
     "\x1b[31mred\x1b[2J\x1b]0;title\x07 \x9b31m \x07\x08\r\x00 "
