@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+COMPILED := $(wildcard src/honeytrace/*/*.px[dy] src/honeytrace/*/*.h)
 VERSIONS := 3.10 3.11 3.12 3.13
 
 .PHONY: demo test test-all lint types bench peers durability interop chaos screenshots clean
@@ -51,7 +52,7 @@ screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 COVERAGE := 90
 CORE := $(wildcard tests/test_*.py) $(addprefix tests/,capture transparency snapshot record delivery durability runtime lookup display sinks)
 
-$(READY): pyproject.toml setup.py src/honeytrace/_native.pyx src/honeytrace/_native.h
+$(READY): pyproject.toml setup.py $(COMPILED)
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet --editable '.[cli,parquet,server]' --group dev
@@ -59,4 +60,4 @@ $(READY): pyproject.toml setup.py src/honeytrace/_native.pyx src/honeytrace/_nat
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist build
-	rm -f src/honeytrace/_native.c src/honeytrace/*.so
+	find src -name "*.so" -delete

@@ -38,13 +38,15 @@ from typing import Any
 import orjson
 
 import honeytrace
-from honeytrace._compiled import native
+from honeytrace._cython import interpreted
 
 from .ours import Nowhere
 from .workloads import BY_NAME, WORKLOADS, Workload, hundred_at_once
 
 RECORDED = Path(__file__).with_name("cost.json")
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}" + (" compiled" if native else "")
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}" + (
+    "" if interpreted() else " compiled"
+)
 WARM = 200
 """Calls before counting, beyond what the interpreter takes to specialise its bytecode."""
 Counts = dict[str, int]
@@ -191,8 +193,8 @@ def machine() -> dict[str, Any]:
 def _collected(workload: str, calls: int) -> int:
     """What valgrind counts of so many calls, the first of which configures."""
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    command += ["--collect-atstart=no", "--toggle-collect=__pyx_pw_*_native_*begin"]
-    command += ["--toggle-collect=__pyx_pw_*_native_*done"]
+    command += ["--collect-atstart=no", "--toggle-collect=__pyx_pw_*_capture_*call_*begin"]
+    command += ["--toggle-collect=__pyx_pw_*_capture_*call_*done"]
     command += [sys.executable, "-m", "benchmarks.cost", "--calls", str(calls), workload]
     done = subprocess.run(
         command,

@@ -1,8 +1,8 @@
 """Where the caller's time goes, stage by stage: `python -m benchmarks.stages`.
 
 No profiler, which would cost more than what it measures: the stages of a traced call are taken away
-one after the other, at the seam through which capture reaches them (`hot` in
-`honeytrace._capture.context`), and
+one after the other, at the seam through which capture reaches them (`hooks` in
+`honeytrace._capture.hooks`), and
 what each saves is its cost. All variants are measured in each round; medians over the rounds.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 import honeytrace
 from honeytrace import paused, trace_session
-from honeytrace._capture.context import discard, hot
+from honeytrace._capture.hooks import discard, hooks
 
 from .floor import QUEUE, floor, passthrough
 from .ours import Nowhere
@@ -48,16 +48,16 @@ def once(workload: Workload, call: Callable[..., Any]) -> float:
 
 def peeled(workload: Workload, call: Callable[..., Any]) -> dict[str, float]:
     """One round: the time with everything, then with one stage less each."""
-    kept = {name: getattr(hot, name) for _, stage in TAKEN_AWAY for name in stage}
+    kept = {name: getattr(hooks, name) for _, stage in TAKEN_AWAY for name in stage}
     times = {"everything": once(workload, call)}
     try:
         for stage, replaced in TAKEN_AWAY:
             for name, value in replaced.items():
-                setattr(hot, name, value)
+                setattr(hooks, name, value)
             times[stage] = once(workload, call)
     finally:
         for name, value in kept.items():
-            setattr(hot, name, value)
+            setattr(hooks, name, value)
     return times
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import honeytrace
 from honeytrace import testing
 from honeytrace._capture.call import begin, done
-from honeytrace._capture.context import hot
-from honeytrace._capture.session import Session, Spec
+from honeytrace._capture.finished import record_of
+from honeytrace._capture.hooks import hooks
+from honeytrace._capture.session import Session
+from honeytrace._capture.spec import Spec
 from honeytrace._durability.journal import Journal, Slot
 from honeytrace._durability.recovery import Recovered, recover
 from honeytrace._record.record import Item, Record
@@ -34,7 +36,7 @@ class Recorder:
         place = self.places.get(s.session_id)
         if place is not None:
             self.journal.closed(s, place)
-        self.records[s.session_id] = s._to_record("p", "src")
+        self.records[s.session_id] = record_of(s, "p", "src")
 
     def take(self, s: Session) -> None:
         """Journal a call that has begun, where there is room."""
@@ -55,11 +57,11 @@ def recording(directory: Path, size: int = SIZE) -> Iterator[Recorder]:
     journal = Journal.create(str(directory), size, "p", "src")
     recorder = Recorder(journal)
     with testing.capture():
-        before, hot.submit = hot.submit, recorder.submit
+        before, hooks.submit = hooks.submit, recorder.submit
         try:
             yield recorder
         finally:
-            hot.submit = before
+            hooks.submit = before
 
 
 def die(journal: Journal) -> None:

@@ -8,8 +8,8 @@ import orjson
 from hypothesis import strategies as st
 
 from honeytrace import Session
-from honeytrace._capture.context import hot
-from honeytrace._capture.session import Spec
+from honeytrace._capture.hooks import hooks
+from honeytrace._capture.spec import Spec
 from honeytrace._record.record import OBJECTS, Record
 
 SPEC = Spec("call")
@@ -17,8 +17,10 @@ SPEC = Spec("call")
 
 def ended(inputs: bytes | None = None, outputs: bytes | None = None, **fields: Any) -> Session:
     s = Session()
-    s._slot = None
-    s._spec, s._start, s._offset, s._end, s._tick = SPEC, 0, 0, 1, hot.tick()
+    s._slot = s._details = None
+    s._handed = s._plain = False
+    s._late = 0
+    s._spec, s._start, s._offset, s._end, s._tick = SPEC, 0, 0, 1, hooks.tick()
     s._children, s._sealed = [], False
     s._submit = s._parent = s._root = s._extras = s._failure = s._raised = s._masked = None
     s._id = s._text = None

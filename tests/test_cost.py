@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from honeytrace._compiled import native
+from honeytrace._cython import interpreted
 
 ROOT = Path(__file__).parents[1]
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}" + (" compiled" if native else "")
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}" + (
+    "" if interpreted() else " compiled"
+)
 BOUNDS = json.loads((ROOT / "benchmarks" / "cost.json").read_text())
 RECORDED = BOUNDS.get(VERSION, {})
 GROWTH = 1.1
@@ -67,7 +69,7 @@ def test_every_call_is_guarded(counted: Counts) -> None:
     assert set(counted) == set(RECORDED)
 
 
-@pytest.mark.skipif(native is None, reason="nothing was compiled, or it is not wanted")
+@pytest.mark.skipif(bool(interpreted()), reason="nothing was compiled, or it is not wanted")
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind counts, and is not here")
 @pytest.mark.skipif(not shutil.which("cc"), reason="no compiler to build with")
 def test_what_is_compiled_does_not_grow() -> None:

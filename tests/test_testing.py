@@ -12,7 +12,7 @@ import pytest
 import honeytrace
 from destinations import Scripted, isolated
 from honeytrace import ConfigurationError, session, trace_session
-from honeytrace._capture.context import HOT, hot
+from honeytrace._capture.hooks import Recorder, hooks
 from honeytrace._runtime import runtime as _runtime
 from honeytrace.testing import CapturedSessions, capture
 
@@ -28,7 +28,8 @@ def outer(x: int) -> int:
 
 
 def state() -> dict[str, Any]:
-    return {name: getattr(hot, name) for name in HOT} | {"runtime": _runtime._runtime}
+    names = [name for name in Recorder._fields if name != "on"]
+    return {name: getattr(hooks, name) for name in names} | {"runtime": _runtime._runtime}
 
 
 def test_whole_session_is_a_literal() -> None:

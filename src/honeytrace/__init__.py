@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import typing as _typing
 
+from . import _cython as _cython  # before the first module that may be compiled
 from ._capture.context import paused, propagate
 from ._capture.decorator import session, trace_session
 from ._capture.session import Session, current_session

@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from ._capture.context import current, hot
+from ._capture.context import current
+from ._capture.finished import record_of
+from ._capture.hooks import hooks
 from ._capture.session import Session
 from ._record.record import Update
 from ._runtime.capturing import captured
@@ -61,7 +63,7 @@ def capture(
                 if session.session_id == item.event_id:
                     sessions[i] = family.get(item.event_id) or session
         else:
-            record = item._to_record(config.project, config.source)
+            record = record_of(item, config.project, config.source)
             store.insert([record])
             sessions.append(family.load(record))
 
@@ -70,9 +72,9 @@ def capture(
         current.set(None)
         if start is not None:
             step, first = round(tick * 1e9), round(start * 1e9)
-            hot.clock_ns = count(first, step).__next__
-            hot.offset_ns = 0
-            hot.tick = count(1).__next__
+            hooks.clock_ns = count(first, step).__next__
+            hooks.offset_ns = 0
+            hooks.tick = count(1).__next__
         try:
             yield sessions
         finally:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from honeytrace import current_session, session, trace_session
-from honeytrace._capture import call as _capture
-from honeytrace._capture.context import hot
+from honeytrace._capture import stream
+from honeytrace._capture.hooks import hooks
 from honeytrace.testing import capture
 
 
@@ -100,7 +100,7 @@ def test_yields_are_bounded_in_number() -> None:
         for _ in trace_session(letters)(2_000):
             pass
     assert sessions[0].outputs["count"] == 2_000
-    assert len(sessions[0].outputs["yields"]) == _capture.MAX_YIELDS
+    assert len(sessions[0].outputs["yields"]) == stream.MAX_YIELDS
 
 
 def test_yields_are_bounded_in_bytes() -> None:
@@ -282,8 +282,8 @@ def test_a_yield_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect while keeping a yield does not reach the consumer."""
     monkeypatch.setattr("honeytrace._capture.call._reported", True)
     with capture() as sessions:
-        encode = hot.encode
-        hot.encode = lambda value, masked, name: (
+        encode = hooks.encode
+        hooks.encode = lambda value, masked, name: (
             1 / 0 if value in ("a", "b") else encode(value, masked, name)
         )
         assert list(trace_session(letters)()) == ["a", "b"]

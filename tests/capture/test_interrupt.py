@@ -202,7 +202,7 @@ def test_a_timeout_ends_the_wait_for_room(
     gate = Gate()
     honeytrace.configure(sink=gate, overflow="block", queue_bytes=50_000, disk_bytes=1)
     flusher = _runtime.runtime().flusher
-    monkeypatch.setattr(flusher._books, "wait", lambda timeout: alarm())
+    monkeypatch.setattr(flusher.ledger.changed, "wait", lambda timeout: alarm())
     numbers = itertools.count(1)
     with pytest.raises(TimeoutError):
         deque((call(b"%0999d" % n) for n in numbers), 0)

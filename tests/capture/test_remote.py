@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 
 import honeytrace
-from honeytrace._capture.context import current, hot, innermost
+from honeytrace._capture.context import current, innermost
 from honeytrace._capture.external import abandon, begin_external, end_external
+from honeytrace._capture.hooks import hooks
 from honeytrace._capture.remote import Remote, Stranger, adopt, expect_strangers
-from honeytrace._capture.session import Session, Spec
+from honeytrace._capture.session import Session
+from honeytrace._capture.spec import Spec
 from honeytrace.testing import capture
 
 
 @pytest.fixture(autouse=True)
 def no_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hook of adoption as it was before."""
-    monkeypatch.setattr(hot, "adopt", None)
+    monkeypatch.setattr(hooks, "adopt", None)
 
 
 def test_a_session_inside_a_remote_one_names_it() -> None:
@@ -52,14 +54,14 @@ def test_the_hook_chooses_the_parent() -> None:
     with capture() as recorded:
         with honeytrace.session("outer") as outer:
             between = begin_external(
-                Spec("between"), outer, "between", hot.clock_ns() + hot.offset_ns
+                Spec("between"), outer, "between", hooks.clock_ns() + hooks.offset_ns
             )
-            hot.adopt = lambda s, parent: between if parent is outer else parent
+            hooks.adopt = lambda s, parent: between if parent is outer else parent
             assert innermost() is between
             assert honeytrace.current_session() is between
             with honeytrace.session("inner"):
                 pass
-            hot.adopt = None
+            hooks.adopt = None
             end_external(between, 0, inputs={}, outputs={}, failure=None, extras={})
         names = {each.session_name: each for each in recorded}
     assert names["inner"].parent_id == "between"

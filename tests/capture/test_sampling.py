@@ -11,7 +11,7 @@ import pytest
 
 import honeytrace
 from honeytrace import current_session, session, trace_session
-from honeytrace._capture.context import discard, hot
+from honeytrace._capture.hooks import discard, hooks
 from honeytrace._capture.sampling import Held, Sampler
 from honeytrace._capture.session import Session
 from honeytrace._config import Config
@@ -58,9 +58,9 @@ def test_a_tree_that_may_be_left_out_is_not_journalled() -> None:
     """While it is held it stays in memory; one that won the draw has its places at once."""
     opened: list[str] = []
     with capture(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hot, "opened", lambda s: opened.append(s.session_name))
-        patch.setattr(hot, "rate", 0.5)
-        patch.setattr(hot, "sample", drawing(0.6, 0.4, sample_rate=0.5, keep_errors=True))
+        patch.setattr(hooks, "opened", lambda s: opened.append(s.session_name))
+        patch.setattr(hooks, "rate", 0.5)
+        patch.setattr(hooks, "sample", drawing(0.6, 0.4, sample_rate=0.5, keep_errors=True))
         for name in ("lost", "won"):
             with session(name), session(f"inside {name}"):
                 pass
@@ -188,14 +188,14 @@ def finished(root: Session | None, size: int, failed: bool = False) -> Session:
 def test_a_held_tree_is_bounded(failed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a tree too large to be held the newest are kept, and what is gone is counted."""
     taken: list[Session] = []
-    monkeypatch.setattr(hot, "submit", taken.append)
+    monkeypatch.setattr(hooks, "submit", taken.append)
     sampler = drawing(keep_errors=True, sampled_bytes=10_000)
     held, root = Held(sampler), finished(None, 0)
     parts = [finished(root, 1_000, failed and i == 0) for i in range(100)]
     for part in parts:
         held.submit(part)
     held.submit(root)
-    kept = 10_000 // parts[-1]._size()
+    kept = 10_000 // parts[-1].size()
     assert taken == ([*parts[-kept:], root] if failed else [])
     assert (sampler.cut, sampler.left_out) == ((100 - kept, 0) if failed else (0, 1))
 
@@ -203,7 +203,7 @@ def test_a_held_tree_is_bounded(failed: bool, monkeypatch: pytest.MonkeyPatch) -
 def test_one_huge_session_is_held_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest session is held however large it is."""
     taken: list[Session] = []
-    monkeypatch.setattr(hot, "submit", taken.append)
+    monkeypatch.setattr(hooks, "submit", taken.append)
     held, root = Held(drawing(keep_errors=True, sampled_bytes=10)), finished(None, 0)
     part = finished(root, 1_000, failed=True)
     held.submit(part)

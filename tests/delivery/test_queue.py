@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from honeytrace import current_session, session, trace_session
-from honeytrace._capture.context import discard, hot
+from honeytrace._capture.hooks import discard, hooks
+from honeytrace._capture.running import OVERHEAD
 from honeytrace._capture.session import Session
 from honeytrace._delivery.queue import ANY, Queue, weigh
-from honeytrace._record.record import OVERHEAD, Update
+from honeytrace._record.record import Update
 from honeytrace.testing import capture
 from samples import ended
 
@@ -82,7 +83,7 @@ def test_an_update_calls_for_attention_too(attend: Attendant) -> None:
     queue = Queue(1 << 30, attend)
     queue.add(Update("id", {"metrics": b"{}"}))
     assert attend.calls == 1
-    assert queue.bytes == OVERHEAD + 2
+    assert queue.bytes == weigh(queue.items[0])
 
 
 def test_drifted_count_loses_no_wake_up(attend: Attendant) -> None:
@@ -280,9 +281,9 @@ def test_estimate_is_near_the_bytes_that_memory_takes(size: int, attend: Attenda
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(2_000):
             s = ended(b"x" * size + b" " if size else None, b"y" * 50 + b" ")
-            s._start = hot.clock_ns()
-            s._end = hot.clock_ns()
-            s._offset = hot.clock_ns()
+            s._start = hooks.clock_ns()
+            s._end = hooks.clock_ns()
+            s._offset = hooks.clock_ns()
             queue.put(s)
         after, _ = tracemalloc.get_traced_memory()
     finally:
@@ -315,7 +316,7 @@ def test_what_a_session_refers_to_is_collected(attend: Attendant) -> None:
 
     with capture():
         queue = Queue(1_000_000, attend)
-        hot.submit = queue.put
+        hooks.submit = queue.put
         agents = []
         for _ in range(2):
             for options in (lambda a: {"reduce": lambda _: a}, lambda a: {"config": {"a": a}}):

@@ -14,7 +14,7 @@ import pytest
 
 import honeytrace
 from honeytrace._capture.call import begin, done
-from honeytrace._capture.session import Spec
+from honeytrace._capture.spec import Spec
 from honeytrace._durability import journal as _journal
 from honeytrace._durability.directories import candidates
 from honeytrace._durability.journal import Journal, open_journal

@@ -16,7 +16,7 @@ import pytest
 import honeytrace
 from destinations import PATIENCE, Scripted
 from honeytrace import session
-from honeytrace._capture.context import hot
+from honeytrace._capture.hooks import hooks
 from honeytrace._durability import quarantine as _aside
 from honeytrace._durability.disk_queue import DiskQueue
 from honeytrace._durability.recovery import AwayError, Recovered, recover_all, retry_refused
@@ -176,7 +176,7 @@ def test_a_call_in_a_logging_handler_while_the_journal_opens(
         logging.getLogger("honeytrace").removeHandler(handler)
     assert len(inside) == 1
     assert {item.event_id for item in sink.items} == {first.session_id, *inside}
-    assert hot.opened(first) is None  # without a journal nothing tries again
+    assert hooks.opened(first) is None  # without a journal nothing tries again
 
 
 def test_hostile_files_set_aside_are_left_out(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import honeytrace
-from honeytrace._capture.context import hot
+from honeytrace._capture.hooks import hooks
 from honeytrace.testing import CapturedSessions, capture
 
 pytest.importorskip("opentelemetry.sdk")
@@ -40,7 +40,7 @@ CHAT = {
 def bridge() -> Iterator[None]:
     """The process without a bridge, before and after."""
     yield
-    hot.adopt = None
+    hooks.adopt = None
     SPANS.forget()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import honeytrace
-from honeytrace._capture.context import hot
+from honeytrace._capture.hooks import hooks
 from honeytrace.propagation._traceparent import parse
 from honeytrace.testing import CapturedSessions, capture
 
@@ -16,7 +16,7 @@ from honeytrace.testing import CapturedSessions, capture
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturedSessions]:
     """What is recorded, in order of its end."""
-    monkeypatch.setattr(hot, "adopt", None)
+    monkeypatch.setattr(hooks, "adopt", None)
     with capture() as sessions:
         yield sessions
 

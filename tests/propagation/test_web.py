@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 import honeytrace
-from honeytrace._capture.context import current, hot
+from honeytrace._capture.context import current
+from honeytrace._capture.hooks import hooks
 from honeytrace.propagation import (
     ASGIMiddleware,
     WSGIMiddleware,
@@ -26,7 +27,7 @@ from honeytrace.testing import CapturedSessions, capture
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturedSessions]:
     """What is recorded, in order of its end."""
-    monkeypatch.setattr(hot, "adopt", None)
+    monkeypatch.setattr(hooks, "adopt", None)
     with capture() as sessions:
         yield sessions
 

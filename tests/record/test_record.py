@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from honeytrace._capture.session import Spec
+from honeytrace._capture.finished import record_of
+from honeytrace._capture.spec import Spec
 from honeytrace._record.file_format import unpack
 from honeytrace._record.merge import apply, as_object, merge, merge_ids, merge_objects
 from honeytrace._record.record import MERGED, RESERVED, Record, Update
@@ -251,7 +252,7 @@ def test_the_end_of_a_running_session_has_its_own_duration() -> None:
 def test_an_end_is_not_before_its_start() -> None:
     """Its whole milliseconds are rounded up, in the record as in the session."""
     s = ended(_start=1_500_000, _end=1_600_000)
-    record = s._to_record("p", "s")
+    record = record_of(s, "p", "s")
     assert (record.start_time, record.end_time, record.duration) == (1.5, 2, 0.1)
     assert (s.start_time, s.end_time) == (1.5, 2)
 
@@ -262,11 +263,11 @@ def test_what_every_session_is_takes_no_metadata() -> None:
     failed = "error", "E: m", {"traceback": "t"}
     child = ended(_parent=root, _root=root, _spec=Spec("call", event_type="chain"), _failure=failed)
     kin = {"parent_id": root.session_id, "root_id": root.session_id}
-    own = orjson.loads(child._to_record("p", "s").metadata or b"")[RESERVED]
+    own = orjson.loads(record_of(child, "p", "s").metadata or b"")[RESERVED]
     assert own == {**kin, "traceback": "t"}
     child = ended(_parent=root, _root=root, _spec=Spec("call", event_type="tool"))
     child._failure = "cancelled", None, {}
-    own = orjson.loads(child._to_record("p", "s").metadata or b"")[RESERVED]
+    own = orjson.loads(record_of(child, "p", "s").metadata or b"")[RESERVED]
     assert own == {**kin, "event_type": "tool", "status": "cancelled"}
 
 

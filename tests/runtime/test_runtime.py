@@ -14,7 +14,7 @@ import pytest
 import honeytrace
 from destinations import PATIENCE, Gate, Scripted, call
 from honeytrace import ConfigurationError, FlushResult, Stats, session, trace_session
-from honeytrace._capture.context import hot
+from honeytrace._capture.hooks import hooks
 from honeytrace._record.record import Record
 from honeytrace._runtime import process as _ends
 from honeytrace._runtime import runtime as _runtime
@@ -231,7 +231,7 @@ def test_a_defect_of_ours_at_the_end_costs_the_values_alone(
     @trace_session
     def fails_in_us() -> None:
         honeytrace.current_session().update(metrics={"a": 1})
-        monkeypatch.setattr(hot, "encode", defective)
+        monkeypatch.setattr(hooks, "encode", defective)
 
     honeytrace.configure(sink=(sink := Scripted()))
     fails_in_us()
@@ -254,7 +254,7 @@ def test_updates_are_redacted_before_anything_was_recorded() -> None:
     finally:
         del os.environ["HONEYTRACE_STORE"]
     assert b"hunter2" not in b"".join(b"".join(item[-1].values()) for item in waiting)  # type: ignore[union-attr] # an Update
-    assert hot.redact("password=hunter2") != "password=hunter2"
+    assert hooks.redact("password=hunter2") != "password=hunter2"
 
 
 def test_unwritable_store_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

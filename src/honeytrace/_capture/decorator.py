@@ -8,9 +8,12 @@ from typing import Any, Protocol, TypeVar, overload
 from .._lazy import ready
 from ..errors import ConfigurationError
 from .call import begin, done, fail, leave
-from .context import current, hot
-from .session import NO_SESSION, Session, Spec, as_ids, as_mapping, as_text
-from .wrapper import trace
+from .coerce import as_ids, as_mapping, as_text
+from .context import current
+from .hooks import switch
+from .session import NO_SESSION, Session
+from .spec import Spec
+from .targets import trace
 
 T = TypeVar("T", bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]")
 Names = bool | Iterable[str]
@@ -194,11 +197,11 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
 
     def __enter__(self) -> Session:
         outer = current.get()
-        if not hot.on or (outer is not None and outer.off):
+        if not switch.on or (outer is not None and outer.off):
             self._open.append((NO_SESSION, outer))
             return NO_SESSION
         inputs = None if self._inputs is None else as_mapping(self._inputs)
-        s = begin(self._spec, self._parent(outer), inputs, self._session_id)
+        s: Session = begin(self._spec, self._parent(outer), inputs, self._session_id)
         self._open.append((s, outer))
         if s._spec is not self._spec:  # sampled out
             return NO_SESSION

@@ -11,8 +11,9 @@ from typing import Any
 
 from .._interrupts import interrupts
 from .call import internal_error
-from .context import discard, hot
-from .session import Session, Spec
+from .hooks import discard, hooks, switch
+from .session import Session
+from .spec import Spec
 
 
 class External(Session):
@@ -21,14 +22,14 @@ class External(Session):
     __slots__ = ("began", "trace")
 
     began: int
-    """When it began by `hot.clock_ns`. `_start` follows the other tracer's wall clock, which is not
+    """When it began by `hooks.clock_ns`. `_start` follows the other tracer's clock, which is not
     exact enough to tell what is inside what."""
     trace: tuple[str, str] | None
     """Its trace id and span id, hex."""
 
 
 def began(session: Session) -> int:
-    """When a session or a stand-in began, by `hot.clock_ns`."""
+    """When a session or a stand-in began, by `hooks.clock_ns`."""
     return session.began if isinstance(session, External) else session._start
 
 
@@ -44,27 +45,33 @@ def begin_external(
     One that is not recorded has `discard` as its `_submit`, and hands that on to its children.
     """
     s = External()
-    s.began, s.trace = hot.clock_ns(), trace
+    s.began, s.trace = hooks.clock_ns(), trace
     s._spec, s._id, s._text = spec, session_id, session_id
-    s._children = []
-    s._sealed = False
-    s._raised = s._outputs = s._failure = s._extras = s._masked = s._inputs = s._slot = None
-    s._end, s._tick = 0, 0
-    s._offset = hot.offset_ns
+    s._handed = s._sealed = s._plain = False
+    s._children = s._details = s._raised = s._outputs = s._failure = None
+    s._extras = s._masked = s._inputs = s._slot = None
+    s._end = s._tick = s._late = 0
+    s._offset = hooks.offset_ns
     s._start = start_ns - s._offset
     s._parent = parent
+    if not hooks.configured:
+        hooks.configure()
     if parent is None:
         s._root = s._submit = None
-        if hot.rate < 1.0:  # below zero, too: not configured yet
-            s._submit = hot.sample(None)
+        if not switch.on:
+            s._submit = discard
+        elif hooks.rate < 1.0:
+            s._submit = hooks.sample(None)
     else:
         s._root = parent if parent._root is None else parent._root
         s._submit = parent._submit
         if s._submit is not discard:
+            if parent._children is None:
+                parent._children = []
             parent._children.append(session_id)
             if parent._sealed:
-                hot.update(parent.session_id, {"children_ids": [session_id]})
-    s._slot = hot.opened(s) if s._submit is None else None
+                hooks.update(parent.session_id, {"children_ids": [session_id]})
+    s._slot = hooks.opened(s) if s._submit is None else None
     return s
 
 
@@ -98,13 +105,14 @@ def end_external(
         s._seal()
         if s._slot is not None:
             s._slot[0].closed(s, s._slot)
-        (s._submit or hot.submit)(s)
+        (s._submit or hooks.submit)(s)
+        s._handed = True
     except Exception as exc:
         if type(exc) is not RecursionError and interrupts(exc):
             raise
         s._extras = None
         if s._submit is not discard:
-            hot.keep(s)
+            hooks.keep(s)
         internal_error(exc)
 
 
@@ -114,5 +122,5 @@ def abandon(s: Session) -> None:
         s._slot[0].release(s._slot)
         s._slot = None
     parent = s._parent
-    if parent is not None and s.session_id in parent._children:
+    if parent is not None and s.session_id in (parent._children or ()):
         parent._children.remove(s.session_id)

@@ -1,4 +1,4 @@
-"""A callable that is no function, traced: itself in every other way, through a wrapt proxy."""
+"""A traced callable that is no function: in every other way itself, through a wrapt proxy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import wrapt
 
-from . import wrapper
+from .wrapper import build_any
 
 
 class TracedCallable(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in wrapt 2 only
@@ -17,7 +17,7 @@ class TracedCallable(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # gen
     def __init__(self, target: Any, options: dict[str, Any]) -> None:
         super().__init__(target)
         self._self_options = options
-        self._self_traced = wrapper.build_any(target, options)
+        self._self_traced = build_any(target, options)
 
     @property
     def __call__(self) -> Any:  # a property leaves no frame of its own in a traceback
@@ -31,10 +31,10 @@ class TracedCallable(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # gen
         return repr(self.__wrapped__)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return wrapper.trace, (self.__wrapped__, self._self_options)
+        return TracedCallable, (self.__wrapped__, self._self_options)
 
     def __copy__(self) -> Any:
-        return wrapper.trace(copy.copy(self.__wrapped__), self._self_options)
+        return TracedCallable(copy.copy(self.__wrapped__), self._self_options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return wrapper.trace(copy.deepcopy(self.__wrapped__, memo), self._self_options)
+        return TracedCallable(copy.deepcopy(self.__wrapped__, memo), self._self_options)

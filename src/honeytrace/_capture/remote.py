@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .context import hot
+from .hooks import hooks
 from .session import Session
 
 
@@ -31,9 +31,11 @@ class Remote(Session):
         self._root = root
         self._children = []
         self._parent = self._submit = self._slot = self._extras = self._raised = None
-        self._inputs = self._outputs = self._masked = self._failure = None
-        self._tick, self._sealed = 0, False
-        self._start, self._offset = hot.clock_ns(), hot.offset_ns
+        self._inputs = self._outputs = self._masked = self._failure = self._details = None
+        self._handed = self._sealed = self._plain = False
+        self._tick = 0
+        self._late = -1  # it may have children for as long as its caller pleases
+        self._start, self._offset = hooks.clock_ns(), hooks.offset_ns
         self._end = self._start  # nobody looks for it among what runs
         self.tracestate = tracestate
         self.links = links or []
@@ -49,7 +51,7 @@ class Stranger(Remote):
 
 
 def adopt(s: Session | None, parent: Session | None) -> Session | None:
-    """`hot.adopt` where callers are not trusted: a root in place of a stranger's child."""
+    """`hooks.adopt` where callers are not trusted: a root in place of a stranger's child."""
     if s is not None and type(parent) is Stranger:
         s._extras = {"metadata": {"links": [dict(link) for link in parent.links]}}
         return None
@@ -61,5 +63,5 @@ def expect_strangers() -> None:
 
     The OpenTelemetry bridge's hook asks, too; where it is there, nothing is to be done.
     """
-    if hot.adopt is None:
-        hot.adopt = adopt
+    if hooks.adopt is None:
+        hooks.adopt = adopt

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from itertools import count
 
 from .._config import Config
-from .context import discard, hot
+from .hooks import discard, hooks
 from .session import Session
 
 
 class Sampler:
-    """`hot.sample`: a root's own rate, or None for the configured one → the way of its tree."""
+    """`hooks.sample`: a root's own rate, or None for the configured one → the way of its tree."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -67,14 +67,14 @@ class Held:
         if self._kept is None and session._root is None:
             self._decide()
         if self._kept is None:
-            self._trim(session._size())
+            self._trim(session.size())
         else:
             self._release()
 
     def _trim(self, size: int) -> None:
         self._room -= size
         while self._room < 0 and len(self._sessions) > 1:
-            self._room += self._sessions.popleft()._size()
+            self._room += self._sessions.popleft().size()
             self._cut += 1
 
     def _decide(self) -> None:
@@ -88,4 +88,4 @@ class Held:
         while self._sessions:
             session = self._sessions.popleft()
             if self._kept:
-                hot.submit(session)
+                hooks.submit(session)

@@ -11,26 +11,29 @@ us less; against wrapt's FunctionWrapper for functions: 0.5 us less.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache, partial, partialmethod, wraps
+from functools import lru_cache, partial, wraps
 from itertools import count
 from keyword import iskeyword
-from types import CodeType, FunctionType, MethodType, coroutine
+from types import CodeType, FunctionType, coroutine
 from typing import Any
 
 from ..errors import ConfigurationError
-from .call import Bystander, Stream, begin, done, fail, first_step, thrown
-from .context import current, hot
-from .session import Spec
+from .call import begin, done, fail
+from .context import current
+from .hooks import switch
+from .spec import Spec
+from .stream import Bystander, Stream, first_step, thrown
 
 _PLAIN = """\
 {define} {name}({params}):
-    if not _ht_hot.on:
+    if not _ht_switch.on:
         return {await_}_ht_fn({call})
     _ht_outer = _ht_get()
     if _ht_outer is not None and _ht_outer.off:
         return {await_}_ht_fn({call})
-    _ht_s = _ht_begin(_ht_spec, _ht_outer, {bound})
+    _ht_s = None
     try:
+        _ht_s = _ht_begin(_ht_spec, _ht_outer, {bound})
         _ht_out = {await_}_ht_fn({call})
         _ht_done(_ht_s, _ht_out, _ht_outer)
     except BaseException as _ht_exc:
@@ -42,57 +45,57 @@ _PLAIN = """\
 _GENERATOR = """\
 def {name}({params}):
     _ht_outer = _ht_get()
-    _ht_off = not _ht_hot.on or _ht_outer is not None and _ht_outer.off
+    _ht_off = not _ht_switch.on or _ht_outer is not None and _ht_outer.off
     _ht_stream = (_ht_Bystander if _ht_off else _ht_Stream)(_ht_spec, _ht_outer, {bound})
     _ht_gen = _ht_fn({call})
     _ht_step, _ht_in = _ht_gen.send, None
     while True:
         try:
+            _ht_stream.resume()
             _ht_item = _ht_step(_ht_in)
+            _ht_stream.suspend(_ht_item)
         except StopIteration as _ht_stop:
-            _ht_stream.done(_ht_stop.value)
+            _ht_stream.returned(_ht_stop.value)
             return _ht_stop.value
         except BaseException as _ht_exc:
             _ht_in = None
-            _ht_stream.fail(_ht_exc)
+            _ht_stream.raised(_ht_exc)
             raise
-        _ht_stream.suspend(_ht_item)
         try:
             _ht_in = yield _ht_item
             _ht_step = _ht_gen.send
         except BaseException as _ht_exc:
             _ht_step, _ht_in = _ht_gen.throw, _ht_thrown(_ht_exc)
-        _ht_stream.resume()
 """
 
 _ASYNC_GENERATOR = """\
 async def {name}({params}):
     _ht_outer = _ht_get()
-    _ht_off = not _ht_hot.on or _ht_outer is not None and _ht_outer.off
+    _ht_off = not _ht_switch.on or _ht_outer is not None and _ht_outer.off
     _ht_stream = (_ht_Bystander if _ht_off else _ht_Stream)(_ht_spec, _ht_outer, {bound})
     _ht_gen = _ht_fn({call})
     _ht_step, _ht_in = _ht_first(_ht_gen), None
     while True:
         try:
+            _ht_stream.resume()
             _ht_item = await _ht_step(_ht_in)
+            _ht_stream.suspend(_ht_item)
         except StopAsyncIteration:
-            _ht_stream.done(None)
+            _ht_stream.returned(None)
             return
         except BaseException as _ht_exc:
             _ht_in = None
-            _ht_stream.fail(_ht_exc)
+            _ht_stream.raised(_ht_exc)
             raise
-        _ht_stream.suspend(_ht_item)
         try:
             _ht_in = yield _ht_item
             _ht_step = _ht_gen.asend
         except BaseException as _ht_exc:
             _ht_step, _ht_in = _ht_gen.athrow, _ht_thrown(_ht_exc)
-        _ht_stream.resume()
 """
 
 _VALUES = {
-    "_ht_hot": hot,
+    "_ht_switch": switch,
     "_ht_get": current.get,
     "_ht_begin": begin,
     "_ht_done": done,
@@ -124,50 +127,7 @@ def _compile(source: str) -> CodeType:
     return next(const for const in module.co_consts if isinstance(const, CodeType))
 
 
-def trace(target: Any, options: dict[str, Any]) -> Any:
-    """`target` traced: a function, a descriptor, a class, or any other callable.
-
-    `options` are `Spec`'s keyword arguments; `session_name` may be None. Raises ConfigurationError.
-    """
-    if isinstance(target, (classmethod, staticmethod)):
-        return type(target)(trace(target.__func__, options))
-    if isinstance(target, property):
-        get, set_, del_ = (
-            part and trace(part, options) for part in (target.fget, target.fset, target.fdel)
-        )
-        return type(target)(get, set_, del_, target.__doc__)
-    if isinstance(target, (cached_property, partialmethod)):
-        target.func = trace(target.func, options)
-        return target
-    if isinstance(target, type):
-        return _trace_class(target, options)
-    if isinstance(target, MethodType):
-        return MethodType(trace(target.__func__, options), target.__self__)
-    if isinstance(target, FunctionType):
-        return _trace_function(target, options)
-    if callable(target):
-        from .proxy import TracedCallable  # wrapt takes 30 ms to import
-
-        return TracedCallable(target, options)
-    raise ConfigurationError(
-        f"trace_session takes a function, a method or a class, not {type(target).__name__}"
-    )
-
-
-def _trace_class(cls: type, options: dict[str, Any]) -> type:
-    """The class itself, its public methods traced in place (and `__call__`)."""
-    if options["session_name"] is not None:
-        raise ConfigurationError("a class records its methods under their own names; give no name")
-    for name, member in list(vars(cls).items()):
-        under = isinstance(member, (classmethod, staticmethod))
-        fn = member.__func__ if under else member
-        public = not name.startswith("_") or name == "__call__"
-        if public and isinstance(fn, FunctionType) and not _is_traced(fn):
-            setattr(cls, name, trace(member, options))
-    return cls
-
-
-def _is_traced(fn: FunctionType) -> bool:
+def is_traced(fn: FunctionType) -> bool:
     return fn.__code__.co_filename.startswith("<honeytrace")
 
 
@@ -180,7 +140,7 @@ def _flags(target: Any) -> int:
     return getattr(getattr(target, "__code__", None), "co_flags", 0)
 
 
-def _trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
+def trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     """The function that stands in for `fn`: of the same signature and kind."""
     names, params, call = _parameters(fn)
     if not all(map(_is_free, names)):

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from .._capture.context import hot, paused
+from .._capture.context import paused
+from .._capture.hooks import hooks
 from .._config import Config
 from .._interrupts import interrupts
 from .._lazy import logger
@@ -129,8 +130,8 @@ class Deliverer:
         size = self.config.most_bytes - (sum(map(size_of, self.batch)) if self.batch else 0)
         if room <= 0 or size <= 0:
             return
-        if hot.clock_ns is time.perf_counter_ns:  # else a test has injected a clock
-            hot.sync_clock()
+        if hooks.clock_ns is time.perf_counter_ns:  # else a test has injected a clock
+            hooks.sync_clock()
         with self._queue.lock:
             if not self.batch:
                 self.ledger.begin_batch()

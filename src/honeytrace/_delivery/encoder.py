@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from .._capture.finished import record_of
 from .._capture.session import Session
-from .._compiled import native
 from .._config import Config
 from .._durability.journal import Slot
 from .._lazy import logger
 from .._record.record import Item
-from .native_threads import sleep
 from .queue import Pending
 
 
@@ -28,12 +27,6 @@ class Encoder:
     def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
         """Make records of all that waits, one by one, so that an interrupt loses none."""
         while waiting:
-            if native is not None:
-                config = self.config
-                native.encode_usual(waiting, records, self.slots, config.project, config.source)
-                if not waiting:
-                    break
-                sleep(0)  # else a batch would keep the GIL for milliseconds
             item = waiting[0]
             record = self.record(item)
             if record is None:
@@ -50,7 +43,7 @@ class Encoder:
         if not isinstance(item, Session):
             return item
         try:
-            return item._to_record(self.config.project, self.config.source)
+            return record_of(item, self.config.project, self.config.source)
         except Exception:  # noqa: BLE001 - a defect of ours must not cost the batch
             logger.exception("honeytrace could not encode a session")
             return None
@@ -66,9 +59,6 @@ class Encoder:
     def release_all(self, items: Iterable[Item], kept: set[int]) -> None:
         """`release` all but those whose identities are kept."""
         if not self.slots:
-            return
-        if native is not None:
-            native.release_settled(items, self.slots, kept)
             return
         for item in items:
             if id(item) not in kept:

@@ -19,10 +19,9 @@ try:
 except ImportError:
     from queue import Empty, SimpleQueue
 
-from .._capture.context import discard
 from .._capture.session import Session
-from .._compiled import native, prefer
-from .._record.record import OVERHEAD, Record, Update, size_of
+from .._record.record import Record, Update, size_of
+from .intake import Intake
 from .native_threads import RLock
 
 ANY = -1 << 62
@@ -36,21 +35,7 @@ Pending = Session | Update | Record
 
 def weigh(item: Pending) -> int:
     """Return about how many bytes an item takes in memory."""
-    return item._size() if isinstance(item, Session) else size_of(item)
-
-
-class Intake:
-    """What the end of the queue uses that a traced call comes to."""
-
-    items: deque[Pending]
-    keep: Callable[[Pending], None]
-    bytes: int
-    _level: int
-    """How many bytes may wait before somebody must hear of it."""
-
-
-if native is not None:
-    Intake = native.Intake  # type: ignore[misc]
+    return item.size() if isinstance(item, Session) else size_of(item)
 
 
 class Queue(Intake):
@@ -84,24 +69,6 @@ class Queue(Intake):
         """Held while items are dropped, and by whoever counts: none is ever in no column or two."""
         self._level = ANY
         self._wake: SimpleQueue[None] = SimpleQueue()
-
-    def put(self, session: Session) -> None:
-        """Take a finished session: `hot.submit`. `Session._size` is written out for speed."""
-        self.keep(session)
-        size = OVERHEAD
-        if session._inputs:
-            size += len(session._inputs)
-        if session._outputs:
-            size += len(session._outputs)
-        if session._extras or session._failure or session._children:
-            size += session._extra_size()
-        self.bytes += size
-        if self.bytes > self._level:
-            try:
-                self._crossed()
-            except BaseException:
-                session._submit = discard  # it is queued: nobody need do that again
-                raise
 
     def add(self, update: Update) -> None:
         """Take an update."""
@@ -202,8 +169,3 @@ class Queue(Intake):
                 self._wake.get_nowait()
         except Empty:
             pass
-
-
-prefer(Queue, "put", "take")
-if native is not None:
-    native.use_queue(size_of, Record)

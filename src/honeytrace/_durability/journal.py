@@ -23,11 +23,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from zlib import adler32, crc32
+from zlib import crc32
 
-from .._capture.context import hot
-from .._capture.session import Session, Spec
-from .._compiled import native, prefer
+from .._capture.hooks import hooks
+from .._capture.session import Session
+from .._capture.spec import Spec
 from .._lazy import logger, orjson
 from .._record.record import Update
 from .directories import candidates, lock, private, reserve
@@ -36,7 +36,6 @@ from .journal_format import (
     BLOCK,
     DONE,
     FIXED,
-    FREE,
     FRESH,
     HEAD,
     HEADER,
@@ -51,6 +50,7 @@ from .journal_format import (
     TAIL,
     UPDATE,
 )
+from .slots import Slots
 
 if TYPE_CHECKING:
     from mmap import mmap
@@ -61,29 +61,7 @@ _pack_head, _pack_kin, _pack_tail = HEAD.pack, KIN.pack, TAIL.pack
 _NO_KIN = bytes(KIN.size)
 
 Slot = tuple["Journal", int, int, int, "bytes | None", int]
-"""A place in a journal: the journal, the offset, the bytes that the slot says so far, the checksum
-of what is chained to it, the inputs written, and where in their one block there is room behind
-them, or 0."""
-
-
-class Slots:
-    """What the way of every call through a journal uses."""
-
-    _map: mmap
-    _words: memoryview[int]
-    _free: deque[int]
-    """Slots."""
-    _blocks: deque[int]
-    _border: int
-    """Where the blocks begin."""
-    _chains: dict[int, list[int]]
-    """The blocks that go with a slot."""
-    _numbers: dict[Spec, int]
-    _retired: bool
-
-
-if native is not None:
-    Slots = native.Slots  # type: ignore[misc]
+"""A place in a journal, as `Slots` describes it."""
 
 
 class Journal(Slots):
@@ -92,6 +70,8 @@ class Journal(Slots):
     `unprotected` counts what a full journal could not take. `relieve` is called when it is full,
     and returns whether places may have become free.
     """
+
+    _map: mmap
 
     def __init__(self, path: str, fd: int, size: int, project: str, source: str) -> None:
         self.path = path
@@ -139,38 +119,6 @@ class Journal(Slots):
                 raise
             os.close(fd)
 
-    # the way of every call
-
-    def opened(self, s: Session) -> Slot | None:
-        """Write what is known at the entry of a call; None where the journal is full."""
-        try:
-            slot = self._free.pop()
-        except IndexError:
-            return self._opened_again(s)
-        parent, inputs, number = s._parent, s._inputs, self._numbers.get(s._spec)
-        kin = _NO_KIN if parent is None else self._kin(parent)
-        size = len(inputs) if inputs else 0
-        if number and kin and not s._id and not s._masked and size <= INLINE:
-            data = _pack_head(number, 0, 0, size, s._start + s._offset, s._tick) + kin
-            if inputs:
-                data += inputs
-            at = slot + 8
-            self._map[at : at + len(data)] = data
-            self._map[slot] = OPEN
-            return self, slot, len(data), FRESH, inputs, 0
-        return self._opened_at_length(s, slot)
-
-    def release(self, place: Slot) -> None:
-        """Free a slot, once: its record is safe elsewhere, or given up."""
-        slot = place[1]
-        self._map[slot] = FREE
-        blocks = self._chains.pop(slot, None)
-        self._free.append(slot)
-        if blocks:
-            self._give(blocks)
-        if self._retired:
-            self.retire()
-
     # what only some calls need
 
     def _opened_again(self, s: Session) -> Slot | None:
@@ -194,8 +142,8 @@ class Journal(Slots):
         """
         _, slot, written, crc, inputs, behind = place
         outputs, more = s._outputs or b"", b""
-        if s._extras is not None or s._children or s._failure or s._masked:
-            self._map[slot] = OPEN  # an interrupt may have it closed again
+        if s._extras is not None or s._children or s._failure or s._masked or s._details:
+            self._memory.mark(slot, OPEN)  # an interrupt may have it closed again
             more = self._more(s, inputs)
         end, size = s._end + s._offset, len(outputs)
         rest = outputs + more if more else outputs
@@ -203,8 +151,7 @@ class Journal(Slots):
         if at + TAIL.size + len(rest) <= slot + SLOT:
             tail = _pack_tail(0, size, len(more), end) + rest
         elif behind and len(rest) <= (self._border - behind) % BLOCK:
-            self._map[behind : behind + len(rest)] = rest
-            crc = adler32(rest, crc)
+            crc = self._memory.write(behind, rest, crc)
             tail = _pack_tail(BEHIND, size, len(more), end)
         else:
             chained = self._chain(slot, rest, crc)
@@ -214,20 +161,13 @@ class Journal(Slots):
                 return
             first, crc = chained
             tail = _pack_tail(first, size, len(more), end)
-        self._commit(slot, at, tail, crc)
-
-    closed = _closed_at_length  # which what is compiled calls where that does not do
-
-    def _commit(self, slot: int, at: int, tail: bytes, crc: int) -> None:
-        """Write the last of a slot, and that it is complete."""
-        end = at + len(tail)
-        self._map[at:end] = tail
-        self._words[slot >> 3] = adler32(self._map[slot + 8 : end], crc) << 8 | DONE
+        self._memory.write(at, tail, 0)
+        self._memory.commit(slot, at + len(tail), crc, DONE)
 
     def noted(self, update: Update) -> Slot | None:
         """Write later knowledge about a session; None where the journal is full."""
         fields = {name: data.decode() for name, data in update.fields.items()}
-        own = hot.clock_ns() + hot.offset_ns, hot.tick()
+        own = hooks.clock_ns() + hooks.offset_ns, hooks.tick()
         try:
             slot = self._free.pop()
         except IndexError:
@@ -253,11 +193,29 @@ class Journal(Slots):
         inputs: bytes | None = None,
     ) -> Slot | None:
         """Fill a slot of any size and commit it; where there are too few blocks, give it back."""
+        try:
+            place = self._filled(slot, state, number, extra, own, kin, inputs)
+        except BaseException:  # an interrupt
+            self._take_back(slot)
+            raise
+        if place is None:
+            self._free.append(slot)
+        return place
+
+    def _filled(
+        self,
+        slot: int,
+        state: int,
+        number: int,
+        extra: bytes,
+        own: tuple[int, int],
+        kin: bytes,
+        inputs: bytes | None,
+    ) -> Slot | None:
         body, chain, crc, behind = extra + (inputs or b""), 0, FRESH, 0
         if len(body) > INLINE:
             chained = self._chain(slot, body, FRESH)
             if chained is None:
-                self._free.append(slot)
                 return None
             chain, crc = chained
             if chain >= self._border and len(body) <= BLOCK - 8:
@@ -265,9 +223,11 @@ class Journal(Slots):
         data = _pack_head(number, chain, len(extra), len(body) - len(extra), *own) + kin
         if not chain:
             data += body
-        at = slot + 8
-        self._map[at : at + len(data)] = data
-        self._words[slot >> 3] = state if state == OPEN else adler32(data, crc) << 8 | state
+        self._memory.write(slot + 8, data, 0)
+        if state == OPEN:
+            self._memory.mark(slot, OPEN)
+        else:
+            self._memory.commit(slot, slot + 8 + len(data), crc, state)
         return self, slot, len(data), crc, inputs, behind
 
     def _kin(self, parent: Session) -> bytes:
@@ -290,11 +250,13 @@ class Journal(Slots):
         return orjson.dumps(extra if number else [*extra, _portrait(s._spec, *self._defaults)])
 
     def _more(self, s: Session, inputs: bytes | None) -> bytes:
-        more: dict[str, Any] = {"children": s._children, "masked": s._masked}
+        more: dict[str, Any] = {"children": s._children or [], "masked": s._masked}
         if s._inputs is not inputs:
             more["inputs"] = s._inputs and s._inputs.decode()
         if s._failure:
             more["failure"] = s._failure
+        if s._details:
+            more["details"] = s._details
         if s._extras:
             more["extras"] = {
                 name: data.decode() if isinstance(data, bytes) else data
@@ -327,72 +289,31 @@ class Journal(Slots):
     # blocks
 
     def _chain(self, slot: int, data: bytes, crc: int) -> tuple[int, int] | None:
-        """Write `data` into blocks that go with the slot: the first one, and the checksum, which
-        goes on from `crc`; None where there are too few."""
-        size = len(data)
-        blocks: list[int] | None
-        if SLOT - 8 < size <= BLOCK - 8 and self._blocks:
-            try:
-                block = self._blocks.pop()
-            except IndexError:  # another thread was faster
-                return self._chain(slot, data, crc)
-            self._words[block >> 3] = 0
-            self._map[block + 8 : block + 8 + size] = data
-            blocks, crc = [block], adler32(data, crc)
-        else:
-            blocks = self._take(size)
-            if blocks is None:
-                return None
-            crc = self._spill(blocks, data, crc)
+        """Write `data` into blocks that go with the slot.
+
+        Returns the first block, and the checksum, which goes on from `crc`; None where there are
+        too few blocks.
+        """
+        blocks = self._take(len(data))
+        if blocks is None:
+            return None
         known = self._chains.get(slot)
         self._chains[slot] = known + blocks if known else blocks
-        return blocks[0], crc
-
-    def _take(self, size: int) -> list[int] | None:
-        """Blocks for `size` bytes, of the kind that fits best; None where there are too few."""
-        taken: list[int] = []
-        while size > 0:
-            large = size > SLOT - 8
-            for blocks in (self._blocks, self._free) if large else (self._free, self._blocks):
-                try:
-                    block = blocks.pop()
-                except IndexError:
-                    continue
-                break
-            else:
-                self._give(taken)
-                return None
-            taken.append(block)
-            size -= (BLOCK if block >= self._border else SLOT) - 8
-        return taken
-
-    def _give(self, blocks: list[int]) -> None:
-        for block in blocks:
-            (self._blocks if block >= self._border else self._free).append(block)
-
-    def _spill(self, blocks: list[int], data: bytes, crc: int) -> int:
-        """Write `data` along a chain; its checksum goes on from `crc`."""
-        rest, at = memoryview(data), 0
-        for block, following in zip(blocks, [*blocks[1:], 0], strict=True):
-            piece = rest[at : at + (BLOCK if block >= self._border else SLOT) - 8]
-            at += len(piece)
-            self._words[block >> 3] = following << 8
-            self._map[block + 8 : block + 8 + len(piece)] = piece
-            crc = adler32(piece, crc)
-        return crc
+        return blocks[0], self._spill(blocks, data, crc)
 
     # the file
 
     def _attach(self, memory: mmap) -> None:
         """Write to this memory from now on, and close what there was."""
-        words = memoryview(memory).cast("Q")
-        if hasattr(self, "_map"):
-            self._detach()
-        self._map, self._words = memory, words
+        before = (self._memory, self._map) if hasattr(self, "_map") else ()
+        self._write_to(memory)
+        self._map = memory
+        for part in before:
+            part.close()
 
     def _detach(self) -> None:
         """Close the memory."""
-        self._words.release()
+        self._memory.close()
         self._map.close()
 
     def sync(self) -> None:
@@ -451,8 +372,6 @@ class Journal(Slots):
                 os.close(fd)
 
 
-prefer(Journal, "opened", "closed", "release", "_take", "_give", "_spill", "_attach", "_detach")
-
 _living: set[Journal] = set()
 """Those that have a file."""
 
@@ -499,9 +418,9 @@ def _portrait(spec: Spec, project: str, source: str) -> list[Any]:
     """A spec in JSON's terms: names, then the fields it fixes, encoded and masked."""
     masked: list[str] = []
     fixed = {
-        name: hot.encode(spec.fixed[name], masked, name).decode()
+        name: hooks.encode(spec.fixed[name], masked, name).decode()
         for name in FIXED
         if name in spec.fixed
     }
-    name = spec.session_name or hot.session_name
+    name = spec.session_name or hooks.session_name
     return [name, spec.project or project, spec.source or source, spec.event_type, fixed, masked]

@@ -13,7 +13,7 @@ from zlib import adler32, crc32
 
 import orjson
 
-from .._capture.context import format_id
+from .._capture.ids import format_id
 from .._lazy import logger
 from .._record.file_format import checked
 from .._record.merge import as_object, merge_objects, with_details

@@ -114,11 +114,13 @@ def with_details(
     event_type: str,
     failure: tuple[str, str | None, Mapping[str, Any]] | None,
     masked: Sequence[str] | None,
+    more: Mapping[str, Any] | None = None,
 ) -> bytes | None:
     """Return the metadata `own` with everything that only the reserved key can say.
 
     failure: status, error text, and details of a call that failed.
     masked: the receipt of what was masked.
+    more: whatever else is known, by name.
     """
     details: dict[str, Any] = {}
     if parent_id is not None:
@@ -131,6 +133,8 @@ def with_details(
             details["status"] = failure[0]
     if masked:
         details["masked"] = masked
+    if more:
+        details.update(more)
     if not details:
         return own
     reserved = b"%b" % orjson.dumps({RESERVED: details})  # a copy, as in `pieces`

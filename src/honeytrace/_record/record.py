@@ -12,8 +12,6 @@ HoneyHive's startSession schema has no `parent_id`. Whatever the schema has no f
 
 from typing import NamedTuple
 
-from .._compiled import native
-
 RESERVED = "honeytrace"
 """The key in `metadata` that carries parent, root, status, traceback and redaction receipt."""
 
@@ -70,9 +68,8 @@ class Update(NamedTuple):
 
 Item = Record | Update
 
-OVERHEAD: int = 450 if native is None else native.OVERHEAD
-"""Bytes that an item takes beside its encoded parts. Measured with tracemalloc: 400 interpreted,
-260 compiled; the rest is slack."""
+OVERHEAD = 450
+"""Bytes that an item takes beside its encoded parts. Measured with tracemalloc: 400, and slack."""
 
 
 def size_of(item: Item) -> int:

@@ -1,4 +1,4 @@
-"""The wire: startSession and event bodies of a record, and a record of a payload.
+"""The wire: startSession and event bodies of a record (`body`), and a record of a payload.
 
 The only owner of wire names. Encoded parts are spliced in as they are.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._compiled import native
 from .._lazy import orjson
+from .body import event_pieces as event_pieces
+from .body import pieces as pieces
 from .record import OBJECTS, RESERVED, Record
 
 
@@ -18,94 +19,6 @@ def start_session_body(record: Record) -> bytes:
     encoded = pieces(record)
     inside = encoded if isinstance(encoded, bytes) else b"".join(encoded)
     return b'{"session":' + inside + b"}"
-
-
-_SPLICED = 1_000
-"""Bytes of inputs and outputs that are handed on as they are rather than copied."""
-
-
-def pieces(record: Record) -> bytes | tuple[bytes, ...]:
-    """The object under `"session"` in a startSession payload, in pieces
-    for a join where it is long.
-
-    Source: HoneyHive OpenAPI 1.0.21, SessionStartRequest: `error` is absent rather than null,
-    `end_time` is an integer, the objects are never null.
-    """
-    return _spliced(_session_head(record), record)
-
-
-def event_pieces(record: Record) -> bytes | tuple[bytes, ...]:
-    """A nested record as a `CreateEventRequest`, which wants `config`, `inputs` and `duration`."""
-    return _spliced(_event_head(record), record)
-
-
-def _session_head(record: Record) -> dict[str, Any]:
-    """The fields that are not encoded yet."""
-    head: dict[str, Any] = {
-        "project": record.project,
-        "session_name": record.event_name,
-        "source": record.source,
-        "session_id": record.event_id,
-        "start_time": record.start_time,
-    }
-    if record.duration is not None:
-        head["duration"] = record.duration
-    return _with_end(head, record)
-
-
-def _event_head(record: Record) -> dict[str, Any]:
-    head: dict[str, Any] = {
-        "project": record.project,
-        "source": record.source,
-        "event_name": record.event_name,
-        "event_type": record.event_type,
-        "event_id": record.event_id,
-        "session_id": record.root_id,
-        "parent_id": record.parent_id,
-        "start_time": record.start_time,
-        "duration": record.duration or 0,
-    }
-    if record.config is None:
-        head["config"] = {}
-    if record.inputs is None:
-        head["inputs"] = {}
-    return _with_end(head, record)
-
-
-def _with_end(head: dict[str, Any], record: Record) -> dict[str, Any]:
-    if record.end_time is not None:
-        head["end_time"] = record.end_time
-    if record.error is not None:
-        head["error"] = record.error
-    return head
-
-
-def _spliced(head: dict[str, Any], record: Record) -> bytes | tuple[bytes, ...]:
-    """`head` and what both layouts say alike: encoded parts go in as they are, uncopied if long."""
-    children, config, inputs, outputs, metrics, feedback, metadata, user = record[13:]
-    head["children_ids"] = [] if children == b"[]" else orjson.Fragment(children)
-    if config is not None:
-        head["config"] = orjson.Fragment(config)
-    if metadata is not None:
-        head["metadata"] = orjson.Fragment(metadata)
-    if metrics or feedback or user:
-        for name in ("metrics", "feedback", "user_properties"):
-            if data := getattr(record, name):
-                head[name] = orjson.Fragment(data)
-    large: list[bytes] = []
-    for name, data in (("inputs", inputs), ("outputs", outputs)):
-        if data is not None and len(data) > _SPLICED:
-            large += (b',"%s":' % name.encode(), data)
-        elif data is not None:
-            head[name] = orjson.Fragment(data)
-    if large:
-        return (orjson.dumps(head)[:-1], *large, b"}")
-    return b"%b" % orjson.dumps(head)  # a copy: orjson's results keep a kilobyte, however short
-
-
-if native is not None:
-    native.use_record(_session_head, _event_head)
-    pieces, event_pieces = native.pieces, native.event_pieces
 
 
 def from_start_session(session: Mapping[str, Any], new_id: Callable[[], str]) -> Record:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from .._capture.context import PAUSED, OwnThread, current, discard, hot
+from .._capture.context import PAUSED, OwnThread, current
+from .._capture.hooks import discard, hooks
 from .._capture.session import Session
 from .._config import NO_JOURNAL, Config
 from .._delivery.flusher import Flusher
@@ -66,15 +67,15 @@ class Keeper:
     def wire(self) -> None:
         """Have the journal hear of what begins; the next session opens it."""
         if self._config.journal == NO_JOURNAL:
-            hot.opened = discard
+            hooks.opened = discard
         else:
-            hot.opened = self._first_opened if self.journal is None else self.journal.opened
+            hooks.opened = self._first_opened if self.journal is None else self.journal.opened
 
     def _first_opened(self, s: Session) -> Slot | None:
-        """`hot.opened` until there is a journal: open it, or do without."""
+        """`hooks.opened` until there is a journal: open it, or do without."""
         journal = self.ensure(s)
         if s._parent is None:  # nobody knows it yet: the opening is not part of its duration
-            s._start = hot.clock_ns()
+            s._start = hooks.clock_ns()
         return None if journal is None else journal.opened(s)
 
     def ensure(self, s: Session | None = None) -> Journal | None:
@@ -85,7 +86,7 @@ class Keeper:
                 if s is not None:
                     self._meanwhile.append(s)
                 return None
-            if hot.opened == self._first_opened:
+            if hooks.opened == self._first_opened:
                 self._opening = True
                 try:
                     self._open()
@@ -135,7 +136,7 @@ class Keeper:
             count = journal.in_use()
             self.journal = None
             self._unprotected += journal.unprotected + count
-            if hot.opened == journal.opened:
+            if hooks.opened == journal.opened:
                 self.wire()
             journal.retire()
         finally:
@@ -163,12 +164,12 @@ class Keeper:
         )
         if warning:
             logger.warning("honeytrace: %s", warning)
-        hot.opened = discard
+        hooks.opened = discard
         if self.journal is not None:
             self.journal.relieve = self._flusher.relieve
             self._flusher.keep_in(os.path.dirname(self.journal.path))
             self._flusher.sync = self._look_after
-            hot.opened = self.journal.opened
+            hooks.opened = self.journal.opened
         if not self._ended.is_set() and self._recovering is None:
             self._start_recovery()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from .._capture.coerce import as_text
 from .._capture.context import current
-from .._capture.session import Session, as_text
+from .._capture.finished import record_so_far
+from .._capture.session import Session
 from .._delivery.stats import FlushResult, Stats
 from .._record.record import Item
 from .runtime import active, runtime, update
@@ -90,7 +92,7 @@ def pending(session_id: str | None = None) -> list[Item]:
     running: Any = current.get()
     while isinstance(running, Session):
         if not running._end:
-            found.insert(0, running._so_far(rt.config.project, rt.config.source))
+            found.insert(0, record_so_far(running, rt.config.project, rt.config.source))
         running = running._parent
     return found + rt.flusher.pending(session_id)
 

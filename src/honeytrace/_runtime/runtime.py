@@ -1,7 +1,7 @@
 """The one mutable global: what is configured, and all that is at work by it.
 
 Nothing runs until the first session is recorded; then the environment is read, unless `configure`
-was called before. Capture knows this module only through the functions it leaves in `hot`.
+was called before. Capture knows this module only through the hooks.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _config
-from .._capture.context import HOT, discard, hot
+from .._capture.coerce import as_mapping
 from .._capture.exceptions import error_text
+from .._capture.hooks import Recorder, discard, hooks, switch
 from .._capture.sampling import Sampler
-from .._capture.session import Session, as_mapping
+from .._capture.session import Session
 from .._config import Config
 from .._delivery.flusher import Flusher
 from .._delivery.native_threads import RLock
-from .._durability.journal import Slot
 from .._interrupts import interrupts
 from .._lazy import logger, ready
 from .._record.record import MERGED, Update
@@ -93,14 +93,21 @@ class Runtime:
 
     def wire(self) -> None:
         """Let capture record through this runtime."""
-        hot.sample = self.sampler
-        hot.submit = self.capture or self.flusher.queue.put
-        hot.keep = self.capture or self.flusher.queue.keep
-        hot.encode = self.snapshotter.encode
-        hot.redact = self.redact
-        hot.session_name = self.config.session_name
-        hot.rate = 1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9
-        hot.on = self.config.enabled
+        hooks.use(
+            Recorder(
+                on=self.config.enabled,
+                # every rate below 1.0 stays below it as a double
+                rate=1.0 if self.config.sample_rate == 1.0 else self.config.sample_rate - 1e-9,
+                sample=self.sampler,
+                submit=self.capture or self.flusher.queue.put,
+                keep=self.capture or self.flusher.queue.keep,
+                opened=discard,
+                update=update,
+                encode=self.snapshotter.encode,
+                redact=self.redact,
+                session_name=self.config.session_name,
+            )
+        )
         self.wire_journal()
         try:
             from .._capture import threads as _threads  # 4 ms of concurrent.futures
@@ -116,7 +123,7 @@ class Runtime:
         if self.destination.memory is None and self.capture is None:
             self.keeper.wire()
         else:
-            hot.opened = discard
+            hooks.opened = discard
 
 
 _lock = RLock()
@@ -205,17 +212,6 @@ def settings() -> Config:
     return _config.load(_arguments) if work is None else work.config
 
 
-def _first_sample(rate: float | None) -> Callable[[Session], None] | None:
-    sampler = runtime().sampler
-    return sampler(rate) if hot.on else discard
-
-
-def _first_opened(s: Session) -> Slot | None:
-    runtime().wire_journal()
-    slot: Slot | None = hot.opened(s)
-    return slot
-
-
 def update(session_id: str, fields: Mapping[str, Any]) -> None:
     rt = runtime()
     try:
@@ -248,7 +244,7 @@ def replaced(runtime: Runtime, arguments: Mapping[str, Any]) -> Iterator[None]:
     `configure`."""
     global _runtime
     before, arguments_before = _runtime, _arguments.copy()
-    values = {name: getattr(hot, name) for name in HOT}
+    saved = hooks.saved()
     _runtime = runtime
     _arguments.update(arguments)
     runtime.wire()
@@ -258,8 +254,7 @@ def replaced(runtime: Runtime, arguments: Mapping[str, Any]) -> Iterator[None]:
         _runtime = before
         _arguments.clear()
         _arguments.update(arguments_before)
-        for name, value in values.items():
-            setattr(hot, name, value)
+        hooks.restore(saved)
         if before is None or not before.config.propagate_threads:
             from .._capture import threads as _threads
 
@@ -276,12 +271,9 @@ def unconfigured() -> None:
 
 def _wire_first(*, on: bool) -> None:
     """Have the next traced call make the runtime."""
-    hot.on, hot.rate = on, -1.0
-    hot.sample, hot.update = _first_sample, update
-    hot.opened = _first_opened
-    hot.submit = hot.keep = lambda session: runtime().flusher.queue.put(session)
-    hot.encode = lambda value, masked, name: runtime().snapshotter.encode(value, masked, name)
-    hot.redact = lambda text: runtime().redact(text)
+    hooks.configure = runtime
+    hooks.use(None)
+    switch.on = on
 
 
 def _renew() -> None:
@@ -289,7 +281,7 @@ def _renew() -> None:
     ids of its own, and becomes a runtime at its first traced call: a fork must not import."""
     global _lock, _runtime, _inherited
     _lock = RLock()
-    hot.reseed()
+    hooks.reseed()
     if _runtime is not None:
         _runtime.flusher.forget()
         _wire_first(on=_runtime.config.enabled)

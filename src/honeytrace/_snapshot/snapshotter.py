@@ -1,65 +1,85 @@
 """The snapshot: a Python value as JSON bytes *now*, so that later mutation cannot leak in.
 
-Two routes with one result. The fast route proves at C speed that a value is plain JSON within the
-limits and without a sensitive key, and hands it to orjson whole. Everything else takes the exact
-route, `_exact`: a walk that renders what JSON has no word for, redaction, cutting to size.
-tests/snapshot/test_snapshot_properties.py holds the two together.
+Two routes with one result. The fast route proves that a value is plain JSON within the limits and
+without a sensitive key, and hands it to orjson whole. Everything else takes the exact route: a walk
+that renders what JSON has no word for, redaction, cutting to size. tests/snapshot holds the two
+together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from gc import is_tracked
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from .. import _cython as cython
 
 from .._capture.context import paused
-from .._compiled import native, prefer
 from .._interrupts import interrupts
 from .._lazy import orjson
 from .exact import tree_of
-from .limits import SCALARS, Limits, room_for
+from .limits import Limits, room_for
 from .redact import DEFAULT, Redactor
 from .rules import Rules
 from .truncate import fit
 
-_MOST_NAMES: Final = 4096  # harmless keys remembered
-_LONGEST_NAME: Final = 128
-_FEW: Final = 16  # members up to which a loop beats set(map(type, …))
-_SHALLOW: Final = 4  # levels up to which the same holds for looking one by one
-_ROWS: Final[set[type]] = {dict}
-_MOST_BYTES: Final = 2**62
-_BUFFER: Final = 65_536  # orjson's results keep up to 16 KB however short: these are copied
+if not cython.compiled:  # otherwise snapshotter.pxd has it in C
+    from .._capture.primitives import copied
+
+_MOST_NAMES = 4096  # harmless keys remembered
+_LONGEST_NAME = 128
+_BUFFER = 65_536  # orjson's results keep up to 16 KB however short: these are copied
+_MOST_BYTES = 2**62
+_NOT_PLAIN = -2
+_NONE = type(None)
+_LIMITS = Limits()
+
+# set by `_prepare` with the first snapshot
+_dumps: Any = None
+_DATE: Any = None
+_DATETIME: Any = None
+_ZONES: Any = ()
 
 
-_LIMITS: Final = Limits()
+def _prepare() -> None:
+    """Import orjson and what it brings along: 25 ms, not for `import honeytrace`."""
+    global _DATE, _DATETIME, _ZONES, _dumps
+    from importlib import import_module
+    from importlib.util import find_spec
+    from zoneinfo import ZoneInfo
+
+    # a test may have put classes of its own in `datetime`, but not in the C module behind it
+    datetime: Any = import_module("_datetime" if find_spec("_datetime") else "datetime")
+    _DATE, _DATETIME = datetime.date, datetime.datetime
+    _ZONES = (datetime.timezone, ZoneInfo)
+    _dumps = orjson.dumps
 
 
-class FastRoute:
-    """What the fast route uses."""
+class Snapshotter:
+    """Turns values into JSON bytes under fixed limits and a redactor (None: no masking).
 
-    __slots__ = ("_fast", "_harmless", "_max_bytes", "_max_depth", "_max_items", "_room")
+    _fast: False where the redactor wants to see values.
+    _harmless: keys that were found to name no secret.
+    _learned: how often keys were looked at; that may have run a program's code.
+    _room: members that are looked at in all.
+    _rules: how each type is shown.
+    """
 
-    _fast: bool
-    """False where the redactor wants to see values."""
-    _harmless: set[object]
-    """Keys that were found to name no secret."""
-    _max_bytes: int
-    _max_depth: int
-    _max_items: int
-    _room: int
-
-
-if native is not None:
-    FastRoute = native.FastRoute  # type: ignore[misc]
-
-
-class Snapshotter(FastRoute):
-    """Turns values into JSON bytes under fixed limits and a redactor (None: no masking)."""
-
-    __slots__ = ("_limits", "_most_names", "_redactor", "_rules")
-
-    _rules: Rules
-    """How each type is shown."""
+    __slots__ = (
+        "_fast",
+        "_harmless",
+        "_learned",
+        "_limits",
+        "_max_bytes",
+        "_max_depth",
+        "_max_items",
+        "_most_names",
+        "_redactor",
+        "_room",
+        "_rules",
+    )
 
     def __init__(
         self,
@@ -75,108 +95,96 @@ class Snapshotter(FastRoute):
         self._max_bytes, self._max_depth, self._max_items = limits
         # Never more than max_items, so a dict of known keys is never over that bound.
         self._most_names = min(_MOST_NAMES, limits.max_items)
-        self._harmless = set()
+        self._harmless: set[object] = set()
+        self._learned = 0
         self._room = room_for(limits)
 
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
-        """JSON of `value`, at most `max_bytes` long. Never raises; an interrupt passes.
+        """Return JSON of `value`, at most `max_bytes` long. Never raises; an interrupt passes.
 
         `receipt` gains the paths of what was masked, each beginning with `path`: `inputs.api_key`.
         """
-        kind = type(value)
         try:
-            # CPython before 3.14 tracks no dict that holds atoms alone: only its keys are to check.
-            if self._fast and (
-                kind in SCALARS
-                or (kind is dict and not is_tracked(value) and self._harmless.issuperset(value))  # type: ignore[arg-type]
-                or self._is_plain(value, self._max_depth)
-            ):
-                out = orjson.dumps(value)
+            if _dumps is None:
+                _prepare()
+            if self._fast and self._proves(value):
+                out = _dumps(value)
                 if len(out) <= self._max_bytes:
-                    return b"%b" % out if len(out) < _BUFFER else out
+                    return copied(out) if len(out) < _BUFFER else out
         except BaseException as error:  # orjson refuses (surrogates, huge ints), or a key's hash
             if interrupts(error):
                 raise
         return self._slowly(value, receipt, path)
 
-    def _is_plain(self, value: Any, depth: int) -> bool:
-        """True only when the exact route would change nothing, length aside.
+    def _proves(self, value: Any) -> bool:
+        """Return whether the exact route would change nothing, length aside."""
+        learned = self._learned
+        plain = self._plain(value, self._max_depth, self._room) >= 0
+        if plain and self._learned != learned:
+            # Python ran in between, and maybe another thread, which changed what was looked at
+            learned = self._learned
+            plain = self._plain(value, self._max_depth, self._room) >= 0
+        return plain and self._learned == learned
 
-        Small containers are looked through one by one, what is long or deep by `_is_plain_below`.
-        """
-        known = self._harmless.issuperset
+    def _plain(self, value: Any, depth: int, room: int) -> int:
+        """Return the room that is left behind a plain value; below zero, it is not plain."""
         kind = type(value)
+        if kind is str or kind is int or kind is float or kind is _NONE or kind is bool:
+            return room
         if kind is dict:
-            if not (known(value) or self._learn(value)):
-                return False
-            if not is_tracked(value):
-                return depth > 0 or not value
-            members = value.values()
-        elif kind is list or kind is tuple:
-            members = value
-        else:
-            return kind in SCALARS
-        few = min(_FEW, self._max_items)
-        if len(members) > few or depth <= max(self._max_depth - _SHALLOW, 0):
-            return self._is_plain_below(value, depth)
-        for member in members:
-            kind = type(member)
-            if not (
-                kind in SCALARS
-                or (kind is dict and depth > 1 and not is_tracked(member) and known(member))
-                or self._is_plain(member, depth - 1)
-            ):
-                return False
-        return True
+            return self._plain_dict(value, depth, room)
+        if kind is list:
+            return self._plain_list(value, depth, room)
+        if kind is tuple:
+            return self._plain_tuple(value, depth, room)
+        if kind is _DATETIME:
+            return room if _has_plain_zone(value) else _NOT_PLAIN
+        return room if kind is _DATE else _NOT_PLAIN
 
-    def _is_plain_below(self, value: object, depth: int) -> bool:
-        """The same for all members of a level at once."""
-        known = self._harmless.issuperset
-        room, few = self._room, min(_FEW, self._max_items)
-        level: list[Any] = [value]
-        while level:
-            room -= len(level)
-            if room < 0 or depth < 0:
-                return False
-            depth -= 1
-            below: list[Any] = []
-            for member in level:
-                kind = type(member)
-                if kind is dict:
-                    if not (known(member) or self._learn(member)):
-                        return False
-                    if is_tracked(member):
-                        below += member.values()
-                    elif depth < 0 and member:
-                        return False
-                elif kind in SCALARS:
-                    continue
-                elif kind is list or kind is tuple:
-                    inner = member if len(member) <= few else self._sift(member)
-                    if inner is None or depth < 1:
-                        return False
-                    below += inner
-                else:
-                    return False
-            level = below  # breadth first: one loop for all the rows of a list
-        return True
+    def _plain_dict(self, value: dict[Any, Any], depth: int, room: int) -> int:
+        size = len(value)
+        room -= size
+        if size and (depth <= 0 or size > self._max_items or room < 0):
+            return _NOT_PLAIN
+        known = self._harmless
+        for key, member in value.items():
+            if (type(key) is not str or key not in known) and not self._learn(value):
+                return _NOT_PLAIN
+            if type(member) is not str:
+                room = self._plain(member, depth - 1, room)
+                if room < 0:
+                    return _NOT_PLAIN
+        return room
 
-    def _sift(self, run: Collection[Any]) -> Collection[Any] | None:
-        """What of a long list is left to look at, or None when it is not plain."""
-        if len(run) > self._max_items:
-            return None
-        kinds = set(map(type, run))
-        if kinds <= SCALARS:
-            return ()
-        if kinds != _ROWS:
-            return run
-        keys: set[object] = set().union(*run)
-        if not (keys <= self._harmless or self._learn(keys)):
-            return None
-        return run if any(map(is_tracked, run)) else ()
+    # two functions and not one, so that compiled each loop is over its exact type
+
+    def _plain_list(self, value: list[Any], depth: int, room: int) -> int:
+        size = len(value)
+        room -= size
+        if size and (depth <= 0 or size > self._max_items or room < 0):
+            return _NOT_PLAIN
+        for member in value:
+            if type(member) is not str:
+                room = self._plain(member, depth - 1, room)
+                if room < 0:
+                    return _NOT_PLAIN
+        return room
+
+    def _plain_tuple(self, value: tuple[Any, ...], depth: int, room: int) -> int:
+        size = len(value)
+        room -= size
+        if size and (depth <= 0 or size > self._max_items or room < 0):
+            return _NOT_PLAIN
+        for member in value:
+            if type(member) is not str:
+                room = self._plain(member, depth - 1, room)
+                if room < 0:
+                    return _NOT_PLAIN
+        return room
 
     def _learn(self, keys: Iterable[object]) -> bool:
-        """Whether all keys are harmless; if so they are remembered."""
+        """Return whether all keys are harmless; if so they are remembered."""
+        self._learned += 1
         new = set(keys)
         for key in new:
             if type(key) is not str or len(key) > _LONGEST_NAME:
@@ -191,7 +199,7 @@ class Snapshotter(FastRoute):
         return True
 
     def _slowly(self, value: object, receipt: list[str] | None, path: str) -> bytes:
-        with paused():  # what a value runs to show itself is not the program's call
+        with paused():  # a value's own code, run to show the value, is not the program's call
             try:
                 return self._exact(value, receipt, path)
             except Exception as error:  # recording never raises into the program
@@ -224,4 +232,15 @@ class Probe(Snapshotter):
         return b""
 
 
-prefer(Snapshotter, "encode")
+def _has_plain_zone(value: Any) -> bool:
+    """Return whether orjson may have a datetime, and writes its offset as it is.
+
+    orjson kills the process when a zone written in Python raises; and it rounds to minutes.
+    """
+    zone = value.tzinfo
+    if zone is None:
+        return True
+    if type(zone) not in _ZONES:
+        return False
+    offset = value.utcoffset()
+    return offset is not None and not offset.seconds % 60 and not offset.microseconds

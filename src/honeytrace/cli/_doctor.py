@@ -16,8 +16,8 @@ import click
 from rich.text import Text
 
 from .. import _config
-from .._compiled import native
 from .._config import Config, without_password
+from .._cython import COMPILED, interpreted
 from .._version import __version__
 from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
@@ -196,12 +196,15 @@ def _search() -> Finding:
 
 
 def _speed() -> Finding:
-    if native is not None:
+    slow = interpreted()
+    if not slow:
         return Finding("hot path", True, "compiled")
     if os.environ.get("HONEYTRACE_PURE_PYTHON"):
-        return Finding("hot path", None, "in Python, as HONEYTRACE_PURE_PYTHON asks")
+        return Finding("hot path", None, "interpreted, as HONEYTRACE_PURE_PYTHON asks")
     cure = "install a C compiler, then honeytrace again"
-    return Finding("hot path", None, f"in Python, at three times the cost: {cure}")
+    if len(slow) < len(COMPILED):
+        return Finding("hot path", None, f"compiled but for {', '.join(slow)}: {cure}")
+    return Finding("hot path", None, f"interpreted, at three times the cost: {cure}")
 
 
 def _versions() -> dict[str, str | None]:

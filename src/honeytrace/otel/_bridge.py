@@ -12,8 +12,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, StatusCode
 
 from .._capture.call import internal_error
-from .._capture.context import OwnThread, hot
+from .._capture.context import OwnThread
 from .._capture.external import External, abandon, end_external
+from .._capture.hooks import hooks
 from .._config import SETTINGS
 from .._interrupts import interrupts
 from .._record.record import RESERVED
@@ -47,7 +48,7 @@ class SpanProcessor(sdk.SpanProcessor):
         if keep not in ("llm", "all") and not callable(keep):
             raise ConfigurationError(f'keep is "llm", "all" or a function of a span, not {keep!r}')
         self._keep = keep
-        hot.adopt = adopt
+        hooks.adopt = adopt
 
     def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:
         """Open the session of a span. Never raises into the program."""
@@ -174,8 +175,8 @@ def _extras(span: sdk.ReadableSpan, fields: Fields) -> dict[str, Any]:
 def _failure(fields: Fields) -> tuple[str, str | None, dict[str, Any]] | None:
     if fields.error is None:
         return None
-    details = {} if fields.traceback is None else {"traceback": hot.redact(fields.traceback)}
-    return "error", hot.redact(fields.error), details
+    details = {} if fields.traceback is None else {"traceback": hooks.redact(fields.traceback)}
+    return "error", hooks.redact(fields.error), details
 
 
 class _Last:

@@ -15,10 +15,12 @@ from typing import Any
 from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, get_current_span
 
 from .._capture import remote
-from .._capture.context import Off, current, discard, hot
+from .._capture.context import Off, current
 from .._capture.external import External, began, begin_external
+from .._capture.hooks import discard, switch
 from .._capture.remote import Remote, Stranger
-from .._capture.session import Session, Spec
+from .._capture.session import Session
+from .._capture.spec import Spec
 from .._record.span_ids import event_id, session_id
 from ..propagation._traceparent import VENDOR, caller
 from ._semconv import event_type
@@ -178,7 +180,7 @@ def detached() -> Session | None:
 
 
 def adopt(s: Session | None, parent: Session | None) -> Session | None:
-    """`hot.adopt`: the parent of a session that begins, where a span may be in between."""
+    """`hooks.adopt`: the parent of a session that begins, where a span may be in between."""
     span = get_current_span()
     found = _detached.get()
     if span is INVALID_SPAN and found is None:
@@ -214,7 +216,7 @@ def spec(name: str, kind: str) -> Spec:
 def is_off() -> bool:
     """Whether nothing is recorded here."""
     running: Session | Off | None = current.get()
-    return not hot.on or (running is not None and running.off)
+    return not switch.on or (running is not None and running.off)
 
 
 def _bound(entries: dict[Key, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from .._capture.context import new_id
+from .._capture.hooks import new_id
 from .._record.record import OBJECTS, RESERVED, Record, Update
 from .._record.wire import from_start_session
 from ._http import RefusedError, bad_request

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from .._capture.context import new_id
+from .._capture.hooks import new_id
 from .._record.record import Record
 from ._call import Call
 from ._homes import Homes

@@ -11,7 +11,6 @@ from typing import Final
 
 import orjson
 
-from .._compiled import native
 from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
@@ -105,10 +104,6 @@ def usual_values(records: Sequence[Record], at: int, most: int, most_bytes: int)
             values.append(None if part is None else part.decode())
             most_bytes -= len(part or b"")
     return values
-
-
-if native is not None:
-    usual_values = native.usual_values
 
 
 def _replace(conn: sqlite3.Connection, old: Record, new: Record) -> None:

@@ -1,9 +1,9 @@
-/* What `_native.pyx` cannot say: stores that stay in their place, and what vectors do. */
+/* Stores that stay in their place, and a checksum by vector instructions. */
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* What commits is stored last, wherever the compiler would rather have it. */
+/* A commit is the last store, whatever order the compiler would prefer. */
 #ifdef _MSC_VER
 #define store_byte(at, byte) (*(volatile uint8_t *)(at) = (byte))
 #define store_word(at, word) (*(volatile uint64_t *)(at) = (word))
@@ -12,7 +12,7 @@
 #define store_word(at, word) __atomic_store_n((uint64_t *)(at), (word), __ATOMIC_RELEASE)
 #endif
 
-/* Adler-32, RFC 1950: `a` sums the bytes, `b` the sums. So many bytes, and both fit 32 bits. */
+/* Adler-32, RFC 1950: `a` sums the bytes, `b` the sums. Pieces are short enough for 32 bits. */
 enum { ADLER_BASE = 65521, ADLER_PIECE = 5536 };
 
 #if defined(__SSE2__) || defined(_M_X64)
@@ -25,8 +25,8 @@ static inline uint32_t sum_of_lanes(__m128i lanes) {
     return (uint32_t)_mm_cvtsi128_si32(lanes);
 }
 
-/* 16 bytes at a time: the sum of them, and the sum of them by how many sums each is part of. Not 32
- * by AVX2: now and then a few of its multiplications slow down all else that a core does. */
+/* 16 bytes at a time: their sum, and their sum weighted by how many sums each is part of. AVX2
+ * would do 32, but some of its multiplications slow down everything else on the core. */
 static inline const uint8_t *adler32_rows(const uint8_t *p, uint8_t *to, size_t rows, uint32_t *a,
                                           uint32_t *b) {
     const __m128i zero = _mm_setzero_si128();
@@ -46,20 +46,6 @@ static inline const uint8_t *adler32_rows(const uint8_t *p, uint8_t *to, size_t 
     *a += sum_of_lanes(sums);
     return p;
 }
-
-/* The length of what comes first and JSON leaves as it is, in steps of 16. */
-static inline size_t plain_rows(const uint8_t *p, size_t size) {
-    size_t at = 0;
-    for (; at + 16 <= size; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(p + at));
-        __m128i found = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-        found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-        found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-        if (_mm_movemask_epi8(found))
-            break;
-    }
-    return at;
-}
 #else
 enum { ADLER_ROW = ADLER_PIECE + 1 };
 
@@ -67,13 +53,10 @@ static inline const uint8_t *adler32_rows(const uint8_t *p, uint8_t *to, size_t 
                                           uint32_t *b) {
     return p;
 }
-
-static inline size_t plain_rows(const uint8_t *p, size_t size) {
-    return 0;
-}
 #endif
 
-static inline uint32_t adler32_of(uint32_t before, const uint8_t *p, uint8_t *to, size_t size) {
+/* The checksum goes on from `before`; where `to` is given, the bytes are copied there meanwhile. */
+static uint32_t adler32(uint32_t before, const uint8_t *p, uint8_t *to, size_t size) {
     uint32_t a = before & 0xffff, b = before >> 16;
     while (size) {
         size_t piece = size < ADLER_PIECE ? size : ADLER_PIECE, rows = piece / ADLER_ROW;
@@ -91,22 +74,4 @@ static inline uint32_t adler32_of(uint32_t before, const uint8_t *p, uint8_t *to
         b %= ADLER_BASE;
     }
     return b << 16 | a;
-}
-
-/* As `zlib.adler32`, of which it needs no library. */
-static uint32_t adler32(uint32_t before, const uint8_t *p, size_t size) {
-    return adler32_of(before, p, NULL, size);
-}
-
-/* The same, and a copy, for less than both one after the other. */
-static uint32_t adler32_copied(uint32_t before, const uint8_t *p, uint8_t *to, size_t size) {
-    return adler32_of(before, p, to, size);
-}
-
-/* Whether ASCII needs no escapes in JSON. */
-static int is_plain_text(const uint8_t *p, size_t size) {
-    for (size_t at = plain_rows(p, size); at < size; at++)
-        if (p[at] < 0x20 || p[at] == '"' || p[at] == '\\')
-            return 0;
-    return 1;
 }

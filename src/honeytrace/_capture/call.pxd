@@ -1,0 +1,22 @@
+import cython
+
+from honeytrace._capture.hooks cimport Hooks
+from honeytrace._capture.primitives cimport get_var, new, set_var
+from honeytrace._capture.running cimport Running, id_of
+from honeytrace._capture.spec cimport Spec
+
+cdef Hooks hooks
+cdef type Session
+cdef object current, discard, interrupts
+cdef bint _compiled
+
+
+@cython.locals(s=Running)
+cpdef begin(Spec spec, Running parent, bound, session_id=*)
+
+cpdef done(Running s, out, outer)
+
+cpdef leave(Running s, outer)
+
+@cython.locals(masked=list)
+cpdef snapshot(Running s, value, str path)

@@ -1,0 +1,184 @@
+"""The hooks through which capture reaches the runtime, and the state of the recorder.
+
+The recorder is in one of three states. *Unconfigured*: the first call that is to be recorded calls
+`configure`, which the runtime plugged in when it was imported. *Off*: nothing is recorded. *On*:
+the hooks are those of a configured runtime. Capture knows nothing else of delivery.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any, NamedTuple
+
+from .ids import format_id
+from .running import Running
+
+discard: Callable[[Running], None] = deque[Any](maxlen=0).append
+"""Where a session goes that is not recorded. In C, so that it works at the recursion limit, too."""
+
+
+class Recorder(NamedTuple):
+    """What a configured runtime does for capture.
+
+    rate: the share of trees to keep; below 1.0, or where a function has its own, `sample` decides.
+    sample: a root's own rate → where its tree goes: None for `submit`, `discard` for nowhere.
+    submit: takes a finished session. keep: the same in its barest form, in C, for where no Python
+        function can be called.
+    opened: journals a call that begins → its place; None where there is no journal.
+    update: takes later knowledge about a session, by id.
+    encode: value, receipt of what was masked (appended to), name of the field → JSON.
+    redact: error text → error text without secrets.
+    session_name: the name of a block that gives none.
+    """
+
+    on: bool
+    rate: float
+    sample: Callable[[float | None], Callable[[Any], None] | None]
+    submit: Callable[[Any], None]
+    keep: Callable[[Any], None]
+    opened: Callable[[Any], Any]
+    update: Callable[[str, Mapping[str, Any]], None]
+    encode: Callable[[object, list[str], str], bytes]
+    redact: Callable[[str], str]
+    session_name: str
+
+
+class Switch:
+    """`on` is False where nothing is recorded: all that a traced function asks in that state.
+
+    A class of its own and interpreted, since Python reads such a field four times as fast as one of
+    a compiled class.
+    """
+
+    __slots__ = ("on",)
+
+    def __init__(self) -> None:
+        self.on = True
+
+
+switch = Switch()
+
+
+class Hooks:
+    """The fields of the `Recorder` in force, and the clock and the counter that make ids.
+
+    `clock_ns() + offset_ns` is the wall clock in ns. The offset is measured anew with each batch:
+    durations come from a clock that never jumps, and dates follow the system's.
+    """
+
+    __slots__ = (
+        "adopt",
+        "clock_ns",
+        "configure",
+        "configured",
+        "encode",
+        "keep",
+        "offset_ns",
+        "opened",
+        "rate",
+        "recorder",
+        "redact",
+        "sample",
+        "session_name",
+        "submit",
+        "tick",
+        "update",
+    )
+
+    def __init__(self) -> None:
+        self.configure: Callable[[], object] = _not_wired
+        """Configures from the environment, and calls `use`."""
+        self.recorder: Recorder | None = None
+        self.configured = False
+        self.adopt: Callable[[Any, Any], Any] | None = None
+        """A call that begins and the session it begins in → the one to be its parent. Only there
+        where other tracers' spans nest with sessions; it never raises."""
+        self.clock_ns: Callable[[], int] = time.perf_counter_ns
+        self.offset_ns = 0
+        self.tick: Callable[[], int] = int
+        self.use(None)
+        self.reseed()
+        self.sync_clock()
+
+    @property
+    def state(self) -> str:
+        """`"unconfigured"`, `"off"` or `"on"`."""
+        if not self.configured:
+            return "unconfigured"
+        return "on" if switch.on else "off"
+
+    def use(self, recorder: Recorder | None) -> None:
+        """Record through this recorder from now on; None: as at import."""
+        self.recorder = recorder
+        self.configured = recorder is not None
+        recorder = recorder or _UNCONFIGURED
+        switch.on = recorder.on
+        self.rate = recorder.rate
+        self.sample = recorder.sample
+        self.submit, self.keep = recorder.submit, recorder.keep
+        self.opened = recorder.opened
+        self.update = recorder.update
+        self.encode = recorder.encode
+        self.redact = recorder.redact
+        self.session_name = recorder.session_name
+
+    def saved(self) -> tuple[Any, ...]:
+        """Return the recorder in force, for `restore`."""
+        clock = self.clock_ns, self.offset_ns, self.tick
+        return self.recorder, self.adopt, self.opened, self.update, *clock
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Record through the recorder that was in force, again."""
+        recorder, self.adopt, opened, update, self.clock_ns, self.offset_ns, self.tick = saved
+        self.use(recorder)
+        self.opened, self.update = opened, update
+
+    def reseed(self) -> None:
+        """Let the counter in ids start elsewhere: at import, and in a forked child."""
+        self.tick = count(int.from_bytes(os.urandom(8), "big") >> 2).__next__
+
+    def sync_clock(self) -> None:
+        """Measure again how far the clock is from the system's date."""
+        self.offset_ns = time.time_ns() - self.clock_ns()
+
+
+def _not_wired() -> None:
+    raise RuntimeError("honeytrace._runtime.runtime is not imported")
+
+
+def _configured(name: str) -> Callable[..., Any]:
+    """Return a hook that configures, and then does what the hook of this name does."""
+
+    def call(*args: Any) -> Any:
+        hooks.configure()
+        if not hooks.configured:
+            raise RuntimeError("honeytrace is not configured")
+        return getattr(hooks, name)(*args)
+
+    return call
+
+
+_UNCONFIGURED = Recorder(
+    on=True,
+    rate=1.0,
+    sample=_configured("sample"),
+    submit=_configured("submit"),
+    keep=_configured("keep"),
+    opened=_configured("opened"),
+    update=_configured("update"),
+    encode=_configured("encode"),
+    redact=_configured("redact"),
+    session_name="session",
+)
+"""A session that was begun before tells of itself through these; otherwise `begin` configures."""
+
+hooks = Hooks()
+
+
+def new_id() -> str:
+    """Return a fresh session id: UUIDv7 text."""
+    return format_id(hooks.clock_ns() + hooks.offset_ns, hooks.tick())

@@ -1,0 +1,71 @@
+"""The hot path, compiled or interpreted: which of both runs here, and a stand-in for Cython.
+
+The modules in `COMPILED` are ordinary Python. Where a C compiler was at hand when honeytrace was
+installed, they are extension modules built from the same source; the `.pxd` of the same name holds
+the C types. With `HONEYTRACE_PURE_PYTHON=1` the source is imported although the extension is there;
+importing this module, which the package does first, sees to that.
+
+The modules import this one under the name `cython` where Cython is not installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+compiled = False
+"""Cython replaces it by True in the modules that it compiles."""
+
+COMPILED = (
+    "_capture.ids",
+    "_capture.spec",
+    "_capture.running",
+    "_capture.hooks",
+    "_capture.call",
+    "_capture.stream",
+    "_snapshot.snapshotter",
+    "_record.body",
+    "_delivery.intake",
+    "_durability.memory",
+    "_durability.slots",
+)
+"""The modules that setup.py compiles; `body` and `memory` have a `.pyx` beside their `.py`."""
+
+
+class SourceFinder:
+    """Finds the `.py` of a compiled module, before Python's own finders find the extension."""
+
+    names = frozenset(f"honeytrace.{name}" for name in COMPILED)
+
+    @classmethod
+    def find_spec(
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> Any:
+        if name not in cls.names:
+            return None
+        from importlib.util import spec_from_file_location
+
+        for directory in path or ():
+            source = os.path.join(directory, f"{name.rpartition('.')[2]}.py")
+            if os.path.exists(source):
+                return spec_from_file_location(name, source)
+        return None
+
+
+def interpreted() -> list[str]:
+    """Return the names of the hot modules that run interpreted; all of them are imported."""
+    from importlib import import_module
+
+    found = []
+    for name in COMPILED:
+        file = import_module(f"honeytrace.{name}").__file__ or ""
+        if file.endswith((".py", ".pyc")):
+            found.append(name)
+    return found
+
+
+if os.environ.get("HONEYTRACE_PURE_PYTHON") and SourceFinder not in sys.meta_path:
+    sys.meta_path.insert(0, SourceFinder)

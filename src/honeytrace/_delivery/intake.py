@@ -1,0 +1,58 @@
+"""`Intake`: the end of the queue that a traced call comes to.
+
+It takes no lock and wakes nobody on an ordinary call, so a signal handler or a finaliser that
+traces cannot deadlock it: `deque.append` is atomic and re-entrant. The byte count is a plain
+attribute: CPython switches threads within `x += n` only where `n` is computed by Python code, and
+the count is set right whenever the queue runs empty.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from .. import _cython as cython
+
+from .._capture.hooks import discard
+
+if not cython.compiled:  # otherwise intake.pxd has them in C
+    from .._capture.primitives import untrack
+    from .._capture.running import size_of
+
+_compiled = cython.compiled
+
+
+class Intake:
+    """Takes finished sessions.
+
+    keep: appends to `items`. bytes: about how much waits. _level: how many bytes may wait before
+    `_crossed` is called.
+    """
+
+    __slots__ = ("__dict__", "_level", "bytes", "items", "keep")
+    _level: int
+    bytes: int
+    items: deque[Any]
+    keep: Callable[[Any], None]
+
+    def _crossed(self) -> None:
+        """See to what waits; the queue does."""
+        raise NotImplementedError
+
+    def put(self, session: Any) -> None:
+        """Take a finished session; this is the hook `submit`."""
+        self.keep(session)
+        if _compiled and session._plain:
+            untrack(session)  # it has ended and is in no cycle: nothing for the collector
+        size = size_of(session)
+        self.bytes += size
+        if self.bytes > self._level:
+            try:
+                self._crossed()
+            except BaseException:
+                session._submit = discard  # it is queued: nobody need do that again
+                raise

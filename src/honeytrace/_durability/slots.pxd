@@ -1,0 +1,35 @@
+import cython
+from libc.stdint cimport int64_t, uint32_t
+
+from honeytrace._capture.running cimport Running
+from honeytrace._durability.memory cimport Memory
+
+cdef Py_ssize_t _SLOT, _BLOCK, _INLINE, _TAIL
+
+
+cdef class Slots:
+    cdef dict __dict__
+    cdef object __weakref__
+    cdef public Memory _memory
+    cdef public object _free, _blocks
+    cdef public dict _numbers, _chains
+    cdef public Py_ssize_t _border
+    cdef public bint _retired
+
+    cpdef opened(self, Running s)
+
+    @cython.locals(
+        parent=Running, root=Running, inputs=bytes, size=Py_ssize_t, block=Py_ssize_t,
+        behind=Py_ssize_t, checksum=uint32_t, start=int64_t, written=Py_ssize_t,
+    )
+    cdef _usual(self, Running s, Py_ssize_t slot)
+
+    @cython.locals(
+        outputs=bytes, size=Py_ssize_t, slot=Py_ssize_t, written=Py_ssize_t, behind=Py_ssize_t,
+        chain=uint32_t, checksum=uint32_t,
+    )
+    cpdef closed(self, Running s, tuple place)
+
+    cpdef release(self, tuple place)
+
+    cdef _take_back(self, Py_ssize_t slot)

@@ -1,0 +1,207 @@
+"""`Slots`: how every call passes through a journal: `opened`, `closed`, `release`.
+
+The usual call fits one slot, or one slot and one block. What is larger, or says more than its
+inputs and outputs, goes on in `journal.Journal`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from .. import _cython as cython
+
+if not cython.compiled:  # otherwise slots.pxd has them in C
+    from .memory import Memory
+
+from .journal_format import BEHIND, BLOCK, FREE, FRESH, INLINE, SLOT, TAIL
+
+if TYPE_CHECKING:
+    from .._capture.spec import Spec
+
+_SLOT, _BLOCK, _INLINE = SLOT, BLOCK, INLINE
+_TAIL = TAIL.size
+
+
+class Slots:
+    """The slots and blocks of one journal.
+
+    _free, _blocks: offsets of unused slots and blocks. _border: where the blocks begin.
+    _chains: the blocks that go with a slot. _numbers: the number of each spec that was written.
+    _retired: the file goes away with the last entry that is needed.
+
+    A place in the journal is a tuple: the journal, the slot, the bytes written so far behind the
+    commit word, the checksum of what is chained, the inputs written, and where in their one block
+    there is room behind them, or 0.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_blocks",
+        "_border",
+        "_chains",
+        "_free",
+        "_memory",
+        "_numbers",
+        "_retired",
+    )
+    _blocks: deque[int]
+    _border: int
+    _chains: dict[int, list[int]]
+    _free: deque[int]
+    _memory: Memory
+    _numbers: dict[Spec, int]
+    _retired: bool
+
+    def _opened_again(self, s: Any) -> Any:
+        """Make room in a full journal and open again; `Journal` does."""
+        raise NotImplementedError
+
+    def _opened_at_length(self, s: Any, slot: int) -> Any:
+        """Open a call of any kind and size; `Journal` does."""
+        raise NotImplementedError
+
+    def _closed_at_length(self, s: Any, place: Any) -> None:
+        """Close a call of any kind and size; `Journal` does."""
+        raise NotImplementedError
+
+    def retire(self) -> None:
+        """Remove the file once nothing in it is needed; `Journal` does."""
+        raise NotImplementedError
+
+    def _write_to(self, memory: Any) -> None:
+        """Write to this map from now on."""
+        self._memory = Memory(memory)
+
+    def opened(self, s: Any) -> Any:
+        """Write what is known at the entry of a call; None where the journal is full."""
+        try:
+            slot = self._free.pop()
+        except IndexError:
+            return self._opened_again(s)
+        try:
+            place = self._usual(s, slot)
+        except BaseException:  # an interrupt: the call does not happen
+            self._take_back(slot)
+            raise
+        return self._opened_at_length(s, slot) if place is None else place
+
+    def _usual(self, s: Any, slot: int) -> Any:
+        """Write a call of the usual kind and size; None where it is of another."""
+        number = self._numbers.get(s._spec)
+        inputs = s._inputs
+        size = 0 if inputs is None else len(inputs)
+        if number is None or s._id is not None or s._masked is not None or size > _BLOCK - 8:
+            return None
+        parent = s._parent
+        root = s._root
+        if parent is not None and (parent._id is not None or root._id is not None):
+            return None
+        block = behind = 0
+        checksum = FRESH
+        if size > _INLINE:
+            try:
+                block = self._blocks.pop()
+            except IndexError:
+                return None
+            self._chains[slot] = [block]
+            behind = block + 8 + size
+            self._memory.link(block, 0)
+            checksum = self._memory.write(block + 8, inputs, FRESH)
+        start = s._start + s._offset
+        if parent is None:
+            written = self._memory.open(slot, number, block, start, s._tick, 0, 0, 0, 0, inputs)
+        else:
+            written = self._memory.open(
+                slot,
+                number,
+                block,
+                start,
+                s._tick,
+                parent._start + parent._offset,
+                parent._tick,
+                root._start + root._offset,
+                root._tick,
+                inputs,
+            )
+        return (self, slot, written, checksum, inputs, behind)
+
+    def closed(self, s: Any, place: Any) -> None:
+        """Complete a slot with what is known at the end of its call."""
+        if (
+            s._extras is not None
+            or s._children is not None
+            or s._failure is not None
+            or s._masked is not None
+            or s._details is not None
+        ):
+            self._closed_at_length(s, place)
+            return
+        outputs = s._outputs
+        size = 0 if outputs is None else len(outputs)
+        slot = place[1]
+        written = place[2]
+        checksum = place[3]
+        behind = place[5]
+        chain = 0
+        if 8 + written + _TAIL + size > _SLOT:
+            if not behind or size > (self._border - behind) % _BLOCK:
+                self._closed_at_length(s, place)
+                return
+            checksum = self._memory.write(behind, outputs, checksum)
+            chain = BEHIND
+        self._memory.close_slot(slot, written, chain, s._end + s._offset, outputs, checksum)
+
+    def release(self, place: Any) -> None:
+        """Free a slot, once: its record is safe elsewhere, or given up."""
+        self._take_back(place[1])
+        if self._retired:
+            self.retire()
+
+    def _take_back(self, slot: int) -> None:
+        """Make a slot and its blocks free again."""
+        self._memory.mark(slot, FREE)
+        blocks = self._chains.pop(slot, None) if self._chains else None
+        self._free.append(slot)
+        if blocks is not None:
+            self._give(blocks)
+
+    def _take(self, size: int) -> list[int] | None:
+        """Return blocks for `size` bytes, of the kind that fits best; None where there are too few.
+
+        A pop that fails, and no check before it: another thread may be faster.
+        """
+        taken: list[int] = []
+        while size > 0:
+            large = size > _SLOT - 8
+            for blocks in (self._blocks, self._free) if large else (self._free, self._blocks):
+                try:
+                    block = blocks.pop()
+                except IndexError:
+                    continue
+                break
+            else:
+                self._give(taken)
+                return None
+            taken.append(block)
+            size -= (_BLOCK if block >= self._border else _SLOT) - 8
+        return taken
+
+    def _give(self, blocks: list[int]) -> None:
+        for block in blocks:
+            (self._blocks if block >= self._border else self._free).append(block)
+
+    def _spill(self, blocks: list[int], data: bytes, checksum: int) -> int:
+        """Write `data` along a chain; its checksum goes on from `checksum`."""
+        at = 0
+        for i, block in enumerate(blocks):
+            room = (_BLOCK if block >= self._border else _SLOT) - 8
+            piece = data[at : at + room]
+            at += room
+            self._memory.link(block, blocks[i + 1] if i + 1 < len(blocks) else 0)
+            checksum = self._memory.write(block + 8, piece, checksum)
+        return checksum

@@ -1,0 +1,27 @@
+import cython
+
+from honeytrace._capture.primitives cimport copied
+
+cdef object interrupts, _dumps, _DATE, _DATETIME, _NONE
+cdef Py_ssize_t _BUFFER, _NOT_PLAIN, _LONGEST_NAME
+
+
+cdef class Snapshotter:
+    cdef public bint _fast
+    cdef public set _harmless
+    cdef public object _limits, _redactor, _rules
+    cdef public Py_ssize_t _learned, _max_bytes, _max_depth, _max_items, _most_names, _room
+
+    @cython.locals(learned=Py_ssize_t)
+    cdef bint _proves(self, value) except -1
+
+    cdef Py_ssize_t _plain(self, value, Py_ssize_t depth, Py_ssize_t room) except -1
+
+    @cython.locals(size=Py_ssize_t, known=set)
+    cdef Py_ssize_t _plain_dict(self, dict value, Py_ssize_t depth, Py_ssize_t room) except -1
+
+    @cython.locals(size=Py_ssize_t)
+    cdef Py_ssize_t _plain_list(self, list value, Py_ssize_t depth, Py_ssize_t room) except -1
+
+    @cython.locals(size=Py_ssize_t)
+    cdef Py_ssize_t _plain_tuple(self, tuple value, Py_ssize_t depth, Py_ssize_t room) except -1
