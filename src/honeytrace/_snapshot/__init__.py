@@ -1,7 +1,11 @@
 """Snapshot: a Python value becomes bounded, redacted JSON, at once.
 
 snapshotter  the fast route, for values that are plain JSON
-exact        the exact route, for everything else
-simplify     the rules per type
-redact       masks secrets, by name and by shape
+exact        the exact route, for everything else; plain: its members that are plain JSON
+rules        which rule shows which type; introspect: reading without running code
+scalars datetimes containers objects opaque arrays headers web rows   the rules
+masking      what one walk masks; redact: names, shapes and patterns of one configuration
+secrets      names of secrets; bindings: in a text; shapes: credentials; text_gate: a first look
+value_rules  the program's own redact patterns and functions
+limits truncate   bounds, and cutting to size
 """

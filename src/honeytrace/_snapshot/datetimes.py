@@ -14,6 +14,7 @@ from .introspect import (
     stored_dict,
     type_name,
 )
+from .redact import Label
 
 _MINUTE: Final = datetime.timedelta(minutes=1)
 _NOTHING: Final = datetime.timedelta(0)
@@ -51,14 +52,14 @@ def is_plain_datetime(value: datetime.datetime) -> bool:
     return offset is not None and offset % _MINUTE == _NOTHING
 
 
-def datetime_text(value: Any) -> str:
+def datetime_text(value: Any) -> Label:
     """Return ISO 8601 of a datetime; with the zone's name where only its own code has an offset."""
     naive = datetime.datetime(
         *(get(value) for get in _DATE_PARTS),
         *(get(value) for get in _DATETIME_PARTS),
         fold=_datetime_fold(value),
     )
-    return naive.isoformat() + _zone_text(_datetime_zone(value), naive)
+    return Label(naive.isoformat() + _zone_text(_datetime_zone(value), naive))
 
 
 def time_text(value: Any) -> str:

@@ -15,20 +15,27 @@ from .._lazy import orjson
 from .containers import Members, Pairs
 from .datetimes import is_datetime
 from .introspect import type_name
-from .limits import FEW, OBJECTS_DEEP, OPENING, WORK, Limits, room_for
+from .limits import (
+    CHARACTERS,
+    FEW,
+    OBJECTS_DEEP,
+    OPENING,
+    SAYING,
+    WORK,
+    Limits,
+    room_for,
+)
 from .masking import Masking
 from .opaque import type_text
-from .redact import Redactor, RulePass, Said, unused
+from .plain import PlainMembers, Room, cut_items
+from .redact import Label, Redactor, Said, unused
 from .rules import Rule, Rules, opened
 from .scalars import digits
+from .value_rules import RulePass
 
+_PAIR: Final = 2
 _CYCLE: Final = "<cycle>"
 _LONGEST_KEY: Final = 1_000  # characters of a key that is no str
-
-
-def cut_items(count: int, why: str = "") -> str:
-    """Return the marker in place of members that were left out."""
-    return f"…[cut {count} items{why}]"
 
 
 class Walk:
@@ -38,13 +45,13 @@ class Walk:
         limits: depth and members of containers.
         rules: how each type is shown.
         masking: masks names and texts.
-        plain: returns the JSON of a value when it is plain JSON of at most this depth, else None.
+        plain: takes members that are plain JSON whole.
         strict: raise TypeError for an object that no rule knows.
     """
 
     __slots__ = (
-        *("_active", "_few", "_items", "_limits", "_masking", "_objects", "_plain", "_rules"),
-        *("_seen", "_strict"),
+        *("_active", "_few", "_items", "_limits", "_masking"),
+        *("_objects", "_plain", "_rules", "_seen", "_strict"),
     )
 
     def __init__(
@@ -52,7 +59,7 @@ class Walk:
         limits: Limits,
         rules: Rules,
         masking: Masking,
-        plain: Callable[[Any, int], bytes | None] | None = None,
+        plain: PlainMembers | None = None,
         *,
         strict: bool = False,
     ) -> None:
@@ -72,7 +79,7 @@ class Walk:
         """Return the tree of a value `depth` containers deep."""
         kind = type(value)
         if kind is str:
-            return self._masking.string(value)
+            return self._masking.bounded(value)
         if value is None or kind is bool or kind is float:
             return value
         if kind is int:
@@ -103,14 +110,9 @@ class Walk:
             return cut_items(size, f", deeper than {depth}") if size else []
         kept = min(size, self._limits.max_items, FEW if self._few else size)
         if self._plain is not None and not self._few and size:
-            whole = value if kept == size else value[:kept]
-            out = self._plain(whole, self._limits.max_depth - depth)
-            if out is not None and kept == size:
-                return orjson.Fragment(out)
+            out = self._plain.list_json(value, kept, self._limits.max_depth - depth)
             if out is not None:
-                return orjson.Fragment(
-                    out[:-1] + b"," + orjson.dumps(cut_items(size - kept)) + b"]"
-                )
+                return orjson.Fragment(out)
         kept = min(kept, max(self._items, 0))
         return self._members(value[:kept], size, depth)
 
@@ -123,12 +125,18 @@ class Walk:
             if self._items <= 0:
                 break
             self._items -= 1
-            if secret_next and type(item) is str and not item.startswith("-"):
-                items.append(masking.mask())
-                secret_next = False
+            kind = type(item)
+            if item is None or kind is float or kind is bool:
+                items.append(item)
                 continue
-            secret_next = masking.argument(item)
-            pair = masking.header(item)
+            pair: Any = None
+            if kind is str:
+                if item[:1] == "-":
+                    secret_next = masking.argument(item)
+                elif secret_next:
+                    pair, secret_next = masking.mask(), False
+            elif (kind is tuple or kind is list) and len(item) == _PAIR:
+                pair = masking.header(item)
             items.append(self.value(item, depth + 1) if pair is None else pair)
         masking.leave()
         if len(items) < size:
@@ -157,7 +165,7 @@ class Walk:
         if depth >= self._limits.max_depth:
             return cut_items(size, f", deeper than {depth}") if size else {}
         if self._plain is not None and not self._few and 0 < size <= self._limits.max_items:
-            out = self._plain(value, self._limits.max_depth - depth)
+            out = self._plain.dict_json(value, self._limits.max_depth - depth)
             if out is not None:
                 return orjson.Fragment(out)
         kept = min(self._limits.max_items, FEW if self._few else size, max(self._items, 0))
@@ -174,12 +182,17 @@ class Walk:
             self._items -= 1
             done += 1
             name = self._key(key, depth)
-            if masking.hides(name, item, members):
+            kind = type(item)
+            if item is None or kind is bool:
+                tree[unused(name, tree)] = item
+            elif masking.sensitive(name) and masking.hides(name, item, members):
                 tree[unused(name, tree)] = masking.mask(name)
-                continue
-            masking.enter(name)
-            tree[unused(name, tree)] = self.value(item, depth + 1)
-            masking.leave()
+            elif kind is float:
+                tree[unused(name, tree)] = item
+            else:
+                masking.enter(name)
+                tree[unused(name, tree)] = self.value(item, depth + 1)
+                masking.leave()
         if done < size:
             tree[unused("…", tree)] = cut_items(size - done)
         return tree
@@ -207,7 +220,10 @@ class Walk:
     def _shown(self, value: Any, kind: type, simpler: Any, rule: Rule, depth: int) -> Any:
         """Return the tree of what a rule made of a value."""
         shape = type(simpler)
+        if shape is Label:
+            return simpler
         if shape is Said:
+            self._items -= SAYING + len(simpler) // CHARACTERS
             return self._masking.said(simpler)
         if simpler is value:
             return self._unknown(value, kind, depth)
@@ -271,12 +287,15 @@ def tree_of(
     plain: Callable[[Any, int], bytes | None] | None,
 ) -> Any:
     """Return the tree of a value, with every rule of the redactor applied."""
-    masking = Masking(redactor, receipt, path)
+    room = Room(2 * limits.max_bytes)
+    masking = Masking(redactor, receipt, path, limits, room)
     if redactor is None or not redactor.reads_values:
-        return Walk(limits, rules, masking, plain).value(value, 0)
+        members = None if plain is None else PlainMembers(plain, limits, room)
+        return Walk(limits, rules, masking, members).value(value, 0)
     tree = Walk(limits, rules, masking).value(value, 0)
 
     def render(replaced: Any, where: str, notes: list[str]) -> Any:
-        return Walk(limits, rules, Masking(redactor, notes, where), strict=True).value(replaced, 0)
+        inside = Masking(redactor, notes, where, limits, room)
+        return Walk(limits, rules, inside, strict=True).value(replaced, 0)
 
     return RulePass(redactor, receipt, render).value(tree, path, redactor.functions)

@@ -8,8 +8,12 @@ proxies never notice that they were looked at.
 from __future__ import annotations
 
 import sys
+import weakref
+from collections.abc import Callable
 from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
 
 _mro = type.__dict__["__mro__"].__get__
 _namespace = type.__dict__["__dict__"].__get__
@@ -17,6 +21,7 @@ _qualname = type.__dict__["__qualname__"].__get__
 _module = type.__dict__["__module__"].__get__
 _module_namespace = vars(ModuleType)["__dict__"].__get__
 _LONGEST: Final = 100  # characters of a type's name
+_MOST_TYPES: Final = 1_000  # remembered
 
 _DICT_DOC: Final = type("_Any", (), {}).__dict__["__dict__"].__doc__
 """Tells the `__dict__` of a class written in Python from one that an extension type computes."""
@@ -64,44 +69,81 @@ def is_library_class(kind: type, module: str, name: str) -> bool:
     return _module_namespace(loaded).get(name) is kind
 
 
-def stored_dict(value: Any) -> dict[str, Any]:
-    """Return the instance's own `__dict__`; empty when reading it could run code.
+class ByClass(Generic[T]):
+    """Results of a function of a class, remembered without its metaclass being asked for a hash."""
+
+    __slots__ = ("_compute", "_known")
+
+    def __init__(self, compute: Callable[[type], T]) -> None:
+        self._compute = compute
+        self._known: dict[int, tuple[weakref.ref[type], T]] = {}
+
+    def __call__(self, kind: type) -> T:
+        known = self._known.get(id(kind))
+        if known is not None and known[0]() is kind:
+            return known[1]
+        found = self._compute(kind)
+        if len(self._known) >= _MOST_TYPES:
+            self._known.clear()
+        self._known[id(kind)] = (weakref.ref(kind), found)
+        return found
+
+
+def _dict_getter(kind: type) -> Any:
+    """Return what reads the `__dict__` of an instance; None when reading it could run code.
 
     A property named `__dict__` (proxies written in Python) and the computed one of an extension
     type (wrapt, lazy-object-proxy) would evaluate what they stand for.
     """
     found: Any = None
-    for base in mro_of(type(value)):
+    for base in mro_of(kind):
         held = _namespace(base).get("__dict__")
         if held is None or base is type:
             continue
         ordinary = type(held) is GetSetDescriptorType and held.__doc__ == _DICT_DOC
         if not ordinary and base is not BaseException:
-            return {}
+            return None
         found = held if found is None else found
-    stored = None if found is None else found.__get__(value)
+    return None if found is None else found.__get__
+
+
+def _slot_getters(kind: type) -> list[tuple[str, Any]]:
+    """Return name and reader of each slot, those of base classes first."""
+    return [
+        (name, member.__get__)
+        for base in reversed(mro_of(kind))
+        if "__slots__" in _namespace(base)
+        for name, member in list(_namespace(base).items())
+        if type(member) is MemberDescriptorType
+    ]
+
+
+_dict_of: Final = ByClass(_dict_getter)
+_slots_of: Final = ByClass(_slot_getters)
+
+
+def stored_dict(value: Any) -> dict[str, Any]:
+    """Return the instance's own `__dict__`; empty when there is none that can be read."""
+    get = _dict_of(type(value))
+    stored = None if get is None else get(value)
     return stored if type(stored) is dict else {}
 
 
 def stored_slots(value: Any) -> dict[str, Any]:
     """Return what the slots of the instance hold; a slot never assigned is left out."""
     slots: dict[str, Any] = {}
-    for base in reversed(mro_of(type(value))):
-        namespace = _namespace(base)
-        if "__slots__" not in namespace:
+    for name, get in _slots_of(type(value)):
+        try:
+            slots[name] = get(value)
+        except AttributeError:  # noqa: PERF203 - an unset slot
             continue
-        for name, member in list(namespace.items()):
-            if type(member) is MemberDescriptorType:
-                try:
-                    slots[name] = member.__get__(value)
-                except AttributeError:
-                    continue
     return slots
 
 
 def stored_fields(value: Any) -> dict[str, Any]:
     """Return what the instance itself stores, in slots and `__dict__`, by name."""
-    return {**stored_slots(value), **stored_dict(value)}
+    stored = stored_dict(value)
+    return {**stored_slots(value), **stored} if _slots_of(type(value)) else dict(stored)
 
 
 def class_attribute(kind: type, name: str) -> Any:

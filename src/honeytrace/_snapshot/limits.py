@@ -45,8 +45,8 @@ def room_for(limits: Limits) -> int:
     return limits.max_bytes // 2 + 1_000
 
 
-WORK: Final = 6_000
-"""Items that are visited in all, in what is no plain JSON; opening an object counts as several.
+WORK: Final = 3_000
+"""Items that are visited in all, in what is no plain JSON; an object or a text counts as several.
 
 At this size the slowest kinds of value take about 4 ms. Plain JSON is not counted.
 """
@@ -59,6 +59,18 @@ FEW: Final = 32
 
 OBJECTS_DEEP: Final = 3
 """Objects of unknown types inside each other: beyond, graphs of services unfold."""
+
+SAYING: Final = 5
+"""What a text that a value says of itself counts, besides its length."""
+
+CHARACTERS: Final = 4
+"""Characters of such a text that count as much as one item."""
+
+SHORTEST: Final = 64
+"""Bytes that a string keeps, however little room there is."""
+
+CHUNK: Final = 512
+"""Members of a long list of plain JSON that are taken at once, until the room is used up."""
 
 TEXT: Final = 64_000
 """Characters of all strings of one snapshot that are searched for secrets."""

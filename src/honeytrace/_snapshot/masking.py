@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
-from .limits import FEW, TEXT
+from .limits import FEW, SHORTEST, TEXT, Limits
+from .plain import Room
 from .redact import MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
+from .text_gate import SHORTEST as SHORTEST_SUSPECT
 
-_PAIR: Final = 2
+
+def _nothing(name: str) -> bool:
+    return False
 
 
 class Masking:
@@ -18,22 +23,35 @@ class Masking:
         redactor: whose names and patterns count; None for no masking.
         receipt: gains the path of what was masked.
         path: where the value stands in the record.
+        limits: bounds of the snapshot.
+        room: bytes that are left for strings.
     """
 
-    __slots__ = ("_path", "_receipt", "_redactor", "_text_room")
+    __slots__ = (
+        *("_longest", "_most", "_path", "_receipt", "_redactor", "_room", "_text_room"),
+        "sensitive",
+    )
 
-    def __init__(self, redactor: Redactor | None, receipt: list[str] | None, path: str) -> None:
+    def __init__(
+        self,
+        redactor: Redactor | None,
+        receipt: list[str] | None,
+        path: str,
+        limits: Limits,
+        room: Room,
+    ) -> None:
+        self._room = room
+        self._most = limits.max_bytes
+        self._longest = max(limits.max_bytes, TEXT)
         self._redactor = redactor
         self._receipt = receipt
-        self._path = [path]
+        self.sensitive: Callable[[str], bool] = _nothing if redactor is None else redactor.sensitive
+        self._path: list[str | None] = [path]  # None: the members of a list
         self._text_room = TEXT
 
     def enter(self, name: str | None) -> None:
         """Step into the member under a name, or into the members of a list."""
-        if name is None:
-            self._path.append("[]")
-        else:
-            self._path.append(f".{safe_name(name)}" if any(self._path) else safe_name(name))
+        self._path.append(name)
 
     def leave(self) -> None:
         """Step out again."""
@@ -41,15 +59,38 @@ class Masking:
 
     def mask(self, name: str | None = None) -> str:
         """Return the mask of the member under a name, or of a member of a list, and note it."""
-        here = "".join(self._path)
-        if name is not None:
-            here = f"{here}.{safe_name(name)}" if here else safe_name(name)
-        note(self._receipt, here)
+        note(self._receipt, self._here(name))
         return MASK
+
+    def _here(self, name: str | None = None) -> str:
+        """Return the path, made when something was masked there."""
+        here = self._path[0] or ""
+        for step in (*self._path[1:], *(() if name is None else (name,))):
+            if step is None:
+                here += "[]"
+            else:
+                here = f"{here}.{safe_name(step)}" if here else safe_name(step)
+        return here
+
+    def bounded(self, text: str) -> str:
+        """Return a string without its secrets, and no more of it than could fit."""
+        size = len(text)
+        if size > self._longest:  # the rest is not to be copied
+            text = text[: self._longest]
+        text = self.string(text)
+        if size <= SHORTEST:
+            return text
+        room = min(self._most, max(self._room.bytes, SHORTEST))
+        self._room.bytes -= min(len(text), room)
+        left_out = size - self._longest if size > self._longest else 0
+        if len(text) > room:
+            left_out += len(text) - room
+            text = text[:room]
+        return f"{text}…[cut {left_out} characters]" if left_out else text
 
     def string(self, text: str) -> str:
         """Return a string of the program without the secrets that it binds."""
-        if self._redactor is not None and self._text_room > 0:
+        if self._redactor is not None and len(text) >= SHORTEST_SUSPECT and self._text_room > 0:
             room = self._text_room
             self._text_room -= len(text)
             head = text if len(text) <= room else text[:room]
@@ -67,28 +108,28 @@ class Masking:
         if self._text_room <= 0:
             return f"…[cut {len(text)} characters]"
         self._text_room -= len(text)
-        return without_surrogates(self._redactor.text(text, self._receipt, "".join(self._path)))
+        path = self._here()
+        return without_surrogates(self._redactor.text(text, self._receipt, path))
 
     def hides(self, name: str, value: Any, members: list[tuple[Any, Any]]) -> bool:
         """Tell whether a value is masked under a name and beside these other members."""
-        if self._redactor is None or not self._redactor.sensitive(name):
+        if self._redactor is None:
             return False
         siblings = {key: held for key, held in members if type(key) is str}
         if type(value) is dict:  # without the keys that have code of their own
             value = {key: held for key, held in list(value.items())[:FEW] if type(key) is str}
         return self._redactor.masks(name, value, siblings)
 
-    def argument(self, item: Any) -> bool:
+    def argument(self, item: str) -> bool:
         """Tell whether an item is a command-line argument whose value, the next, is secret."""
-        if type(item) is not str or not item.startswith("-") or self._redactor is None:
+        if self._redactor is None:
             return False
         name = item.lstrip("-")
         return "=" not in name and self._redactor.sensitive(name)
 
     def header(self, item: Any) -> list[str] | None:
         """Return a pair of a sensitive name and its value, masked; None for anything else."""
-        kind = type(item)
-        if self._redactor is None or (kind is not tuple and kind is not list) or len(item) != _PAIR:
+        if self._redactor is None:
             return None
         name, held = item
         text = name.decode("latin-1") if type(name) is bytes else name

@@ -7,9 +7,11 @@ program's code, and consume an iterator that a field holds.
 from __future__ import annotations
 
 import dataclasses
+from types import MemberDescriptorType
 from typing import Any, Final
 
 from .introspect import (
+    ByClass,
     class_attribute,
     is_library_class,
     mro_of,
@@ -24,7 +26,6 @@ from .scalars import said
 TYPE: Final = "__type__"
 _HIDDEN: Final = "<hidden: repr=False>"
 _EXCLUDED: Final = "<hidden: exclude=True>"
-_MISSING: Final = object()
 _SECRET: Final = "**********"
 
 
@@ -63,24 +64,28 @@ def attrs_fields(value: Any) -> Any:
 def pydantic_fields(value: Any) -> Any:
     """Return what a pydantic model stores; extra fields, too, and no computed ones."""
     kind = type(value)
-    declared = _first_dict(kind, "__pydantic_fields__", "model_fields", "__fields__")
-    fields: dict[str, Any] = {}
-    for name, held in stored_dict(value).items():
-        about = declared.get(name)
-        about = stored_fields(about).get("field_info", about) if about is not None else None
-        told = stored_fields(about) if about is not None else {}
-        if told.get("repr") is False:
-            fields[name] = _HIDDEN
-        elif told.get("exclude") is True:
-            fields[name] = _EXCLUDED
-        else:
-            fields[name] = held
+    hidden = _hidden_of(kind)
+    stored = stored_dict(value)
+    fields = {**stored, **{k: v for k, v in hidden.items() if k in stored}} if hidden else stored
     extra = class_attribute(kind, "__pydantic_extra__")
-    if hasattr(type(extra), "__get__") and type(extra).__name__ == "member_descriptor":
-        extra = extra.__get__(value)
-        if type(extra) is dict:
-            fields.update(extra)
-    return fields
+    if type(extra) is MemberDescriptorType:
+        more = extra.__get__(value)
+        fields = {**fields, **more} if type(more) is dict else fields
+    return dict(fields)
+
+
+def _hidden_fields(kind: type) -> dict[str, str]:
+    """Return what stands in place of the fields that a pydantic model does not show."""
+    hidden: dict[str, str] = {}
+    for name, about in _first_dict(
+        kind, "__pydantic_fields__", "model_fields", "__fields__"
+    ).items():
+        told = stored_fields(stored_fields(about).get("field_info", about))
+        if told.get("repr") is False:
+            hidden[name] = _HIDDEN
+        elif told.get("exclude") is True:
+            hidden[name] = _EXCLUDED
+    return hidden
 
 
 def _first_dict(kind: type, *names: str) -> dict[str, Any]:
@@ -89,6 +94,9 @@ def _first_dict(kind: type, *names: str) -> dict[str, Any]:
         if type(found) is dict:
             return found
     return {}
+
+
+_hidden_of: Final = ByClass(_hidden_fields)
 
 
 def secret_value(value: Any) -> str:

@@ -14,20 +14,20 @@ from .introspect import (
     stored_dict,
     type_name,
 )
-from .redact import Said
+from .redact import Label, Said
 from .scalars import said
 
 _module_dict = vars(types.ModuleType)["__dict__"].__get__
 
 
-def type_text(value: Any) -> Said:
+def type_text(value: Any) -> Label:
     """Return `<module.Type>`."""
-    return Said(f"<{full_name(type(value))}>")
+    return Label(f"<{full_name(type(value))}>")
 
 
-def class_text(value: Any) -> Said:
+def class_text(value: Any) -> Label:
     """Return the full name of a class."""
-    return Said(full_name(value))
+    return Label(full_name(value))
 
 
 def module_text(value: Any) -> Said:
@@ -79,7 +79,7 @@ def generator_text(value: Any) -> Said:
     return said(f"<{type(value).__name__} object {value.__qualname__}>")
 
 
-def file_text(value: Any) -> Said:
+def file_text(value: Any) -> Said | Label:
     """Return the name and the mode of an open file."""
     kind = type(value)
     raw, mode = value, None

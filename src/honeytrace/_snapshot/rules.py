@@ -7,14 +7,13 @@ interpreter, the standard library and the libraries listed here only.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from ..errors import ConfigurationError
 from .arrays import ARRAY_RULES, EXACT_ARRAY_RULES
 from .containers import COLLECTION_RULES
-from .introspect import is_library_class, module_name, mro_of, namespace_of, type_name
+from .introspect import ByClass, is_library_class, module_name, mro_of, namespace_of, type_name
 from .limits import SCALARS
 from .objects import (
     attrs_fields,
@@ -36,7 +35,6 @@ from .web import WEB_RULES
 
 Rule: TypeAlias = Callable[[Any], Any]
 
-_MOST_TYPES: Final = 1_000  # remembered
 _MARKED: Final[tuple[tuple[str, str, str, Rule], ...]] = (
     ("__pydantic_validator__", "pydantic.main", "BaseModel", pydantic_fields),
     ("__attrs_attrs__", "", "", attrs_fields),
@@ -96,7 +94,10 @@ class Rules:
         ConfigurationError: for a rule that could not be used.
     """
 
-    __slots__ = ("_added", "_known")
+    __slots__ = ("_added", "of")
+
+    of: ByClass[Rule | None]
+    """Returns the rule for a type; None for an object of an unknown type."""
 
     def __init__(self, added: Mapping[type, Rule] | None = None) -> None:
         for kind, rule in (added or {}).items():
@@ -111,18 +112,7 @@ class Rules:
                     "of your own; redact= changes what plain values show"
                 )
         self._added = {id(kind): (kind, rule) for kind, rule in (added or {}).items()}
-        self._known: dict[int, tuple[weakref.ref[type], Rule | None]] = {}
-
-    def of(self, kind: type) -> Rule | None:
-        """Return the rule for a type; None for an object of an unknown type."""
-        known = self._known.get(id(kind))
-        if known is not None and known[0]() is kind:
-            return known[1]
-        rule = self._find(kind)
-        if len(self._known) >= _MOST_TYPES:
-            self._known.clear()
-        self._known[id(kind)] = (weakref.ref(kind), rule)
-        return rule
+        self.of = ByClass(self._find)
 
     @staticmethod
     def fields(value: Any, kind: type) -> dict[str, Any]:
@@ -134,7 +124,7 @@ class Rules:
         for base in bases if self._added else ():
             if id(base) in self._added:
                 return self._added[id(base)][1]
-        exact = EXACT_ARRAY_RULES.get((module_name(kind), type_name(kind)))
+        exact: Rule | None = EXACT_ARRAY_RULES.get((module_name(kind), type_name(kind)))
         if exact is not None and is_library_class(kind, module_name(kind), type_name(kind)):
             return exact
         for base in bases:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from .datetimes import date_text, datetime_text, time_text, timedelta_text, zone_info_text
 from .introspect import module_name, mro_of, namespace_of, type_name
-from .redact import Said
+from .redact import Label, Said
 
 TEXT_LIMIT: Final = 2_000  # characters of a message, a path or a preview
 _PREVIEW: Final = 64  # bytes
@@ -91,11 +91,11 @@ def bytes_text(value: Any) -> Said:
 # numbers and names of the standard library
 
 
-def decimal_text(value: Any) -> Said:
+def decimal_text(value: Any) -> Label:
     size = decimal.Decimal.__sizeof__(value)
     if size > _BIG_DECIMAL:
-        return Said(f"<Decimal of {size} bytes>")
-    return said(decimal.Decimal.__str__(value))
+        return Label(f"<Decimal of {size} bytes>")
+    return Label(decimal.Decimal.__str__(value))
 
 
 def fraction_text(value: Any) -> str:
@@ -110,9 +110,9 @@ _denominator: Final = fractions.Fraction.__dict__["_denominator"].__get__
 _uuid_number: Final = uuid.UUID.__dict__["int"].__get__
 
 
-def uuid_text(value: Any) -> str:
+def uuid_text(value: Any) -> Label:
     text = f"{_uuid_number(value):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return Label(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
 
 
 def path_text(value: Any) -> Said:

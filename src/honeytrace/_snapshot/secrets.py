@@ -63,6 +63,11 @@ _ABOUT: Final = re.compile(
 )
 _IN_QUERY: Final = frozenset(("key", "code", "sig", "signature", "hmac", "auth", "pass", "pin"))
 
+_HINT: Final = re.compile(
+    "auth|bearer|code|cookie|cred|csrf|cvv|dsn|jwt|key|mnemonic|otp|pass|pin|pw|secret|sess|sig"
+    "|ssn|str|token|xsrf",
+    re.I,
+)
 _HUMPS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD: Final = re.compile(r"[\W_]+")
 _DIGITS: Final = "0123456789"
@@ -78,6 +83,8 @@ def words(name: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _classify(name: str) -> int:
+    if _HINT.search(name) is None:  # most names: the rest takes ten times as long
+        return HARMLESS
     if len(name.split(None, _PROSE)) >= _PROSE:
         return HARMLESS
     bare = [w for w in (word.strip(_DIGITS) for word in words(name)) if w]

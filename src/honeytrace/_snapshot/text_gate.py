@@ -30,16 +30,25 @@ _PREFIXES_TEXT: Final = (
 PREFIXES: Final = tuple(_PREFIXES_TEXT.split())
 """Beginnings of credentials, in a run of at least 20 word characters."""
 
-_GATE: Final = re.compile(
-    rf"(?i:(?:{'|'.join(TAILS)})\d{{0,3}}[ \t\n\"'\\\])!]{{0,6}}[=:])"
-    r"|--[A-Za-z]"
-    r"|://[^\s]{0,255}@"
-    rf"|(?<![\w.-])[._-]{{0,8}}(?:{'|'.join(map(re.escape, PREFIXES))})[\w.-]{{12}}"
-    r"|\A(?i:bearer|basic) ",
-    re.A,
+_BINDING: Final = re.compile(
+    rf"(?:{'|'.join(TAILS)})\d{{0,3}}[ \t\n\"'\\\])!]{{0,6}}[=:]", re.A | re.I
 )
+_ARGUMENT: Final = re.compile("--[A-Za-z]")
+_USERINFO: Final = re.compile(r"://[^\s]{0,255}@", re.A)
+_RUN: Final = re.compile(r"[\w.-]{20}[\w.-]*", re.A)
+_BEGINNINGS: Final = ("bearer ", "basic ")
 
 
 def suspicious(text: str) -> bool:
     """Tell whether a text is worth the search for secrets."""
-    return len(text) >= SHORTEST and _GATE.search(text) is not None
+    if len(text) < SHORTEST:
+        return False
+    if ("=" in text or ":" in text) and _BINDING.search(text) is not None:
+        return True
+    if "--" in text and _ARGUMENT.search(text) is not None:
+        return True
+    if "://" in text and "@" in text and _USERINFO.search(text) is not None:
+        return True
+    if text[:7].lower().startswith(_BEGINNINGS):
+        return True
+    return any(run.lstrip("._-").startswith(PREFIXES) for run in _RUN.findall(text))

@@ -6,11 +6,12 @@ import re
 from typing import Any, Final
 
 from .._lazy import orjson
+from .limits import SHORTEST
 from .redact import unused
 
-_SHORTEST: Final = 64  # bytes a string keeps before whole items are cut
 _MARKER: Final = 32  # bytes of a marker
 _CUT_ITEMS: Final = re.compile(r"…\[cut (\d{1,12}) items(?:, deeper than \d+)?\]")
+_CUT_TEXT: Final = re.compile(r"…\[cut (\d{1,12}) characters\]\Z")
 
 
 def fit(tree: Any, room: int) -> bytes:
@@ -27,8 +28,8 @@ def fit(tree: Any, room: int) -> bytes:
         out = orjson.dumps(_prune(tree, longest, items, depth))
         if len(out) <= room:
             return out
-        if longest > _SHORTEST:
-            longest = _SHORTEST
+        if longest > SHORTEST:
+            longest = SHORTEST
         elif items > 1:
             items = min(items - 1, items * room // len(out)) or 1
         else:
@@ -44,7 +45,7 @@ def _measure(tree: Any) -> tuple[list[int], int]:
         node = stack.pop()
         kind = type(node)
         if kind is str:
-            if len(node) > _SHORTEST // 6:
+            if len(node) > SHORTEST // 6:
                 sizes.append(_size(node))
         elif kind is list or kind is dict:
             widest = max(widest, len(node))
@@ -62,9 +63,9 @@ def _longest(sizes: list[int], room: int) -> int:
     sizes.sort()
     for i, size in enumerate(sizes):
         if size * (len(sizes) - i) > room:
-            return max(room // (len(sizes) - i), _SHORTEST)
+            return max(room // (len(sizes) - i), SHORTEST)
         room -= size
-    return sizes[-1] if sizes else _SHORTEST
+    return sizes[-1] if sizes else SHORTEST
 
 
 def _prune(node: Any, longest: int, items: int, depth: int) -> Any:
@@ -113,4 +114,6 @@ def _cut(text: str, size: int) -> str:
     while kept and have > size:
         kept = min(kept - 1, kept * max(size - _MARKER, 0) // have)
         have = _size(text[:kept]) + _MARKER
-    return f"{text[:kept]}…[cut {len(text) - kept} characters]"
+    cut = _CUT_TEXT.search(text, max(len(text) - _MARKER, 0))
+    left_out = len(text) - kept + (int(cut[1]) - len(cut[0]) if cut else 0)
+    return f"{text[:kept]}…[cut {left_out} characters]"

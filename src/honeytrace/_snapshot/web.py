@@ -6,71 +6,15 @@ harmless headers stay. What else it refers to (the application, the user, the bo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-from .containers import Pairs
+from .headers import as_text, headers, multi, query
 from .introspect import mro_of, stored_dict, stored_fields, type_name
 from .objects import TYPE
 
-_SHOWN_TEXT: Final = (
-    "accept accept-encoding accept-language cache-control connection content-encoding"
-    " content-length content-type date etag host last-modified retry-after server"
-    " transfer-encoding user-agent vary x-request-id traceparent"
-)
-_SHOWN: Final = frozenset(_SHOWN_TEXT.split())
-_HIDDEN: Final = "<hidden>"
-_MOST: Final = 100  # headers
-_LONGEST: Final = 8_000  # characters of a query string
-
-
-def _text(value: Any) -> str | None:
-    if type(value) is bytes:
-        return value[:_LONGEST].decode("latin-1")
-    return str.__str__(value)[:_LONGEST] if str in mro_of(type(value)) else None
-
-
-def headers(pairs: Iterable[Any]) -> dict[str, Any]:
-    """Return headers by name in lower case; only the values of harmless ones are shown."""
-    found: dict[str, Any] = {}
-    for pair in list(pairs)[:_MOST]:
-        name, value = _text(pair[0]), _text(pair[1])
-        if name is None:
-            continue
-        name = name.lower()
-        shown: Any = value if name in _SHOWN else _HIDDEN
-        if name in found and name in _SHOWN:
-            earlier = found[name]
-            shown = [*(earlier if type(earlier) is list else [earlier]), shown]
-        found[name] = shown
-    return found
-
-
-def query(text: Any) -> Any:
-    """Return the parameters of a query string; one given more than once is a list."""
-    given = _text(text)
-    if not given:
-        return {}
-    return multi(parse_qsl(given, keep_blank_values=True, max_num_fields=None))
-
-
-def multi(pairs: Iterable[tuple[Any, Any]]) -> Any:
-    """Return pairs as a mapping; a name with several values has a list of all of them."""
-    found: dict[str, list[Any]] = {}
-    others = Pairs((), 0)
-    for name, value in list(pairs)[:1_000]:
-        if type(name) is bytes:
-            name = name.decode("latin-1")
-        if str in mro_of(type(name)):
-            found.setdefault(str.__str__(name), []).append(value)
-        else:
-            others.append((name, value))
-    return {name: held[0] if len(held) == 1 else held for name, held in found.items()}
-
 
 def _request(value: Any, method: Any, path: Any, **more: Any) -> dict[str, Any]:
-    shown = {TYPE: type_name(type(value)), "method": _text(method), "path": _text(path)}
+    shown = {TYPE: type_name(type(value)), "method": as_text(method), "path": as_text(path)}
     return {**{k: v for k, v in shown.items() if v is not None}, **more}
 
 
@@ -113,7 +57,7 @@ def decoded(value: Any) -> Any:
     found = stored_pairs(value)
     if type(found) is not dict:
         return found
-    return {k: _text(v) if type(v) is bytes else [*map(_text, v)] for k, v in found.items()}
+    return {k: as_text(v) if type(v) is bytes else [*map(as_text, v)] for k, v in found.items()}
 
 
 def django_request(value: Any) -> Any:
@@ -193,8 +137,8 @@ def multidict_items(value: Any) -> Any:
 def _sent(value: Any, method: Any, url: Any, pairs: Any) -> dict[str, Any]:
     return {
         TYPE: type_name(type(value)),
-        "method": _text(method),
-        "url": _text(url),
+        "method": as_text(method),
+        "url": as_text(url),
         "headers": headers(pairs),
     }
 
@@ -218,7 +162,7 @@ def requests_response(value: Any) -> dict[str, Any]:
     return {
         TYPE: type_name(type(value)),
         "status_code": stored.get("status_code"),
-        "url": _text(stored.get("url")),
+        "url": as_text(stored.get("url")),
         "headers": headers(_requests_pairs(stored)),
     }
 
@@ -261,7 +205,7 @@ def urllib_request(value: Any) -> dict[str, Any]:
 
 def stored_url(value: Any) -> Any:
     """Return the text that Starlette's `URL` keeps."""
-    return _text(stored_dict(value).get("_url"))
+    return as_text(stored_dict(value).get("_url"))
 
 
 def message_headers(value: Any) -> dict[str, Any]:
@@ -274,7 +218,7 @@ def upload(value: Any) -> dict[str, Any]:
     stored = stored_dict(value)
     return {
         TYPE: type_name(type(value)),
-        "filename": _text(stored.get("filename")),
+        "filename": as_text(stored.get("filename")),
         "size": stored.get("size"),
     }
 

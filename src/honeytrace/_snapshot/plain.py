@@ -1,0 +1,93 @@
+"""Members that are plain JSON, taken whole: the walk has neither to visit nor to count them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .._lazy import orjson
+from .limits import CHUNK, Limits
+
+
+def cut_items(count: int, why: str = "") -> str:
+    """Return the marker in place of members that were left out."""
+    return f"…[cut {count} items{why}]"
+
+
+class Room:
+    """The bytes of strings and plain members that one snapshot still takes, to be cut to fit."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self, size: int) -> None:
+        self.bytes = size
+
+
+class PlainMembers:
+    """Turns members of a value into JSON where the fast route can.
+
+    Args:
+        plain: returns the JSON of a value when it is plain JSON of at most this depth, else None.
+        limits: bounds of the snapshot.
+        room: bytes that are left.
+    """
+
+    __slots__ = ("_most", "_plain", "_room")
+
+    def __init__(
+        self, plain: Callable[[Any, int], bytes | None], limits: Limits, room: Room
+    ) -> None:
+        self._plain = plain
+        self._most = limits.max_bytes
+        self._room = room
+
+    def list_json(self, value: Any, kept: int, depth: int) -> bytes | None:
+        """Return the JSON of a list or tuple, of which `kept` members may stay; else None.
+
+        Of a list that is too long, chunks are taken until the room is used up.
+        """
+        size = len(value)
+        out = self._plain(value, depth) if kept == size else None
+        if (out is None or len(out) > self._room.bytes) and size > CHUNK:
+            starts = range(0, kept, CHUNK)
+            chunks = (value[start : min(start + CHUNK, kept)] for start in starts)
+            out = self._joined(chunks, size, depth, b"[]", b"")
+        return self._taken(out)
+
+    def dict_json(self, value: dict[Any, Any], depth: int) -> bytes | None:
+        """Return the JSON of a dict in the same way; of one with many names in chunks."""
+        out = self._plain(value, depth)
+        if (out is None or len(out) > self._room.bytes) and len(value) > CHUNK:
+            members = list(value.items())
+            if not all(type(key) is str for key, _ in members):
+                return None
+            starts = range(0, len(members), CHUNK)
+            chunks = (dict(members[start : start + CHUNK]) for start in starts)
+            out = self._joined(chunks, len(members), depth, b"{}", b'"\xe2\x80\xa6":')
+        return self._taken(out)
+
+    def _taken(self, out: bytes | None) -> bytes | None:
+        if out is None or len(out) > self._room.bytes:
+            return None
+        self._room.bytes -= len(out)
+        return out
+
+    def _joined(
+        self, chunks: Iterable[Any], size: int, depth: int, ends: bytes, before_marker: bytes
+    ) -> bytes | None:
+        """Return chunks of one container as one text; None when one of them is not plain."""
+        room = min(self._room.bytes, self._most) - CHUNK
+        parts: list[bytes] = []
+        done = 0
+        for members in chunks:
+            out = self._plain(members, depth)
+            if out is None or (len(out) > room and not parts):
+                return None
+            room -= len(out)
+            if room < 0:
+                break
+            parts.append(out[1:-1])
+            done += len(members)
+        if done < size:
+            parts.append(before_marker + orjson.dumps(cut_items(size - done)))
+        return ends[:1] + b",".join(parts) + ends[1:]
