@@ -14,7 +14,8 @@ from honeytrace._config import Config
 from honeytrace._record.record import Item, Record, Update
 from honeytrace._record.wire import from_start_session, pieces
 from honeytrace.api import Streamed
-from honeytrace.sinks._requests import CHUNK, WHOLE, Request, fold, requests
+from honeytrace.sinks._body import CHUNK, WHOLE
+from honeytrace.sinks._requests import Request, fold, requests
 from honeytrace.sinks.api import ApiSink
 
 

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 from honeytrace._network.proxies import ProxyError, proxy_for
-from honeytrace._network.server_url import checked_key
 from honeytrace._network.streamed import Streamed
 from honeytrace._version import __version__
 from honeytrace.api._bounds import ACCEPTED
-from honeytrace.api._httpx import adapted, is_error, library_of
+from honeytrace.api._failures import as_api_error, authorization
+from honeytrace.api._httpx import adapted, library_of
 from honeytrace.api._options import Settings
 from honeytrace.api._reply import Reply
 from honeytrace.api._transport import Clock, Driver, Limits, Steps
@@ -20,17 +20,14 @@ from honeytrace.api._wire import encode
 from honeytrace.api.errors import (
     APIConnectionError,
     APIError,
-    InvalidRequestError,
     PartialBatchError,
     RequestTimeoutError,
     SDKError,
     UnexpectedClientError,
     ValidationError,
-    shown,
 )
 from honeytrace.api.operations import Exchange, Operation
 from honeytrace.api.retry import matches
-from honeytrace.errors import HoneytraceError
 
 T = TypeVar("T")
 BearerAuth: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
@@ -205,40 +202,6 @@ class Call:
         if remaining <= 0:
             raise RequestTimeoutError(f"Request timed out after {self._settings.timeout} s")
         return remaining
-
-
-def authorization(token: Any) -> str:
-    """The header for a key, which errors do not repeat. Raises ValidationError when it is none."""
-    if not isinstance(token, str) or not token.strip():
-        raise ValidationError("bearer_auth: pass an API key, or None to send none")
-    try:
-        return f"Bearer {checked_key(token)}"
-    except ValueError as error:
-        raise ValidationError(f"bearer_auth: {error}") from None
-
-
-def as_api_error(error: Exception, bearer: str | None = None, proxied: str = "") -> APIError:
-    """The error of our tree, with the original as its cause, and nothing of the key in its text."""
-    if isinstance(error, APIError):
-        return error
-    what = f"{type(error).__name__}: {error}"
-    failure: APIError
-    if isinstance(error, TimeoutError) or is_error(error, "TimeoutException"):
-        failure = RequestTimeoutError(shown(f"Request timed out: {what}{proxied}", bearer))
-    elif is_error(error, "DecodingError"):
-        failure = ValidationError(shown(f"Response validation failed: {what}", bearer))
-    elif is_error(error, "LocalProtocolError"):  # its text repeats the header's value
-        failure = InvalidRequestError("Unable to make this request: a header is not valid HTTP")
-    elif isinstance(error, HoneytraceError):  # the environment's, which has its cure
-        failure = InvalidRequestError(shown(f"Unable to make this request: {error}", bearer))
-    elif is_error(error, "InvalidURL", "UnsupportedProtocol", "TooManyRedirects"):
-        failure = InvalidRequestError(shown(f"Unable to make this request: {what}", bearer))
-    elif is_error(error, "TransportError"):
-        failure = APIConnectionError(shown(f"Unable to make request: {what}{proxied}", bearer))
-    else:
-        failure = UnexpectedClientError(shown(f"Unexpected {what}", bearer))
-    failure.__cause__ = error
-    return failure
 
 
 def _capped(library: Any, steps: Any, remaining: float) -> Any:

@@ -7,28 +7,18 @@ Every method has an `_async` twin. Requests are given as a model, as a dict, or 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from honeytrace.api import models, operations
+from honeytrace.api._group import Group
 from honeytrace.api._options import RequestOptions
+from honeytrace.api._v1 import V1
 from honeytrace.api.core import HoneyHiveCore
-from honeytrace.api.operations import Operation
 
-T = TypeVar("T")
-
-
-class _Group:
-    def __init__(self, core: HoneyHiveCore) -> None:
-        self._core = core
-
-    def _call(self, operation: Operation[T], options: RequestOptions | None) -> T:
-        return self._core.call(operation, options).unwrap()
-
-    async def _call_async(self, operation: Operation[T], options: RequestOptions | None) -> T:
-        return (await self._core.call_async(operation, options)).unwrap()
+__all__ = ["V1", "Events", "HoneyHive", "Session"]
 
 
-class Session(_Group):
+class Session(Group):
     """`client.session`: the session reference."""
 
     def start_session(
@@ -82,7 +72,7 @@ class Session(_Group):
         return await self._call_async(operations.update_session(session_id, **fields), options)
 
 
-class Events(_Group):
+class Events(Group):
     """`client.events`: the events of sessions, by the legacy routes."""
 
     def create_event(
@@ -205,132 +195,6 @@ class Events(_Group):
     ) -> models.EventsPage:
         """As `get_events`, awaited."""
         return await self._call_async(operations.get_events(request, **fields), options)
-
-
-class V1(_Group):
-    """`client.v1`: the routes of HoneyHive's API since 1.1.0."""
-
-    def create_session(
-        self,
-        request: models.CreateSessionRequest | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.StartSessionResponse:
-        """Start a session."""
-        return self._call(operations.create_session_v1(request, **fields), options)
-
-    async def create_session_async(
-        self,
-        request: models.CreateSessionRequest | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.StartSessionResponse:
-        """As `create_session`, awaited."""
-        return await self._call_async(operations.create_session_v1(request, **fields), options)
-
-    def create_event(
-        self,
-        request: models.CreateEventRequestV1 | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.CreateEventResponse:
-        """Create one event."""
-        return self._call(operations.create_event_v1(request, **fields), options)
-
-    async def create_event_async(
-        self,
-        request: models.CreateEventRequestV1 | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.CreateEventResponse:
-        """As `create_event`, awaited."""
-        return await self._call_async(operations.create_event_v1(request, **fields), options)
-
-    def create_event_batch(
-        self,
-        request: models.EventBatchRequestV1 | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.EventBatchResponse:
-        """Create many events. Raises PartialBatchError when a part was stored."""
-        return self._call(operations.create_event_batch_v1(request, **fields), options)
-
-    async def create_event_batch_async(
-        self,
-        request: models.EventBatchRequestV1 | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.EventBatchResponse:
-        """As `create_event_batch`, awaited."""
-        return await self._call_async(operations.create_event_batch_v1(request, **fields), options)
-
-    def get_event(self, event_id: str, *, options: RequestOptions | None = None) -> models.Event:
-        """Read one event."""
-        return self._call(operations.get_event_v1(event_id), options)
-
-    async def get_event_async(
-        self, event_id: str, *, options: RequestOptions | None = None
-    ) -> models.Event:
-        """As `get_event`, awaited."""
-        return await self._call_async(operations.get_event_v1(event_id), options)
-
-    def update_event(
-        self, event_id: str, *, options: RequestOptions | None = None, **fields: Any
-    ) -> None:
-        """Add to an event; fields as of `UpdateEventRequest`."""
-        return self._call(operations.update_event_v1(event_id, **fields), options)
-
-    async def update_event_async(
-        self, event_id: str, *, options: RequestOptions | None = None, **fields: Any
-    ) -> None:
-        """As `update_event`, awaited."""
-        return await self._call_async(operations.update_event_v1(event_id, **fields), options)
-
-    def search_events(
-        self,
-        request: models.EventQuery | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.EventsPage:
-        """Find events by filter."""
-        return self._call(operations.search_events_v1(request, **fields), options)
-
-    async def search_events_async(
-        self,
-        request: models.EventQuery | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.EventsPage:
-        """As `search_events`, awaited."""
-        return await self._call_async(operations.search_events_v1(request, **fields), options)
-
-    def export_events(
-        self,
-        request: models.EventQuery | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.EventsPage:
-        """As `search_events`, by the route that the API deprecates."""
-        return self._call(operations.export_events_v1(request, **fields), options)
-
-    async def export_events_async(
-        self,
-        request: models.EventQuery | models.JsonObject | None = None,
-        *,
-        options: RequestOptions | None = None,
-        **fields: Any,
-    ) -> models.EventsPage:
-        """As `export_events`, awaited."""
-        return await self._call_async(operations.export_events_v1(request, **fields), options)
 
 
 class HoneyHive(HoneyHiveCore):

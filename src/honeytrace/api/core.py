@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from honeytrace._network.streamed import Streamed
-from honeytrace.api._call import BearerAuth, Call, as_api_error, authorization
+from honeytrace.api._call import BearerAuth, Call
+from honeytrace.api._failures import as_api_error, authorization
 from honeytrace.api._httpx import AnyAsyncClient, AnyClient
 from honeytrace.api._options import HttpOptions, RequestOptions, Settings
 from honeytrace.api._reply import Reply

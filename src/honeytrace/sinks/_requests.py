@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 import orjson
 
@@ -17,6 +17,7 @@ from .._record.fold import fold_runs, fold_updates
 from .._record.merge import apply, as_object, merge, merge_objects
 from .._record.record import OBJECTS, Item, Record, Update
 from .._record.wire import event_pieces, pieces
+from ._body import Encoded, Lists, are_whole, body, size_of
 
 LATE = "honeytrace_update"
 """The key in `metadata` for what `PUT /events` has no field for, such as late inputs."""
@@ -30,23 +31,6 @@ MOST = 5_000
 START, EVENTS, EVENT_BATCH = "/session/start", "/events", "/events/batch"
 
 _PUT_FIELDS = ("config", "outputs", "metrics", "feedback", "user_properties")
-
-
-CHUNK = 65_536
-"""Bytes of a body that are joined at once: a whole body would be new memory each time, whose pages
-cost the kernel more than the request costs otherwise."""
-
-WHOLE = 16 * CHUNK
-"""Bytes of a part up to which it is sent as it is. Of longer ones httpcore, which copies what a
-socket did not take, would copy too much."""
-
-_SHORT = CHUNK // 16
-"""Bytes up to which objects are joined without looking at each."""
-
-Encoded = bytes | tuple[bytes, ...]
-"""A JSON object, in one piece or several."""
-Lists = list[tuple[bytes, Sequence[Encoded]]]
-"""What a body is made of: bytes, and the objects that follow them, with commas in between."""
 
 
 class Request(NamedTuple):
@@ -79,68 +63,7 @@ class Request(NamedTuple):
     @property
     def body(self) -> bytes | Streamed:
         """Its bytes, in chunks where there are many."""
-        lists = self.lists(self.items, self.encoded)
-        if len(lists) == len(self.encoded) == 1 and self.size < _SHORT:  # most of all requests
-            (only,) = self.encoded
-            return b"".join(
-                (lists[0][0], only if isinstance(only, bytes) else b"".join(only), self.end)
-            )
-        size = self.size + len(self.end)
-        size += sum(len(lead) + max(len(encoded) - 1, 0) for lead, encoded in lists)
-        chunks = _Chunks(lists, self.end)
-        return Streamed(chunks, size) if size > CHUNK else b"".join(chunks)
-
-
-class _Chunks:
-    """A body in chunks of about `CHUNK` bytes, any number of times."""
-
-    def __init__(self, lists: Lists, end: bytes) -> None:
-        self._lists, self._end = lists, end
-
-    def __iter__(self) -> Iterator[bytes]:
-        for lead, objects in self._lists:
-            if _are_whole(objects) and max(map(len, objects), default=0) <= _SHORT:
-                yield from _joined(lead, objects)
-            else:
-                yield from _by_pieces(lead, objects)
-        yield self._end
-
-
-def _are_whole(objects: Sequence[Encoded]) -> TypeGuard[Sequence[bytes]]:
-    """Whether none of them is in pieces."""
-    return set(map(type, objects)) <= {bytes}
-
-
-def _joined(lead: bytes, objects: Sequence[bytes]) -> Iterator[bytes]:
-    """Many at a time: none of them is long."""
-    step = CHUNK // max(map(len, objects), default=1)
-    yield lead + b",".join(objects[:step])
-    for at in range(step, len(objects), step):
-        yield b"," + b",".join(objects[at : at + step])
-
-
-def _by_pieces(lead: bytes, objects: Sequence[Encoded]) -> Iterator[bytes]:
-    chunk: list[bytes] = []
-    size, before = 0, lead
-    for encoded in objects:
-        chunk.append(before)
-        before = b","
-        for piece in (encoded,) if isinstance(encoded, bytes) else encoded:
-            if chunk and (size + len(piece) > CHUNK or len(piece) >= CHUNK):
-                yield b"".join(chunk)
-                chunk, size = [], 0
-            if len(piece) < CHUNK:
-                chunk.append(piece)
-                size += len(piece)
-            elif len(piece) <= WHOLE:
-                yield piece
-            else:
-                yield from (piece[at : at + WHOLE] for at in range(0, len(piece), WHOLE))
-    yield b"".join(chunk)
-
-
-def size_of(encoded: Encoded) -> int:
-    return len(encoded) if isinstance(encoded, bytes) else sum(map(len, encoded))
+        return body(self.lists(self.items, self.encoded), self.size, self.end)
 
 
 def fold(batch: Sequence[Item]) -> tuple[Sequence[Item], dict[int, list[Item]]]:
@@ -218,7 +141,7 @@ def _split(
     most: int = 1 << 31,
 ) -> Iterator[Request]:
     """Requests of at most `most` items and about `BODY_LIMIT` bytes."""
-    sizes = list(map(len, encoded) if _are_whole(encoded) else map(size_of, encoded))
+    sizes = list(map(len, encoded) if are_whole(encoded) else map(size_of, encoded))
     start, size = 0, sum(sizes)
     if size > BODY_LIMIT or len(items) > most:
         size = 0

@@ -1,0 +1,90 @@
+"""The body of a request: whole where it is small, in chunks where it is long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeGuard
+
+from .._network.streamed import Streamed
+
+CHUNK = 65_536
+"""Bytes of a body that are joined at once: a whole body would be new memory each time, whose pages
+cost the kernel more than the request costs otherwise."""
+
+WHOLE = 16 * CHUNK
+"""Bytes of a part up to which it is sent as it is. Of longer ones httpcore, which copies what a
+socket did not take, would copy too much."""
+
+_SHORT = CHUNK // 16
+"""Bytes up to which objects are joined without looking at each."""
+
+Encoded = bytes | tuple[bytes, ...]
+"""A JSON object, in one piece or several."""
+Lists = list[tuple[bytes, Sequence[Encoded]]]
+"""What a body is made of: bytes, and the objects that follow them, with commas in between."""
+
+
+def body(lists: Lists, size: int, end: bytes) -> bytes | Streamed:
+    """Return a body: what it is made of, with `end` as its last bytes.
+
+    `size` is that of the encoded objects together.
+    """
+    if len(lists) == len(lists[0][1]) == 1 and size < _SHORT:  # most of all requests
+        lead, (only,) = lists[0]
+        return b"".join((lead, only if isinstance(only, bytes) else b"".join(only), end))
+    size += len(end)
+    size += sum(len(lead) + max(len(encoded) - 1, 0) for lead, encoded in lists)
+    chunks = _Chunks(lists, end)
+    return Streamed(chunks, size) if size > CHUNK else b"".join(chunks)
+
+
+class _Chunks:
+    """A body in chunks of about `CHUNK` bytes, any number of times."""
+
+    def __init__(self, lists: Lists, end: bytes) -> None:
+        self._lists, self._end = lists, end
+
+    def __iter__(self) -> Iterator[bytes]:
+        for lead, objects in self._lists:
+            if are_whole(objects) and max(map(len, objects), default=0) <= _SHORT:
+                yield from _joined(lead, objects)
+            else:
+                yield from _by_pieces(lead, objects)
+        yield self._end
+
+
+def are_whole(objects: Sequence[Encoded]) -> TypeGuard[Sequence[bytes]]:
+    """Whether none of them is in pieces."""
+    return set(map(type, objects)) <= {bytes}
+
+
+def _joined(lead: bytes, objects: Sequence[bytes]) -> Iterator[bytes]:
+    """Many at a time: none of them is long."""
+    step = CHUNK // max(map(len, objects), default=1)
+    yield lead + b",".join(objects[:step])
+    for at in range(step, len(objects), step):
+        yield b"," + b",".join(objects[at : at + step])
+
+
+def _by_pieces(lead: bytes, objects: Sequence[Encoded]) -> Iterator[bytes]:
+    chunk: list[bytes] = []
+    size, before = 0, lead
+    for encoded in objects:
+        chunk.append(before)
+        before = b","
+        for piece in (encoded,) if isinstance(encoded, bytes) else encoded:
+            if chunk and (size + len(piece) > CHUNK or len(piece) >= CHUNK):
+                yield b"".join(chunk)
+                chunk, size = [], 0
+            if len(piece) < CHUNK:
+                chunk.append(piece)
+                size += len(piece)
+            elif len(piece) <= WHOLE:
+                yield piece
+            else:
+                yield from (piece[at : at + WHOLE] for at in range(0, len(piece), WHOLE))
+    yield b"".join(chunk)
+
+
+def size_of(encoded: Encoded) -> int:
+    return len(encoded) if isinstance(encoded, bytes) else sum(map(len, encoded))
