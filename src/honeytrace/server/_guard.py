@@ -24,9 +24,12 @@ LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 BATCH_ROUTE = "/session/start/batch"
 
+TENANT = "honeytrace.tenant"
+"""The key in a request's scope that says which tenant its key is of."""
+
 COOKIE = "honeytrace-ticket"
 
-_OPEN = ("/health", "/openapi.json", "/login", "/static/")
+_OPEN = ("/health", "/ready", "/openapi.json", "/login", "/static/")
 """Paths that tell nothing of anybody's data, and need no key; a slash ends a prefix."""
 
 _READING = ("GET", "HEAD")
@@ -102,20 +105,23 @@ class Guard:
         if not same or _is_foreign(scope, headers):
             raise RefusedError(403, "cross_origin", "pages of other sites may not call this server")
         if self._keys and not _is_open(route_path(scope)):
-            self._authenticate(scope, headers)
+            scope[TENANT] = self._authenticate(scope, headers)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length[:20]) > self._limits.body_bytes:
             raise too_large(self._limits.body_bytes)
 
-    def _authenticate(self, scope: Scope, headers: Headers) -> None:
+    def _authenticate(self, scope: Scope, headers: Headers) -> str:
+        """The tenant whose key or ticket the request shows. Raises RefusedError."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        if self._keys.open(key.strip()) and scheme.lower() == "bearer":
-            return
+        tenant = self._keys.open(key.strip())
+        if tenant is not None and scheme.lower() == "bearer":
+            return tenant
         # browsers say where a request that changes something comes from; what does not is none
         told = "origin" in headers or "sec-fetch-site" in headers
         ticket = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        if self._keys.admit(ticket) and (told or scope["method"] in _READING):
-            return
+        tenant = self._keys.admit(ticket)
+        if tenant is not None and (told or scope["method"] in _READING):
+            return tenant
         if scope["method"] in _READING and "text/html" in headers.get("accept", ""):
             query = scope["query_string"].decode("latin-1")
             back = _address(scope) + (f"?{query}" if query else "")

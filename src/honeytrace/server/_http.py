@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
@@ -20,6 +21,8 @@ class Limits:
     """Of a body, as it comes and again once decompressed; beyond it: 413."""
     body_seconds: float = 30.0
     """How long a body may take to arrive; beyond it: 408."""
+    waiting_bytes: int = 64_000_000
+    """Of the batches that wait to be stored, all clients together; beyond it: 503."""
     head_seconds: float = 10.0
     """How long the head of a request may take to arrive; beyond it the connection is closed."""
     connections: int = 1000
@@ -46,6 +49,12 @@ def busy() -> RefusedError:
     return RefusedError(503, "store_busy", "the store is busy: try again", **{"retry-after": "1"})
 
 
+def unavailable() -> RefusedError:
+    # without the path of the store, which is no caller's business
+    message = "the store cannot be used; the server's log says why"
+    return RefusedError(503, "store_unavailable", message, **{"retry-after": "5"})
+
+
 def bad_request(message: str) -> RefusedError:
     return RefusedError(400, "bad_request", message)
 
@@ -54,8 +63,13 @@ def too_large(limit: int) -> RefusedError:
     return RefusedError(413, "body_too_large", f"send at most {limit} bytes; split the batch")
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body as it came, chunked or not. Raises RefusedError when it is too large or too slow."""
+async def read_body(
+    request: Request, limits: Limits, arrived: Callable[[int], object] | None = None
+) -> bytes:
+    """The body as it came, chunked or not. Raises RefusedError when it is too large or too slow.
+
+    arrived: called with the size of each part.
+    """
     chunks, size = [], 0
     try:
         with anyio.fail_after(limits.body_seconds):
@@ -64,6 +78,8 @@ async def read_body(request: Request, limits: Limits) -> bytes:
                 if size > limits.body_bytes:
                     raise too_large(limits.body_bytes)
                 chunks.append(chunk)
+                if arrived is not None:
+                    arrived(len(chunk))
     except TimeoutError:
         message = f"the body took over {limits.body_seconds:g} seconds"
         raise RefusedError(408, "body_too_slow", message, connection="close") from None

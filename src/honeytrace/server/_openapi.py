@@ -120,6 +120,13 @@ _OPERATIONS: tuple[tuple[str, str, str, Schema | None, Schema], ...] = (
     ),
     (
         "get",
+        "/ready",
+        "Whether requests can be served: the store answers",
+        None,
+        obj(("status",), status={"const": "ready"}),
+    ),
+    (
+        "get",
         "/stats",
         "What became of spans and log records, since the server started",
         None,

@@ -9,29 +9,39 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
+from anyio import to_thread
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ._http import Limits
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
+else:  # that of httptools where it is installed; what is used of both is the same
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol as HTTPProtocol
 
 __all__ = ["Server"]
 
 _GRACE = 5
 """Seconds that requests in flight have to end once the server is told to stop."""
 
+_PAGES = 8
+"""Threads that make pages of the viewer: each has memory of its own, and a store answers one
+question after the other."""
+
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-def _protocol(head_seconds: float) -> type[H11Protocol]:
+def _protocol(head_seconds: float) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol with a limit on the time that the head of a request may take.
 
     uvicorn itself closes a connection only while it waits for a next request. Half a request would
     hold one of the connections for as long as its client likes.
     """
 
-    class Protocol(H11Protocol):
+    class Protocol(HTTPProtocol):
         _head_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -88,6 +98,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Says so once requests and signals are heard."""
         await super().startup(sockets)
+        to_thread.current_default_thread_limiter().total_tokens = _PAGES
         self._ahead.start()
         print(self._greeting, file=sys.stderr, flush=True)  # noqa: T201 - for its terminal
         self._ready()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import orjson
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -19,19 +18,19 @@ from ..errors import StoreError
 from ..store import Store
 from ..store.errors import RecordRefusedError, StoreBusyError
 from . import _search, events, otlp, sessions, viewer
-from ._call import Call
+from ._endpoints import Endpoints, Handler
 from ._guard import BATCH_ROUTE, LOOPBACK, Guard
-from ._http import JSON, Limits, RefusedError, bad_request, busy, read_body
+from ._http import Limits, RefusedError, bad_request, busy, unavailable
 from ._keys import Keys
 from ._openapi import document
 from ._otlp.counts import Counts
 from ._otlp.traces import Traces
+from ._outage import Outage
+from ._tenants import Tenant, Tenants
 
 __all__ = ["Spans", "create_app"]
 
 Spans = Literal["all", "llm"]
-
-Handler = Callable[[Call], bytes]
 
 log = logging.getLogger("honeytrace.server")
 
@@ -92,20 +91,26 @@ def create_app(
     limits = limits or Limits()
     ring = Keys(keys)
     prefix = "/" + root_path.strip("/") if root_path.strip("/") else ""
-    counts = Counts()
-    traces = Traces(store, counts, traffic=spans == "all")
-    running = viewer.Running(journal)
-    live = viewer.Live(store, limits.streams, running)
-    site = viewer.Site(store, ring, limits, running)
+
+    def tenant(name: str) -> Tenant:
+        own = store.for_tenant(name) if name else store
+        counts = Counts()
+        # the journals of this machine are no tenant's but the default one's
+        running = viewer.Running("" if name else journal)
+        site = viewer.Site(own, ring, limits, running)
+        view = viewer.View(site, viewer.Live(own, limits.streams, running))
+        return Tenant(own, Traces(own, counts, traffic=spans == "all"), counts, view)
+
+    tenants = Tenants(tenant)
+    endpoints = Endpoints(store, tenants, limits)
     app = Starlette(
         routes=[
-            *viewer.routes(site, live),
+            *viewer.routes(lambda request: tenants.of(request).view),
             *(
-                Route(
-                    path, _endpoint(handlers, store, limits, traces, counts), methods=list(handlers)
-                )
+                Route(path, endpoints.of(handlers), methods=list(handlers))
                 for path, handlers in _by_path().items()
             ),
+            Route("/ready", endpoints.ready),
         ],
         middleware=[
             Middleware(Guard, keys=ring, hosts=hosts, limits=limits, root_path=prefix),
@@ -117,11 +122,14 @@ def create_app(
             Exception: _failed,
         },
     )
-    # streams of the viewer would hold up a graceful shutdown: whoever serves the app ends them
-    app.state.live = live
+    # streams of the viewer hold up a graceful shutdown until they notice it: this ends them at once
+    app.state.live = tenants
     # a thread: whoever serves the app starts and stops it
-    app.state.ahead = viewer.Ahead(site)
+    app.state.ahead = viewer.Ahead(tenants.get("").view.site)
     return app
+
+
+_outage = Outage(log)
 
 
 def _by_path() -> dict[str, dict[str, Handler]]:
@@ -130,31 +138,6 @@ def _by_path() -> dict[str, dict[str, Handler]]:
     for method, path, handler in ROUTES:
         paths.setdefault(path, {})[method] = handler
     return paths
-
-
-def _endpoint(
-    handlers: Mapping[str, Handler], store: Store, limits: Limits, traces: Traces, counts: Counts
-) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        handler = handlers["GET" if request.method == "HEAD" else request.method]
-        headers = request.headers
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        call = Call(
-            store,
-            request.path_params,
-            request.query_params,
-            media_type,
-            headers.get("content-encoding", "").strip().lower(),
-            await read_body(request, limits),
-            limits,
-            traces,
-            counts,
-        )
-        content = await run_in_threadpool(handler, call)
-        protobuf = media_type == otlp.PROTOBUF and handler in otlp.RECEIVERS.values()
-        return Response(content, media_type=otlp.PROTOBUF if protobuf else JSON)
-
-    return endpoint
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -174,10 +157,9 @@ def _store_failed(request: Request, error: Exception) -> Response:
         return bad_request(str(error)).response()
     if isinstance(error, StoreBusyError):
         return busy().response()
-    log.error("%s %s: %s", request.method, request.url.path, error)
-    # without the path of the store, which is no caller's business
-    message = "the store cannot be used; the server's log says why"
-    return RefusedError(503, "store_unavailable", message).response()
+    assert isinstance(error, StoreError)
+    _outage.tell(error)
+    return unavailable().response()
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -42,17 +43,25 @@ from ._session import follow_run, show_detail, show_raw, show_session
 from ._transcript import show_transcript
 from ._warmup import Ahead
 
-__all__ = ["Ahead", "Live", "Running", "Site", "routes"]
+__all__ = ["Ahead", "Live", "Running", "Site", "View", "routes"]
 
 log = logging.getLogger("honeytrace.server")
 
 
-def routes(site: Site, live: Live) -> list[Route]:
-    """The viewer's routes; none of them is one of the API's."""
+class View(NamedTuple):
+    """What the pages of one tenant work on."""
+
+    site: Site
+    live: Live
+
+
+def routes(find: Callable[[Request], View]) -> list[Route]:
+    """The viewer's routes; none of them is one of the API's. `find` gives a request's tenant."""
 
     def page(path: str, view: Callable[[Site, Request], Response], method: str = "GET") -> Route:
         # not async, hence run in a worker thread: stores block
         def endpoint(request: Request) -> Response:
+            site = find(request).site
             site.asked.set()
             try:
                 return view(site, request)
@@ -63,6 +72,7 @@ def routes(site: Site, live: Live) -> list[Route]:
 
     def form(path: str, view: Callable[[Site, Request], Awaitable[Response]]) -> Route:
         async def endpoint(request: Request) -> Response:
+            site = find(request).site
             try:
                 return await view(site, request)
             except (RefusedError, StoreError) as error:
@@ -72,8 +82,8 @@ def routes(site: Site, live: Live) -> list[Route]:
 
     return [
         page("/", show_list),
-        page("/live", lambda site, request: follow_list(site, live, request)),
-        page("/live/{root_id:path}", lambda site, request: follow_run(live, request)),
+        page("/live", lambda site, request: follow_list(site, find(request).live, request)),
+        page("/live/{root_id:path}", lambda site, request: follow_run(find(request).live, request)),
         page("/sessions/{session_id:path}", show_session),
         form("/sessions/{session_id:path}", give_feedback),
         page("/detail/{session_id:path}", show_detail),

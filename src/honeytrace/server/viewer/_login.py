@@ -37,7 +37,7 @@ class LoginPage(Page):
 def show_login(site: Site, request: Request) -> Response:
     """`GET /login`."""
     onward = _onward(request.query_params.get("next", ""))
-    if not site.keys or site.keys.admit(request.cookies.get(COOKIE, "")):
+    if not site.keys or site.keys.admit(request.cookies.get(COOKIE, "")) is not None:
         return RedirectResponse(onward, 303)
     return site.html(LoginPage("Log in", onward, refused=False))
 
@@ -56,7 +56,7 @@ async def log_in(site: Site, request: Request) -> Response:
     if wait:
         message = f"too many wrong keys from this address: try again in {wait} seconds"
         raise RefusedError(429, "too_many_attempts", message, **{"retry-after": str(wait)})
-    if site.keys and not site.keys.open(key):
+    if site.keys and site.keys.open(key) is None:
         site.attempts.failed(address)
         return site.html(LoginPage("Log in", onward, refused=True), 401)
     reply = RedirectResponse(onward, 303)
