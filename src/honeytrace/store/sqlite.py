@@ -28,7 +28,7 @@ from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Que
 from ._tenant import tenant_name
 from .errors import StoreDamagedError, StoreFullError
 from .migrations import version
-from .trends import By, Trends, stepped
+from .trends import TOLD, By, Trends, stepped
 
 __all__ = ["SQLiteStore"]
 
@@ -140,7 +140,8 @@ class SQLiteStore(StoreFile):
                 found = stepped(_hourly.cells(conn, query, period, by), period.unit, steps)
             finally:
                 conn.execute("COMMIT")
-        for sums in found.groups.values():
+        most = sorted(found.groups.values(), key=lambda sums: sums.calls, reverse=True)
+        for sums in most[:TOLD]:
             if isinstance(sums.slowest_id, int):
                 sums.slowest_id = self._id_of(sums.slowest_id)
         return found

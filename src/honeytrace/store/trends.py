@@ -8,6 +8,7 @@ cent of the exact one.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -31,6 +32,9 @@ __all__ = [
 HOUR = 3_600_000.0
 DAY = 24 * HOUR
 """Milliseconds."""
+
+TOLD = 300
+"""Groups, those with the most calls, whose slowest session is named by its id."""
 
 _FEW_DAYS = 4
 """Days that are shown hour by hour."""
@@ -108,8 +112,9 @@ class Sums:
     def percentiles(self, *wanted: int) -> list[float | None]:
         """Nearest ranks in milliseconds, in ascending order of `wanted`; None where none ended."""
         size = -(-self.durations.bit_length() // _BITS)
-        packed = self.durations.to_bytes(size * 4, "little")
-        counts = [int.from_bytes(packed[at : at + 4], "little") for at in range(0, size * 4, 4)]
+        counts = memoryview(self.durations.to_bytes(size * 4, sys.byteorder)).cast("I").tolist()
+        if sys.byteorder == "big":
+            counts.reverse()
         ended = sum(counts)
         found: list[float | None] = []
         ranks = [math.ceil(ended * percent / 100) for percent in wanted]

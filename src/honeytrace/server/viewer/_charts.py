@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import median
 
+from ..._display.figures import count_text
 from ..._display.text import duration_text
 from ...store import Bucket
+from ._filters import Filters
+from ._page import moment
 
 __all__ = ["Bar", "Chart", "charts"]
+
+_BURST = 40
+"""Times the usual number of calls, from which on a chart of calls has a logarithmic scale: on a
+linear one nothing but the burst would be seen."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,8 @@ class Bar:
     width: float
     height: float
     says: str
+    address: str = ""
+    """The list of the sessions that it stands for."""
 
 
 @dataclass(frozen=True)
@@ -32,47 +43,97 @@ class Chart:
     bars: Sequence[Bar]
     lines: Sequence[tuple[str, str]] = field(default=())
     """What it is, and its path."""
+    start: float = 0
+    end: float = 0
+    """Of the x axis, in epoch milliseconds."""
+
+    @property
+    def grid(self) -> str:
+        """The path of a line at each tick."""
+        last = max(1, len(self.ticks) - 1)
+        return "".join(f"M0 {100 * n / last:.2f}H100" for n in range(last + 1))
 
 
-def charts(buckets: Sequence[Bucket]) -> list[Chart]:
-    """How many, how many of them failed, and how long they took."""
-    return [_calls(buckets), _errors(buckets), _latency(buckets)] if buckets else []
+def charts(
+    buckets: Sequence[Bucket], tokens: Sequence[tuple[float, float, int]], filters: Filters
+) -> list[Chart]:
+    """How many, how many of them failed, how long they took, and tokens where some are known."""
+    if not buckets:
+        return []
+
+    def link(start: float, end: float, status: str = "") -> str:
+        more = {"status": status} if status else {}
+        return filters.url("/", since=moment(start), until=moment(end), by="", **more)
+
+    found = [_calls(buckets, link), _errors(buckets, link), _latency(buckets, link)]
+    found = [replace(each, start=buckets[0].start, end=buckets[-1].end) for each in found]
+    if tokens:
+        found.append(replace(_tokens(tokens, link), start=tokens[0][0], end=tokens[-1][1]))
+    return found
 
 
-def _calls(buckets: Sequence[Bucket]) -> Chart:
+Link = Callable[..., str]
+
+
+def _calls(buckets: Sequence[Bucket], link: Link) -> Chart:
     most = _round_up(max(each.calls for each in buckets))
+    usual = median([each.calls for each in buckets if each.calls] or [1])
+    log = most > _BURST * usual
     bars = []
     for x, width, each in _columns(buckets):
         says = f"{each.calls:,} calls, {each.errors:,} failed"
-        height, failed = each.calls / most * 100, each.errors / most * 100
-        bars.append(Bar("calls", x, 100 - height, width, height - failed, says))
+        height, failed = (_share(count, most, log) for count in (each.calls, each.errors))
+        address = link(each.start, each.end) if each.calls else ""
+        bars.append(Bar("calls", x, 100 - height, width, height - failed, says, address))
         if failed:
-            bars.append(Bar("errors", x, 100 - failed, width, failed, says))
+            errors = link(each.start, each.end, "error")
+            bars.append(Bar("errors", x, 100 - failed, width, failed, says, errors))
+    if log:
+        ticks = ["0", *(f"{10**n:,}" for n in range(1, math.ceil(math.log10(most)) + 1))]
+        return Chart("Calls, logarithmic", ticks, bars)
     return Chart("Calls", _ticks(most, lambda value: f"{value:,g}"), bars)
 
 
-def _errors(buckets: Sequence[Bucket]) -> Chart:
+def _share(count: int, most: float, log: bool) -> float:
+    """The height of a count, in per cent."""
+    if not log:
+        return count / most * 100
+    return math.log10(count + 1) / math.ceil(math.log10(most)) * 100 if count else 0.0
+
+
+def _errors(buckets: Sequence[Bucket], link: Link) -> Chart:
     rates = [each.errors / each.calls * 100 if each.calls else 0 for each in buckets]
     most = min(100.0, _round_up(max(*rates, 1.0)))
     bars = [
-        Bar("errors", x, 100 - rate / most * 100, width, rate / most * 100, f"{rate:.1f} %")
-        for (x, width, _), rate in zip(_columns(buckets), rates, strict=True)
+        Bar(
+            "errors",
+            x,
+            100 - rate / most * 100,
+            width,
+            rate / most * 100,
+            f"{rate:.1f} %",
+            link(each.start, each.end, "error"),
+        )
+        for (x, width, each), rate in zip(_columns(buckets), rates, strict=True)
         if rate
     ]
     return Chart("Error rate", _ticks(most, lambda value: f"{value:g} %"), bars)
 
 
-def _latency(buckets: Sequence[Bucket]) -> Chart:
-    slowest = max((each.p95 or 0 for each in buckets), default=0)
-    most = _round_up(slowest or 1)
+def _latency(buckets: Sequence[Bucket], link: Link) -> Chart:
+    """Durations are logarithmic: what is usual and what is slow differ by powers of ten."""
+    known = [each for bucket in buckets for each in (bucket.p50, bucket.p95) if each is not None]
+    low = math.floor(math.log10(max(min(known, default=1.0), 0.001)))
+    high = max(low + 1, math.ceil(math.log10(max(max(known, default=1.0), 0.001))))
+
+    def height(value: float | None) -> float | None:
+        if value is None:
+            return None
+        return 100 - (math.log10(max(value, 10.0**low)) - low) / (high - low) * 100
+
     columns = list(_columns(buckets))
     lines = [
-        (
-            name,
-            _path(
-                [(x + width / 2, _height(getattr(each, name), most)) for x, width, each in columns]
-            ),
-        )
+        (name, _path([(x + width / 2, height(getattr(each, name))) for x, width, each in columns]))
         for name in ("p95", "p50")
     ]
     # nothing to be seen, but something to point at
@@ -84,11 +145,31 @@ def _latency(buckets: Sequence[Bucket]) -> Chart:
             width,
             100,
             f"p50 {duration_text(each.p50)}, p95 {duration_text(each.p95)}",
+            link(each.start, each.end),
         )
         for x, width, each in columns
         if each.p50 is not None
     ]
-    return Chart("Duration", _ticks(most, duration_text), bars, lines)
+    ticks = [_short(10.0**n) for n in range(low, high + 1)]
+    return Chart("Duration, logarithmic", ticks, bars, lines)
+
+
+def _tokens(steps: Sequence[tuple[float, float, int]], link: Link) -> Chart:
+    most = _round_up(max(count for _, _, count in steps))
+    width = 100 / len(steps)
+    bars = [
+        Bar(
+            "calls",
+            number * width,
+            100 - count / most * 100,
+            width,
+            count / most * 100,
+            f"{count:,} tokens",
+            link(start, end) if count else "",
+        )
+        for number, (start, end, count) in enumerate(steps)
+    ]
+    return Chart("Tokens", _ticks(most, lambda value: count_text(round(value))), bars)
 
 
 def _columns(buckets: Sequence[Bucket]) -> Iterator[tuple[float, float, Bucket]]:
@@ -96,10 +177,6 @@ def _columns(buckets: Sequence[Bucket]) -> Iterator[tuple[float, float, Bucket]]
     width = 100 / len(buckets)
     for i, each in enumerate(buckets):
         yield i * width, width, each
-
-
-def _height(value: float | None, most: float) -> float | None:
-    return None if value is None else 100 - value / most * 100
 
 
 def _path(points: Sequence[tuple[float, float | None]]) -> str:
@@ -111,6 +188,13 @@ def _path(points: Sequence[tuple[float, float | None]]) -> str:
             steps.append(f"L{x:.2f} {y:.2f}" if drawing else f"M{x:.2f} {y:.2f}h0")
         drawing = y is not None
     return "".join(steps)
+
+
+def _short(ms: float) -> str:
+    """A power of ten as a duration: `10 ms`, `1 s`."""
+    if ms >= 1000:
+        return f"{ms / 1000:,.0f} s"
+    return f"{ms:g} ms" if ms >= 1 else f"{ms * 1000:g} µs"
 
 
 def _ticks(most: float, say: Callable[[float], str]) -> list[str]:

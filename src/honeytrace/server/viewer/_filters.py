@@ -46,6 +46,8 @@ class Filters:
     """`score<0.5`."""
     user: str = ""
     """A value of `user_properties`."""
+    by: str = ""
+    """Of the overview: `model` or `user` in place of the name."""
     before: str = ""
     """Where the page begins: `start_time,id` of the last session of the page before it."""
 
@@ -69,7 +71,7 @@ class Filters:
     def chips(self) -> list[tuple[str, str, str]]:
         """Each condition there is: its name, its value, and the address without it."""
         state = dataclasses.asdict(self)
-        names = [name for name in state if state[name] and name not in ("scope", "before")]
+        names = [name for name in state if state[name] and name not in ("scope", "by", "before")]
         return [(name, state[name], self.url(**{name: ""})) for name in names]
 
     def query(self, now: float) -> Query:

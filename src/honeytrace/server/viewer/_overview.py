@@ -1,16 +1,25 @@
-"""How a store's sessions fare over time, and by name."""
+"""How sessions fare over time, and by name, model or user, for the whole period that is asked for.
+
+The store's sums by the hour (`store.trends`) tell of any number of sessions. Up to 20,000 sessions
+are read one by one, for exact percentiles and finer steps; so are conditions that the sums do not
+know, and then the page says from when on it counts.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...store import NameSummary
+from ..._display.figures import amount_text, count_text
+from ...lookup.prices import price
+from ...store import Bucket, Query
+from ...store.trends import Model, Sums, Tokens, Trends, TrendStore
 from .._http import RefusedError
 from ._charts import Chart, charts
 from ._filters import Filters
@@ -18,68 +27,223 @@ from ._page import Page, Site
 
 __all__ = ["OverviewPage", "show_overview"]
 
-_NEWEST = 40_000
-"""Sessions that are looked at, so that a store of millions answers at once."""
+_NEWEST = 20_000
+"""Sessions that are read one by one: a tenth of a second."""
 
-_BUCKETS = 60
+_STEPS = 60
 
-_NAMES = 300
-"""Of the table: those that are called most."""
+_GROUPS = 300
+"""Rows of the table: those with the most calls."""
 
 _PERIODS = (("1h", "hour"), ("24h", "day"), ("7d", "week"), ("30d", "month"), ("", "all"))
+
+By = Literal["name", "model", "user"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row of the table: the sessions of one name, model or user."""
+
+    name: str
+    calls: int
+    errors: int | None = None
+    """None where the sums do not tell: of models."""
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+    slowest_id: str | None = None
+    tokens: str = ""
+    cost: str = ""
+    chart: str = ""
+    """The address that shows this one alone."""
+    sessions: str = ""
+    """The address of its list."""
 
 
 @dataclass(frozen=True)
 class OverviewPage(Page):
-    """Figures over time, of one name or all, and per name."""
+    """Figures over time, of one name or all, and per name, model or user."""
 
     template = "overview.html"
     nav = "overview"
     filters: Filters
     periods: Sequence[tuple[str, str, str]]
     """How far back one may look: the parameter, its name, the address."""
+    by: By
+    divisions: Sequence[tuple[str, str]]
+    """What the table may be divided by, and the address."""
     charts: Sequence[Chart]
     start: float
     end: float
     """Of the charts, in epoch milliseconds."""
-    names: Sequence[NameSummary]
-    more_names: int
+    groups: Sequence[Group]
+    more_groups: int
     calls: int
     errors: int
+    tokens: str
+    cost: str
     newest: int
-    """How many were looked at, where there are more; else 0."""
+    """How many sessions were read, where there are more that are not counted; otherwise 0."""
     projects: Sequence[str]
     problem: str
 
 
 def show_overview(site: Site, request: Request) -> Response:
-    """`GET /overview`, with the parameters of the list."""
+    """`GET /overview`, with the parameters of the list, and `by`."""
     filters = Filters.read(request.query_params)
     filters = dataclasses.replace(filters, scope=filters.scope or "calls")
+    by: By = "model" if filters.by == "model" else "user" if filters.by == "user" else "name"
     problem = ""
     try:
         query = filters.query(time.time())
     except RefusedError as refusal:
         problem = str(refusal)
         query = Filters(scope="calls").query(time.time())
-    alone = query.session_name is not None
-    buckets, names = site.store.overview(query, _BUCKETS, _NEWEST, names=not alone)
-    if alone:  # the other names are still to be chosen from
-        names = site.store.summary(query._replace(session_name=None), _NEWEST)
-    looked_at = sum(each.calls for each in names)
+    found = _figures(site, query, filters, by)
+    spent = _spent(found.total.tokens)
     page = OverviewPage(
         title="Overview",
         filters=filters,
-        periods=[(p, name, filters.url("/overview", since=p)) for p, name in _PERIODS],
-        charts=charts(buckets),
-        start=buckets[0].start if buckets else 0,
-        end=buckets[-1].end if buckets else 0,
-        names=names[:_NAMES],
-        more_names=max(0, len(names) - _NAMES),
-        calls=sum(each.calls for each in buckets),
-        errors=sum(each.errors for each in buckets),
-        newest=_NEWEST if looked_at == _NEWEST else 0,
+        periods=[(p, n, filters.url("/overview", since=p, until="")) for p, n in _PERIODS],
+        by=by,
+        divisions=[(name, filters.url("/overview", by=name)) for name in ("name", "model", "user")],
+        charts=charts(found.buckets, found.tokens, filters),
+        start=found.buckets[0].start if found.buckets else 0,
+        end=found.buckets[-1].end if found.buckets else 0,
+        groups=found.groups[:_GROUPS],
+        more_groups=max(0, len(found.groups) - _GROUPS),
+        calls=sum(each.calls for each in found.buckets),
+        errors=sum(each.errors for each in found.buckets),
+        tokens=spent[0],
+        cost=spent[1],
+        newest=found.newest,
         projects=site.choices("project"),
         problem=problem,
     )
     return site.html(page, 400 if problem else 200)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The figures of a period, from whichever source."""
+
+    buckets: Sequence[Bucket]
+    tokens: Sequence[tuple[float, float, int]]
+    """Start, end and tokens of each step; empty where nobody told of any."""
+    groups: Sequence[Group]
+    total: Sums
+    newest: int
+
+
+def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
+    store = site.store
+    trends: Trends | None = None
+    if isinstance(store, TrendStore):
+        trends = store.trends(query, "name", _STEPS)
+    total = Sums()
+    for step in trends.steps if trends else ():
+        total.add(step.sums)
+    tokens = [
+        (each.start, each.end, sum(t.total for t in each.sums.tokens.values()))
+        for each in (trends.steps if trends else ())
+    ]
+    if trends is None or total.calls <= _NEWEST:
+        alone = query.session_name is not None
+        buckets, summaries = store.overview(query, _STEPS, _NEWEST, names=not alone)
+        if alone:  # the other names are still to be chosen from
+            summaries = store.summary(query._replace(session_name=None), _NEWEST)
+        spent = trends.groups if trends and by == "name" else {}
+        groups = [
+            Group(*each[:8], *_spent(spent[each.session_name].tokens if each[0] in spent else {}))
+            for each in summaries
+        ]
+        # a page that is full has left some out
+        newest = sum(each.calls for each in buckets)
+        newest = newest if trends is None and newest >= _NEWEST else 0
+    else:
+        buckets = [_bucket(step.start, step.end, step.sums) for step in trends.steps]
+        groups = _groups(trends)
+        newest = 0
+    if by == "model":
+        groups = _models(total.tokens)
+    elif by == "user":
+        users = store.trends(query, "user", _STEPS) if isinstance(store, TrendStore) else None
+        groups = _groups(users) if users else []
+    groups = sorted(
+        (_linked(each, filters, by) for each in groups), key=lambda g: (-g.calls, g.name)
+    )
+    told = tokens if any(count for _, _, count in tokens) else []
+    return _Found(buckets, told, groups, total, newest)
+
+
+def _bucket(start: float, end: float, sums: Sums) -> Bucket:
+    return Bucket(start, end, sums.calls, sums.errors, *sums.percentiles(50, 95))
+
+
+def _groups(trends: Trends) -> list[Group]:
+    """The groups with their figures; of those that the table has no room for, their calls alone."""
+    most = sorted(trends.groups.items(), key=lambda each: (-each[1].calls, each[0]))
+    rest = [Group(name, sums.calls) for name, sums in most[_GROUPS:]]
+    return [*(_group(name, sums) for name, sums in most[:_GROUPS]), *rest]
+
+
+def _group(name: str, sums: Sums) -> Group:
+    p50, p95, p99 = sums.percentiles(50, 95, 99)
+    slowest = sums.slowest_id if isinstance(sums.slowest_id, str) else None
+    tokens, cost = _spent(sums.tokens)
+    return Group(name, sums.calls, sums.errors, p50, p95, p99, sums.slowest, slowest, tokens, cost)
+
+
+def _models(found: Mapping[Model, Tokens]) -> list[Group]:
+    models: dict[str, dict[Model, Tokens]] = {}
+    for model, tokens in found.items():
+        models.setdefault(model[0] or "unknown", {})[model] = tokens
+    return [
+        Group(
+            name,
+            sum(each.calls for each in tokens.values()),
+            tokens=_spent(tokens)[0],
+            cost=_spent(tokens)[1],
+        )
+        for name, tokens in models.items()
+    ]
+
+
+def _linked(group: Group, filters: Filters, by: By) -> Group:
+    """The row with its ways on; the list knows no condition on a model."""
+    if by == "name":
+        chart = filters.url("/overview", name=group.name)
+        return dataclasses.replace(
+            group, chart=chart, sessions=filters.url("/", name=group.name, scope="calls", by="")
+        )
+    if by == "user":
+        address = filters.url("/", user=group.name, scope="calls", by="")
+        return dataclasses.replace(group, sessions=address)
+    return group
+
+
+def _spent(tokens: Mapping[Model, Tokens]) -> tuple[str, str]:
+    """Tokens and cost as texts; empty where nobody told of any."""
+    if not tokens:
+        return "", ""
+    total = sum(each.total for each in tokens.values())
+    costs = list(_costs(tokens.items()))
+    known = [cost for cost in costs if cost is not None]
+    cost = amount_text(sum(known), at_least=len(known) < len(costs)) if known else ""
+    return count_text(total), cost
+
+
+def _costs(tokens: Iterable[tuple[Model, Tokens]]) -> Iterable[float | None]:
+    """US dollars of each model; None where its tokens have no price."""
+    for (model, provider), each in tokens:
+        if not each.unpriced_prompt and not each.unpriced_completion:
+            yield each.cost
+            continue
+        counts = {
+            "prompt_tokens": each.unpriced_prompt,
+            "completion_tokens": each.unpriced_completion,
+            "cached_tokens": each.unpriced_cached,
+        }
+        priced = price(model, provider or None, counts, time.time() * 1000) if model else None
+        yield None if priced is None else each.cost + priced

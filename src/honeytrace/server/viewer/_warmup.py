@@ -36,16 +36,14 @@ class Ahead:
         # a daemon: it may be at work on the store when the process ends, as others may
         threading.Thread(target=self._run, name="honeytrace-ahead", daemon=True).start()
 
+        threading.Thread(target=_import_prices, name="honeytrace-prices", daemon=True).start()
+
     def stop(self) -> None:
         """Let it end; what it is at ends when the store is closed."""
         self._stopped.set()
         self._site.asked.set()
 
     def _run(self) -> None:
-        with suppress(ImportError):
-            # takes a second or two, for which the first page with a cost would wait
-            import genai_prices  # noqa: F401
-
         while not self._stopped.is_set():
             self._try(self._site.store.index)
             self._stopped.wait(_REST)
@@ -59,3 +57,10 @@ class Ahead:
         except StoreError as error:
             if not self._stopped.is_set():
                 log.warning("the viewer's indexes are behind: %s", error)
+
+
+def _import_prices() -> None:
+    """Import what knows the prices of models: it takes a second or two, for which the first page
+    with a cost would wait."""
+    with suppress(ImportError):
+        import genai_prices  # noqa: F401

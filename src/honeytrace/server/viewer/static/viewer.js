@@ -4,6 +4,7 @@ import { bindCopying } from "./copy.js";
 import { localTimes, switchTheme, tick } from "./common.js";
 import { bindList } from "./list.js";
 import { bindSession } from "./session.js";
+import { bindBrush } from "./brush.js";
 import { bindTranscript } from "./transcript.js";
 
 localTimes(document);
@@ -12,5 +13,6 @@ setInterval(tick, 1000);
 document.querySelector("[data-theme-toggle]").addEventListener("click", switchTheme);
 document.querySelector("[data-help]").addEventListener("click", () => document.querySelector("#help").showModal());
 bindCopying();
+bindBrush();
 const commands = { ...bindList(), ...bindSession(), ...bindTranscript() };
 bindKeys(commands);
