@@ -12,9 +12,7 @@ import httpx
 import orjson
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "store"))
 from engines import free_port, postgres_server
-
 from honeytrace.store import Query, open_store
 from surroundings import environ
 
