@@ -21,10 +21,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._bridge import SpanProcessor
     from ._instrument import Instrumentation, instrument
+    from ._sink import OtlpSink
 
-__all__ = ["Instrumentation", "SpanProcessor", "instrument"]
+__all__ = ["Instrumentation", "OtlpSink", "SpanProcessor", "instrument"]
 
-_WHERE = {"SpanProcessor": "_bridge", "instrument": "_instrument", "Instrumentation": "_instrument"}
+_WHERE = {
+    "Instrumentation": "_instrument",
+    "OtlpSink": "_sink",
+    "SpanProcessor": "_bridge",
+    "instrument": "_instrument",
+}
 
 
 def __getattr__(name: str) -> Any:

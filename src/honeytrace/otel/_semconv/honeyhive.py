@@ -17,6 +17,9 @@ _NAMES = {f"honeyhive_{bucket}": bucket for bucket in BUCKETS}
 _ASSOCIATION = "traceloop.association.properties."
 _OWN = "honeytrace."
 
+OWN_ID = "honeytrace.event_id"
+"""The attribute by which a span that honeytrace exported is recognised."""
+
 _TIMES = ("start_time", "end_time", "duration")
 OWN_FIELDS = frozenset(
     ("event_id", "parent_id", "root_id", "event_type", "status", "children_ids", *_TIMES)

@@ -13,7 +13,7 @@ from .content import (
     read_openllmetry,
 )
 from .event_type import event_type
-from .honeyhive import read_honeyhive, read_own
+from .honeyhive import OWN_ID, read_honeyhive, read_own
 from .nesting import parsed
 from .openinference import read_openinference
 from .span import Fields, Span
@@ -43,6 +43,8 @@ def event_fields(span: Span) -> Fields:
         if value is not None
     }
     fields = Fields(event_type(left, span.kind), _name(span))
+    if OWN_ID in left:
+        return _own(span, left, fields)
     fields.conversation = _conversation(left)
     first_token = read_events(span, left, fields)
     # most spans follow one convention: readers of the others are not asked
@@ -60,6 +62,18 @@ def event_fields(span: Span) -> Fields:
         for name, value in left.items():
             _keep(fields.metadata, name, value)
     _read_surroundings(span, fields)
+    return fields
+
+
+def _own(span: Span, left: dict[str, Any], fields: Fields) -> Fields:
+    """The fields of a record that honeytrace exported: all of them are in attributes of its own.
+
+    Attributes that other tools read, such as `gen_ai.input.messages`, repeat a part of those.
+    """
+    read_honeyhive(left, fields)
+    read_own(left, fields)
+    fields.error = span.message if span.failed else None
+    _read_names(span, fields)
     return fields
 
 
@@ -118,7 +132,6 @@ def _heads(*names: str) -> frozenset[str]:
 
 READERS: tuple[tuple[frozenset[str], Callable[[dict[str, Any], Fields], None]], ...] = (
     (_heads("honeyhive_", "honeyhive.", "traceloop."), read_honeyhive),
-    (_heads("honeytrace."), read_own),
     (_heads(*RULES), _read_tables),
     (_heads(*HYPERPARAMETERS), _read_hyperparameters),
     (
@@ -184,6 +197,12 @@ def _read_surroundings(span: Span, fields: Fields) -> None:
     if not resource:
         return
     _keep(metadata, "resource", resource)
+    _read_names(span, fields)
+
+
+def _read_names(span: Span, fields: Fields) -> None:
+    """Project and source, where no attribute named them, from the service and its environment."""
+    resource = span.resource
     if fields.project is None:
         service = resource.get(SERVICE)
         if type(service) is str and service and not service.startswith(UNNAMED):

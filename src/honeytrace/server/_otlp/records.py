@@ -52,6 +52,8 @@ def record_of(span: Span, fields: Fields) -> Record:
         raise bad_request(f"the id of a session has at most {TEXT_LIMIT} characters")
     start, end, duration, odd = _times(span)
     details: dict[str, Any] = {"otel": [span.trace_id, span.span_id, span.parent_id]}
+    if fields.own:  # what honeytrace noted is in the metadata it exported
+        details = dict(fields.metadata.get(RESERVED) or {})
     if fields.traceback is not None:
         details["traceback"] = fields.traceback
     if end is None:
