@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -35,6 +35,9 @@ def _nothing() -> AtWork | None:
 _at_work = _nothing
 _configuring: Callable[[], Any] = RLock
 _is_prepared = False
+_LOCKING = {"concurrent.futures.thread": "_global_shutdown_lock", "logging": "_lock"}
+"""Modules whose own hooks take a lock before a fork and release it afterwards, and its name."""
+
 _held: dict[int, list[Any]] = {}
 """Locks that a thread holds during its fork."""
 
@@ -81,30 +84,30 @@ def _before_fork() -> None:
     """Wait until no thread configures or imports: the child would find modules and locks halfway,
     held by a thread that it does not have."""
     held = _held.setdefault(get_ident(), [])
+    present = sys.modules.keys() & _LOCKING
     _hold(_configuring(), held)
     work = _at_work()
     if work is not None:
         work.flusher.pause()
         _hold(work.flusher.importing, held)
-        if len(held) == 2:
-            _catch_up()
+        _catch_up(present)
         # what was imported meanwhile has no hook in this fork
         store: Any = sys.modules.get("honeytrace.store._connection")
         if store is not None:
             store.before_fork()
 
 
-def _catch_up() -> None:
+def _catch_up(present: Collection[str]) -> None:
     """Take the locks of modules that were imported while this fork waited.
 
-    Their hooks come too late to take them, and would complain when they release them afterwards.
+    Their hooks come too late to take them, and would complain when they release them afterwards. A
+    module that was `present` before has its hook take its lock: taken here as well, it would be
+    held in the parent for ever.
     """
-    pools: Any = sys.modules.get("concurrent.futures.thread")
-    if hasattr(pools, "_global_shutdown_lock"):
-        pools._global_shutdown_lock.acquire(blocking=False)  # in vain where the hook has it
-    log: Any = sys.modules.get("logging")
-    if hasattr(log, "_lock") and not log._lock._is_owned():
-        log._lock.acquire()
+    for name in _LOCKING.keys() - present:
+        lock = getattr(sys.modules.get(name), _LOCKING[name], None)
+        if lock is not None:
+            lock.acquire(blocking=False)
 
 
 def _hold(lock: Any, held: list[Any]) -> None:
