@@ -43,6 +43,11 @@ _SINK: Check = (
     lambda sink: callable(getattr(sink, "deliver", None)),
 )
 
+_SINKS: Check = (
+    "a list of objects with a deliver() (honeytrace.sinks.Sink)",
+    lambda sinks: isinstance(sinks, (list, tuple)) and all(map(_SINK[1], sinks)),
+)
+
 
 class Setting:
     """One of `Config`'s: its default, the variables that give it beside `HONEYTRACE_*`, its check.
@@ -124,6 +129,8 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """Memory that pending records may take; beyond it the oldest go to disk."""
     exit_timeout: float = _setting(2.0, check=_SECONDS)
     """How long the end of the process may wait for delivery."""
+    also: Any = _setting((), check=_SINKS)
+    """Sinks that get a copy of everything the destination has taken."""
     prices: str | None = _setting(None)
     """A JSON file with what tokens cost; without one, the `genai-prices` package is asked."""
     sink: Any = _setting(None, check=_SINK)

@@ -8,6 +8,7 @@ batch           finds the record that stops a batch
 ledger          the books: what was recorded, delivered, refused, dropped
 stats           the books as `stats()` and `flush()` return them
 overflow        moves records from memory to disk and back
+also            second destinations, each with a thread of its own
 backoff         how long to wait after a failure
 native_threads  threads and locks that gevent and eventlet do not replace
 """

@@ -29,6 +29,8 @@ class Stats(NamedTuple):
     """Sessions missing from trees that `keep_errors` kept; they are not among the recorded."""
     left_out: int = 0
     """Spans of HTTP, databases and the like that the OpenTelemetry bridge did not record."""
+    also_lost: int = 0
+    """Records that a second destination refused, or that it was away too long for."""
     unprotected: int = 0
     """Records that found no room in the journal: the death of the process would have cost them."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from .._config import Config, without_password
+from .._delivery.also import Also, Both
 from .._delivery.native_threads import RLock
 from .._lazy import logger
 
@@ -31,9 +33,16 @@ class Destination:
         self._readers: dict[str, Store] = before._readers if before else {}
         self._reader_lock: Any = before._reader_lock if before else RLock()
         self._file: tuple[int, int] | None = None
+        known = {id(each.sink): each for each in before.also} if before else {}
+        self.also: list[Also] = [known.get(id(sink)) or Also(sink) for sink in config.also]
+        """Second destinations, each with what waits for it."""
 
     def sink(self, damage: Exception | None = None) -> Sink:
         """A way there; `damage` is what made the last one unusable."""
+        first = self._first(damage)
+        return Both(first, self.also) if self.also else first
+
+    def _first(self, damage: Exception | None) -> Sink:
         from ..sinks.store import StoreSink
 
         if self._config.sink is not None:
@@ -63,6 +72,12 @@ class Destination:
         if warning:
             logger.warning("honeytrace: %s", warning)
         return store
+
+    def wait_for_others(self, timeout: float) -> bool:
+        """Whether the second destinations have everything within `timeout` seconds, together."""
+        deadline = time.monotonic() + timeout
+        waited = [each.wait(max(deadline - time.monotonic(), 0)) for each in self.also]
+        return all(waited)
 
     def reader(self) -> Store | None:
         """The store to look sessions up in; None while there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 from .._capture.coerce import as_text
@@ -24,7 +25,13 @@ def flush(timeout: float | None = None) -> FlushResult:
     work = active()
     if work is None:
         return FlushResult(True, 0, 0, 0, 0)
-    return work.flusher.flush(10.0 if timeout is None else timeout)
+    timeout = 10.0 if timeout is None else timeout
+    deadline = time.monotonic() + timeout
+    result = work.flusher.flush(timeout)
+    if not work.destination.also:
+        return result
+    others = work.destination.wait_for_others(max(deadline - time.monotonic(), 0))
+    return result._replace(complete=result.complete and others)
 
 
 async def aflush(timeout: float | None = None) -> FlushResult:
@@ -73,6 +80,7 @@ def stats() -> Stats:
         cut=work.sampler.cut,
         unprotected=work.keeper.unprotected,
         left_out=_left_out,
+        also_lost=sum(each.dropped + each.refused for each in work.destination.also),
     )
 
 

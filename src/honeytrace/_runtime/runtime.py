@@ -83,6 +83,7 @@ class Runtime:
         self.keeper.end()
         self.flusher.finish(self.config.exit_timeout)
         self.keeper.join(deadline - time.monotonic())
+        self.destination.wait_for_others(max(deadline - time.monotonic(), 0))
         self.destination.close()
         if self.keeper.journal is not None:
             self.keeper.retire()

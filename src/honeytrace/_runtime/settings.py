@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from ..sinks import Sink
@@ -44,5 +44,6 @@ class Settings(TypedDict, total=False):
     batch_bytes: int | None
     queue_bytes: int | None
     exit_timeout: float | None
+    also: Sequence[Sink] | None
     prices: str | os.PathLike[str] | None
     sink: Sink | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -73,6 +74,7 @@ class OtlpSink:
         self._compress = compress
         self._max_bytes = max_bytes
         self._client: Any = None
+        self._process = 0
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
         """Send the batch, in requests of at most `max_bytes`."""
@@ -127,8 +129,9 @@ class OtlpSink:
         if self._compress and len(data) > _ZIPPED:
             data = gzip.compress(data, 1)
             headers["Content-Encoding"] = "gzip"
-        if self._client is None:
-            self._client = httpx.Client()
+        if self._client is None or self._process != os.getpid():
+            # a forked child must not speak over its parent's connections
+            self._client, self._process = httpx.Client(), os.getpid()
         try:
             with paused():  # a client that is traced would record its own delivery for ever
                 reply = self._client.post(self.url, content=data, headers=headers, timeout=timeout)

@@ -15,7 +15,7 @@ from typing import Any
 from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, get_current_span
 
 from .._capture import remote
-from .._capture.context import Off, current
+from .._capture.context import current
 from .._capture.external import External, began, begin_external
 from .._capture.hooks import discard, switch
 from .._capture.remote import Remote, Stranger
@@ -215,7 +215,7 @@ def spec(name: str, kind: str) -> Spec:
 
 def is_off() -> bool:
     """Whether nothing is recorded here."""
-    running: Session | Off | None = current.get()
+    running = current.get()
     return not switch.on or (running is not None and running.off)
 
 

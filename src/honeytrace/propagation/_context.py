@@ -101,7 +101,7 @@ class continue_from:  # noqa: N801 - used as a statement
     __slots__ = ("_found", "_outer")
 
     def __init__(self, headers: Headers, *, trust: bool = True) -> None:
-        self._outer: list[Session | Off | None] = []
+        self._outer: list[Any] = []
         self._found: Session | Off | None = None
         try:
             traceparent, state = _read(headers)
