@@ -47,5 +47,5 @@ def test_the_pictures_are_there_and_small() -> None:
 
 def test_the_figures_are_those_of_the_code() -> None:
     """How long a login lasts, how many sessions are counted."""
-    assert f"Of more than {_overview._NEWEST:,} sessions the newest" in PAGE
+    assert f"Up to {_overview._NEWEST:,} sessions are read one by one" in PAGE
     assert f"for {TICKET_SECONDS // 86400} days" in PAGE

@@ -14,6 +14,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FRAMES = 40
 _TEXT = 20_000
 _CHAIN = 10
+_TRACED = 3
+"""Causes, the nearest, whose tracebacks are kept: each may have 20 kB."""
 
 _ENDINGS = {
     "CancelledError": "cancelled",
@@ -51,9 +53,10 @@ def describe(
     """`(status, error, details)` of an exception, with every text passed through `redact`.
 
     `details` may have `traceback` (text, newest frames last), `causes` and `exceptions` (lists of
-    `Type: message`, nearest first; a group's members), `notes` (list of text). `raised_in` is the
-    id of the session inside, if any, that the exception came out of; the frames from there on are
-    left to it, so that a deep tree that fails tells every frame once.
+    `Type: message`, nearest first; a group's members), `cause_tracebacks` (list of text, for the
+    nearest causes, empty for one without frames of the program), `notes` (list of text).
+    `raised_in` is the id of the session inside, if any, that the exception came out of; the frames
+    from there on are left to it, so that a deep tree that fails tells every frame once.
     """
     status = status_of(exc)
     if status == "closed":
@@ -79,9 +82,14 @@ def _details(
     details: dict[str, Any] = {"traceback": clean(_text(frames) + error_text(exc))}
     if traced and raised_in is not None:
         details["raised_in"] = raised_in
-    causes = [clean(error_text(cause)) for cause in _chain(exc)]
-    if causes:
-        details["causes"] = causes
+    chain = _chain(exc)
+    if chain:
+        details["causes"] = [clean(error_text(cause)) for cause in chain]
+        tracebacks = [_own_frames(cause.__traceback__)[0] for cause in chain[:_TRACED]]
+        if any(tracebacks):
+            details["cause_tracebacks"] = [
+                clean(_text(frames)[:_TEXT]) if frames else "" for frames in tracebacks
+            ]
     members = getattr(exc, "exceptions", None)
     if isinstance(members, (tuple, list)):
         details["exceptions"] = [

@@ -15,6 +15,7 @@ _running    calls that have not ended yet
 _feedback   what a person says about a session
 _comparison two sessions side by side
 _overview   figures over time; _charts draws them
+_issues     failures in groups; _failure reads tracebacks
 _login      the way in where the server has keys
 """
 
@@ -33,6 +34,7 @@ from .._http import RefusedError
 from ._assets import serve_asset
 from ._comparison import show_comparison
 from ._feedback import give_feedback
+from ._issues import show_issues
 from ._list import follow_list, show_list
 from ._live import Live
 from ._login import log_in, log_out, show_login
@@ -91,6 +93,7 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
         page("/transcript/{session_id:path}", show_transcript),
         page("/compare", show_comparison),
         page("/overview", show_overview),
+        page("/issues", show_issues),
         page("/login", show_login),
         form("/login", log_in),
         form("/logout", log_out),

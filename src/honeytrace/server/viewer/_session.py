@@ -17,6 +17,7 @@ from ...lookup import StoreFamily
 from ...lookup.recorded import RecordedSession
 from .._http import RefusedError, bad_request
 from .._root_path import link
+from ._failure import Failure, failures
 from ._live import Live, here
 from ._nodes import Node, Text, nodes
 from ._page import INVISIBLE, Page, Site
@@ -49,6 +50,10 @@ class Detail(Page):
     notes: Sequence[Node]
     """What honeytrace noted beside the error: causes, members of a group, what was masked."""
     error: Text | None
+    failures: Sequence[Failure]
+    """The error and its causes, the nearest first."""
+    raised_in: RecordedSession | None
+    """The call inside that the error came out of."""
     figures: Figures
     first: float | None
     """Milliseconds to the first token."""
@@ -152,6 +157,8 @@ def _detail(site: Site, session: RecordedSession, figures: Mapping[str, Figures]
     family = StoreFamily(reader)
     known = reader.get_many(session.children_ids[:_CHILDREN])
     notes = {name: value for name, value in session.details.items() if name not in _DRAWN}
+    inside = session.details.get("raised_in")
+    raised_in = family.get(inside) if isinstance(inside, str) else None
     header = ' -H "Authorization: Bearer $HH_API_KEY"' if site.keys else ""
     path = link("/session/") + quote(session.session_id, safe="")
     return Detail(
@@ -164,6 +171,8 @@ def _detail(site: Site, session: RecordedSession, figures: Mapping[str, Figures]
         facts=_facts(session),
         notes=nodes(notes),
         error=Text.of(session.error) if session.error else None,
+        failures=failures(session.error, session.details) if session.error else (),
+        raised_in=raised_in,
         figures=figures.get(session.session_id) or UNKNOWN,
         first=time_to_first(session.metrics),
         curl=f"curl{header} {shlex.quote('{origin}' + path)}",
@@ -171,7 +180,16 @@ def _detail(site: Site, session: RecordedSession, figures: Mapping[str, Figures]
     )
 
 
-_DRAWN = ("traceback", "parent_id", "root_id", "status", "event_type")
+_DRAWN = (
+    "traceback",
+    "causes",
+    "cause_tracebacks",
+    "raised_in",
+    "parent_id",
+    "root_id",
+    "status",
+    "event_type",
+)
 """What the page says of `details` in another place."""
 
 

@@ -2,7 +2,7 @@
 import { switchTheme } from "./common.js";
 
 const { root } = document.body.dataset; // the path under which the viewer is mounted
-const places = { s: `${root}/`, o: `${root}/overview`, c: `${root}/compare` };
+const places = { s: `${root}/`, o: `${root}/overview`, i: `${root}/issues`, c: `${root}/compare` };
 let waiting = false;
 
 function typing(target) {
