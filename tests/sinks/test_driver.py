@@ -111,7 +111,9 @@ def test_what_hangs_ends_with_its_deadline(deliver: Deliver) -> None:
         sent = records(50)
         fate = deliver(wire.url, sent, request_timeout=0.3)
         assert gone.wait(PATIENCE)
-    assert (fate.retry, fate.refused) == ([sent[1]], [])
+    assert sent[1] in fate.retry  # and on a machine that stands still, others too
+    assert fate.refused == []
+    assert {r.event_id for r in fate.retry} | set(stored.ids) == {r.event_id for r in sent}
     assert "no reply in time" in fate.why
 
 

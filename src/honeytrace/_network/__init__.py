@@ -1,7 +1,8 @@
-"""How a server is reached. A leaf room: it knows neither recording nor an HTTP library.
+"""The way to a server: this room knows neither recording nor an HTTP library.
 
 server_url     checks the URL and the key of a server
-proxies        decides by the environment between a proxy and the direct way
-certificates   builds the TLS context, with the environment's certificates
+proxies        chooses the proxy, or the direct way, from the environment
+certificates   builds the TLS context from the environment's certificates
+retry_after    reads the Retry-After header
 streamed       a request body in chunks
 """

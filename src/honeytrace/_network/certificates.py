@@ -1,8 +1,8 @@
-"""The TLS context by which a server's certificate is checked.
+"""The TLS context that verifies servers.
 
-The authorities are those of certifi, as with httpx, or of SSL_CERT_FILE or SSL_CERT_DIR in their
-place. REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE were set for other programs: what they name is trusted
-in addition, since it mostly holds the authority of a company's own proxy.
+The trusted authorities are those of SSL_CERT_FILE or SSL_CERT_DIR, or of certifi if neither is set.
+REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE were set for other programs. Their authorities
+are trusted in addition, because they usually include the one of a company's own proxy.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _warned: set[str] = set()
 
 
 class CertificatesError(HoneytraceError):
-    """A variable names certificates that cannot be read; the text has its value and the cure."""
+    """A variable names certificates that cannot be read. The text has its value and the cure."""
 
 
 def ssl_context() -> ssl.SSLContext:
-    """Return a context that verifies servers, as the environment says.
+    """Return a context that verifies servers with the authorities of the environment.
 
-    Raises CertificatesError for SSL_CERT_FILE or SSL_CERT_DIR that cannot be read: trusting others
-    in their place is not what they ask for. The other variables cost one warning.
+    Raises CertificatesError if SSL_CERT_FILE or SSL_CERT_DIR cannot be read: another trust in their
+    place is not what they ask for. If the other variables cannot be read, one warning says so.
     """
     variable = next((name for name in _INSTEAD if os.environ.get(name)), None)
     context = _context(_certifi(), None) if variable is None else _checked(variable, _context)
@@ -41,7 +41,7 @@ def ssl_context() -> ssl.SSLContext:
             if name not in _warned:
                 _warned.add(name)
                 logger.warning("honeytrace does not use %s", error)
-    # the requests are HTTP/1.1, and some servers choose another protocol for who names none
+    # some servers choose HTTP/2 for a client that names no protocol
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -51,7 +51,7 @@ def _context(cafile: str | None, capath: str | None) -> ssl.SSLContext:
 
 
 def _certifi() -> str | None:
-    """certifi's file; None, for the system's authorities, where it is not installed."""
+    """Return the file of certifi, or None for the system's authorities if it is not installed."""
     try:
         import certifi
     except ImportError:

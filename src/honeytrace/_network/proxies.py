@@ -1,7 +1,7 @@
-"""The proxy that the environment names for a server, or the direct way.
+"""The proxy that the environment names for a server, or none.
 
-`urllib.request` reads the variables, and on macOS and Windows the system's settings. NO_PROXY is
-read here, because its users write it for curl, Go and Docker, too: with networks (`10.0.0.0/8`,
+`urllib.request` reads the variables, and the settings of the system on macOS and Windows. NO_PROXY
+is read here because people write it for curl, Go and Docker too: with networks (`10.0.0.0/8`,
 `fd07::/64`), brackets (`[::1]`), wildcards (`*.internal`, `127.*`) and ports.
 """
 
@@ -21,7 +21,7 @@ _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 class ProxyError(HoneytraceError):
-    """A proxy in the environment that cannot be used; the text names variable, value and cure."""
+    """A proxy in the environment cannot be used. The text names variable, value and cure."""
 
 
 class Proxy(NamedTuple):
@@ -34,14 +34,14 @@ class Proxy(NamedTuple):
         return f"{self.variable}={without_user(self.url)}"
 
     def error(self, fault: str, cure: str) -> ProxyError:
-        """Return the error for this proxy, with its password masked."""
+        """Return the error for this proxy. Its password is masked."""
         return ProxyError(f"{self}: {fault}; {cure}")
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy for requests to `url`; None where they go directly.
+    """Return the proxy for requests to `url`, or None if they go directly.
 
-    Raises ProxyError for a proxy of an impossible form.
+    Raises ProxyError if the environment names an impossible proxy.
     """
     parts = urlsplit(url)
     proxies = getproxies()
@@ -64,7 +64,7 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 def _variable(name: str) -> str:
-    """The environment variable that urllib took a proxy from: lower case wins."""
+    """Return the environment variable that urllib took a proxy from. Lower case wins."""
     lower = f"{name}_proxy"
     spellings = [lower, *(key for key in os.environ if key.lower() == lower)]
     return next((key for key in spellings if os.environ.get(key)), f"the system's {name} proxy")

@@ -6,10 +6,10 @@ import time
 
 
 def retry_after(value: str | None, date: str | None = None) -> float | None:
-    """Return the seconds that a Retry-After header asks for; None where it asks for nothing.
+    """Return the seconds that a Retry-After header asks for, or None if it asks for nothing.
 
-    `date` is the reply's own Date: a Retry-After that is a date is measured against it, since this
-    machine's clock may be hours away from the server's.
+    `date` is the Date header of the same reply. A Retry-After that is a date is measured against
+    it, because the clock of this machine may be hours away from the server's.
     """
     sent_at = _epoch(date)
     return parse_retry_after(value, time.time() if sent_at is None else sent_at)
@@ -18,8 +18,8 @@ def retry_after(value: str | None, date: str | None = None) -> float | None:
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """Return the seconds that a Retry-After header asks for, given the epoch time `now`.
 
-    Whole seconds or an HTTP date (RFC 9110, 10.2.3). Zero, fractions, the past and anything
-    unreadable are None: the backoff decides.
+    The header has whole seconds or an HTTP date (RFC 9110, 10.2.3). Zero, fractions, the past and
+    unreadable values give None, and the backoff decides.
     """
     value = (value or "").strip()
     if value.isascii() and value.isdigit():
@@ -29,11 +29,11 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
 
 
 def _epoch(value: str | None) -> float | None:
-    """The seconds since the epoch of an HTTP date; None where it is none."""
+    """Return an HTTP date in seconds since the epoch, or None if it is not a date."""
     if not value:
         return None
     from datetime import timezone
-    from email.utils import parsedate_to_datetime  # 5 ms that only a program in trouble pays
+    from email.utils import parsedate_to_datetime  # 5 ms, paid only when a server asks for a pause
 
     try:
         date = parsedate_to_datetime(value)

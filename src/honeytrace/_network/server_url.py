@@ -1,6 +1,6 @@
-"""Checks of what a program configures to reach a server: its URL and its key.
+"""Checks of the URL and the key that a program configures.
 
-The error texts never repeat a password or a key, since they end up in logs.
+The error texts end up in logs, so they never repeat a password or a key.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def checked_url(url: str) -> str:
 
     Raises ValueError with a text that names the fault and the form to write.
     """
-    from urllib.parse import urlsplit  # 3 ms that only a program with a server pays
+    from urllib.parse import urlsplit  # 3 ms, paid only by programs with a server
 
     # urlsplit drops tabs and newlines silently
     if any(character <= " " or character == "\x7f" for character in url):
@@ -48,7 +48,7 @@ def without_user(url: str) -> str:
 
 
 def _cause(error: ValueError) -> str:
-    """The fault that urlsplit found, in words that do not repeat the URL."""
+    """Return the fault that urlsplit found, in words that do not repeat the URL."""
     return "a port is a number from 1 to 65535" if "ort" in str(error) else "this is not a URL"
 
 
@@ -66,7 +66,7 @@ def ascii_host(host: str) -> str:
     """Return a host name as DNS knows it. Raises ValueError for an impossible name."""
     if host.isascii():
         return host
-    import idna  # comes with httpx
+    import idna  # a dependency of httpx
 
     try:
         return idna.encode(host, uts46=True).decode()
@@ -77,7 +77,7 @@ def ascii_host(host: str) -> str:
 def checked_key(key: str) -> str:
     """Return the key without the whitespace around it: keys read from a file end in a newline.
 
-    Raises ValueError, with a text that does not repeat the key, where no header can carry it.
+    Raises ValueError, without the key in its text, if no header can carry the key.
     """
     key = key.strip()
     if not (key.isascii() and key.isprintable() and " " not in key):

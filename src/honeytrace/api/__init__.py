@@ -1,17 +1,22 @@
-"""The HoneyHive client, usable by itself: nothing here knows of recording.
+"""The HoneyHive client. It can be used by itself, and knows nothing about recording.
 
-result       Ok, Err: what never raises
-errors       the tree of what can go wrong
+result       Ok, Err: results instead of exceptions
+errors       the tree of exceptions
 models       requests and replies
 _wire        between a model and its JSON object
 operations   every operation, once, without I/O
-retry        when and how long to wait
-_options     per client and per call
-_reply       what a reply means
-_transport   the sync and the async driver over httpx
+retry        whether to repeat a request, and when
+_options     options of a client and of a call
+_reply       a reply and its meaning
+_call        one call: requests, retries, redirects, deadline
+_failures    every exception as one of the client's own
+_transport   the sync and the async driver
+_bounds      bounds of bodies in time and in bytes
+_clients     our own httpx clients, made from the environment
+_httpx       httpx2 or httpx
 core         HoneyHiveCore: authenticate, send, retry, keep the deadline
 funcs        the standalone functions, which return a Result
-client       HoneyHive: the methods, which raise
+client       HoneyHive: the methods, which raise; _group and _v1 are parts of it
 """
 
 from honeytrace._network.streamed import Streamed

@@ -1,7 +1,7 @@
-"""Bodies with bounds: a request body in time, a reply in time and in bytes.
+"""Bounds for bodies: a request body in time, a reply in time and in bytes.
 
-The timeouts of httpx start anew with every part, and it unpacks a compressed part whole: a few
-kilobytes can become gigabytes. Both are bounded here, part by part.
+The timeouts of httpx start again with every part of a body. It also unpacks a compressed part as a
+whole, so that a few kilobytes can become gigabytes. Here, both are bounded part by part.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 from honeytrace.api.errors import ValidationError
 
 ACCEPTED = "gzip, deflate"
-"""The encodings that are asked for, and unpacked here."""
+"""The encodings that requests ask for. They are unpacked here."""
 
 _STEP = 1_000_000
-"""Bytes that are unpacked at once."""
+"""Bytes that are unpacked in one step."""
 
 
 class Bounds:
-    """The bounds of one reply: `until` by the clock `now`, and `size` bytes, unpacked."""
+    """The bounds of one exchange: until a time of the clock `now`, and `size` unpacked bytes."""
 
     def __init__(self, library: Any, now: Callable[[], float], until: float, size: int) -> None:
         self._library, self._now, self._until = library, now, until
@@ -35,9 +35,9 @@ class Bounds:
             request.stream = _stream(self._library, request.stream, self._in_time(late))
 
     def received(self, response: Any) -> str | None:
-        """Bound the body of a reply before it is read, and return its encoding, if it has one.
+        """Bound the body of a reply before it is read. Return its encoding, or None.
 
-        The header is taken away until the body is read: httpx would unpack it once more.
+        The header is removed until the body is read, because httpx would unpack it again.
         """
         encoding: str = response.headers.get("content-encoding", "").strip().lower()
         asked = response.request.headers.get("accept-encoding", "")
@@ -78,7 +78,7 @@ class Bounds:
 
 
 class _Unpacking:
-    """Unpacks gzip and deflate, a bounded number of bytes at a time."""
+    """Unpacks gzip and deflate, at most `_STEP` bytes at a time."""
 
     def __init__(self, error: type[Exception]) -> None:
         self._error = error
@@ -87,7 +87,7 @@ class _Unpacking:
 
     def __call__(self, packed: bytes) -> Iterator[bytes]:
         unpacked = b""
-        # zlib may have taken all of its input, and hold back what is beyond a step
+        # zlib may have taken all input, and still hold back output beyond the step
         while (packed or len(unpacked) == _STEP) and not self._unpacker.eof:
             unpacked = self._step(packed)
             packed = self._unpacker.unconsumed_tail
@@ -100,7 +100,7 @@ class _Unpacking:
             except zlib.error:
                 if self._has_begun:
                     raise
-                # some servers send deflate without zlib's header
+                # some servers send deflate without the header of zlib
                 self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
                 return self._unpacker.decompress(packed, _STEP)
         except zlib.error as error:
@@ -110,14 +110,14 @@ class _Unpacking:
 
 
 def _stream(library: Any, stream: Any, admitted: Callable[[bytes], Iterator[bytes]]) -> Any:
-    """The stream with every part admitted first; sync or async, as it was."""
+    """Return the stream with every part passed through `admitted`, sync or async as before."""
     sync, awaited = _kinds(library)
     return (sync if isinstance(stream, library.SyncByteStream) else awaited)(stream, admitted)
 
 
 @cache
 def _kinds(library: Any) -> tuple[Any, Any]:
-    """The two kinds of stream; a client takes none but those of its own library."""
+    """Return the sync and the async kind. A client accepts only streams of its own library."""
 
     class Bounded(library.SyncByteStream):  # type: ignore[misc]
         def __init__(self, stream: Any, admitted: Callable[[bytes], Iterator[bytes]]) -> None:

@@ -1,4 +1,4 @@
-"""One call: its requests, its retries, its deadline; written once for both forms."""
+"""One call: its requests, redirects, retries and deadline, written once for both forms."""
 
 from __future__ import annotations
 
@@ -34,11 +34,17 @@ BearerAuth: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 
 _log = logging.getLogger("honeytrace.api")
 USER_AGENT = f"honeytrace/{__version__}"
-_SECRET = ("auth", "cookie", "key", "token", "secret")  # in the names of headers not to be logged
+_SECRET = (
+    "auth",
+    "cookie",
+    "key",
+    "token",
+    "secret",
+)  # parts of the names of headers that are not logged
 
 
 class Call:
-    """One call from its beginning; each method yields the steps its driver takes."""
+    """One call. Each method yields the steps that the driver takes."""
 
     def __init__(
         self, settings: Settings, bearer: BearerAuth | None, driver: Driver, clock: Clock
@@ -50,16 +56,16 @@ class Call:
         self._started = clock.monotonic()
 
     def converse(self, operation: Operation[T]) -> Steps[T]:
-        """Answer what the operation asks until it returns; raises APIError."""
+        """Send the requests of the operation until it returns its result. Raises APIError."""
         try:
             exchange = next(operation)
         except StopIteration:
-            raise ValidationError("this operation has been run: make another") from None
+            raise ValidationError("this operation has already run; create a new one") from None
         try:
             while True:
                 try:
                     reply = yield from self._exchange(exchange)
-                except SDKError as error:  # noqa: PERF203 - the operation may know another route
+                except SDKError as error:  # noqa: PERF203 - the operation may try another route
                     exchange = operation.throw(error)
                 else:
                     exchange = operation.send(reply)
@@ -68,7 +74,7 @@ class Call:
             return result
 
     def _exchange(self, exchange: Exchange) -> Steps[Reply]:
-        """A successful reply, after retries; raises the last failure."""
+        """Return a successful reply, after retries. Raises the last failure."""
         content = None if exchange.payload is None else encode(exchange.payload)
         retries = self._settings.retries
         attempt = 0
@@ -83,7 +89,7 @@ class Call:
                 failure = reply.error(expects_json=exchange.expects_json)
                 if failure is None:
                     return reply
-                # repeating a batch that was stored in part would store that part twice
+                # a repetition of a batch that was stored in part would store that part twice
                 again = not isinstance(failure, PartialBatchError) and matches(
                     reply.status_code, self._settings.retry_codes
                 )
@@ -97,7 +103,7 @@ class Call:
             attempt += 1
 
     def attempt(self, exchange: Exchange, content: bytes | Streamed | None) -> Steps[Reply]:
-        """One request and its reply, whatever its status; raises APIError when there is none."""
+        """Send one request, and return the reply with any status. Raises APIError without one."""
         bearer = None
         try:
             if self._bearer is not None:
@@ -112,23 +118,23 @@ class Call:
         return reply
 
     def _proxied(self) -> str:
-        """What a failure to connect should add of the environment's proxy."""
+        """Return the part of an error text that names the proxy, if there is one."""
         try:
             proxy = proxy_for(self._settings.server_url) if self._driver.has_own else None
-        except ProxyError:  # that is the failure
+        except ProxyError:  # the failure itself
             return ""
         cure = "check it, unset it, or name the server in NO_PROXY"
         return "" if proxy is None else f" (through {proxy}: {cure})"
 
     def _token(self) -> Steps[Any]:
-        """The key, or what the function for it gives."""
+        """Return the key, or the result of the function for it."""
         if not callable(self._bearer):
             return self._bearer
         try:
             return (yield self._driver.resolve(self._bearer(), self._remaining()))
         except (APIError, TimeoutError):
             raise
-        except Exception as error:  # its text may hold a secret
+        except Exception as error:  # the text may contain a secret
             raise UnexpectedClientError(
                 f"bearer_auth raised {type(error).__name__}: see __cause__"
             ) from error
@@ -136,7 +142,7 @@ class Call:
     def _sent(
         self, exchange: Exchange, content: bytes | Streamed | None, bearer: str | None
     ) -> Steps[Reply]:
-        """The reply, after redirects."""
+        """Send one request, follow its redirects, and return the reply."""
         url = self._settings.server_url + exchange.path
         client = self._driver.client(url)
         library = library_of(client)
@@ -173,12 +179,12 @@ class Call:
         bearer: str | None,
         how: dict[str, Any],
     ) -> Any:
-        """The request; of `how` only what is taken on sending it is left."""
+        """Return the request. Options for sending it remain in `how`."""
         library = library_of(client)
         headers = library.Headers({"accept": "application/json", "accept-encoding": ACCEPTED})
         if content is not None:
             headers["content-type"] = "application/json"
-        if isinstance(content, Streamed):  # httpx then sends no `transfer-encoding: chunked`
+        if isinstance(content, Streamed):  # prevents `transfer-encoding: chunked`
             headers["content-length"] = str(content.size)
         if bearer is not None:
             headers["authorization"] = bearer
@@ -197,7 +203,7 @@ class Call:
         return self._clock.monotonic() - self._started
 
     def _remaining(self) -> float:
-        """Seconds to the deadline. Raises RequestTimeoutError when it has passed."""
+        """Return the seconds to the deadline. Raises RequestTimeoutError if it has passed."""
         remaining = self._settings.timeout - self._elapsed()
         if remaining <= 0:
             raise RequestTimeoutError(f"Request timed out after {self._settings.timeout} s")
@@ -205,7 +211,7 @@ class Call:
 
 
 def _capped(library: Any, steps: Any, remaining: float) -> Any:
-    """httpx's timeouts of the single network steps, none longer than what remains."""
+    """Return the timeouts of single network steps, capped at the remaining time."""
     if math.isinf(remaining):
         return steps
     caps = {
@@ -220,13 +226,13 @@ def _origin(url: Any) -> tuple[str, str, int | None]:
 
 
 def _is_upgrade(url: Any, other: Any) -> bool:
-    """Whether the same host is asked for once more over TLS, on the standard ports."""
+    """Tell whether a redirect asks for the same host over TLS, on the standard ports."""
     schemes, ports = (url.scheme, other.scheme), (url.port, other.port)
     return bool(schemes == ("http", "https") and url.host == other.host and ports == (None, None))
 
 
 def _unless_rewritten(method: str, response: Any) -> Any:
-    """The redirect itself, where following it made a GET of our POST: that answer is not ours."""
+    """Return the redirect itself if following it made a GET of our POST: it has no answer."""
     if response.history and response.request.method != method:
         return response.history[0]
     return response

@@ -1,7 +1,7 @@
-"""The httpx clients that are ours, made as the environment says.
+"""Our own httpx clients, made from the environment.
 
-The environment is read here and not by httpx: NO_PROXY in all its spellings, certificates, and
-errors that name the variable. Proxies of other schemes than the server's are not even looked at.
+httpx does not read the environment itself: it knows fewer spellings of NO_PROXY, its errors do not
+name the variable, and it fails on a proxy for another scheme than the server's.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from honeytrace.api._httpx import httpx
 
 
 def options(proxy: Proxy | None, *, secure: bool) -> dict[str, Any]:
-    """Return what a client is made with. Raises ProxyError, CertificatesError."""
-    # one that trusts nobody costs no 20 ms, and there is no certificate to check
+    """Return the arguments for a client. Raises ProxyError and CertificatesError."""
+    # without TLS, a context that trusts nobody saves 20 ms of loading certificates
     is_secure = secure or (proxy is not None and proxy.url.startswith("https"))
     made: dict[str, Any] = {
         "trust_env": False,
         "verify": _context() if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        # generous, since the deadline of a call is the user's to set; yet no step hangs for ever
+        # generous, because users set the deadline of a call; but no step hangs for ever
         "timeout": httpx.Timeout(60.0),
-        # every connection is worth keeping: the API takes one session a request
+        # every connection is worth keeping: the API accepts one session per request
         "limits": httpx.Limits(max_connections=100, max_keepalive_connections=100),
-        # the `http2` extra; servers that do not speak it get HTTP/1.1
+        # the `http2` extra; servers without HTTP/2 get HTTP/1.1
         "http2": importlib.util.find_spec("h2") is not None,
     }
     if proxy is not None:
@@ -41,8 +41,8 @@ def options(proxy: Proxy | None, *, secure: bool) -> dict[str, Any]:
 
 @cache
 def _context() -> ssl.SSLContext:
-    """One context for all clients: it costs some 20 ms, and there may be a client per event loop.
+    """Return one context for all clients: it costs 20 ms, and each event loop has its own client.
 
-    An error is not kept: the next call looks again.
+    An error is not kept, so that the next call looks again.
     """
     return ssl_context()

@@ -1,4 +1,4 @@
-"""Every exception as one of the client's own, with nothing secret in its text."""
+"""Every exception as one of the client's own, without secrets in its text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from honeytrace.errors import HoneytraceError
 
 
 def authorization(token: Any) -> str:
-    """The header for a key, which errors do not repeat. Raises ValidationError when it is none."""
+    """Return the Authorization header for a key.
+
+    Raises ValidationError, without the key in its text, if it is not a key.
+    """
     if not isinstance(token, str) or not token.strip():
         raise ValidationError("bearer_auth: pass an API key, or None to send none")
     try:
@@ -29,7 +32,10 @@ def authorization(token: Any) -> str:
 
 
 def as_api_error(error: Exception, bearer: str | None = None, proxied: str = "") -> APIError:
-    """The error of our tree, with the original as its cause, and nothing of the key in its text."""
+    """Return an error of our tree with the original as its cause.
+
+    The key in `bearer` is masked in the text. `proxied` is added to failures to connect.
+    """
     if isinstance(error, APIError):
         return error
     what = f"{type(error).__name__}: {error}"
@@ -38,9 +44,9 @@ def as_api_error(error: Exception, bearer: str | None = None, proxied: str = "")
         failure = RequestTimeoutError(shown(f"Request timed out: {what}{proxied}", bearer))
     elif is_error(error, "DecodingError"):
         failure = ValidationError(shown(f"Response validation failed: {what}", bearer))
-    elif is_error(error, "LocalProtocolError"):  # its text repeats the header's value
+    elif is_error(error, "LocalProtocolError"):  # its text repeats the value of the header
         failure = InvalidRequestError("Unable to make this request: a header is not valid HTTP")
-    elif isinstance(error, HoneytraceError):  # the environment's, which has its cure
+    elif isinstance(error, HoneytraceError):  # names a variable of the environment and the cure
         failure = InvalidRequestError(shown(f"Unable to make this request: {error}", bearer))
     elif is_error(error, "InvalidURL", "UnsupportedProtocol", "TooManyRedirects"):
         failure = InvalidRequestError(shown(f"Unable to make this request: {what}", bearer))

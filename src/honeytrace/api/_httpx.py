@@ -1,7 +1,7 @@
-"""The HTTP library: httpx2, httpx's maintained continuation, where it is installed; else httpx.
+"""The HTTP library: httpx2, the maintained continuation of httpx, if it is installed, or httpx.
 
-Every other module takes `httpx` from here. Programs may hand over clients, authentication, headers
-and errors of either library, whichever of the two is chosen.
+All other modules import `httpx` from here. Programs may pass clients, authentication and options of
+either library, and their hooks may raise the errors of either, whichever library is in use.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LIBRARIES = ("httpx", "httpx2")
 
 
 def library_of(thing: object) -> Any:
-    """Return the library that an object's class comes from; the chosen one for any other."""
+    """Return the library of an object's class, or the library in use for any other object."""
     for kind in type(thing).__mro__:
         name = kind.__module__.partition(".")[0]
         if name in _LIBRARIES:
@@ -42,13 +42,13 @@ def library_of(thing: object) -> Any:
 
 
 def is_error(error: Exception, *names: str) -> bool:
-    """Tell whether an exception is one of these of either library."""
+    """Tell whether an exception is of one of these classes, in either library."""
     library = library_of(error)
     return isinstance(error, tuple(getattr(library, name) for name in names))
 
 
 def adapted(library: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return request options in the types of a library, where they were made by the other."""
+    """Return request options with objects of the other library converted to this one's."""
     given = dict(options)
     for name, kind, plain in (
         ("headers", "Headers", _items),
@@ -72,7 +72,7 @@ def _jar(given: Any) -> Any:
 
 
 def _auth(library: Any, auth: Any) -> Any:
-    """An authentication flow of one library as one of the other: requests differ in type alone."""
+    """Return an authentication flow as this library's. Only the types of requests differ."""
 
     class Adapted(library.Auth):  # type: ignore[misc]
         requires_request_body = auth.requires_request_body

@@ -1,4 +1,4 @@
-"""What a request may be told: the call wins, then the client, then the defaults."""
+"""The options of a request: those of the call, then of the client, then the defaults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _NO_RETRIES = RetryConfig.none()
 
 
 class HttpOptions(TypedDict, total=False):
-    """Handed to httpx as they are. `headers` may override any header but User-Agent."""
+    """Options of httpx. `headers` may override any header except User-Agent.
+
+    By default, redirects are followed within the same host. `follow_redirects=True` also sends the
+    request to other hosts, without the key; `False` follows none.
+    """
 
     headers: Mapping[str, str]
     params: Mapping[str, str]
@@ -30,9 +34,10 @@ class HttpOptions(TypedDict, total=False):
 class RequestOptions(TypedDict, total=False):
     """Options of one call: `options={"timeout": 5.0}` or `options=RequestOptions(timeout=5.0)`.
 
-    `timeout` is seconds over the whole call, all attempts and waits included; `math.inf` lifts the
-    client's. `retry_codes` are statuses ("503", 503) or classes ("5XX"); an empty list
-    retries none. None, or an absent key, means what the client was made with.
+    `timeout` is seconds for the whole call, all attempts and waits included. `math.inf` lifts the
+    timeout of the client. `retry_codes` are statuses ("503", 503) or classes ("5XX"), and an empty
+    list retries none. `max_reply_bytes` bounds each reply, unpacked. For None and absent keys, the
+    option of the client applies.
     """
 
     retries: RetryConfig | None
@@ -45,7 +50,7 @@ class RequestOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options in force for one call."""
+    """The options that apply to one call."""
 
     server_url: str = DEFAULT_SERVER_URL
     timeout: float = math.inf
@@ -55,7 +60,7 @@ class Settings:
     max_reply_bytes: int = 100_000_000
 
     def merged(self, options: RequestOptions | None) -> Settings:
-        """These settings under a call's options. Raises ValidationError for impossible ones."""
+        """Return these settings with the options of a call. Raises ValidationError."""
         if not options:
             return self
         _refuse_unknown("options", options, RequestOptions.__annotations__)
@@ -106,7 +111,7 @@ def _retry_config(retries: RetryConfig) -> RetryConfig:
 
 
 def _base_url(server_url: str) -> str:
-    """The base to which paths are appended: its own path is kept, trailing slashes are not."""
+    """Return the base to which paths are appended. Its path is kept without trailing slashes."""
     try:
         return checked_url(server_url)
     except (ValueError, TypeError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""A reply of any status, and what it means."""
+"""A reply of any status, and its meaning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from honeytrace.api.errors import PartialBatchError, SDKError, ValidationError
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP reply, read whole; `raw_response` is httpx's own."""
+    """A complete HTTP reply. `raw_response` is the response of httpx."""
 
     raw_response: AnyResponse
 
@@ -34,11 +34,11 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds the server asks to wait, or None when it names none that can be obeyed."""
+        """Seconds that the server asks to wait, or None."""
         return retry_after(self.headers.get("retry-after"), self.headers.get("date"))
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValidationError when it is none."""
+        """Return the body as JSON. Raises ValidationError if it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
@@ -49,7 +49,7 @@ class Reply:
             ) from error
 
     def error(self, *, expects_json: bool = True) -> SDKError | None:
-        """What the status and content type say, or None: 200 alone is success."""
+        """Return the error that status and content type mean, or None. Only 200 is success."""
         if self.status_code >= 400:
             if self.status_code == 500 and self._partial():
                 return PartialBatchError("The batch was stored in part", self.raw_response)
@@ -60,7 +60,7 @@ class Reply:
         return None
 
     def _partial(self) -> bool:
-        """Whether this 500 lists, as batch routes do, what was stored and what was not."""
+        """Tell whether this 500 lists stored and failed events, as batch routes do."""
         try:
             body = json.loads(self.body)
         except (ValueError, RecursionError):

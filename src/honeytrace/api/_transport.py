@@ -1,7 +1,7 @@
-"""The two drivers: how a step of a call is really taken, blocking or awaited.
+"""The two drivers, which take the steps of a call: one blocks, one awaits.
 
-`_call` writes each call once, as a generator that yields what `send`, `sleep` and `resolve` return:
-a value from `Blocking`, an awaitable from `Awaiting`.
+`_call` writes each call once, as a generator. It yields the return values of `send`, `sleep` and
+`resolve`: a value from `Blocking`, an awaitable from `Awaiting`.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ Steps: TypeAlias = Generator[Any, Any, T]
 
 
 class Limits(NamedTuple):
-    """What one exchange may take: seconds, and bytes of the reply."""
+    """The seconds of one exchange, and the bytes of its reply."""
 
     seconds: float
     size: int
 
 
 async def _sleep_async(seconds: float) -> None:
-    import anyio  # httpx's own async backend: there whenever httpx is
+    import anyio  # the async backend of httpx, which installs it
 
     await anyio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and chance, in seconds; tests bring their own."""
+    """Time and chance, in seconds. Tests bring their own."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -54,20 +54,20 @@ class Clock:
 class Blocking:
     """Takes each step at once.
 
-    A request with a deadline is sent by a thread, which is left behind when time is up: nothing
-    else ends a name lookup, a reply whose headers drip, or a hook of the program's. With
-    `overruns`, the calling thread sends, and may overrun the deadline by such a step.
+    A request with a deadline is sent by a thread, which is left behind when time is up. Nothing
+    else ends a name lookup, a reply whose headers drip, or a hook of the program. With `overruns`,
+    the calling thread sends the request, and may overrun the deadline by such a step.
     """
 
     def __init__(self, client: AnyClient | None, clock: Clock, *, overruns: bool = False) -> None:
         self._given = client
-        # by process: a forked child must not write to its parent's connections
+        # by process, because a forked child must not write to the connections of its parent
         self._own: dict[tuple[int, bool, Proxy | None], AnyClient] = {}
         self._clock = clock
         self._overruns = overruns
 
     def client(self, url: str) -> AnyClient:
-        """The client given, or our own for this URL, made on first use.
+        """Return the client given, or our own for this URL, made on first use.
 
         Raises ProxyError and CertificatesError.
         """
@@ -78,17 +78,17 @@ class Blocking:
         own = self._own.get(key)
         if own is None:
             made = httpx.Client(**_clients.options(proxy, secure=secure))
-            # no lock, which a fork might find taken: of two made at once, one is dropped unused
+            # no lock, because a fork might find it taken; of two clients, one is dropped unused
             own = self._own.setdefault(key, made)
         return own
 
     @property
     def has_own(self) -> bool:
-        """Whether the clients are ours, which the environment's proxies are for."""
+        """Whether the clients are our own. Only these use the proxies of the environment."""
         return self._given is None
 
     def send(self, client: Any, request: Any, limits: Limits, how: dict[str, Any]) -> Any:
-        """The reply, read whole. Raises httpx's errors, and TimeoutError in time."""
+        """Return the complete reply. Raises the errors of httpx, and TimeoutError in time."""
         seconds = limits.seconds
         until = self._clock.monotonic() + seconds
         bounds = Bounds(library_of(client), self._clock.monotonic, until, limits.size)
@@ -97,7 +97,7 @@ class Blocking:
             bounds.sent(request)
             response = client.send(request, stream=True, **how)
             try:
-                if not response.is_closed:  # a hook may have read it
+                if not response.is_closed:  # a hook may have read the reply
                     encoding = bounds.received(response)
                     response.read()
                     if encoding is not None:
@@ -113,34 +113,34 @@ class Blocking:
         self._clock.sleep(seconds)
 
     def resolve(self, value: Any, seconds: float) -> Any:
-        """The value, which cannot be awaited here."""
+        """Return the value, which must not be an awaitable here."""
         if inspect.isawaitable(value):
             if inspect.iscoroutine(value):
-                value.close()  # or Python warns that it was never awaited
+                value.close()  # otherwise Python warns that it was never awaited
             raise ValidationError("bearer_auth is async: use the async form, or a plain function")
         return value
 
     def close(self) -> None:
-        """Close our own clients; one that was given is its owner's."""
+        """Close our own clients. A client that was given belongs to its owner."""
         for key in [key for key in self._own if key[0] == os.getpid()]:
             self._own.pop(key).close()
 
 
 def _in_time(work: Callable[[], T], seconds: float) -> T:
-    """Do the work in a thread of its own, for so many seconds. Raises TimeoutError."""
+    """Do the work in a thread, and return its result. Raises TimeoutError after `seconds`."""
     outcome: list[tuple[Any, BaseException | None]] = []
     context = copy_context()
 
     def run() -> None:
         try:
             outcome.append((context.run(work), None))
-        except BaseException as error:  # noqa: BLE001 - raised again by who waits
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
             outcome.append((None, error))
 
     thread = threading.Thread(target=run, name="honeytrace-call", daemon=True)
     try:
         thread.start()
-    except RuntimeError:  # at exit, Python 3.12 starts none
+    except RuntimeError:  # Python 3.12 starts no thread at exit
         return work()
     thread.join(min(seconds, threading.TIMEOUT_MAX))
     if not outcome:
@@ -152,16 +152,16 @@ def _in_time(work: Callable[[], T], seconds: float) -> T:
 
 
 class Awaiting:
-    """Takes each step as an awaitable, cut short when its seconds are over."""
+    """Takes each step as an awaitable, which ends when its time is up."""
 
     def __init__(self, client: AnyAsyncClient | None, clock: Clock) -> None:
         self._given = client
-        # by event loop: connections belong to the one that opened them
+        # by event loop, because connections belong to the loop that opened them
         self._own: dict[tuple[asyncio.AbstractEventLoop, bool, Proxy | None], AnyAsyncClient] = {}
         self._clock = clock
 
     def client(self, url: str) -> AnyAsyncClient:
-        """The client given, or our own for this URL and the running event loop.
+        """Return the client given, or our own for this URL and the running event loop.
 
         Raises ProxyError and CertificatesError.
         """
@@ -177,11 +177,11 @@ class Awaiting:
 
     @property
     def has_own(self) -> bool:
-        """As of `Blocking`."""
+        """Whether the clients are our own."""
         return self._given is None
 
     async def send(self, client: Any, request: Any, limits: Limits, how: dict[str, Any]) -> Any:
-        """The reply, read whole. Raises httpx's errors, and TimeoutError in time."""
+        """Return the complete reply. Raises the errors of httpx, and TimeoutError in time."""
         return await _within(limits.seconds, self._exchange(client, request, limits, how))
 
     async def _exchange(
@@ -204,11 +204,11 @@ class Awaiting:
         await self._clock.sleep_async(seconds)
 
     async def resolve(self, value: Any, seconds: float) -> Any:
-        """The value, awaited when it can be."""
+        """Return the value, awaited if it is an awaitable."""
         return await _within(seconds, value) if inspect.isawaitable(value) else value
 
     async def aclose(self) -> None:
-        """Close our own clients of the running event loop; one given is its owner's."""
+        """Close our own clients of the running event loop."""
         loop = asyncio.get_running_loop()
         for key in [key for key in self._own if key[0] is loop]:
             await self._own.pop(key).aclose()
@@ -218,14 +218,14 @@ Driver: TypeAlias = "Blocking | Awaiting"
 
 
 async def _within(seconds: float, awaitable: Awaitable[T]) -> T:
-    import anyio  # as above; asyncio.wait_for may swallow a cancellation before Python 3.12
+    import anyio  # asyncio.wait_for may swallow a cancellation before Python 3.12
 
     with anyio.fail_after(None if math.isinf(seconds) else seconds):
         return await awaitable
 
 
 def run(steps: Steps[T]) -> T:
-    """Drive steps that were taken as they were yielded."""
+    """Drive steps that yield values."""
     try:
         value = next(steps)
         while True:
@@ -236,7 +236,7 @@ def run(steps: Steps[T]) -> T:
 
 
 async def run_async(steps: Steps[T]) -> T:
-    """Drive steps that are awaitables."""
+    """Drive steps that yield awaitables."""
     try:
         awaitable = next(steps)
         while True:

@@ -29,7 +29,7 @@ class V1(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.StartSessionResponse:
-        """As `create_session`, awaited."""
+        """Await `create_session`."""
         return await self._call_async(operations.create_session_v1(request, **fields), options)
 
     def create_event(
@@ -49,7 +49,7 @@ class V1(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.CreateEventResponse:
-        """As `create_event`, awaited."""
+        """Await `create_event`."""
         return await self._call_async(operations.create_event_v1(request, **fields), options)
 
     def create_event_batch(
@@ -69,7 +69,7 @@ class V1(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.EventBatchResponse:
-        """As `create_event_batch`, awaited."""
+        """Await `create_event_batch`."""
         return await self._call_async(operations.create_event_batch_v1(request, **fields), options)
 
     def get_event(self, event_id: str, *, options: RequestOptions | None = None) -> models.Event:
@@ -79,7 +79,7 @@ class V1(Group):
     async def get_event_async(
         self, event_id: str, *, options: RequestOptions | None = None
     ) -> models.Event:
-        """As `get_event`, awaited."""
+        """Await `get_event`."""
         return await self._call_async(operations.get_event_v1(event_id), options)
 
     def update_event(
@@ -91,7 +91,7 @@ class V1(Group):
     async def update_event_async(
         self, event_id: str, *, options: RequestOptions | None = None, **fields: Any
     ) -> None:
-        """As `update_event`, awaited."""
+        """Await `update_event`."""
         return await self._call_async(operations.update_event_v1(event_id, **fields), options)
 
     def search_events(
@@ -111,7 +111,7 @@ class V1(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.EventsPage:
-        """As `search_events`, awaited."""
+        """Await `search_events`."""
         return await self._call_async(operations.search_events_v1(request, **fields), options)
 
     def export_events(
@@ -121,7 +121,7 @@ class V1(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.EventsPage:
-        """As `search_events`, by the route that the API deprecates."""
+        """Find events by filter, over the route that the API deprecates."""
         return self._call(operations.export_events_v1(request, **fields), options)
 
     async def export_events_async(
@@ -131,5 +131,5 @@ class V1(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.EventsPage:
-        """As `export_events`, awaited."""
+        """Await `export_events`."""
         return await self._call_async(operations.export_events_v1(request, **fields), options)

@@ -1,7 +1,7 @@
-"""Between a model and its JSON object: what a field may hold is read off its annotation.
+"""Models as JSON objects, and back. The annotation of a field says what it may hold.
 
-Requests are strict, before any I/O: everything wrong is said at once. Replies are tolerant: null is
-absent, and a field that is unknown or does not hold what it should is kept in `extra`.
+Requests are checked strictly before any I/O, and one error names all faults. Replies are tolerant:
+null is absent, and unknown fields and unexpected values are kept in `extra`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 _WRONG: Any = object()
-_LOCAL = {"extra", "answered_by"}  # fields of a reply that are ours, not the server's
+_LOCAL = {"extra", "answered_by"}  # fields of a reply that the client sets, not the server
 
 
 class _Kind(NamedTuple):

@@ -41,7 +41,7 @@ class Session(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.StartSessionResponse:
-        """As `start_session`, awaited."""
+        """Await `start_session`."""
         return await self._call_async(operations.start_session(request, **fields), options)
 
     def get_session(
@@ -56,7 +56,7 @@ class Session(Group):
     async def get_session_async(
         self, session_id: str, *, options: RequestOptions | None = None
     ) -> models.Event:
-        """As `get_session`, awaited."""
+        """Await `get_session`."""
         return await self._call_async(operations.get_session(session_id), options)
 
     def update_session(
@@ -68,7 +68,7 @@ class Session(Group):
     async def update_session_async(
         self, session_id: str, *, options: RequestOptions | None = None, **fields: Any
     ) -> None:
-        """As `update_session`, awaited."""
+        """Await `update_session`."""
         return await self._call_async(operations.update_session(session_id, **fields), options)
 
 
@@ -92,7 +92,7 @@ class Events(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.CreateEventResponse:
-        """As `create_event`, awaited."""
+        """Await `create_event`."""
         return await self._call_async(operations.create_event(request, **fields), options)
 
     def update_event(
@@ -112,7 +112,7 @@ class Events(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> None:
-        """As `update_event`, awaited."""
+        """Await `update_event`."""
         return await self._call_async(operations.update_event(request, **fields), options)
 
     def create_event_batch(
@@ -132,7 +132,7 @@ class Events(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.EventBatchResponse:
-        """As `create_event_batch`, awaited."""
+        """Await `create_event_batch`."""
         return await self._call_async(operations.create_event_batch(request, **fields), options)
 
     def create_model_event(
@@ -152,7 +152,7 @@ class Events(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.CreateEventResponse:
-        """As `create_model_event`, awaited."""
+        """Await `create_model_event`."""
         return await self._call_async(operations.create_model_event(request, **fields), options)
 
     def create_model_event_batch(
@@ -172,7 +172,7 @@ class Events(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.EventBatchResponse:
-        """As `create_model_event_batch`, awaited."""
+        """Await `create_model_event_batch`."""
         operation = operations.create_model_event_batch(request, **fields)
         return await self._call_async(operation, options)
 
@@ -193,7 +193,7 @@ class Events(Group):
         options: RequestOptions | None = None,
         **fields: Any,
     ) -> models.EventsPage:
-        """As `get_events`, awaited."""
+        """Await `get_events`."""
         return await self._call_async(operations.get_events(request, **fields), options)
 
 

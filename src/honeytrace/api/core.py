@@ -1,10 +1,9 @@
-"""`HoneyHiveCore`: the connection to HoneyHive, as a user holds it.
+"""`HoneyHiveCore`: a connection to HoneyHive.
 
-The timeout is one deadline over the whole call: the bearer callable, every attempt, every wait and
-every route `get_session` asks. Whoever gives five seconds has an answer in five, however often the
-request was repeated, and nothing is begun after that. Both forms are cut short wherever they are:
-in a name lookup, in headers that drip, in an event hook. Without a timeout every network step is
-still bounded by the httpx client (ours: 60 s).
+The timeout is one deadline for the whole call: the bearer callable, every attempt, every wait, and
+every route that `get_session` tries. Nothing starts after it. It ends both forms wherever they are:
+in a name lookup, in headers that drip, in an event hook. Without a timeout, the httpx client still
+bounds every network step (60 s for our own clients).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 
 class HoneyHiveCore:
-    """The connection: no methods of the API, but `call` and `call_async` for every operation.
+    """A connection without methods for the API. `call` and `call_async` run any operation.
 
     `bearer_auth` is the API key, or a function (sync or async) that is asked for it before each
     attempt; None sends no Authorization header. It is never logged or shown. `timeout` is seconds,
@@ -88,7 +87,7 @@ class HoneyHiveCore:
     async def call_async(
         self, operation: Operation[T], options: RequestOptions | None = None
     ) -> Result[T, APIError]:
-        """As `call`, awaited. A cancellation passes through."""
+        """Await `call`. A cancellation passes through."""
         return await run_async(self._result(operation, options, self._awaiting))
 
     def send_json(
@@ -115,7 +114,7 @@ class HoneyHiveCore:
         *,
         options: RequestOptions | None = None,
     ) -> Reply:
-        """As `send_json`, awaited."""
+        """Await `send_json`."""
         return await run_async(self._reply(Exchange(method, path), body, options, self._awaiting))
 
     def close(self) -> None:

@@ -1,14 +1,14 @@
-"""What the HoneyHive client raises, or returns inside `Err`.
+"""The exceptions of the HoneyHive client, raised or returned inside `Err`.
 
     HoneytraceError
     └── APIError
-        ├── ValidationError (ValueError)              a request that cannot be meant, before any
-        │                                             I/O; or a 200 whose body cannot be read
+        ├── ValidationError (ValueError)              an invalid request, found before any I/O;
+        │                                             or a 200 whose body cannot be read
         ├── SDKError                                  the server said no: 4xx, 5xx, or a reply that
         │   │                                         is not a 200 of the expected content type
         │   ├── PartialBatchError                     a 500 that may have stored a part of a batch
         │   └── SessionNotFoundError (LookupError)    no route of the server knows the session
-        └── HTTPClientError                           no usable reply; `__cause__` says why
+        └── HTTPClientError                           no usable reply; `__cause__` is the reason
             ├── APIConnectionError (ConnectionError)  refused, reset, cut short, no such host
             ├── RequestTimeoutError (TimeoutError)    the call's deadline, or one network step's
             ├── InvalidRequestError                   cannot be sent: URL, header, redirect loop
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 1000  # characters of a body in a message; `body` has it whole
 
-_SECRET = 6  # characters from which a key is masked: a shorter one is part of every other word
+_SECRET = 6  # characters of a key that is masked; a shorter key is part of ordinary words
 
 _MOVED = "Set server_url to where the server now is; only GET, 307 and 308 are followed."
 
@@ -55,7 +55,7 @@ _CURES = {
 
 
 def shown(text: str, bearer: str | None) -> str:
-    """Return a text that may go to a terminal or a log: no control characters, and no key."""
+    """Return a text for a terminal or a log, without control characters and without the key."""
     key = (bearer or "").partition(" ")[2] or bearer
     if key and len(key) >= _SECRET:
         text = text.replace(key, "***")
@@ -69,7 +69,7 @@ class APIError(HoneytraceError):
 
 
 class ValidationError(APIError, ValueError):
-    """A request that cannot be meant (no I/O was done), or a 200 whose body cannot be read.
+    """An invalid request, found before any I/O, or a 200 whose body cannot be read.
 
     `raw_value` is the offending value, `raw_response` the reply when there was one.
     """
@@ -82,7 +82,7 @@ class ValidationError(APIError, ValueError):
         self.raw_response = raw_response
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # pickled with its attributes, which are no `args`: a repr must not show a whole payload
+        # the attributes are not in `args`, so that a repr does not show a whole payload
         return type(self), (str(self), self.raw_value, self.raw_response)
 
 
@@ -120,7 +120,7 @@ class SDKError(APIError):
 
     @property
     def _bearer(self) -> str | None:
-        """The Authorization header of the request, which some servers repeat."""
+        """The Authorization header of the request. Some servers repeat it in their errors."""
         try:
             return self.raw_response.request.headers.get("authorization")
         except RuntimeError:  # a response without a request, as tests make them
@@ -152,7 +152,7 @@ class SessionNotFoundError(SDKError, LookupError):
     """No route of this server knows the session.
 
     `tried` maps each route to the status it answered with. `conclusive` is false when every route
-    may as well be missing from the server: then it cannot be told whether the session exists.
+    may as well be missing from the server: then nobody knows whether the session exists.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class APIConnectionError(HTTPClientError, ConnectionError):
 
 
 class RequestTimeoutError(HTTPClientError, TimeoutError):
-    """The deadline of the call passed, or one network step took longer than httpx was told."""
+    """The deadline of the call passed, or one network step took longer than httpx allows."""
 
 
 class InvalidRequestError(HTTPClientError):

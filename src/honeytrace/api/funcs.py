@@ -32,7 +32,7 @@ async def session_start_session_async(
     options: RequestOptions | None = None,
     **fields: Any,
 ) -> Result[models.StartSessionResponse, APIError]:
-    """As `session_start_session`, awaited."""
+    """Await `session_start_session`."""
     return await core.call_async(operations.start_session(request, **fields), options)
 
 
@@ -46,5 +46,5 @@ def session_get_session(
 async def session_get_session_async(
     core: HoneyHiveCore, session_id: str, *, options: RequestOptions | None = None
 ) -> Result[models.Event, APIError]:
-    """As `session_get_session`, awaited."""
+    """Await `session_get_session`."""
     return await core.call_async(operations.get_session(session_id), options)

@@ -1,4 +1,4 @@
-"""What is sent to HoneyHive and what comes back: frozen dataclasses named as the API names things.
+"""The requests and replies of HoneyHive: frozen dataclasses with the names of the API.
 
 Field names are the wire's own. Times are milliseconds since the epoch and durations milliseconds,
 as on the wire; `end_time` is an integer there (1712025499832.0 is taken, 1.5 is refused). None is
@@ -224,10 +224,10 @@ _wire.nested("Sequence[EventFilter | JsonObject]", EventFilter)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A session, or an event within one, as the server tells it; every field may be absent.
+    """A session, or an event within one, as the server returns it. Every field may be absent.
 
     A session's name is its `event_name`. `extra` keeps what this class has no field for.
-    `answered_by` is the route that told it, such as `GET /session/{session_id}`.
+    `answered_by` is the route that returned it, such as `GET /session/{session_id}`.
     """
 
     project_id: str | None = None

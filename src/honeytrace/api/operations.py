@@ -70,7 +70,7 @@ def _started(reply: Reply, sent: dict[str, Any]) -> models.StartSessionResponse:
 
 
 def get_session(session_id: str) -> Operation[models.Event]:
-    """The session, from the first route that knows it; `answered_by` says which.
+    """Read a session from the first route that knows it, which `answered_by` names.
 
     `GET /session/{id}` is gone from today's published API, so what stood or stands in for it is
     asked next: `GET /v1/sessions/{id}` (1.1.0), `GET /v1/events/{id}` (a session is an event), and
@@ -126,7 +126,7 @@ def _session_in(exchange: Exchange, body: Any, session_id: str) -> Any:
 
 
 def _denies_the_session(error: SDKError, path: str) -> bool:
-    """Whether this is a 404 that reads as "no such session", not a router's "no such path"."""
+    """Tell whether a 404 means "no such session" rather than "no such path"."""
     text = error.body.lower()
     return (
         error.status_code == 404

@@ -1,4 +1,4 @@
-"""When a request is sent again, and after how long.
+"""The rules for sending a request again.
 
 The rules are those of HoneyHive's TypeScript client (`src/lib/retries.ts`): a polynomial wait with
 up to a second of jitter, Retry-After when the server names one, both capped by `max_interval`. Two
@@ -44,7 +44,7 @@ class RetryConfig:
         times = (self.initial_interval, self.max_interval, self.exponent, self.max_elapsed_time)
         if self.strategy not in ("none", "backoff") or not all(time >= 0 for time in times):
             raise ValidationError(
-                f"retries: what is {self}? Intervals are seconds, 0 or more", self
+                f"retries: {self} is invalid; intervals are seconds, 0 or more", self
             )
 
     @classmethod
@@ -100,5 +100,5 @@ def check_codes(codes: Sequence[str | int]) -> Sequence[str | int]:
 
 
 def matches(status: int, codes: Sequence[str | int]) -> bool:
-    """Whether `status` is one of `codes`."""
+    """Tell whether `status` is one of `codes`."""
     return any(str(code).upper() in (str(status), f"{status // 100}XX") for code in codes)

@@ -1,4 +1,11 @@
-"""Where finished records go: a sink takes a batch and says what became of it, deciding nothing."""
+"""The destinations of finished records.
+
+A sink takes a batch and reports the fate of each item. It makes no decisions: retries, waits and
+drops are the flush thread's.
+
+api      the HoneyHive API       store    the embedded store, or another one
+memory   for tests
+"""
 
 # annotations are no texts here: see _record
 
@@ -11,22 +18,22 @@ __all__ = ["Delivery", "Sink"]
 
 
 class Delivery(NamedTuple):
-    """The fate of a batch. What is in neither list was accepted for good."""
+    """The fate of a batch. An item in neither list was accepted for good."""
 
     retry: Sequence[Item] = ()
-    """Not delivered, worth another try, in their order."""
+    """Items that were not delivered and are worth another attempt, in their order."""
     refused: Sequence[tuple[Item, str]] = ()
-    """Never to be accepted, each with its reason."""
+    """Items that will never be accepted, each with its reason."""
     retry_after: float | None = None
-    """Seconds the other side asked to wait."""
+    """Seconds that the destination asked to wait."""
     why: str | None = None
-    """Why `retry` is not delivered, for the log, with the cure where somebody has to bring it."""
+    """The reason why `retry` was not delivered, for the log, with the cure if there is one."""
 
 
 class Sink(Protocol):
-    """One destination. `deliver` is called by the flush thread alone, never twice at once."""
+    """One destination. Only the flush thread calls `deliver`, and never twice at once."""
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
-        """Deliver within `timeout` seconds; an exception means: retry the whole batch."""
+        """Deliver within `timeout` seconds. An exception means that the whole batch is retried."""
 
     def close(self) -> None: ...

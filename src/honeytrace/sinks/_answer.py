@@ -1,4 +1,4 @@
-"""A reply, as the driver and httpx give it alike."""
+"""A reply in the form that the driver and httpx share."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from http.client import HTTPException
 from typing import NamedTuple
 
 LONGEST = 8_000_000
-"""Bytes of a reply: a batch route gives a reason for each record, and memory must hold as many
-replies as there are connections."""
+"""Bytes of a reply at most. The batch route gives a reason for each refused record, and memory must
+hold one reply for each connection."""
 
 
 class Answer(NamedTuple):
-    """A reply, read whole."""
+    """A complete reply."""
 
     status_code: int
     headers: dict[str, str]
-    """By name in lower case; of several with one name, the last."""
+    """Values by name in lower case. Of several headers with the same name, the last one counts."""
     body: bytes
 
 
 class UnusualReplyError(HTTPException):
-    """A reply that is left to httpx: it is no HTTP/1.1, is compressed, or redirects the request."""
+    """A reply that is not HTTP/1.1. The request is left to httpx."""

@@ -1,4 +1,4 @@
-"""The body of a request: whole where it is small, in chunks where it is long."""
+"""The body of a request: in one piece if it is small, in chunks if it is long."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import TypeGuard
 from .._network.streamed import Streamed
 
 CHUNK = 65_536
-"""Bytes of a body that are joined at once: a whole body would be new memory each time, whose pages
-cost the kernel more than the request costs otherwise."""
+"""Bytes of a body that are joined at once. Joining the whole body would take new memory for each
+request, and its pages cost the kernel more than the rest of the request."""
 
 WHOLE = 16 * CHUNK
-"""Bytes of a part up to which it is sent as it is. Of longer ones httpcore, which copies what a
-socket did not take, would copy too much."""
+"""Bytes of a part up to which it is sent without cutting. httpcore copies the rest of a part that a
+socket did not take, and would copy too much of longer parts."""
 
 _SHORT = CHUNK // 16
-"""Bytes up to which objects are joined without looking at each."""
+"""Bytes up to which objects are joined by count, without looking at each of them."""
 
 Encoded = bytes | tuple[bytes, ...]
-"""A JSON object, in one piece or several."""
+"""A JSON object, in one piece or in several."""
 Lists = list[tuple[bytes, Sequence[Encoded]]]
-"""What a body is made of: bytes, and the objects that follow them, with commas in between."""
+"""The content of a body: leading bytes, and the objects that follow them, separated by commas."""
 
 
 def body(lists: Lists, size: int, end: bytes) -> bytes | Streamed:
-    """Return a body: what it is made of, with `end` as its last bytes.
+    """Return the body with this content, and `end` as its last bytes.
 
-    `size` is that of the encoded objects together.
+    `size` is the size of the encoded objects together, in bytes.
     """
-    if len(lists) == len(lists[0][1]) == 1 and size < _SHORT:  # most of all requests
+    if len(lists) == len(lists[0][1]) == 1 and size < _SHORT:  # most requests
         lead, (only,) = lists[0]
         return b"".join((lead, only if isinstance(only, bytes) else b"".join(only), end))
     size += len(end)
@@ -39,7 +39,7 @@ def body(lists: Lists, size: int, end: bytes) -> bytes | Streamed:
 
 
 class _Chunks:
-    """A body in chunks of about `CHUNK` bytes, any number of times."""
+    """A body in chunks of about `CHUNK` bytes, which can be iterated any number of times."""
 
     def __init__(self, lists: Lists, end: bytes) -> None:
         self._lists, self._end = lists, end
@@ -54,12 +54,12 @@ class _Chunks:
 
 
 def are_whole(objects: Sequence[Encoded]) -> TypeGuard[Sequence[bytes]]:
-    """Whether none of them is in pieces."""
+    """Tell whether every object is in one piece."""
     return set(map(type, objects)) <= {bytes}
 
 
 def _joined(lead: bytes, objects: Sequence[bytes]) -> Iterator[bytes]:
-    """Many at a time: none of them is long."""
+    """Yield short objects, many at a time."""
     step = CHUNK // max(map(len, objects), default=1)
     yield lead + b",".join(objects[:step])
     for at in range(step, len(objects), step):

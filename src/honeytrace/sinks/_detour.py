@@ -1,7 +1,7 @@
-"""The way by httpx: through proxies, after redirects, and for replies the driver cannot read.
+"""Requests by httpx: through proxies, after redirects, and after replies the driver cannot read.
 
-httpx blocks, so a few threads send at a time, and live as long as one batch. A thread that hangs is
-left behind when time is up: neither delivery nor the exit of the process waits for it.
+httpx blocks, so a few threads send at the same time. They live as long as one batch. A thread that
+hangs is left behind when time is up, and neither delivery nor the exit of the process waits for it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from ._driver import Work
 
 _THREADS = 8
-"""Requests at a time: by httpx, more threads would use no less CPU and have no more answers."""
+"""Requests at the same time. The CPU that httpx takes allows no more replies with more threads."""
 
 DELIVERING = Off("delivering")
-"""The current session while a batch is delivered: what delivery runs is not recorded."""
+"""The current session while a batch is delivered, so that nothing delivery runs is recorded."""
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:
-    """A log filter: httpx logs every request at INFO, which for delivery's nobody wants to read."""
+    """Filter log records: httpx logs every request at INFO, and nobody wants to read delivery's."""
     return current.get() is not DELIVERING
 
 
@@ -41,9 +41,9 @@ class Detour:
         self._core: HoneyHiveCore | None = None
 
     def run(self, work: Work, deadline: float, request_timeout: float) -> None:
-        """Send what there is, and return when all is answered or `deadline` has passed.
+        """Send all requests, and return when they are answered or `deadline` has passed.
 
-        Arguments as of `Driver.run`.
+        The arguments are those of `Driver.run`.
         """
         team = _Team(self._connected(), self._most)
         in_flight: dict[int, tuple[Request, float, int]] = {}
@@ -62,7 +62,7 @@ class Detour:
                     break
                 ended, outcome = team.outcome(min(in_flight), in_flight[min(in_flight)][1])
                 request, _, before = in_flight.pop(ended, (None, 0.0, 0))
-                if request is None:  # it was given up already
+                if request is None:  # its time was up before
                     continue
                 if isinstance(outcome, Answer):
                     answers += 1
@@ -73,7 +73,7 @@ class Detour:
             team.dismiss()
 
     def close(self) -> None:
-        """Close the connections; the next call opens its own."""
+        """Close the connections. The next call opens new ones."""
         core, self._core = self._core, None
         if core is not None:
             core.close()
@@ -91,31 +91,31 @@ class Detour:
 
 
 class _Team:
-    """Threads that send what they are given; the calling one where no thread starts any more."""
+    """Threads that send requests, or the calling thread if no thread can be started any more."""
 
     def __init__(self, core: HoneyHiveCore, most: int) -> None:
         self._core = core
         self.size = most
-        """How many requests can be under way."""
+        """The number of requests that can be under way."""
         self._threads = 0
         self._given: queue.Queue[tuple[int, Request, float] | None] = queue.Queue()
         self._outcomes: queue.Queue[tuple[int, Answer | Exception]] = queue.Queue()
 
     def begin(self, number: int, request: Request, ends_at: float) -> None:
-        """Have a request sent until `ends_at`, of the monotonic clock."""
+        """Start sending a request, which ends at `ends_at` by the monotonic clock."""
         self._given.put((number, request, ends_at))
         if self._threads < self.size and number > self._threads:
             try:
                 threading.Thread(target=self._work, name="honeytrace-send", daemon=True).start()
                 self._threads += 1
-            except RuntimeError:  # at exit, Python 3.12 starts none
+            except RuntimeError:  # Python 3.12 starts no thread at exit
                 self.size = max(self._threads, 1)
         if not self._threads:
             self._given.put(None)
             self._work()
 
     def outcome(self, oldest: int, ends_at: float) -> tuple[int, Answer | Exception]:
-        """Return what became of a request; of the oldest, when its time is up."""
+        """Return the outcome of a request: a timeout of the oldest one, once its time is up."""
         try:
             return self._outcomes.get(timeout=max(0.0, ends_at - time.monotonic()))
         except queue.Empty:
@@ -123,7 +123,7 @@ class _Team:
             return oldest, TimeoutError("no reply in time")
 
     def dismiss(self) -> None:
-        """Let the threads end."""
+        """Let the threads end when they are done."""
         for _ in range(self._threads):
             self._given.put(None)
 

@@ -1,7 +1,7 @@
 """Many requests at a time, driven by the calling thread.
 
-A thread for each request costs five times as much, for waking it and for handing the GIL over. Here
-every request has a deadline instead, and one that hangs or drips delays no other.
+A thread for each request would cost six times as much CPU: the threads wake each other and hand the
+GIL over. Instead, every request has a deadline, and a request that hangs or drips delays no other.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ._resolver import Resolver
 
 
 class Work(Protocol):
-    """The requests of a delivery, and what becomes of them."""
+    """The requests of a delivery, and a place for their outcomes."""
 
     def next_request(self) -> Request | None:
-        """Return the next request to send; None while there is none."""
+        """Return the next request to send, or None while there is none."""
 
     def answered(self, request: Request, answer: Answer) -> None:
-        """Take note of a reply, which may make new requests necessary."""
+        """Note a reply. It may make new requests necessary."""
 
     def failed(self, request: Request, error: Exception, *, others_answered: bool) -> None:
-        """Take note of a request without a reply, and whether others had one meanwhile."""
+        """Note that a request has no reply, and whether other requests had one meanwhile."""
 
 
 class Driver:
-    """Sends requests over up to `concurrency` connections, which it keeps from call to call."""
+    """Sends requests over up to `concurrency` connections, and keeps these between calls."""
 
     def __init__(self, endpoint: Endpoint, concurrency: int) -> None:
         self._endpoint, self._concurrency = endpoint, concurrency
@@ -41,9 +41,9 @@ class Driver:
         self._idle: list[Connection] = []
 
     def run(self, work: Work, deadline: float, request_timeout: float) -> None:
-        """Send what there is, and return when all is answered or `deadline` has passed.
+        """Send all requests, and return when they are answered or `deadline` has passed.
 
-        `deadline` is of the monotonic clock; `request_timeout` is seconds for each request.
+        `deadline` is a time of the monotonic clock, `request_timeout` the seconds for one request.
         """
         with selectors.DefaultSelector() as selector:
             flights = _Flights(work, selector, self._idle)
@@ -68,7 +68,7 @@ class Driver:
                     connection.rest()
 
     def close(self) -> None:
-        """Close the connections; the next call opens its own."""
+        """Close the connections. The next call opens new ones."""
         while self._idle:
             self._idle.pop().close()
 
@@ -77,7 +77,7 @@ class Driver:
 
 
 class _Message:
-    """Head and body of a request in parts: once more for each iteration."""
+    """Head and body of a request, in parts. They can be iterated any number of times."""
 
     def __init__(self, endpoint: Endpoint, request: Request) -> None:
         self._endpoint, self._request = endpoint, request
@@ -92,20 +92,20 @@ class _Message:
 
 
 class _Flight:
-    """A request on its way."""
+    """A request that is under way."""
 
     __slots__ = ("answers", "deadline", "request", "resume_at", "steps")
 
     def __init__(self, request: Request, steps: Steps, deadline: float) -> None:
         self.request, self.steps, self.deadline = request, steps, deadline
         self.answers = 0
-        """How many others had been answered when it left."""
+        """The number of requests that had been answered when this one was sent."""
         self.resume_at: float | None = None
-        """When it goes on without an event."""
+        """The time at which it goes on even without an event."""
 
 
 class _Flights:
-    """The requests on their way, each on a connection of its own."""
+    """The requests that are under way, each on its own connection."""
 
     def __init__(
         self, work: Work, selector: selectors.BaseSelector, idle: list[Connection]
@@ -113,9 +113,9 @@ class _Flights:
         self._work, self._selector, self._idle = work, selector, idle
         self._answers = 0
         self._flights: dict[Connection, _Flight] = {}
-        """In the order of their deadlines."""
+        """In the order of the deadlines."""
         self._timed: set[Connection] = set()
-        """Those that go on at a time, while they look a name up or connect."""
+        """Connections with a time to go on: they look a name up, or try an address."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -127,12 +127,12 @@ class _Flights:
         self._advance(connection, flight)
 
     def go_on(self) -> None:
-        """Wait until something happens, and take the steps that are possible then."""
+        """Wait until something happens, and take the steps that are then possible."""
         for key, _ in self._wait():
             flight = self._flights.get(key.data)
             if flight is not None:
                 self._advance(key.data, flight)
-            elif key.data in self._idle:  # it was closed, or says what nobody has asked for
+            elif key.data in self._idle:  # it was closed, or sends what nobody asked for
                 self._idle.remove(key.data)
                 key.data.close()
         now = time.monotonic()
@@ -147,7 +147,7 @@ class _Flights:
             self._fail(connection, flight, TimeoutError("no reply in time"))
 
     def abandon(self) -> None:
-        """Close the connections of the requests that are still on their way."""
+        """Close the connections of the requests that are still under way."""
         for connection in self._flights:
             connection.close()
 
@@ -156,7 +156,7 @@ class _Flights:
         for connection in self._timed:
             wake_at = min(wake_at, self._flights[connection].resume_at or wake_at)
         seconds = max(0.0, wake_at - time.monotonic())
-        if not self._selector.get_map():  # Windows waits for no empty set
+        if not self._selector.get_map():  # Windows cannot wait for an empty set
             time.sleep(seconds)
             return []
         return self._selector.select(seconds)

@@ -1,8 +1,8 @@
-"""The server as its connections need it: address, TLS context, heads of requests."""
+"""The server that connections lead to: its address, its TLS context, and the heads of requests."""
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401 - the first lookup imports it otherwise, where a fork may come
+import encodings.idna  # noqa: F401 - the first lookup would import it, while the program may fork
 import ssl
 from functools import cached_property
 from urllib.parse import quote, urlsplit
@@ -13,11 +13,11 @@ from .._version import __version__
 from ..errors import ConfigurationError
 
 _PATH = "/%:@!$&'()*+,;=~"
-"""Characters of a path that stay as they are: what is percent-encoded already is not so twice."""
+"""Characters of a path that are not encoded. `%` is one of them: nothing is encoded twice."""
 
 
 class Endpoint:
-    """Where requests go. Raises ConfigurationError for an impossible URL or key."""
+    """A server and the key for it. Raises ConfigurationError for an impossible URL or key."""
 
     def __init__(self, api_key: str | None, server_url: str) -> None:
         try:
@@ -37,7 +37,7 @@ class Endpoint:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The context for https. Raises CertificatesError; asked again, it looks again."""
+        """The TLS context. Raises CertificatesError, and looks again the next time it is asked."""
         return ssl_context()
 
     def head(self, method: str, path: str, size: int) -> bytes:
@@ -52,7 +52,7 @@ class Endpoint:
             f"{method} {self._base}{quote(path, safe=_PATH)} HTTP/1.1",
             f"Host: {self._authority}",
             "Accept: application/json",
-            "Accept-Encoding: identity",  # a small reply, which need not be unpacked
+            "Accept-Encoding: identity",  # replies are small, and unpacking costs more
             "Content-Type: application/json",
             f"User-Agent: honeytrace/{__version__}",
         ]

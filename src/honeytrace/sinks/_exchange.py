@@ -1,8 +1,8 @@
-"""One kept-alive connection, as steps: connecting, sending a request, reading its reply.
+"""A kept-alive connection in steps: connecting, sending a request, reading the reply.
 
-A step never blocks. Where it would, the generator registers with the driver's selector for what it
-waits for and yields, with the seconds after which it wants to go on in any case, or None. Deadlines
-are the driver's: it closes the connection.
+No step blocks. Instead, the generator registers with the driver's selector and yields the seconds
+after which it must go on even without an event, or None. It knows no deadlines: the driver closes a
+connection whose time is up.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ._reply import ReplyReader
 from ._resolver import Address, Resolver
 
 _REST = 30.0
-"""Seconds of silence after which a connection is not used again: what lies between may have
-forgotten it, and say nothing."""
+"""Seconds of silence after which a connection is not used again: a firewall in between may have
+dropped it silently."""
 
 _ATTEMPT = 3.0
-"""Seconds that an address has to answer while there are others to try."""
+"""Seconds in which an address must answer while there are other addresses to try."""
 
 _RECEIVE = 65_536
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -39,7 +39,7 @@ Selector = selectors.BaseSelector
 
 
 class Connection:
-    """Connects when there is something to send, and anew when that is needed."""
+    """A connection that opens when there is something to send, and reopens when it was closed."""
 
     def __init__(self, endpoint: Endpoint, resolver: Resolver) -> None:
         self._endpoint, self._resolver = endpoint, resolver
@@ -53,15 +53,14 @@ class Connection:
     def exchange(self, selector: Selector, parts: Iterable[bytes]) -> Steps:
         """Send a request and return the reply, whatever its status.
 
-        `parts` are head and body, and may be iterated twice: where a kept connection turns out to
-        be closed, the request goes over a new one. Raises OSError or HTTPException when there is
-        no reply.
+        `parts` are head and body. They may be iterated twice: if a kept connection turns out to be
+        closed, the request goes over a new one. Raises OSError or HTTPException without a reply.
         """
         self._selector = selector
         if self._is_usable():
             try:
                 return (yield from self._converse(parts))
-            except OSError:  # the server closed it just now
+            except OSError:  # the server has just closed the connection
                 self.close()
                 if self._reader.has_begun:
                     raise
@@ -69,27 +68,27 @@ class Connection:
         return (yield from self._converse(parts))
 
     def rest(self) -> None:
-        """Leave the selector, which ends with the delivery."""
+        """Forget the selector, which ends with the delivery."""
         self._selector, self._events = None, 0
 
     def close(self) -> None:
-        """Close what is open; the next request opens it again."""
+        """Close the socket, if it is open. The next request opens another one."""
         sock, self._sock = self._sock, None
         if sock is None:
             return
         if self._selector is not None and self._events:
             self._selector.unregister(sock)
         self._events = 0
-        sock.close()  # in a forked child its own descriptor alone
+        sock.close()  # a forked child closes its own descriptor only
 
     def _is_usable(self) -> bool:
-        """Tell whether the connection of before can carry a request."""
+        """Tell whether the kept connection can carry another request."""
         sock = self._sock
         if sock is None:
             return False
         if self._process == os.getpid() and time.monotonic() - self._used < _REST:
             try:
-                sock.recv(1)  # the end, or a reply that nobody has asked for
+                sock.recv(1)  # reads the end, or a reply that nobody asked for
             except _BLOCKED:
                 return True
             except OSError:
@@ -121,7 +120,7 @@ class Connection:
     def _open(self, address: Address, seconds: float | None) -> Generator[float | None, None, None]:
         sock = self._sock = socket.socket(address.family, address.kind, address.protocol)
         sock.setblocking(False)
-        with suppress(OSError):  # a small request must not wait for more
+        with suppress(OSError):  # a small request must not wait for more data
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = sock.connect_ex(address.target)
         if code in _UNDER_WAY:
@@ -137,7 +136,8 @@ class Connection:
 
     def _shake_hands(self, tls: ssl.SSLContext) -> Generator[float | None, None, None]:
         assert self._sock is not None
-        events, self._events = self._events, 0  # of the same descriptor, from here on
+        # the descriptor stays the same, and so does its registration
+        events, self._events = self._events, 0
         sock = tls.wrap_socket(
             self._sock, do_handshake_on_connect=False, server_hostname=self._endpoint.host
         )
@@ -161,12 +161,12 @@ class Connection:
                 rest = self._send(part)
                 while rest:
                     yield None
-                    answer = self._receive()  # a server may refuse a body before it has read it
+                    answer = self._receive()  # a server may refuse a body before reading all of it
                     rest = b"" if answer is not None else self._send(rest)
                 if answer is not None:
                     is_whole = False
                     break
-        except _HUNG_UP:  # a reply may have come before, as with 413
+        except _HUNG_UP:  # the reply may have come before that, as with 413
             is_whole = False
         else:
             if answer is None:
@@ -184,7 +184,7 @@ class Connection:
         return answer
 
     def _send(self, part: bytes | memoryview) -> bytes | memoryview:
-        """Send until it would block, and return what is left."""
+        """Send until the socket would block, and return the rest."""
         sock = self._sock
         assert sock is not None
         while part:
@@ -208,7 +208,7 @@ class Connection:
         return self._reader.feed(data) if data else self._reader.end()
 
     def _want(self, events: int) -> None:
-        """Have the selector wait for these events."""
+        """Register for these events, if that is not done yet."""
         if events == self._events:
             return
         assert self._selector is not None

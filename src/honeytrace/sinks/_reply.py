@@ -1,4 +1,4 @@
-"""A reply as it arrives: the callbacks of httptools' parser, with a bound in bytes."""
+"""A reply as it arrives, parsed by httptools and bounded in bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._answer import Answer, UnusualReplyError
 
 
 class ReplyReader:
-    """Reads the replies of one connection, one after the other."""
+    """Reads the replies of one connection, one after another."""
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
@@ -25,14 +25,14 @@ class ReplyReader:
         self._has_head = False
         self._answer: Answer | None = None
         self.has_begun = False
-        """Whether anything has arrived."""
+        """Whether a byte of the reply has arrived."""
         self.keeps_alive = False
         """Whether the connection can carry another request after this reply."""
 
     def feed(self, data: bytes) -> Answer | None:
-        """Take what arrived, and return the reply once it is whole.
+        """Parse some data, and return the reply once it is complete.
 
-        Raises UnusualReplyError for what is not HTTP, and HTTPException for a reply without end.
+        Raises UnusualReplyError if the data is not HTTP, HTTPException if the reply is too long.
         """
         self.has_begun = True
         self._room -= len(data)
@@ -46,13 +46,13 @@ class ReplyReader:
         ) as error:  # its text is the parser's, never the server's
             if self._answer is None:
                 raise UnusualReplyError(f"the reply is not HTTP/1.1: {error}") from None
-            self.keeps_alive = False  # a whole reply, and nonsense after it
+            self.keeps_alive = False  # a complete reply, followed by something else
         return self._answer
 
     def end(self) -> Answer:
-        """Return the reply where the end of the connection is its end, too.
+        """Return the reply that ends with the connection.
 
-        Raises ConnectionError when nothing has arrived, HTTPException when a part is missing.
+        Raises ConnectionError if nothing has arrived, and HTTPException if a part is missing.
         """
         if not self.has_begun:
             raise ConnectionResetError("the server closed the connection without a reply")
@@ -65,10 +65,10 @@ class ReplyReader:
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         return Answer(self._parser.get_status_code(), self._headers, body)
 
-    # what the parser calls
+    # callbacks of the parser
 
     def on_message_begin(self) -> None:
-        if self._answer is not None:  # a reply to nothing: the next one would be out of step
+        if self._answer is not None:  # a second reply: all that follow would be out of step
             self.keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -83,7 +83,7 @@ class ReplyReader:
     def on_message_complete(self) -> None:
         if self._answer is not None:
             return
-        if self._parser.get_status_code() < 200:  # an interim reply: the final one follows
+        if self._parser.get_status_code() < 200:  # an interim reply, which the final one follows
             self._headers, self._has_head = {}, False
             return
         self._answer = self._whole()

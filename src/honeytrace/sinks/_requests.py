@@ -1,7 +1,7 @@
-"""A batch as the requests that carry it, in either layout: encoding, order and size, no I/O.
+"""A batch as the requests that carry it, in either layout: encoding, order and size, without I/O.
 
-Sources: HoneyHive OpenAPI 1.0.21 (`/session/start`, `/events/batch`, `PUT /events`); the batch
-route of `honeytrace serve` is docs/delivery.md's.
+Sources: HoneyHive OpenAPI 1.0.21 (`/session/start`, `/events/batch`, `PUT /events`), and
+docs/delivery.md for the batch route of `honeytrace serve`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .._record.wire import event_pieces, pieces
 from ._body import Encoded, Lists, are_whole, body, size_of
 
 LATE = "honeytrace_update"
-"""The key in `metadata` for what `PUT /events` has no field for, such as late inputs."""
+"""The key in `metadata` for late values that `PUT /events` has no field for, such as inputs."""
 
 BODY_LIMIT = 4_800_000
-"""Bytes of one request: HoneyHive takes 5 MB, and proxies count differently."""
+"""Bytes of one request. HoneyHive accepts 5 MB, and proxies count differently."""
 
 MOST = 5_000
-"""Parts of one request, so that a refusal concerns few and is soon told apart."""
+"""Records in one request at most, so that the bad record of a refused request is found soon."""
 
 START, EVENTS, EVENT_BATCH = "/session/start", "/events", "/events/batch"
 
@@ -34,7 +34,7 @@ _PUT_FIELDS = ("config", "outputs", "metrics", "feedback", "user_properties")
 
 
 class Request(NamedTuple):
-    """One HTTP request: what it carries, and the same encoded, of `size` bytes together."""
+    """One HTTP request: its items, and the same items encoded, `size` bytes together."""
 
     method: str
     path: str
@@ -47,11 +47,11 @@ class Request(NamedTuple):
 
     @property
     def is_mixed(self) -> bool:
-        """Whether it is one to the batch route, also when that was withdrawn since."""
+        """Whether this request goes to the batch route, even if the route was withdrawn since."""
         return self.lists is _kinds
 
     def halves(self) -> tuple[Request, Request]:
-        """Two requests for the items of this one, which has more than one."""
+        """Return two requests for the items of this one, which must have more than one."""
         half = len(self.items) // 2
         return self._part(0, half), self._part(half, len(self.items))
 
@@ -62,7 +62,7 @@ class Request(NamedTuple):
 
     @property
     def body(self) -> bytes | Streamed:
-        """Its bytes, in chunks where there are many."""
+        """The bytes of the body, in chunks if there are many."""
         return body(self.lists(self.items, self.encoded), self.size, self.end)
 
 
@@ -119,7 +119,7 @@ def requests(
 def _sorted(
     items: Sequence[Item], layout: str
 ) -> tuple[Sequence[Record], Sequence[Record], Sequence[Update]]:
-    """What starts sessions, what is an event of one, and updates, each in its order."""
+    """Return the records that start sessions, the events of sessions, and the updates, in order."""
     updates: Sequence[Update] = ()
     records: Sequence[Record] = items  # type: ignore[assignment] # most often
     if Update in set(map(type, items)):

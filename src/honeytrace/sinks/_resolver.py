@@ -1,7 +1,7 @@
 """Name lookups that end at a deadline.
 
-`getaddrinfo` cannot be interrupted, and hangs for half a minute where the network is gone. It runs
-in a thread of its own, one at a time, which is left behind when time is up.
+`getaddrinfo` cannot be interrupted, and hangs for half a minute when the network is gone. It runs
+in a thread of its own, which is left behind when time is up. There is one lookup at a time.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 _LASTING = 60.0
-"""Seconds for which addresses are used again without another lookup."""
+"""Seconds for which addresses are used without another lookup."""
 
 _POLL = 0.005
-"""Seconds between two looks at a lookup that runs."""
+"""Seconds between two checks whether a lookup has finished."""
 
 
 class Address(NamedTuple):
-    """What `socket.socket` and `connect` take."""
+    """The arguments of `socket.socket` and `connect`."""
 
     family: int
     kind: int
@@ -31,7 +31,7 @@ class Address(NamedTuple):
 
 
 class Resolver:
-    """Looks up the addresses of one host and port, and remembers which of them answered."""
+    """Looks up the addresses of a host and port, and remembers which address answered."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -40,22 +40,22 @@ class Resolver:
         self._lookup: _Lookup | None = None
 
     def addresses(self) -> Generator[float, None, list[Address]]:
-        """Return the addresses, the best first; yields seconds to wait before going on.
+        """Return the addresses, the best first. Yields the seconds to wait before it goes on.
 
-        Raises OSError when the name has none.
+        Raises OSError if the name has no address.
         """
         if not self._addresses or time.monotonic() >= self._expires:
             yield from self._renewed()
         return list(self._addresses)
 
     def succeeded(self, address: Address) -> None:
-        """Have an address that answered be tried first."""
+        """Note that this address answered: it is tried first from now on."""
         if address in self._addresses:
             self._addresses.remove(address)
             self._addresses.insert(0, address)
 
     def failed(self) -> None:
-        """None of the addresses answered: look them up again before the next connection."""
+        """Note that no address answered: the next connection looks the name up again."""
         self._expires = 0.0
 
     def _renewed(self) -> Generator[float, None, None]:
@@ -78,7 +78,7 @@ class Resolver:
 
 
 class _Lookup:
-    """A lookup in a thread; in the calling one where no thread can be started any more."""
+    """A lookup in a thread, or in the calling thread if no thread can be started any more."""
 
     def __init__(self, host: str, port: int) -> None:
         self.process = os.getpid()
@@ -88,7 +88,7 @@ class _Lookup:
         self._host, self._port = host, port
         try:
             threading.Thread(target=self._run, name="honeytrace-lookup", daemon=True).start()
-        except RuntimeError:  # at exit, Python 3.12 starts none
+        except RuntimeError:  # Python 3.12 starts no thread at exit
             self._run()
 
     def _run(self) -> None:
@@ -96,7 +96,7 @@ class _Lookup:
             self.addresses = _found(self._host, self._port)
         except OSError as error:
             self.error = OSError(error.errno, f"cannot look up {self._host}: {error.strerror}")
-        except UnicodeError:  # a label that is too long, says the codec
+        except UnicodeError:  # the codec refuses a label that is too long
             self.error = OSError(f"cannot look up {self._host}: no such name is possible")
         finally:
             self.done.set()

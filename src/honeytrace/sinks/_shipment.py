@@ -1,6 +1,6 @@
-"""One batch on its way: its requests, and what each reply means for the records in it.
+"""A batch being delivered: its requests, and the meaning of each reply for the records in it.
 
-The meanings are the table of docs/delivery.md. Nothing here does I/O.
+docs/delivery.md has the meanings as a table. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -34,52 +34,52 @@ _CURES = {
 _ELSE = "check HH_API_URL, HONEYTRACE_SERVER_URL or configure(server_url=…)"
 _TRUST = "set SSL_CERT_FILE to the certificate of the authority that signed the server's"
 _ENOUGH = 3
-"""So many requests in a row without a reply, and the rest of the batch is not begun."""
+"""Requests in a row without a reply after which the rest of the batch is not sent."""
 
 
 class Server:
-    """What the replies of a server have told about it."""
+    """The knowledge about a server that its replies have given."""
 
     def __init__(self, url: str, layout: str, longest_pause: float) -> None:
         self.url, self.layout = url, layout
         self.longest_pause = longest_pause
-        """Seconds that it can ask for; it may ask for a year, and be back in a minute."""
+        """Seconds to wait at most if the server asks for a pause. Some ask for a year."""
         self.batch_path: str | None = None
-        """The route for many sessions at once, if the server has announced one."""
+        """The route for many sessions in one request, if the server has announced it."""
         self.proven: set[str] = set()
-        """Routes that have answered with success."""
+        """Routes that have answered successfully."""
         self.redirects = False
-        """Whether it sends every request elsewhere."""
+        """Whether the server has answered a request with a redirect."""
 
 
 class Shipment:
-    """A batch being delivered; a `Work` of the driver."""
+    """A batch being delivered: the `Work` of the driver."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._queue: deque[Request] = deque()
         self._accepted: list[Sequence[Item]] = []
         self._refused: dict[int, str] = {}
-        """By identity, why; what is in neither is to be tried again."""
+        """The reason, by the identity of the item. An item in neither is retried."""
         self._unanswered = 0
         """Requests without a reply, in a row."""
         self._is_stopped = False
         self._trouble: str | None = None
         self._cure: str | None = None
-        """What is wrong with the key or the URL, and what to do about it."""
+        """The fault of the key or the URL, and the cure."""
         self._retry_after: float | None = None
         self._unusual: list[Request] = []
-        """Requests with replies that are left to httpx."""
+        """Requests whose replies are left to httpx."""
         self._leaves_unusual = True
 
     # the requests
 
     def add(self, step: Iterable[Request]) -> None:
-        """Send these, too."""
+        """Add requests."""
         self._queue.extend(step)
 
     def leave_unusual(self, leaves: bool) -> None:
-        """Tell who sends from here on: the driver, which leaves what is unusual, or httpx."""
+        """Choose the sender from here on: the driver, which leaves unusual replies, or httpx."""
         self._leaves_unusual = leaves
         if not leaves:
             self._queue.extendleft(reversed(self._unusual))
@@ -87,13 +87,13 @@ class Shipment:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left that should be sent."""
+        """Whether no request is left that should be sent."""
         return not self._queue or self._is_stopped
 
     def next_request(self) -> Request | None:
         return None if self.is_done else self._queue.popleft()
 
-    # what becomes of them
+    # the outcomes
 
     def failed(self, request: Request, error: Exception, *, others_answered: bool) -> None:
         if isinstance(error, UnusualReplyError) and self._leaves_unusual:
@@ -167,7 +167,7 @@ class Shipment:
             self._accepted.append(taken)
 
     def _later(self, answer: Answer) -> None:
-        """The server is busy; where it says so of itself, the rest of the batch is not begun."""
+        """Note that the server is busy. If it asks for a pause, nothing more is sent."""
         wait = retry_after(answer.headers.get("retry-after"), answer.headers.get("date"))
         self._is_stopped = self._is_stopped or wait is not None or answer.status_code == 429
         wait = min(wait or 0.0, self._server.longest_pause)
@@ -175,7 +175,7 @@ class Shipment:
         self._trouble = self._trouble or f"{self._server.url} answers {_named(answer.status_code)}"
 
     def _stop(self, request: Request, answer: Answer) -> None:
-        """What is wrong concerns the whole batch, and has a cure."""
+        """Note a fault that concerns the whole batch and has a cure."""
         self._is_stopped = True
         cure = _CURES.get(answer.status_code, _ELSE)
         told = f"{_named(answer.status_code)}{_elsewhere(answer)}"
@@ -186,7 +186,7 @@ class Shipment:
     def delivery(
         self, waiting: Sequence[Item], origins: dict[int, list[Item]], *, is_late: bool
     ) -> Delivery:
-        """Return the fate of every item. Raises HoneytraceError where none has one, with why."""
+        """Return the fate of every item. Raises HoneytraceError with the reason if none has one."""
         if is_late:
             self._trouble = self._trouble or f"{self._server.url} gave no reply in time"
         settled = self._accepted or self._refused or self._retry_after or self._cure
@@ -209,7 +209,7 @@ class Shipment:
 
 
 def _is_unusual(answer: Answer) -> bool:
-    """Tell whether httpx has to send the request again: elsewhere, or to unpack the reply."""
+    """Tell whether httpx must send the request again: to another URL, or to unpack the reply."""
     packed = answer.headers.get("content-encoding", "identity").lower() != "identity"
     return packed or answer.status_code in _REDIRECTS
 
@@ -220,7 +220,7 @@ def _is_json(answer: Answer) -> bool:
 
 
 def _stored_in_part(answer: Answer) -> set[Any] | None:
-    """The ids that a batch route says it has stored, though not all; None where it says nothing."""
+    """Return the ids that a batch route has stored in spite of its error; None if it names none."""
     try:
         body = orjson.loads(answer.body)
     except ValueError:
@@ -234,7 +234,7 @@ def _stored_in_part(answer: Answer) -> set[Any] | None:
 
 
 def _elsewhere(answer: Answer) -> str:
-    """The server that a redirect names, for the log."""
+    """Return the target of a redirect for the log, or an empty text."""
     try:
         there = urlsplit(answer.headers.get("location", ""))
         name = f"{there.scheme}://{there.hostname}" if there.hostname else ""
@@ -244,7 +244,7 @@ def _elsewhere(answer: Answer) -> str:
 
 
 def _named(status: int) -> str:
-    """Status and phrase, as in `400 Bad Request`: also the reason of a refusal in the books."""
+    """Return status and phrase, as in `400 Bad Request`. It is also the reason in `stats()`."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -1,4 +1,4 @@
-"""The sink of the HoneyHive API: a batch becomes requests, many at a time, each sent once.
+"""The sink of the HoneyHive API: a batch becomes requests, many at a time, and each is sent once.
 
 _requests     a batch as requests              _body        their bodies, in chunks
 _endpoint     the server's address             _resolver    name lookups that end in time
@@ -6,8 +6,8 @@ _exchange     one kept-alive connection        _reply       a reply as it arrive
 _driver       many connections in one thread   _detour      the way by httpx
 _shipment     the meaning of each reply
 
-Repeating is safe, because sessions and events carry ids that were made here. The first request of a
-process goes alone: it tells whether the key is right, and whether the server takes whole batches.
+A repetition is safe because sessions and events carry ids that were made here. The first request of
+a process goes alone: it shows whether the key is valid and whether the server accepts batches.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["BATCH_HEADER", "ApiSink"]
 
 
 class ApiSink:
-    """Delivers to `config.server_url` as `config.layout` says.
+    """Delivers to `config.server_url`, in the layout of `config.layout`.
 
     Raises ConfigurationError for an impossible URL or key.
     """
@@ -46,13 +46,12 @@ class ApiSink:
         self._driver = _driver(endpoint, config.concurrency)
         self._detour = Detour(endpoint.api_key, endpoint.url, config.concurrency)
         self._is_direct: bool | None = None
-        """Whether requests go without a proxy; None while the environment was not asked."""
+        """Whether no proxy is in use, or None before the first delivery."""
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
-        """Send the batch, each request once, within `timeout` seconds.
+        """Send the batch within `timeout` seconds. Each request is sent once.
 
-        Raises HoneytraceError when nothing of it could be delivered and waiting may help; the
-        message says why.
+        Raises HoneytraceError with the reason if nothing was delivered and waiting may help.
         """
         deadline = time.monotonic() + timeout
         shipment = Shipment(self._server)
@@ -88,7 +87,7 @@ class ApiSink:
 
 
 def _driver(endpoint: Endpoint, concurrency: int) -> Driver | None:
-    """The driver; None where its parser cannot be imported, as in an isolated sub-interpreter."""
+    """Return the driver, or None if its parser cannot be imported, as in a sub-interpreter."""
     try:
         from ._driver import Driver
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""A sink that keeps what it is given in memory, and lets a test wait for it."""
+"""A sink that keeps its records in memory, and lets a test wait for them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["MemorySink"]
 
 
 class MemorySink(StoreSink):
-    """Accepts everything, at once; `store` holds the sessions, merged by id."""
+    """Accepts everything at once. `store` holds the sessions, merged by id."""
 
     def __init__(self) -> None:
         super().__init__(MemoryStore())
         self.items: list[Item] = []
-        """Everything delivered, as it came: redeliveries and updates too."""
+        """All items in the order of delivery, repeated deliveries and updates included."""
         self._delivered = threading.Condition()
 
     def wait(self, count: int, *, timeout: float) -> list[Record]:
-        """The sessions, in order of first arrival, once there are at least `count` of them.
+        """Return the sessions in order of first arrival, once there are at least `count`.
 
-        Raises `TimeoutError` when there are fewer after `timeout` seconds.
+        Raises `TimeoutError` if there are fewer after `timeout` seconds.
         """
         with self._delivered:
             if not self._delivered.wait_for(lambda: len(self._ids()) >= count, timeout):

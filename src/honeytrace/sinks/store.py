@@ -1,7 +1,7 @@
-"""The sink of the embedded store: a batch becomes few transactions, in an order that loses nothing.
+"""The sink of a store: a batch becomes few transactions, in an order that loses nothing.
 
-What stops the store as a whole (disk full, not writable, damaged) leaves `deliver` as the
-`StoreError` it is: the batch stays whole, and since delivery is idempotent nothing is stored twice.
+A fault of the whole store (disk full, not writable, damaged) leaves `deliver` as a `StoreError`.
+The batch then stays whole, and because delivery is idempotent, nothing is stored twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T", Record, Update)
 
 
 class StoreSink:
-    """Delivers into `store`, which it owns from now on: `close` closes it."""
+    """Delivers into `store`. The sink owns the store from now on, and `close` closes it."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
