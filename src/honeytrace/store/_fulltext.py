@@ -40,6 +40,7 @@ _NUMBERS = "SELECT rowid FROM fulltext WHERE fulltext MATCH ?"
 _MATCHING = f"+id IN ({_NUMBERS})"
 _INDEXED = "(SELECT coalesce(max(id), 0) FROM fulltext_docsize)"
 _PARTS = ("event_name", "error", "inputs", "outputs")
+_ESCAPES = (r"\\", r"\n", r"\"", r"\r", r"\t", r"\f")
 
 
 def _parts(row: str) -> str:
@@ -47,15 +48,28 @@ def _parts(row: str) -> str:
 
 
 def _together(row: str) -> str:
-    """The searched text of a row (`events`, `old`, `new`) as it stands, as one SQL expression."""
-    return " || ' ' || ".join(f"coalesce({row}.{name}, '')" for name in _PARTS)
+    """The searched text of a row (`events`, `old`, `new`) as one SQL expression.
+
+    The usual escapes of JSON become spaces: with a "\\n" left in, the first word of the next line
+    would gain an n.
+    """
+    parts = []
+    for name in _PARTS:
+        part = f"coalesce({row}.{name}, '')"
+        for escape in _ESCAPES if name in ("inputs", "outputs") else ():
+            part = f"replace({part}, '{escape}', ' ')"
+        parts.append(part)
+    return " || ' ' || ".join(parts)
 
 
 def _is_plain(row: str) -> str:
     """The condition that FTS5 finds the same words in the text as `_words` does."""
-    # GLOB ends at a NUL, which JSON text never has
-    named = f"instr({row}.event_name || coalesce({row}.error, ''), char(0))"
-    return f"(({_together(row)}) NOT GLOB '*[\\\x7f-\U0010ffff]*' AND NOT {named})"
+    return _is_ascii(_together(row))
+
+
+def _is_ascii(text: str) -> str:
+    # as many characters as bytes; the length of a text ends at a NUL, that of a blob does not
+    return f"(length({text}) = length(CAST({text} AS BLOB)) AND NOT instr({text}, '\\'))"
 
 
 def _text(row: str) -> str:
@@ -137,15 +151,21 @@ def catch_up(conn: sqlite3.Connection) -> None:
         f" (SELECT id FROM events WHERE id > {_INDEXED} ORDER BY id LIMIT ?)",
         (CATCH_UP,),
     ).fetchone()
-    rows = "FROM events WHERE id > ? AND id <= ?"
-    (others,) = conn.execute(
-        f"SELECT json_group_array(id) {rows} AND NOT ({_is_plain('events')})", (first, last)
-    ).fetchone()
+    # with a LIMIT SQLite makes each text once, and not for every place that it stands in
+    texts = (
+        f"SELECT id, {_together('events')} AS text FROM events"
+        " WHERE id > ? AND id <= ? ORDER BY id LIMIT -1"
+    )
     conn.execute(
-        f"INSERT INTO fulltext (rowid, text) SELECT id, {_together('events')} {rows}"
-        f" AND {_is_plain('events')} ORDER BY id",
+        f"INSERT INTO fulltext (rowid, text) SELECT id, text FROM ({texts})"
+        f" WHERE {_is_ascii('text')}",
         (first, last),
     )
+    (others,) = conn.execute(
+        "SELECT json_group_array(id) FROM events WHERE id > ? AND id <= ?"
+        " AND id NOT IN (SELECT id FROM fulltext_docsize WHERE id > ?)",
+        (first, last, first),
+    ).fetchone()
     _add(conn, orjson.loads(others))
 
 
