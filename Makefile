@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 COMPILED := $(wildcard src/honeytrace/*/*.px[dy] src/honeytrace/*/*.h)
 VERSIONS := 3.10 3.11 3.12 3.13
 
-.PHONY: demo test test-all lint types bench peers durability interop chaos screenshots clean
+.PHONY: demo test test-all lint types docs bench peers durability interop chaos screenshots clean
 
 demo: $(READY)  ## Run the example pipeline on the embedded store and read it back.
 	$(PY) examples/rag_pipeline.py
@@ -28,6 +28,10 @@ lint: $(READY)
 
 types: $(READY)
 	$(VENV)/bin/mypy
+
+docs: $(READY)  ## The documentation site, in docs/_build/html; a warning is an error.
+	$(PY) -m pip install --quiet --group docs
+	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(READY)  ## Cost per call against a hand-written tracer, in one run.
 	$(PY) -m benchmarks $(ARGS)
@@ -59,5 +63,5 @@ $(READY): pyproject.toml setup.py $(COMPILED)
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist build
+	rm -rf .venv .venv-* docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist build
 	find src -name "*.so" -delete

@@ -124,8 +124,8 @@ def list_sessions(**conditions: Unpack[Conditions]) -> SessionList:
 
     project, session_name (or name), source, status: exactly this text.
     error: True for sessions with an error, False for those without.
-    since, until: started at or after, and before: a datetime, epoch seconds, ISO 8601 text, or a
-        timedelta or text such as `"2h"` for so long ago.
+    since, until: started at or after, and before: a datetime, epoch seconds or ISO 8601 text. A
+    timedelta, or text such as `"2h"`, is so long ago.
     min_duration, max_duration: seconds, a timedelta, or text such as `"200ms"`; both inclusive.
     roots_only: only sessions that ran inside no other.
     user: exactly a value of `user_properties`, whatever its key: an id, an email, a name.
