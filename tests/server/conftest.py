@@ -10,6 +10,10 @@ from honeytrace.server import create_app
 from honeytrace.store.sqlite import SQLiteStore
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--otlp-bodies", type=int, default=1_000, help="mutated OTLP bodies to send")
+
+
 @pytest.fixture
 def http(store: SQLiteStore) -> Iterator[httpx.Client]:
     """A client of a server over `store`."""
