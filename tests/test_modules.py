@@ -111,7 +111,7 @@ def test_rooms_import_in_one_direction() -> None:
     everywhere = LEAVES | {"_display"}
     allowed = {name: rooms | everywhere for name, rooms in ROOMS.items()}
     below = ROOMS.keys() | everywhere
-    for name in ("lookup", "propagation", "otel", "server", "testing", "cli"):
+    for name in ("lookup", "propagation", "otel", "compat", "server", "testing", "cli"):
         allowed[name] = set(below)
         below = below | {name}
     allowed |= {"_pytest": {"testing"}, "__init__": set(below), "__main__": set(below)}

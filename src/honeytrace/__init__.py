@@ -75,7 +75,7 @@ _LATER = {
 }
 """What is imported when it is asked for, since most programs only record, and from where."""
 
-_ROOMS = ("lookup", "otel", "propagation")
+_ROOMS = ("compat", "lookup", "otel", "propagation")
 """Rooms that need no import of their own: `honeytrace.otel.instrument()`."""
 
 

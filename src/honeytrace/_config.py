@@ -79,9 +79,11 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     source: str = _setting("dev", "HH_SOURCE")
     session_name: str = _setting("session", "HH_SESSION_NAME")
     """The name of a `session()` block that gives none."""
-    api_key: str | None = _setting(None, "HH_API_KEY")
+    api_key: str | None = _setting(None, "HH_API_KEY", "HH_INGESTION_API_KEY")
     """With a key, sessions go to the HoneyHive API; without one, to the embedded store."""
-    server_url: str = _setting("https://api.honeyhive.ai", "HH_API_URL")
+    server_url: str = _setting(
+        "https://api.honeyhive.ai", "HH_API_URL", "HONEYHIVE_SERVER_URL", "HH_SERVER_URL"
+    )
     layout: str = _setting("sessions", check=_LAYOUT)
     """What the API is sent: every call as a session, or the outermost, with events inside."""
     concurrency: int = _setting(32, check=_POSITIVE)
@@ -194,21 +196,36 @@ def origins(
     }
 
 
-_ARGUMENTS = ("sink", "snapshot")
+_ARGUMENTS = ("also", "sink", "snapshot")
 """Settings that no variable can give."""
+
+
+_OFF = ("HONEYTRACE_DISABLED", "HH_DISABLE_TRACING")
+"""Variables that turn recording off."""
+
+_NO_NETWORK = "HH_TEST_MODE"
+"""With this variable of HoneyHive's SDK its key is not used: sessions stay on the machine."""
+
+
+def _is_on(name: str, environ: Mapping[str, str]) -> bool:
+    return environ.get(name, "").strip().lower() not in _FALSE
 
 
 def _variable(f: Setting, environ: Mapping[str, str]) -> str | None:
     """The environment variable that decides a setting."""
-    if f.name == "enabled" and environ.get("HONEYTRACE_DISABLED", "").strip().lower() not in _FALSE:
-        return "HONEYTRACE_DISABLED"
+    if f.name == "enabled":
+        off = next((name for name in _OFF if _is_on(name, environ)), None)
+        if off is not None:
+            return off
+    if f.name == "api_key" and _is_on(_NO_NETWORK, environ):
+        return f"HONEYTRACE_{f.name.upper()}" if environ.get("HONEYTRACE_API_KEY") else None
     readable = variables(f) if f.name not in _ARGUMENTS else []
     return next((name for name in readable if environ.get(name, "").strip()), None)
 
 
 def _from_environ(f: Setting, environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     variable = _variable(f, environ)
-    if variable == "HONEYTRACE_DISABLED":
+    if variable in _OFF:
         yield f.name, False
     elif variable is not None:
         yield f.name, _checked(f, variable, _parse(f, variable, environ[variable].strip()))

@@ -16,7 +16,7 @@ from honeytrace._runtime.settings import Settings
 from honeytrace.sinks.memory import MemorySink
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
-ARGUMENTS = ("sink", "snapshot")
+ARGUMENTS = ("also", "sink", "snapshot")
 """Settings that no environment variable can give."""
 SAMPLES = {str: "text", int: "7", float: "0.5", bool: "no"}
 

@@ -32,7 +32,14 @@ _EXTRAS = {
     "cli": ("click", "rich"),
     "server": ("starlette", "uvicorn", "jinja2", "protobuf"),
     "parquet": ("pyarrow",),
+    "otel": ("opentelemetry-sdk", "opentelemetry-proto"),
+    "prices": ("genai-prices",),
 }
+_TWO_HOSTS = (
+    "no HH_API_URL is set, so sessions go to https://api.honeyhive.ai; HoneyHive's Python SDK from "
+    "1.0 on sends to https://api.dp1.us.honeyhive.ai by default: set HH_API_URL to the host that "
+    "your key is from"
+)
 _VALUE = 40
 """Columns of values, which a longer one may exceed."""
 
@@ -107,6 +114,8 @@ def _destination(settings: Config) -> Iterator[Finding]:
     if not settings.api_key:
         yield Finding("api", None, "not asked: without an API key sessions go to the store")
         return
+    if _config.origins({})["server_url"] == "default":
+        yield Finding("host", None, _TWO_HOSTS)
     from ._check_api import trouble  # httpx
 
     found = trouble(settings)

@@ -96,8 +96,11 @@ def _head(session: RecordedSession) -> None:
 
 def _first_token(session: RecordedSession) -> str | None:
     """How long the first token, or the first item of a generator, took to come."""
-    for name, thing in (("time_to_first_token", "token"), ("time_to_first_item", "item")):
-        milliseconds = session.metrics.get(name)
+    told = (
+        ("token", session.metrics.get("time_to_first_token")),
+        ("item", session.details.get("first_item")),
+    )
+    for thing, milliseconds in told:
         if isinstance(milliseconds, (int, float)):
             return f"{thing} after {duration_text(milliseconds)}"
     return None
