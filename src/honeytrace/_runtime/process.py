@@ -76,8 +76,20 @@ def prepare_for_forks() -> None:
 
 
 def _before_early_fork() -> None:
-    if not _is_prepared:  # another thread may be in its first traced call
-        _before_fork()
+    """Do as `_before_fork`, where a fork began before that was registered.
+
+    Logging's hook has run by then if there is one. Its lock is given back meanwhile, because the
+    thread that configures may want it.
+    """
+    if get_ident() in _held:
+        return
+    lock: Any = getattr(sys.modules.get("logging"), "_lock", None)
+    is_owned = lock is not None and lock._is_owned()
+    if is_owned:
+        lock.release()
+    _before_fork()
+    if is_owned and not lock._is_owned():
+        lock.acquire()
 
 
 def _before_fork() -> None:

@@ -36,7 +36,7 @@ _NOT_PLAIN = -2
 _NONE = type(None)
 _LIMITS = Limits()
 
-# set by `_prepare` with the first snapshot
+# set by `_prepare` with the first snapshotter
 _dumps: Any = None
 _DATE: Any = None
 _DATETIME: Any = None
@@ -98,6 +98,8 @@ class Snapshotter:
         self._harmless: set[object] = set()
         self._learned = 0
         self._room = room_for(limits)
+        if _dumps is None:  # now, and not in the middle of a call: a fork may come there
+            _prepare()
 
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
         """Return JSON of `value`, at most `max_bytes` long. Never raises; an interrupt passes.
@@ -105,8 +107,6 @@ class Snapshotter:
         `receipt` gains the paths of what was masked, each beginning with `path`: `inputs.api_key`.
         """
         try:
-            if _dumps is None:
-                _prepare()
             if self._fast and self._proves(value):
                 out = _dumps(value)
                 if len(out) <= self._max_bytes:
