@@ -12,12 +12,10 @@ VERSIONS := 3.10 3.11 3.12 3.13
 demo: $(READY)  ## Run the example pipeline on the embedded store and read it back.
 	$(PY) examples/rag_pipeline.py
 
-test: $(READY)  ## Run the core of the suite with nothing compiled, then all of it, with branch coverage.
+test: $(READY)  ## Run the whole suite in parts, two at a time, with branch coverage; ARGS picks tests.
 	@$(PY) -m coverage erase
-	HONEYTRACE_PURE_PYTHON=1 $(PY) -m coverage run -m pytest $(or $(ARGS),$(CORE))
-	WITHOUT_HTTPX2=1 $(PY) -m coverage run -m pytest $(or $(ARGS),tests/api tests/sinks)
-	$(PY) -m coverage run -m pytest $(ARGS)
-	@$(PY) -m coverage combine -q && $(PY) -m coverage report --skip-covered --fail-under=$(COVERAGE)
+	$(if $(ARGS),$(PY) -m pytest $(ARGS),$(PY) .ci/suite.py)
+	@$(if $(ARGS),,$(PY) -m coverage combine -q && $(PY) -m coverage report --skip-covered --fail-under=$(COVERAGE))
 
 test-all:  ## Run the suite on every interpreter found of $(VERSIONS).
 	@./.ci/test-all $(VERSIONS)
@@ -54,7 +52,6 @@ screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 	$(PY) scripts/terminal_screenshots.py
 
 COVERAGE := 90
-CORE := $(wildcard tests/test_*.py) $(addprefix tests/,capture transparency snapshot record delivery durability runtime lookup display sinks)
 
 $(READY): pyproject.toml setup.py $(COMPILED)
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)

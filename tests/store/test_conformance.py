@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from conformance import answers, batches, queries
-from engines import ENGINES, opened, postgres_server
 from hypothesis import HealthCheck, given, settings
 
+from engines import ENGINES, opened, postgres_server
 from honeytrace._record.record import Item
 from honeytrace.store import Query, Store
 from honeytrace.store.memory import MemoryStore

@@ -15,9 +15,9 @@ from random import Random
 
 import orjson
 import pytest
-from engines import postgres_server
 from store_records import START, numbered, record
 
+from engines import postgres_server
 from honeytrace._record.record import Record, Update
 from honeytrace.errors import ConfigurationError, StoreError
 from honeytrace.store import Metric, Query, open_store

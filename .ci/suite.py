@@ -1,0 +1,99 @@
+"""Run the whole suite in parts, two at a time, and sum their results.
+
+    python .ci/suite.py            # what `make test` runs
+
+Each part is a pytest run of its own under coverage. The output of a part is printed when it ends,
+so that two parts do not mix. The last line has the sums of all summaries.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+TESTS = ROOT / "tests"
+SIDE_BY_SIDE = 2
+
+CORE = (
+    *("capture", "transparency", "snapshot", "record", "delivery", "durability", "runtime"),
+    *("lookup", "display", "sinks"),
+)
+"""Folders whose tests also run without the compiled modules."""
+
+FIRST = {*CORE, "docs", "packaging", "otel", "propagation"} - {"sinks"}
+"""Folders of the first half with the compiled modules; the second half has all others."""
+
+
+class Part(NamedTuple):
+    """A pytest run: what it is called, its paths, and the environment it adds."""
+
+    name: str
+    paths: list[str]
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def parts() -> list[Part]:
+    """The parts of the suite, the longest first."""
+    folders = sorted(path.name for path in TESTS.iterdir() if any(path.glob("test_*.py")))
+    files = sorted(str(path) for path in TESTS.glob("test_*.py"))
+    known = set(folders)
+    core = [str(TESTS / name) for name in CORE if name in known]
+    first = [str(TESTS / name) for name in folders if name in FIRST]
+    second = [str(TESTS / name) for name in folders if name not in FIRST and name != "interop"]
+    without = [str(TESTS / name) for name in ("api", "sinks")]
+    return [
+        Part("second half", second),
+        Part("first half", [*files, *first]),
+        Part(
+            "core without the compiled modules", [*files, *core], (("HONEYTRACE_PURE_PYTHON", "1"),)
+        ),
+        Part("client and sinks without httpx2", without, (("WITHOUT_HTTPX2", "1"),)),
+    ]
+
+
+def run(part: Part) -> tuple[Part, int, str, float]:
+    """Run a part to its end: its exit status, its output, and how many seconds it took."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", *part.paths],
+        cwd=ROOT,
+        env={**os.environ, **dict(part.environment)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    return part, done.returncode, done.stdout, time.monotonic() - start
+
+
+def main() -> int:
+    start = time.monotonic()
+    sums: Counter[str] = Counter()
+    failed = []
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        for part, status, output, seconds in pool.map(run, parts()):
+            print(f"== {part.name}: {seconds:.0f} s, exit status {status}", flush=True)
+            print(output, flush=True)
+            summary = output.strip().rpartition("\n")[2]
+            for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", summary):
+                sums[word] += int(number)
+            if status:
+                failed.append(part.name)
+    words = [f"{sums[word]} {word}" for word in ("failed", "passed", "skipped", "error")]
+    told = ", ".join(word for word in words if not word.startswith("0 "))
+    if failed:
+        print(f"failed: {'; '.join(failed)}")
+    print(f"===== {told} in {time.monotonic() - start:.2f}s =====")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
