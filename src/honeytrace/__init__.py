@@ -25,8 +25,9 @@ from __future__ import annotations
 import typing as _typing
 
 from . import _cython as _cython  # before the first module that may be compiled
+from ._capture.block import session
 from ._capture.context import paused, propagate
-from ._capture.decorator import session, trace_session
+from ._capture.decorator import trace_session
 from ._capture.session import Session, current_session
 from ._delivery.stats import FlushResult, Stats
 from ._runtime.public import aflush, flush, shutdown, stats, update_session

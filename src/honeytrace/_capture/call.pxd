@@ -1,7 +1,7 @@
 import cython
 
 from honeytrace._capture.hooks cimport Hooks
-from honeytrace._capture.primitives cimport get_var, new, set_var
+from honeytrace._capture.primitives cimport get_var, is_finalizing, new, set_var
 from honeytrace._capture.running cimport Running, id_of
 from honeytrace._capture.spec cimport Spec
 
@@ -17,6 +17,8 @@ cpdef begin(Spec spec, Running parent, bound, session_id=*)
 cpdef done(Running s, out, outer)
 
 cpdef leave(Running s, outer)
+
+cpdef current_here()
 
 @cython.locals(masked=list)
 cpdef snapshot(Running s, value, str path)

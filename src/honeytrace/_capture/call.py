@@ -27,7 +27,7 @@ from .running import let_go, nearest_running
 from .session import Session
 
 if not cython.compiled:  # otherwise call.pxd has them in C
-    from .primitives import get_var, new, set_var
+    from .primitives import get_var, is_finalizing, new, set_var
     from .running import Running, id_of
     from .spec import Spec
 
@@ -53,6 +53,8 @@ def begin(  # noqa: C901 - one function, since each call of another costs
     root: Any = None
     child: Any = None
     submit: Any = None
+    if is_finalizing():
+        return MUTE  # the interpreter shuts down: nothing can be imported or logged any more
     if not hooks.configured and not _configure():
         set_var(current, SAMPLED_OUT)
         return MUTE
@@ -118,7 +120,7 @@ def _configure() -> bool:
     return recording
 
 
-def _adopts(parent: Any) -> bool:
+def _adopts(parent: Running) -> bool:
     """Return whether a session that has ended still takes a child."""
     if parent._late < 0:
         return True
@@ -299,3 +301,12 @@ def internal_error(exc: BaseException) -> None:
     if not _reported and not isinstance(exc, RecursionError):  # the program's own depth
         _reported = True
         logger.warning("honeytrace could not record a call; the call is not affected", exc_info=exc)
+
+
+def current_here() -> Any:
+    """Return what the ContextVar holds.
+
+    A function and not the variable's own `get`, so that a traced function pickles by value where
+    its module cannot be imported, as cloudpickle does with functions of `__main__`.
+    """
+    return get_var(current)

@@ -19,19 +19,40 @@ _TRACED = 3
 
 _ENDINGS = {
     "CancelledError": "cancelled",
+    "Cancelled": "cancelled",  # trio's
     "KeyboardInterrupt": "interrupted",
     "SystemExit": "exited",
     "GeneratorExit": "closed",
 }
 
+_CONTROL_FLOW = {
+    ("langgraph", "GraphBubbleUp"): "paused",
+    ("celery", "Retry"): "retried",
+    ("celery", "TaskPredicate"): "ended",
+    ("prefect", "Pause"): "paused",
+    ("prefect", "PrefectSignal"): "ended",
+    ("temporalio", "ContinueAsNewError"): "continued",
+    ("airflow", "AirflowSkipException"): "skipped",
+    ("airflow", "TaskDeferred"): "paused",
+}
+"""Exceptions by which frameworks steer a program, by package and name: they are no failures."""
+
 
 def status_of(exc: BaseException) -> str:
-    """`"error"` for a failure; cancelled, interrupted, exited and closed are told apart from it."""
-    if isinstance(exc, Exception):
+    """Return `"error"` for a failure, otherwise how the call ended: `"cancelled"`, `"paused"`, …
+
+    By name, since importing asyncio for its class costs 30 ms, and frameworks may not be installed.
+    """
+    if not isinstance(exc, Exception):
+        for kind in type(exc).__mro__:
+            if kind.__name__ in _ENDINGS:
+                return _ENDINGS[kind.__name__]
         return "error"
     for kind in type(exc).__mro__:
-        if kind.__name__ in _ENDINGS:  # by name: importing asyncio for its class costs 30 ms
-            return _ENDINGS[kind.__name__]
+        package = str(kind.__module__).partition(".")[0]
+        found = _CONTROL_FLOW.get((package, kind.__name__))
+        if found is not None:
+            return found
     return "error"
 
 

@@ -59,6 +59,9 @@ class Switch:
     def __init__(self) -> None:
         self.on = True
 
+    def __reduce__(self) -> str:
+        return "switch"
+
 
 switch = Switch()
 

@@ -8,6 +8,17 @@ cdef extern from "Python.h":
     object PyContextVar_Set(object, object)
 
 
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX >= 0x030D0000
+    #define is_finalizing() Py_IsFinalizing()
+    #else
+    #define is_finalizing() _Py_IsFinalizing()
+    #endif
+    """
+    bint is_finalizing()
+
+
 cdef inline object get_var(object variable):
     return get_value(variable)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
 from typing import Any
 
 get_var = ContextVar.get
 set_var = ContextVar.set
+is_finalizing = sys.is_finalizing
 new: Any = object.__new__
 """An instance whose fields are still to be set."""
 copied = b"%b".__mod__

@@ -104,6 +104,8 @@ class Session(Running):
         None leaves a field alone. On a session that has ended this is `update_session`.
         """
         given = {k: v for k, v in locals().items() if k != "self" and v is not None}
+        if self is NO_SESSION:
+            return  # a misspelt field is a TypeError in every state
         if self._end:
             hooks.update(self.session_id, {k: as_given(k, v) for k, v in given.items()})
             return
@@ -199,9 +201,6 @@ class _NoSession(Session):
 
     def __bool__(self) -> bool:
         return False
-
-    def update(self, **fields: Any) -> None:
-        pass
 
     def _mapping(self, name: str) -> dict[str, Any]:
         return {}

@@ -59,3 +59,14 @@ class Spec:
 
     def __deepcopy__(self, memo: Any) -> Spec:
         return self
+
+    def __reduce__(self) -> Any:
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        return _restored, (self.session_name, options)
+
+
+_OPTIONS = tuple(name for name in Spec.__slots__ if name not in ("__weakref__", "session_name"))
+
+
+def _restored(session_name: str, options: dict[str, Any]) -> Spec:
+    return Spec(session_name, **options)

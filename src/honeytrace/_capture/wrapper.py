@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from functools import lru_cache, partial, wraps
 from itertools import count
-from keyword import iskeyword
 from types import CodeType, FunctionType, coroutine
 from typing import Any
 
-from ..errors import ConfigurationError
-from .call import begin, done, fail
-from .context import current
+from . import registry
+from .call import begin, current_here, done, fail
 from .hooks import switch
+from .parameters import Binder, all_free, call_as_tuple, parameters, recorded
 from .spec import Spec
 from .stream import Bystander, Stream, first_step, thrown
 
@@ -96,7 +95,7 @@ async def {name}({params}):
 
 _VALUES = {
     "_ht_switch": switch,
-    "_ht_get": current.get,
+    "_ht_get": current_here,
     "_ht_begin": begin,
     "_ht_done": done,
     "_ht_fail": fail,
@@ -105,11 +104,8 @@ _VALUES = {
     "_ht_Stream": Stream,
     "_ht_Bystander": Bystander,
 }
-_CAUGHT = ("BaseException", "StopIteration", "StopAsyncIteration")
-"""Builtins that the templates use."""
-_FIRST = ("self", "cls", "mcs", "mcls")
 # flags of code objects, as `inspect` names them: https://docs.python.org/3/library/inspect.html
-VARARGS, VARKEYWORDS, GENERATOR = 0x4, 0x8, 0x20
+GENERATOR = 0x20
 COROUTINE, ITERABLE_COROUTINE, ASYNC_GENERATOR = 0x80, 0x100, 0x200
 
 
@@ -118,103 +114,63 @@ _numbers = count(1)
 
 @lru_cache(maxsize=4096)
 def _compile(source: str) -> CodeType:
-    """The code object of a template's function, its lines known to tracebacks and debuggers."""
+    """Return the code of a template's function, its lines known to tracebacks and debuggers."""
     import linecache  # which brings tokenize
 
-    filename = f"<honeytrace {next(_numbers)}>"
+    # `warnings.warn(stacklevel=2)` counts no frame of a file that has both words in its name, so
+    # that a warning is attributed to the caller, as without us; otherwise filters would hide it
+    filename = f"<honeytrace {next(_numbers)}: skipped by warnings as importlib._bootstrap is>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = compile(source, filename, "exec")
     return next(const for const in module.co_consts if isinstance(const, CodeType))
 
 
 def is_traced(fn: FunctionType) -> bool:
+    """Return whether a function stands in for another."""
     return fn.__code__.co_filename.startswith("<honeytrace")
 
 
 def _flags(target: Any) -> int:
-    """The code flags of what runs when `target` is called; 0 where that is not Python."""
+    """Return the code flags of what runs when `target` is called; 0 if that is not Python."""
     while isinstance(target, partial):
         target = target.func
     if not hasattr(target, "__code__"):
-        target = vars(type(target)).get("__call__")
+        # a class may inherit its `__call__`; read without running descriptors
+        target = next(
+            (vars(cls)["__call__"] for cls in type(target).__mro__ if "__call__" in vars(cls)), None
+        )
     return getattr(getattr(target, "__code__", None), "co_flags", 0)
 
 
 def trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
-    """The function that stands in for `fn`: of the same signature and kind."""
-    names, params, call = _parameters(fn)
-    if not all(map(_is_free, names)):
-        return build_any(fn, options)
-    recorded = _recorded(fn, names, options["capture_inputs"])
-    by_name = ", ".join(f"{name!r}: {name}" for name in recorded or ())
-    bound = "None" if recorded is None else f"{{{by_name}}}"
+    """Return the function that stands in for `fn`: of the same signature and kind."""
+    names, params, call = parameters(fn)
     flags = fn.__code__.co_flags
-    traced = _build(fn, flags, params, call, bound, options)
-    traced.__defaults__ = fn.__defaults__
-    traced.__kwdefaults__ = fn.__kwdefaults__
+    if not all_free(names):
+        traced = build_any(fn, options)
+    else:
+        more = {}
+        if hasattr(fn, "__wrapped__") and not is_traced(fn):
+            # a decorator below is `(*args, **kwargs)`: the names are those of what it wraps
+            more["_ht_bind"] = Binder(fn, options)
+            bound = f"_ht_bind({call_as_tuple(fn)})"
+        else:
+            kept = recorded(fn, names, options)
+            by_name = ", ".join(f"{name!r}: {name}" for name in kept or ())
+            bound = "None" if kept is None else f"{{{by_name}}}"
+        traced = _build(fn, flags, params, call, bound, options, **more)
+        traced.__defaults__ = fn.__defaults__
+        traced.__kwdefaults__ = fn.__kwdefaults__
     wraps(fn)(traced)
+    registry.add(traced)
     return coroutine(traced) if flags & ITERABLE_COROUTINE else traced
 
 
-def _is_free(name: str) -> bool:
-    """Whether the templates can have a parameter of this name; generated code may have any."""
-    taken = name.startswith("_ht_") or name in _CAUGHT or iskeyword(name)
-    return name.isidentifier() and not taken
-
-
-def _parameters(fn: FunctionType) -> tuple[list[str], str, str]:
-    """What a function takes, whatever its `__signature__` says: names, and two pieces of source.
-
-    These are the parameter list, where None stands for every default (the real ones are put in
-    later), and the arguments that pass every parameter on as it came.
-    """
-    code = fn.__code__
-    count, end = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
-    plain, named, rest = code.co_varnames[:count], code.co_varnames[count:end], end
-    first_default = count - len(fn.__defaults__ or ())
-    params = [name if i < first_default else f"{name}=None" for i, name in enumerate(plain)]
-    names, call = list(plain), list(plain)
-    if code.co_posonlyargcount:
-        params.insert(code.co_posonlyargcount, "/")
-    if code.co_flags & VARARGS:
-        names.append(code.co_varnames[rest])
-        params.append(f"*{names[-1]}")
-        call.append(params[-1])
-        rest += 1
-    elif named:
-        params.append("*")
-    names += named
-    params += [f"{name}=None" if name in (fn.__kwdefaults__ or ()) else name for name in named]
-    call += [f"{name}={name}" for name in named]
-    if code.co_flags & VARKEYWORDS:
-        names.append(code.co_varnames[rest])
-        params.append(f"**{names[-1]}")
-        call.append(params[-1])
-    return names, ", ".join(params), ", ".join(call)
-
-
 def build_any(target: Any, options: dict[str, Any]) -> FunctionType:
-    """The function that traces a callable which binds its arguments itself."""
-    import inspect  # 7 ms that functions do not need
-
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):  # some builtins have none
-        signature = inspect.signature(lambda *args, **kwargs: None)
-    recorded = _recorded(target, list(signature.parameters), options["capture_inputs"])
-
-    def bind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-        if recorded is None:
-            return None
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError:  # the call will raise it
-            return {"args": args, "kwargs": kwargs}
-        bound.apply_defaults()
-        return {name: bound.arguments[name] for name in recorded}
-
+    """Return the function that traces a callable which binds its arguments itself."""
     call, bound = "*args, **kwargs", "_ht_bind(args, kwargs)"
-    return _build(target, _flags(target), call, call, bound, options, _ht_bind=bind)
+    binder = Binder(target, options)
+    return _build(target, _flags(target), call, call, bound, options, _ht_bind=binder)
 
 
 def _build(
@@ -243,25 +199,10 @@ def _build(
 
 def _spec(target: Any, options: dict[str, Any]) -> Spec:
     name = options["session_name"]
+    while isinstance(target, partial):
+        target = target.func
     if name is None:
-        while isinstance(target, partial):
-            target = target.func
         name = getattr(target, "__qualname__", None) or type(target).__qualname__
         name = name.rpartition("<locals>.")[2]
-    return Spec(**{**options, "session_name": name})
-
-
-def _recorded(target: Any, names: list[str], wanted: bool | frozenset[str]) -> list[str] | None:
-    """The parameters to record: all but a method's `self` or `cls`, or those asked for, or None."""
-    if wanted is False:
-        return None
-    qualname = getattr(target, "__qualname__", "")
-    if isinstance(wanted, frozenset):
-        unknown = sorted(wanted - set(names))
-        if unknown:
-            raise ConfigurationError(
-                f"capture_inputs names {unknown}, but the parameters of {qualname} are {names}"
-            )
-        return [name for name in names if name in wanted]
-    in_class = "." in qualname.rpartition("<locals>.")[2]
-    return names[1:] if in_class and names and names[0] in _FIRST else names
+    fixed = {key: value for key, value in options.items() if key != "ignore_inputs"}
+    return Spec(**{**fixed, "session_name": name, "code": registry.place_of(target)})

@@ -1,0 +1,119 @@
+"""`session(...)`: a block of code recorded as a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .call import begin, done, fail, leave
+from .coerce import as_ids, as_mapping, as_text
+from .context import current
+from .hooks import switch
+from .options import checked_options
+from .session import NO_SESSION, Session
+from .spec import Spec
+
+
+class session:  # noqa: N801 - `with session(...)` reads as the statement it is
+    """Record a block as a session: `with session("name") as s:` or `async with`.
+
+    Gives the running `Session`; where nothing is recorded, a false object that ignores what it is
+    told. The parameters are the API's field names; all of them may also be set inside the block.
+
+    session_id: choose the id, or continue the session that has it: the records merge.
+    sample_rate: 0.0 to 1.0, where this block is the outermost.
+
+    One `session` may be entered again, also by several tasks or threads at once: each time it is
+    another session, unless `session_id` says which.
+    """
+
+    __slots__ = ("_fields", "_inputs", "_open", "_session_id", "_spec")
+
+    def __init__(
+        self,
+        session_name: str | None = None,
+        *,
+        project: str | None = None,
+        source: str | None = None,
+        session_id: str | None = None,
+        children_ids: Iterable[str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Any = None,
+        error: str | None = None,
+        user_properties: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        feedback: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        event_type: str = "chain",
+        sample_rate: float | None = None,
+    ) -> None:
+        options = checked_options(
+            session_name=session_name or "",  # the configured one, once that is known
+            project=project,
+            source=source,
+            event_type=event_type,
+            capture_outputs=False,
+            sample_rate=sample_rate,
+        )
+        del options["ignore_inputs"]  # a block says itself what its inputs are
+        self._spec = Spec(**options)
+        self._fields: dict[str, Any] = {
+            "outputs": outputs,
+            "error": error,
+            "children_ids": None if children_ids is None else as_ids(children_ids),
+            "config": config,
+            "user_properties": user_properties,
+            "metrics": metrics,
+            "feedback": feedback,
+            "metadata": metadata,
+        }
+        self._inputs = inputs
+        self._session_id = as_text(session_id) if session_id else None
+        self._open: list[tuple[Session, Any]] = []
+
+    def __enter__(self) -> Session:
+        outer = current.get()
+        if not switch.on or (outer is not None and outer.off):
+            self._open.append((NO_SESSION, outer))
+            return NO_SESSION
+        inputs = None if self._inputs is None else as_mapping(self._inputs)
+        s: Session = begin(self._spec, self._parent(outer), inputs, self._session_id)
+        self._open.append((s, outer))
+        if s._spec is not self._spec:  # sampled out
+            return NO_SESSION
+        s.update(**self._fields)
+        return s
+
+    def _parent(self, outer: Any) -> Any:
+        """What is current, unless this block continues it, or one around it: no cycles."""
+        around = outer if self._session_id else None
+        while around is not None:
+            if around.session_id == self._session_id:
+                return around._parent
+            around = around._parent
+        return outer
+
+    def __exit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
+        now, at = current.get(), len(self._open) - 1
+        for i, (s, _) in enumerate(self._open):
+            if s is now:  # and not what another task entered later
+                at = i
+        s, outer = self._open.pop(at)
+        if s is NO_SESSION:
+            return
+        if exc is None:
+            leave(s, outer)
+            try:
+                done(s, None, current.get())
+            except BaseException as interrupt:
+                fail(s, interrupt, outer)
+                raise
+        else:
+            fail(s, exc, outer)
+
+    async def __aenter__(self) -> Session:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
+        self.__exit__(kind, exc, tb)

@@ -1,0 +1,64 @@
+"""The traced functions of this process, by weak reference, and the place of each in its source.
+
+Replay looks functions up here, and answers their calls from a recording.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+from weakref import WeakSet
+
+_traced: WeakSet[FunctionType] = WeakSet()
+
+
+def add(traced: FunctionType) -> None:
+    """Remember a function that stands in for another."""
+    _traced.add(traced)
+
+
+def traced_functions() -> list[FunctionType]:
+    """Return the traced functions that are alive, in no particular order."""
+    return list(_traced)
+
+
+def spec_of(traced: FunctionType) -> Any:
+    """Return the `Spec` of a traced function."""
+    return traced.__globals__["_ht_spec"]
+
+
+def target_of(traced: FunctionType) -> Callable[..., Any]:
+    """Return what a traced function calls: the undecorated function, or what `call_instead` set."""
+    found: Callable[..., Any] = traced.__globals__["_ht_fn"]
+    return found
+
+
+def call_instead(traced: FunctionType, stub: Callable[..., Any]) -> None:
+    """Let a traced function call `stub`, which must be of the same kind, from its next call on."""
+    traced.__globals__["_ht_fn"] = stub
+
+
+def place_of(target: Any) -> str | None:
+    """Return where a function is defined: `module:qualname@file:line`; None if it is not Python.
+
+    The file is relative to the longest entry of `sys.path`, or to the working directory, that
+    contains it; otherwise it stands as it is.
+    """
+    target = getattr(target, "__func__", target)
+    code = getattr(target, "__code__", None)
+    if code is None:
+        return None
+    module, qualname = getattr(target, "__module__", None), getattr(target, "__qualname__", "")
+    return f"{module or '?'}:{qualname}@{_relative(code.co_filename)}:{code.co_firstlineno}"
+
+
+def _relative(file: str) -> str:
+    best = ""
+    for entry in sys.path:
+        folder = os.path.join(entry, "") if isinstance(entry, str) and entry else ""
+        if len(folder) > len(best) and file.startswith(folder):
+            best = folder
+    return file[len(best) :]
