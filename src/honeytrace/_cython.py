@@ -2,8 +2,8 @@
 
 The modules in `COMPILED` are ordinary Python. Where a C compiler was at hand when honeytrace was
 installed, they are extension modules built from the same source; the `.pxd` of the same name holds
-the C types. With `HONEYTRACE_PURE_PYTHON=1` the source is imported although the extension is there;
-importing this module, which the package does first, sees to that.
+the C types. With `HONEYTRACE_PURE_PYTHON=1`, or where extensions cannot be loaded, the source is
+imported although they are there. Importing this module, which the package does first, sees to that.
 
 The modules import this one under the name `cython` where Cython is not installed.
 """
@@ -67,5 +67,18 @@ def interpreted() -> list[str]:
     return found
 
 
-if os.environ.get("HONEYTRACE_PURE_PYTHON") and SourceFinder not in sys.meta_path:
+def _can_load() -> bool:
+    """Return whether extensions load here: a sub-interpreter, or another ABI, may refuse them."""
+    from importlib import import_module
+
+    try:
+        import_module("honeytrace._capture.ids")
+    except ImportError:
+        return False
+    return True
+
+
+if SourceFinder not in sys.meta_path and (
+    os.environ.get("HONEYTRACE_PURE_PYTHON") or not _can_load()
+):
     sys.meta_path.insert(0, SourceFinder)

@@ -359,7 +359,7 @@ def test_forked_child_starts_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     parent = _runtime.runtime()
     monkeypatch.setattr(_runtime, "_lock", _runtime._lock)
     monkeypatch.setattr(_runtime, "_runtime", parent)
-    _ends._after_fork_in_child(_runtime._renew)
+    _ends._after_fork_in_child()
     child = _runtime.runtime()
     assert child.flusher is not parent.flusher
     assert (honeytrace.stats(), child.config.source) == (Stats(), "here")

@@ -1,13 +1,14 @@
 """The hooks through which capture reaches the runtime, and the state of the recorder.
 
-The recorder is in one of three states. *Unconfigured*: the first call that is to be recorded calls
-`configure`, which the runtime plugged in when it was imported. *Off*: nothing is recorded. *On*:
+The recorder is in one of three states. *Unconfigured*: the first call that is to be recorded has
+the runtime configure. *Off*: nothing is recorded. *On*:
 the hooks are those of a configured runtime. Capture knows nothing else of delivery.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -76,7 +77,6 @@ class Hooks:
     __slots__ = (
         "adopt",
         "clock_ns",
-        "configure",
         "configured",
         "encode",
         "keep",
@@ -93,8 +93,6 @@ class Hooks:
     )
 
     def __init__(self) -> None:
-        self.configure: Callable[[], object] = _not_wired
-        """Configures from the environment, and calls `use`."""
         self.recorder: Recorder | None = None
         self.configured = False
         self.adopt: Callable[[Any, Any], Any] | None = None
@@ -113,6 +111,15 @@ class Hooks:
         if not self.configured:
             return "unconfigured"
         return "on" if switch.on else "off"
+
+    def configure(self) -> None:
+        """Have the runtime configure from the environment and call `use`.
+
+        The runtime is looked up by name. These hooks are held from C, where the garbage collector
+        does not look: a reference would keep the runtime past the end of the program, and with it
+        a sink or a redact function of the program's own, whose files then are not flushed.
+        """
+        sys.modules["honeytrace._runtime.runtime"].begin()
 
     def use(self, recorder: Recorder | None) -> None:
         """Record through this recorder from now on; None: as at import."""
@@ -147,10 +154,6 @@ class Hooks:
     def sync_clock(self) -> None:
         """Measure again how far the clock is from the system's date."""
         self.offset_ns = time.time_ns() - self.clock_ns()
-
-
-def _not_wired() -> None:
-    raise RuntimeError("honeytrace._runtime.runtime is not imported")
 
 
 def _configured(name: str) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -28,12 +28,10 @@ class AtWork(Protocol):
     def finish(self) -> None: ...
 
 
-def _nothing() -> AtWork | None:
-    return None
+_RUNTIME = "honeytrace._runtime.runtime"
+"""The module that has what is at work. Its functions are looked up by name: the interpreter holds
+these hooks to its very end, where a reference would keep a sink of the program's own alive."""
 
-
-_at_work = _nothing
-_configuring: Callable[[], Any] = RLock
 _is_prepared = False
 _LOCKING = {"concurrent.futures.thread": "_global_shutdown_lock", "logging": "_lock"}
 """Modules whose own hooks take a lock before a fork and release it afterwards, and its name."""
@@ -42,23 +40,28 @@ _held: dict[int, list[Any]] = {}
 """Locks that a thread holds during its fork."""
 
 
-def watch(
-    at_work: Callable[[], AtWork | None], renew: Callable[[], None], configuring: Callable[[], Any]
-) -> None:
-    """Register the hooks of the interpreter.
-
-    at_work: returns what ends with the process. renew: makes it anew in a forked child.
-    configuring: returns the lock that is held while a configuration begins.
-    """
-    global _at_work, _configuring
-    _at_work, _configuring = at_work, configuring
+def watch() -> None:
+    """Register the hooks of the interpreter."""
     atexit.register(at_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=_before_early_fork,
             after_in_parent=_after_fork_in_parent,
-            after_in_child=lambda: _after_fork_in_child(renew),
+            after_in_child=_after_fork_in_child,
         )
+
+
+def _at_work() -> AtWork | None:
+    """Return what delivers, and ends with the process."""
+    runtime = sys.modules.get(_RUNTIME)
+    work: AtWork | None = None if runtime is None else runtime.active()
+    return work
+
+
+def _configuring() -> Any:
+    """Return the lock that is held while a configuration begins."""
+    runtime = sys.modules.get(_RUNTIME)
+    return RLock() if runtime is None else runtime.configuring()
 
 
 def prepare_for_forks() -> None:
@@ -138,7 +141,7 @@ def _after_fork_in_parent() -> None:
         store.after_fork_in_parent()
 
 
-def _after_fork_in_child(renew: Callable[[], None]) -> None:
+def _after_fork_in_child() -> None:
     """Let go of the parent's files; the child has its own.
 
     Nothing is imported here: a thread that the child does not have may hold a module's lock.
@@ -149,7 +152,9 @@ def _after_fork_in_child(renew: Callable[[], None]) -> None:
         recovery: Any = sys.modules.get("honeytrace._durability.recovery")
         if recovery is not None:
             recovery.forget()
-    renew()
+    runtime = sys.modules.get(_RUNTIME)
+    if runtime is not None:
+        runtime.renew()
 
 
 def at_exit() -> None:

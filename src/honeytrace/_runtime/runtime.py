@@ -77,7 +77,9 @@ class Runtime:
     def finish(self) -> None:
         """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left.
 
-        What is recorded afterwards has a journal of its own.
+        What is recorded afterwards has a journal of its own. The hooks let go of this runtime: they
+        are held from C, and would keep a sink or a redact function of the program alive, and with
+        it the program's globals, whose open files then would lose their buffered text.
         """
         deadline = time.monotonic() + self.config.exit_timeout
         self.keeper.end()
@@ -87,7 +89,8 @@ class Runtime:
         self.destination.close()
         if self.keeper.journal is not None:
             self.keeper.retire()
-            self.wire_journal()
+        if self is _runtime:
+            _wire_first(on=self.config.enabled)
 
     def redact(self, text: str) -> str:
         return text if self.redactor is None else self.redactor.text(text)
@@ -270,14 +273,25 @@ def unconfigured() -> None:
     _wire_first(on=True)
 
 
+def begin() -> None:
+    """Record through the runtime, made now if need be; the hooks call this by its name."""
+    work = runtime()
+    if not hooks.configured:
+        work.wire()
+
+
 def _wire_first(*, on: bool) -> None:
     """Have the next traced call make the runtime."""
-    hooks.configure = runtime
     hooks.use(None)
     switch.on = on
 
 
-def _renew() -> None:
+def configuring() -> Any:
+    """Return the lock that is held while a configuration begins."""
+    return _lock
+
+
+def renew() -> None:
     """In a forked child: the parent delivers what it has. The child starts empty, with locks and
     ids of its own, and becomes a runtime at its first traced call: a fork must not import."""
     global _lock, _runtime, _inherited
@@ -289,5 +303,5 @@ def _renew() -> None:
         _runtime, _inherited = None, _runtime
 
 
-process.watch(active, _renew, lambda: _lock)
+process.watch()
 unconfigured()
