@@ -174,6 +174,37 @@ def test_retry_after(server: HoneyHiveServer, make_sink: MakeSink) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "date", "seconds"),
+    [
+        ("86400", None, 600.0),
+        ("9" * 400, None, 600.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None, 600.0),
+        ("Mon, 01 Jan 2001 10:00:02 GMT", "Mon, 01 Jan 2001 10:00:00 GMT", 2.0),
+        ("Mon, 01 Jan 2001 10:00:02 GMT", None, None),
+        ("soon", None, None),
+    ],
+    ids=["a day", "400 digits", "the last year", "by its own clock", "the past", "no number"],
+)
+def test_a_pause_has_bounds(
+    server: HoneyHiveServer,
+    make_sink: MakeSink,
+    asked: str,
+    date: str | None,
+    seconds: float | None,
+) -> None:
+    """A pause is cut to `max_retry_after`, and a date is measured by the Date of the reply."""
+    headers = (("Retry-After", asked), *((("Date", date),) if date else ()))
+    server.answer = lambda request: Reply(503, headers=headers)
+    fate = make_sink().deliver(records(1), timeout=30) if seconds else None
+    if fate is None:
+        with pytest.raises(HoneytraceError, match="503"):
+            make_sink().deliver(records(1), timeout=30)
+    else:
+        assert fate.retry_after == seconds
+        assert make_sink(max_retry_after=1.5).deliver(records(1), timeout=30).retry_after == 1.5
+
+
 def test_nobody_there(make_sink: MakeSink) -> None:
     """Without a server the error names the URL, and the batch stays with the caller."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
