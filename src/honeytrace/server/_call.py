@@ -33,7 +33,7 @@ class Call:
     counts: Counts = field(repr=False)
 
     def body(self) -> bytes:
-        """The body, decompressed. Raises RefusedError."""
+        """Return the body, decompressed. Raises RefusedError."""
         if self.content_encoding in ("", "identity"):
             return self.raw
         if self.content_encoding != "gzip":
@@ -51,7 +51,7 @@ class Call:
         return body
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises RefusedError.
+        """Return the body as a JSON object. Raises RefusedError.
 
         The parser refuses NaN, infinities and depths over 1024; of a repeated key the last counts,
         integers beyond 64 bit become the nearest double, and half a surrogate pair, which

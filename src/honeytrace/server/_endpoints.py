@@ -1,4 +1,4 @@
-"""A handler behind each route: in which thread it runs, and how many may wait."""
+"""Endpoints of handlers: the thread that each runs in, and the limit on batches that wait."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BATCHES: frozenset[Handler] = frozenset(
 """Handlers of requests that carry many items."""
 
 _THREADS = 8
-"""Threads for single requests: a store answers one after the other, and each thread has memory."""
+"""Threads for single requests. More would not be faster, and each takes memory."""
 
 _HERE, _ELSEWHERE = 1, 4
 """Threads for batches. A store in this process has one writer, and parsing holds the interpreter's
@@ -76,7 +76,7 @@ class Endpoints:
         return endpoint
 
     async def ready(self, request: Request) -> Response:
-        """`GET /ready`: whether requests can be served, which takes a store that answers."""
+        """`GET /ready`: 200 while the store answers."""
         try:
             with anyio.fail_after(_READY_SECONDS):
                 await to_thread.run_sync(self._store.ready, abandon_on_cancel=True)

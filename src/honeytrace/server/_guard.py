@@ -1,9 +1,9 @@
-"""Who may speak to the server, checked before anything of a request is read.
+"""The check of host, origin, key and size, before anything of a request is read.
 
-A server on loopback is in reach of every page a browser shows: by DNS rebinding (the `Host` is then
-not ours) and by cross-site requests (the `Origin` is then another, or `Sec-Fetch-Site` says so).
-Both are refused. Programs show a bearer key; a browser shows the ticket that /login gave it, and
-may change something with it only from our own pages.
+Every page that a browser shows can reach a server on loopback: by DNS rebinding (the `Host` is then
+another name) and by cross-site requests (the `Origin` is another, or `Sec-Fetch-Site` says so). The
+server refuses both. Programs send a bearer key. A browser sends the ticket that /login gave it, and
+can change something with it only from a page of this server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TENANT = "honeytrace.tenant"
 COOKIE = "honeytrace-ticket"
 
 _OPEN = ("/health", "/ready", "/openapi.json", "/login", "/static/")
-"""Paths that tell nothing of anybody's data, and need no key; a slash ends a prefix."""
+"""Paths that show nobody's data and need no key; one that ends in a slash is a prefix."""
 
 _READING = ("GET", "HEAD")
 
@@ -52,9 +52,11 @@ _HEADERS = {
 
 
 class Guard:
-    """ASGI middleware: refuses foreign hosts and origins, wrong keys, and bodies said to be large.
+    """ASGI middleware that refuses foreign hosts and origins, wrong keys, and bodies whose
+    `Content-Length` is too large.
 
-    `hosts` None allows any, for a server that is not on loopback; no `keys` ask for none.
+    `hosts` None allows any name, for a server that is not on loopback. Without `keys` none is
+    asked for.
     `root_path` is where a proxy serves the application, without a slash at its end.
     """
 
@@ -111,12 +113,12 @@ class Guard:
             raise too_large(self._limits.body_bytes)
 
     def _authenticate(self, scope: Scope, headers: Headers) -> str:
-        """The tenant whose key or ticket the request shows. Raises RefusedError."""
+        """Return the tenant whose key or ticket the request has. Raises RefusedError."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
         tenant = self._keys.open(key.strip())
         if tenant is not None and scheme.lower() == "bearer":
             return tenant
-        # browsers say where a request that changes something comes from; what does not is none
+        # browsers name the origin of every request that changes something; other clients do not
         told = "origin" in headers or "sec-fetch-site" in headers
         ticket = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         tenant = self._keys.admit(ticket)
@@ -132,7 +134,7 @@ class Guard:
 
 
 def _address(scope: Scope) -> str:
-    """The path that the browser asked for, which a proxy may have cut."""
+    """Return the path that the browser asked for, which a proxy may have cut."""
     path: str = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
     root = quote(scope.get("root_path", ""))
     return path if path.startswith(root) else root + path
@@ -143,9 +145,9 @@ def _is_open(path: str) -> bool:
 
 
 def _is_foreign(scope: Scope, headers: Headers) -> bool:
-    """Whether a browser says that another site's page asks, other than by a link to here.
+    """Return True for a request that a page of another site makes, other than by a link to here.
 
-    `same-site` is foreign, too: to a browser every port of localhost is one site.
+    `same-site` is foreign as well: to a browser every port of localhost is one site.
     """
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return False
@@ -153,7 +155,7 @@ def _is_foreign(scope: Scope, headers: Headers) -> bool:
 
 
 def _hostname(host: str) -> str:
-    """The name in a `Host` header: without port and brackets, in lower case."""
+    """Return the name in a `Host` header, without port and brackets, in lower case."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()

@@ -1,4 +1,4 @@
-"""The sessions that events belong to, which may be nested in others and may come later."""
+"""The sessions that events belong to: nested in others, or not known yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request's body, bounded before anything is made of it; replies and refusals."""
+"""Limits of a request, refusals, and a request's body, which is bounded before it is parsed."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask of the server."""
+    """Limits on requests and on the memory they take."""
 
     body_bytes: int = 16_000_000
-    """Of a body, as it comes and again once decompressed; beyond it: 413."""
+    """Size of a body, as it arrives and again after decompression; beyond it: 413."""
     body_seconds: float = 30.0
-    """How long a body may take to arrive; beyond it: 408."""
+    """Seconds for a body to arrive; beyond it: 408."""
     waiting_bytes: int = 64_000_000
-    """Of the batches that wait to be stored, all clients together; beyond it: 503."""
+    """Size of all batches that wait to be stored, from all clients; beyond it: 503."""
     head_seconds: float = 10.0
-    """How long the head of a request may take to arrive; beyond it the connection is closed."""
+    """Seconds for the head of a request to arrive; beyond it the connection is closed."""
     connections: int = 1000
-    """Open at once, idle ones included; beyond it: 503."""
+    """Open connections, idle ones included; beyond it: 503."""
     streams: int = 100
-    """Pages of the viewer that are told of new sessions, of those connections; beyond it: 503."""
+    """Connections of pages that follow new sessions; beyond it: 503."""
 
 
 class RefusedError(Exception):
-    """A request answered with this status and `{"message", "errorCode"}`."""
+    """A request that is answered with this status and `{"message", "errorCode"}`."""
 
     def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ def busy() -> RefusedError:
 
 
 def unavailable() -> RefusedError:
-    # without the path of the store, which is no caller's business
+    # the path or URL of the store is no business of the caller
     message = "the store cannot be used; the server's log says why"
     return RefusedError(503, "store_unavailable", message, **{"retry-after": "5"})
 
@@ -66,9 +66,9 @@ def too_large(limit: int) -> RefusedError:
 async def read_body(
     request: Request, limits: Limits, arrived: Callable[[int], object] | None = None
 ) -> bytes:
-    """The body as it came, chunked or not. Raises RefusedError when it is too large or too slow.
+    """Return the body as it arrived. Raises RefusedError when it is too large or too slow.
 
-    arrived: called with the size of each part.
+    arrived: called with the size of each part, in bytes.
     """
     chunks, size = [], 0
     try:

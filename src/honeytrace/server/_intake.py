@@ -1,4 +1,4 @@
-"""Batches are worked off by few threads, and no more of them wait than memory has room for.
+"""Few threads for batches, and a limit on the memory of batches that wait for them.
 
 A batch is parsed into hundreds of thousands of small objects. In any of forty worker threads, each
 with an arena of its own, that took 1.9 GB; and single requests waited behind the batches.

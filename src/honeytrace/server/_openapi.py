@@ -1,7 +1,7 @@
 """The server's own description (OpenAPI 3.1), served at /openapi.json and proved by its tests.
 
-It says what this server takes, which is more than HoneyHive's document does: nearly nothing that a
-session or event carries is required, and null is absent.
+It allows more than HoneyHive's document: nearly no field of a session or event is required, and
+null means absent.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _OPERATIONS: tuple[tuple[str, str, str, Schema | None, Schema], ...] = (
     (
         "post",
         BATCH_ROUTE,
-        "Many sessions and updates, each told apart",
+        "Many sessions and updates, each with its own result",
         obj(sessions=or_null(array({})), updates=or_null(array({}))),
         ref("Accepted"),
     ),
@@ -114,21 +114,21 @@ _OPERATIONS: tuple[tuple[str, str, str, Schema | None, Schema], ...] = (
     (
         "get",
         "/health",
-        "Whether the server answers",
+        "The server answers",
         None,
         obj(("status",), status={"const": "ok"}),
     ),
     (
         "get",
         "/ready",
-        "Whether requests can be served: the store answers",
+        "The store answers: requests can be served",
         None,
         obj(("status",), status={"const": "ready"}),
     ),
     (
         "get",
         "/stats",
-        "What became of spans and log records, since the server started",
+        "Counts of spans and log records since the server started",
         None,
         {"type": "object", "additionalProperties": {"type": "integer"}},
     ),
@@ -138,7 +138,7 @@ _OPERATIONS: tuple[tuple[str, str, str, Schema | None, Schema], ...] = (
 
 @cache
 def document() -> bytes:
-    """The description as JSON."""
+    """Return the description as JSON."""
     paths: Schema = {}
     for method, path, summary, body, reply in _OPERATIONS:
         operation: Schema = {
@@ -146,7 +146,7 @@ def document() -> bytes:
             "responses": {
                 "200": {"description": "Done", "content": {JSON: {"schema": reply}}},
                 "default": {
-                    "description": "Refused; `message` says how to do better",
+                    "description": "Refused; `message` says why and what to do",
                     "content": {JSON: {"schema": ref("Error")}},
                 },
             },
@@ -178,7 +178,7 @@ def document() -> bytes:
 
 
 def _parameters(method: str, path: str) -> list[Schema]:
-    """The id in the path, and what a `GET` for many is narrowed by."""
+    """Return the id in the path and the filters of a `GET` for many."""
     if method == "get" and path.endswith("/events"):
         return [{"name": name, "in": "query", "schema": s} for name, s in QUERY.items()]
     return [

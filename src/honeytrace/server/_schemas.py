@@ -1,4 +1,4 @@
-"""Schemas of what the server takes and answers, for its OpenAPI description."""
+"""Schemas of requests and replies, for the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NUMBER = or_null({"type": "number", "minimum": -SAFE, "maximum": SAFE})
 _ANY_OBJECT = or_null({"type": "object"})
 _IDS = array(STRING)
 _RESERVED: Schema = {
-    "description": "What honeytrace notes; `parent_id` and `root_id` make a tree of sessions.",
+    "description": "Details of honeytrace; `parent_id` and `root_id` make a tree of sessions.",
     "properties": {
         **dict.fromkeys(("parent_id", "root_id", "status"), _NAME),
         "event_type": {"enum": [*EVENT_TYPES, None]},
@@ -59,7 +59,7 @@ _FILTER = obj(
     field={**STRING, "description": "A name, or a path such as `metadata.cost`."},
     operator={"enum": list(OPERATORS)},
     type={"enum": list(TYPES)},
-    value={"description": "Of the `type`, or text that says it; for exists it does not matter."},
+    value={"description": "A value of the `type`, or its text; exists ignores it."},
 )
 _MOMENT: Schema = {
     "type": ["string", "number", "null"],

@@ -1,7 +1,7 @@
 """The export and search routes: events by filter, newest first.
 
-What the store can select on narrows the rows; the rest of a query is checked on each of them, so
-that a search by project or session is quick and one by a field of the metadata reads them all.
+Conditions that the store knows narrow the rows; all others are checked on each row. A search by
+project or session is quick, and one by a field of the metadata reads every row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._http import bad_request
 from ._wire import event_json
 
 MAX_LIMIT = 7500
-"""HoneyHive's own, of the export route."""
+"""The limit of HoneyHive's export route."""
 
 _CHUNK = 1000
 
@@ -105,7 +105,7 @@ def _read(body: Mapping[str, Any]) -> tuple[Query, list[Check]]:
 
 
 def _matches(store: Store, query: Query, checks: list[Check]) -> Iterator[Record]:
-    """Every record that passes, newest first."""
+    """Yield every record that passes, newest first."""
     if query.root_id is not None:
         # one session out of a tree of sessions: the tree is known by its root
         session = store.get(query.root_id)
@@ -120,7 +120,7 @@ def _matches(store: Store, query: Query, checks: list[Check]) -> Iterator[Record
 
 
 def _check(item: Any) -> Check:
-    """The condition a filter states: `{"field", "operator", "value", "type"}`."""
+    """Return the condition of a filter: `{"field", "operator", "value", "type"}`."""
     if type(item) is not dict or type(item.get("field")) is not str:
         raise bad_request("a filter is an object with a field, an operator and a value")
     path, name, value = item["field"], item.get("operator", "is"), item.get("value")
@@ -145,7 +145,7 @@ def _check(item: Any) -> Check:
 
 
 def _field(record: Record, path: str) -> Any:
-    """The value at a path such as `metadata.cost`; a key that has dots itself is found, too."""
+    """Return the value at a path such as `metadata.cost`; a key with dots in it is found, too."""
     name, _, rest = path.partition(".")
     name = _ALIASES.get(name, name)
     if name not in Record._fields:
@@ -184,7 +184,7 @@ def _boolean(value: Any) -> bool | None:
 
 
 def _date(value: Any) -> float | None:
-    """Milliseconds since the epoch; a date without a zone is UTC."""
+    """Return milliseconds since the epoch; a date without a zone is UTC."""
     if type(value) is not str:
         return _number(value)
     try:
@@ -227,7 +227,7 @@ def _names(value: Any) -> list[str]:
 
 
 def _project(event: bytes, names: list[str]) -> bytes:
-    """The event with these fields alone."""
+    """Return the event with only these fields."""
     fields = orjson.loads(event)
     return orjson.dumps({name: fields[name] for name in names if name in fields})
 

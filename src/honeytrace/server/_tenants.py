@@ -1,4 +1,4 @@
-"""What the server has for each tenant: a store that only sees that tenant, and its pages."""
+"""The tenants of the server, each with a store that only sees that tenant, and its pages."""
 
 from __future__ import annotations
 

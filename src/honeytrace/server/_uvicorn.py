@@ -1,4 +1,4 @@
-"""uvicorn as `honeytrace serve` runs it: bounded in time, and stopped without a traceback."""
+"""uvicorn as `honeytrace serve` runs it: with time limits, and stopped without a traceback."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ else:  # that of httptools where it is installed; what is used of both is the sa
 __all__ = ["Server"]
 
 _GRACE = 5
-"""Seconds that requests in flight have to end once the server is told to stop."""
+"""Seconds for requests in flight to end after a signal to stop."""
 
 _PAGES = 8
-"""Threads that make pages of the viewer: each has memory of its own, and a store answers one
-question after the other."""
+"""Threads that make pages of the viewer. More would not be faster, and each takes memory."""
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -96,7 +95,7 @@ class Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Says so once requests and signals are heard."""
+        """Print the greeting once requests are accepted and signals are handled."""
         await super().startup(sockets)
         to_thread.current_default_thread_limiter().total_tokens = _PAGES
         self._ahead.start()
@@ -104,15 +103,15 @@ class Server(uvicorn.Server):
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends first what would never end by itself."""
+        """End the live streams first: they would hold up a graceful shutdown."""
         self._live.stop()
         self._ahead.stop()
         await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but a signal that was obeyed is not raised again: it would end the process
-        before the store is closed."""
+        """Handle signals as uvicorn does, but do not raise them again afterwards: that would end
+        the process before the store is closed."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

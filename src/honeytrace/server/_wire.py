@@ -1,8 +1,8 @@
 """JSON objects of the API to records and back; the shapes are HoneyHive's OpenAPI 1.0.21.
 
-Requests are taken generously (what is unknown is ignored, null is absent, an integral float is an
-integer) but never wrongly typed. Replies are what the strictest official client takes: no null,
-integral `end_time`, and the five ids.
+Requests are read generously (unknown fields are ignored, null is absent, an integral float is an
+integer), but a wrong type is refused. Replies suit the strictest official client: no null, integral
+`end_time`, and the five ids.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ._http import RefusedError, bad_request
 EVENT_TYPES = ("session", "model", "tool", "chain")
 
 DEFAULT_PROJECT = "default"
-"""Of a session that names none: newer clients leave the project to the API key."""
+"""The project of a session that names none: newer clients leave it to the API key."""
 
 TEXT_LIMIT = 10_000
-"""Characters of an id or a name; what is long belongs into the objects."""
+"""Characters of an id or a name; longer texts belong into the objects."""
 
 SAFE = 2**53
-"""Numbers up to here are exact in JSON's double, and fit the store's integers."""
+"""The largest number that is exact in a double; it also fits the store's integers."""
 
 _TEXT = (str, type(None))
 _NUMBER = (int, float, type(None))
@@ -47,13 +47,13 @@ _UPDATABLE = (
     *OBJECTS,
     *("duration", "end_time", "error", "project", "session_name", "source", "status"),
 )
-"""`inputs`, `error`, `status` and the names are ours; HoneyHive's own update ignores them."""
+"""HoneyHive's own update ignores `inputs`, `error`, `status` and the names."""
 
 
 def session_record(payload: Any) -> Record:
-    """The record of a startSession payload; one without a start time starts now.
+    """Return the record of a startSession payload; one without a start time starts now.
 
-    Raises RefusedError for what is wrong with it.
+    Raises RefusedError for an invalid payload.
     """
     check(payload, "session")
     if payload.get("start_time") is None:
@@ -66,10 +66,10 @@ def session_record(payload: Any) -> Record:
 
 
 def event_record(payload: Any, session_id: str | None = None) -> Record:
-    """The record of an event, by default directly under its session, which may yet have to come.
+    """Return the record of an event, by default directly under its session, which may come later.
 
-    `session_id` wins over the event's own; without either, a session is named for it alone. What is
-    absent of start, end and duration follows from the others. Raises RefusedError.
+    `session_id` wins over the event's own; without either, the event gets a session of its own. A
+    missing start, end or duration follows from the others. Raises RefusedError.
     """
     check(payload, "event")
     event_type = payload.get("event_type")
@@ -91,7 +91,7 @@ def event_record(payload: Any, session_id: str | None = None) -> Record:
         }
     )
     if record.status == "interrupted" and payload.get("end_time") is None:
-        # the duration of 0 that honeytrace sends of it is for an API that wants one
+        # honeytrace sends a duration of 0 because the hosted API requires one
         record = record._replace(end_time=None, duration=None)
     return record._replace(
         session_id=session_id,
@@ -102,7 +102,7 @@ def event_record(payload: Any, session_id: str | None = None) -> Record:
 
 
 def update_item(payload: Any) -> Update:
-    """The update in a `PUT /events` body. Raises RefusedError."""
+    """Return the update of a `PUT /events` body. Raises RefusedError."""
     check(payload, "update")
     event_id = payload.get("event_id")
     if not event_id:
@@ -116,7 +116,7 @@ def update_item(payload: Any) -> Update:
 
 
 def check(payload: Any, what: str) -> None:
-    """Raises RefusedError unless `payload` is an object and each field we know is of its type."""
+    """Raise RefusedError unless `payload` is an object whose known fields have the right types."""
     if type(payload) is not dict:
         raise bad_request(f"{what} must be an object")
     for name, value in payload.items():
@@ -139,7 +139,7 @@ def check(payload: Any, what: str) -> None:
 
 
 def _check_reserved(own: Any, what: str) -> None:
-    """What honeytrace notes in `metadata` has to fit a record, too."""
+    """Check the details that honeytrace keeps in `metadata`: they become fields of the record."""
     if type(own) is not dict:
         return
     for name, kinds in _RESERVED_KINDS.items():
@@ -151,7 +151,7 @@ def _check_reserved(own: Any, what: str) -> None:
 
 
 def encode(value: Any) -> bytes:
-    """JSON bytes of what came as JSON. Raises RefusedError: the encoder goes 254 levels deep."""
+    """Return a value as JSON. Raises RefusedError beyond 254 levels, the limit of the encoder."""
     try:
         return orjson.dumps(value)
     except TypeError as error:
@@ -159,7 +159,7 @@ def encode(value: Any) -> bytes:
 
 
 def now() -> float:
-    """Milliseconds since the epoch."""
+    """Return the present in milliseconds since the epoch."""
     return time.time_ns() / 1e6
 
 
@@ -168,7 +168,7 @@ def _record(session: Mapping[str, Any]) -> Record:
         record = from_start_session(session, new_id)
     except TypeError as error:
         raise _too_deep() from error
-    # a session inside itself would have readers of trees go round
+    # readers of trees would not end at a session that is inside itself
     if record.parent_id in ("", record.event_id):
         record = record._replace(parent_id=None)
     return record
@@ -193,7 +193,7 @@ _JSON_KEYS = tuple((name, f',"{name}":'.encode()) for name in ("children_ids", *
 
 
 def event_json(record: Record) -> bytes:
-    """The record as an Event; JSON parts are spliced in, so no depth of theirs can matter."""
+    """Return the record as an Event. JSON parts are copied as they are, however deep they go."""
     head: dict[str, Any] = {
         "event_id": record.event_id,
         "session_id": record.session_id,
@@ -220,5 +220,5 @@ def event_json(record: Record) -> bytes:
 
 
 def _plain(number: float) -> float:
-    """Whole numbers as integers: 1712025501605, not 1712025501605.0."""
+    """Return whole numbers as integers: 1712025501605, not 1712025501605.0."""
     return int(number) if number == int(number) else number

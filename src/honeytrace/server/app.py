@@ -1,4 +1,4 @@
-"""The application: its routes, and what becomes of an error."""
+"""The application: its routes, and its replies to errors."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def create_app(
     journal: str = "",
     spans: Spans = "all",
 ) -> Starlette:
-    """The server over `store`, which stays the caller's to close.
+    """Return the server over `store`, which the caller closes.
 
-    keys: bearer keys, any of which opens it; none asks for none.
-    hosts: the names it may be addressed by; None allows any, which is safe with keys alone.
+    keys: bearer keys, `key` or `key=tenant`; without any the server is open.
+    hosts: the names it can be addressed by; None allows any, which is safe only with keys.
     root_path: the path under which a proxy serves it; an application that mounts it need not say.
     journal: the directory of the journals of processes on this machine, whose running calls are
     shown beside what is stored; empty for none.
@@ -133,7 +133,7 @@ _outage = Outage(log)
 
 
 def _by_path() -> dict[str, dict[str, Handler]]:
-    """One route for each path, so that a 405 names every method the path has."""
+    """Return the handlers of each path by method, so that a 405 names every method of the path."""
     paths: dict[str, dict[str, Handler]] = {}
     for method, path, handler in ROUTES:
         paths.setdefault(path, {})[method] = handler

@@ -32,7 +32,7 @@ def create_model(call: Call) -> bytes:
 
 
 def create_batch(call: Call) -> bytes:
-    """`POST /events/batch` and `POST /v1/events/batch`: all of them, or none and a 400."""
+    """`POST /events/batch` and `POST /v1/events/batch`: create all events, or none and a 400."""
     body = call.json()
     return _create_batch(call, body, _events(body, "events"))
 
@@ -58,7 +58,7 @@ def create_traces(call: Call) -> bytes:
 
 
 def update(call: Call) -> bytes:
-    """`PUT /events`. An update that comes before its event is kept for it."""
+    """`PUT /events`. The store keeps an update that comes before its event."""
     call.store.update([update_item(call.json())])
     return _DONE
 
@@ -78,7 +78,7 @@ def get(call: Call) -> bytes:
 
 
 def from_model_event(payload: Any) -> dict[str, Any]:
-    """A CreateModelEvent as the event it stands for (OpenAPI 1.0.21; HoneyHive's conventions).
+    """Return the event of a CreateModelEvent (OpenAPI 1.0.21, HoneyHive's conventions).
 
     Messages become `inputs.chat_history`, the response the outputs, usage and cost metadata, and
     what asked for them the config.
@@ -139,7 +139,7 @@ def _create_inside(call: Call, events: list[Any]) -> bytes:
 
 
 def _records(call: Call, events: list[Any], session_id: str | None) -> list[Record]:
-    """The records of the events. Raises RefusedError, which names the one that is wrong."""
+    """Return the records of the events. Raises RefusedError, which names the invalid one."""
     homes = Homes(call.store, call.traces.homeless)
     index = 0
     try:
@@ -154,7 +154,7 @@ def _records(call: Call, events: list[Any], session_id: str | None) -> list[Reco
 
 
 def _common_session(events: list[Any]) -> str:
-    """The session that holds the whole batch: the first one named, else a new one."""
+    """Return the session that holds the whole batch: the first one named, or a new one."""
     for event in events:
         if type(event) is dict and event.get("session_id"):
             check(event, "event")
@@ -163,7 +163,7 @@ def _common_session(events: list[Any]) -> str:
 
 
 def _session(first: Record, properties: dict[str, Any]) -> Record:
-    """A session for events that came without one."""
+    """Return a session for events that came without one."""
     return session_record(
         {
             "session_name": first.event_name,

@@ -1,4 +1,4 @@
-"""`honeytrace serve`: binds, refuses what would be unsafe, and shuts down gracefully."""
+"""`honeytrace serve`: bind, refuse unsafe settings, recover, serve, and shut down gracefully."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_PORT = 8877
 KEYS_VARIABLE = "HONEYTRACE_SERVER_KEYS"
 
 _PATIENCE = 2
-"""Seconds that what dead processes left has a head start."""
+"""Seconds that the recovery of dead processes' sessions gets before requests are accepted."""
 
 
 def serve(
@@ -91,8 +91,8 @@ def serve(
 
 
 class _Intake:
-    """Takes in what processes that died have left for a store, in a thread: no amount of it keeps
-    the server from its start."""
+    """Stores the sessions that dead processes left behind, in a thread, so that a large backlog
+    does not delay the start."""
 
     def __init__(self, store: Store, journal: str) -> None:
         self._journal = journal
@@ -101,12 +101,12 @@ class _Intake:
         self._thread = threading.Thread(target=self._run, name="honeytrace-intake", daemon=True)
 
     def start(self, patience: float) -> None:
-        """Give it so many seconds before anybody asks for what it takes in."""
+        """Start, and wait at most `patience` seconds for the end."""
         self._thread.start()
         self._thread.join(patience)
 
     def stop(self) -> None:
-        """End after the batch at hand; what is left is for the next start."""
+        """Stop after the current batch; the next start goes on."""
         self._stopping.set()
         self._thread.join()
 
@@ -137,7 +137,7 @@ def _journal(path: str | None) -> str:
 
 
 def keys_from_environment() -> list[str]:
-    """The keys in `HONEYTRACE_SERVER_KEYS`, separated by commas."""
+    """Return the keys in `HONEYTRACE_SERVER_KEYS`, separated by commas."""
     return [key.strip() for key in os.environ.get(KEYS_VARIABLE, "").split(",")]
 
 
@@ -151,7 +151,7 @@ def _on_loopback(host: str) -> bool:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises ConfigurationError."""
+    """Return a socket that listens there. Raises ConfigurationError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # the protocol is named, since asyncio sets TCP_NODELAY on no socket without: 40 ms a reply
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -15,7 +15,7 @@ from ._http import RefusedError, bad_request, busy
 from ._wire import event_json, session_record, update_item
 
 _DESCENDANTS = 100_000
-"""More events than this of one session are not sent in one reply."""
+"""Events of one session that a reply has at most."""
 
 
 def start(call: Call) -> bytes:
@@ -29,9 +29,9 @@ def start_v1(call: Call) -> bytes:
 
 
 def start_batch(call: Call) -> bytes:
-    """`POST /session/start/batch`, honeytrace's own: many sessions, then updates, each told apart.
+    """`POST /session/start/batch`, honeytrace's own: many sessions, then updates, each on its own.
 
-    One that is wrong is refused alone; when the store is busy the whole request is to be repeated.
+    An invalid one is refused alone. When the store is busy, the client repeats the whole request.
     """
     body = call.json()
     read = [
@@ -74,7 +74,7 @@ def get_tree(call: Call) -> bytes:
 
 
 def family(store: Store, session: Record) -> Sequence[Record]:
-    """Every record of the tree that `session` is in, in order of start, itself included."""
+    """Return every record of the tree that `session` is in, itself included, in order of start."""
     found = {each.event_id: each for each in _of_root(store, session.root_id)}
     if session.root_id != session.event_id:
         # events that came before it, whose root was not known then
@@ -119,7 +119,7 @@ def _list(body: dict[str, Any], name: str) -> list[Any]:
 
 
 def _nested(root: Record, inside: dict[str | None, list[Record]]) -> bytes:
-    """The tree as JSON, without recursion: a chain of calls may be longer than Python's stack.
+    """Return the tree as JSON, without recursion: a chain may be longer than Python's stack.
 
     Each record is written once: `inside` gives up its entries, so parents in a circle end too.
     """

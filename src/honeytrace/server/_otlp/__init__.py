@@ -5,7 +5,7 @@ log_event                   GenAI events that come as OTLP logs
 records                     a span -> the record of its event
 made_sessions               sessions that nobody started, made of the spans inside them
 trace                       the spans of one trace in one request, and their places
-traces                      all traces of a store: what is stored of a request
+traces                      all traces of a store; a request -> the items to store
 left_out                    HTTP and database spans that are not kept
-counts                      what became of what was sent, by reason
+counts                      counters of stored, rejected and left out items
 """

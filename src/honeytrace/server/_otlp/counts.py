@@ -1,4 +1,4 @@
-"""What became of the items of OTLP requests, by reason."""
+"""Counters of OTLP items: stored, rejected and left out."""
 
 from __future__ import annotations
 

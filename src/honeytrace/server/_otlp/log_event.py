@@ -1,4 +1,4 @@
-"""What both encodings of OTLP are read into, beside `Span`."""
+"""Plain shapes that both encodings of OTLP are read into, beside `Span`."""
 
 from __future__ import annotations
 

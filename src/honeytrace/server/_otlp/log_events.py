@@ -68,7 +68,7 @@ class LogEvents:
 
 
 def _fields(log: LogEvent) -> dict[str, bytes]:
-    """What a span with this event would have of it."""
+    """Return the fields that a span with this event would have from it."""
     span = Span(log.trace_id, log.span_id, None, "", 0, 0, {}, events=[log.event])
     fields = event_fields(span)
     objects = {name: getattr(fields, name) for name in OBJECTS}

@@ -83,7 +83,7 @@ def record_of(span: Span, fields: Fields) -> Record:
 
 
 def _times(span: Span) -> tuple[float, int | None, float | None, dict[str, Any]]:
-    """Start, end and duration in milliseconds, and what the span said of them that cannot be.
+    """Return start, end and duration in milliseconds, and metadata for times that cannot be right.
 
     An end of 0 is that of a span that was exported before it ended. Without a start it started
     when it ended.
@@ -97,7 +97,7 @@ def _times(span: Span) -> tuple[float, int | None, float | None, dict[str, Any]]
 
 
 def _cut(text: str) -> str:
-    """The beginning of a text that is too long for a name, with how much was cut."""
+    """Return the beginning of a text that is too long for a name, and how much was cut."""
     if len(text) <= TEXT_LIMIT:
         return text
     mark = f"… (+{len(text) - TEXT_LIMIT + 40} characters)"

@@ -204,7 +204,7 @@ class Trace:
         return at(session, root_id, root_id, parent_id)
 
     def _update(self, stored: Record, session: Record, root: Item | None) -> Update | None:
-        """What the stored session learns."""
+        """Return the update of the stored session."""
         if root is not None:
             return filled(noted(session, **{PROVISIONAL: False}))
         new = at(stored, session.session_id, session.root_id, session.parent_id)
