@@ -262,3 +262,11 @@ def test_an_event_of_a_nested_session_is_in_its_tree(
     assert [each["event_name"] for each in inner["children"]] == ["elsewhere"]
     inner = http.get("/v1/sessions/inner").json()
     assert [each["event_name"] for each in inner["children"]] == ["elsewhere"]
+
+
+def test_both_names_of_a_batch_s_session_are_checked(http: httpx.Client) -> None:
+    """An invalid one is refused although the other one counts."""
+    body = {"events": [EVENT], "session_properties": {"source": "s"}, "session": {"end_time": []}}
+    reply = http.post("/events/batch", json=body)
+    assert reply.status_code == 400
+    assert "session.end_time" in reply.json()["message"]

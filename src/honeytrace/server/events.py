@@ -115,8 +115,10 @@ def _create(call: Call, payload: Any) -> bytes:
 
 def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
     # the legacy route knows each by two names
-    properties = _object(body, "session_properties") or _object(body, "session")
-    check(properties, "session_properties")
+    names = ("session_properties", "session")
+    for name in names:  # an invalid one is refused even where the other one counts
+        check(_object(body, name), name)
+    properties = _object(body, names[0]) or _object(body, names[1])
     single = _flag(body, "is_single_session") or _flag(body, "single_session")
     session_id = _common_session(events) if single else None
     records = _records(call, events, session_id)
