@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="these servers fork"),
     *(
         pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed")
-        for name in ("celery", "gunicorn", "uvicorn")
+        for name in ("celery", "gevent", "gunicorn", "uvicorn")
     ),
 ]
 
@@ -106,6 +106,10 @@ class Server:
         pytest.param(WSGI, [*GUNICORN, "--threads", "2"], 0, id="gunicorn gthread"),
         pytest.param(WSGI + "call(0)", [*GUNICORN, "--preload"], 0, id="gunicorn preload"),
         pytest.param(WSGI, [*GUNICORN, "--max-requests", "3"], 0, id="gunicorn max-requests"),
+        pytest.param(WSGI, [*GUNICORN, "-k", "gevent"], 0, id="gunicorn gevent"),
+        pytest.param(
+            WSGI + "call(0)", [*GUNICORN, "-k", "gevent", "--preload"], 0, id="gevent preload"
+        ),
         pytest.param(ASGI, UVICORN, -signal.SIGTERM, id="uvicorn"),
         pytest.param(ASGI, [*UVICORN, "--workers", "2"], 0, id="uvicorn workers"),
     ],

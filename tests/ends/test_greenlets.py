@@ -1,0 +1,129 @@
+"""Programs under gevent and eventlet: calls go on, records arrive, and `flush` tells the truth."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import warnings; warnings.simplefilter("ignore")
+{first}
+import honeytrace
+honeytrace.configure({settings})
+{second}
+{early}
+@honeytrace.trace_session
+def child(i):
+    sleep(0.001)
+    return i
+@honeytrace.trace_session
+def parent(i):
+    return [child(i), child(i + 1)]
+ticks = []
+def tick():
+    while True:
+        ticks.append(1)
+        sleep(0.001)
+spawn(tick)
+for each in [spawn(parent, i) for i in range(20)]:
+    {join}
+before = len(ticks)
+result = honeytrace.flush(30)
+stats = honeytrace.stats()
+assert result.complete and result.pending == 0, result
+assert stats.recorded == stats.delivered == 60 + {count}, stats
+found = honeytrace.list_sessions(roots_only=True, limit=100)
+roots = [session for session in found if session.session_name == "parent"]
+assert len(roots) == 20, len(roots)
+for root in roots:
+    i = root.inputs["i"]
+    assert sorted(c.inputs["i"] for c in root.children) == [i, i + 1]
+print("done")
+"""
+GEVENT = ("from gevent import monkey; monkey.patch_all({how})", "from gevent import sleep, spawn")
+EVENTLET = ("import eventlet; eventlet.monkey_patch()", "from eventlet import sleep, spawn")
+STORE = "store='s.db'"
+
+
+def run(library: str, tmp_path: Path, *, when: str, settings: str, how: str = "") -> None:
+    patch, names = GEVENT if library == "gevent" else EVENTLET
+    patch = patch.format(how=how)
+    early = "with honeytrace.session('early'): pass\nhoneytrace.flush()\n" if when == "late" else ""
+    late = f"{early}{patch}\n{names}"
+    program = PROGRAM.format(
+        first=f"{patch}\n{names}" if when == "first" else "",
+        second="" if when == "first" else late,
+        early="",
+        settings=settings,
+        join="each.join()" if library == "gevent" else "each.wait()",
+        count=1 if when == "late" else 0,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={
+            k: v for k, v in os.environ.items() if not k.startswith(("HH_", "HONEYTRACE", "PYTEST"))
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+
+
+needs_gevent = pytest.mark.skipif(find_spec("gevent") is None, reason="gevent is not installed")
+needs_eventlet = pytest.mark.skipif(find_spec("eventlet") is None, reason="it is not installed")
+
+
+@needs_gevent
+@pytest.mark.parametrize("when", ["first", "after import", "late"])
+@pytest.mark.parametrize("settings", [STORE, f"{STORE}, journal=':none:'", "store=':memory:'"])
+def test_gevent(when: str, settings: str, tmp_path: Path) -> None:
+    """Patched before our import, after it, or after the first record: everything arrives."""
+    run("gevent", tmp_path, when=when, settings=settings)
+
+
+@needs_gevent
+@pytest.mark.parametrize("how", ["thread=False", "queue=False", "time=False"])
+def test_gevent_in_part(how: str, tmp_path: Path) -> None:
+    """Modules that are left as they are change nothing."""
+    run("gevent", tmp_path, when="first", settings=STORE, how=how)
+
+
+@needs_eventlet
+@pytest.mark.parametrize("when", ["first", "after import", "late"])
+def test_eventlet(when: str, tmp_path: Path) -> None:
+    """The same under eventlet."""
+    run("eventlet", tmp_path, when=when, settings=STORE)
+
+
+WAITING = """
+from gevent import monkey; monkey.patch_all()
+import gevent, honeytrace, threading
+class Sink:
+    def deliver(self, batch, *, timeout):
+        opened.wait(30)
+        return honeytrace.sinks.Delivery()
+    def close(self): pass
+import honeytrace.sinks
+from honeytrace._delivery.native_threads import Event
+opened = Event()
+honeytrace.configure(sink=Sink(), journal=":none:")
+with honeytrace.session("one"): pass
+gevent.spawn(opened.set)  # it runs only where the greenlet that flushes lets others run
+print(honeytrace.flush(30).complete)
+"""
+
+
+@needs_gevent
+def test_other_greenlets_run_while_one_flushes(tmp_path: Path) -> None:
+    """`flush` waits as a greenlet does, so a server in the same process goes on answering."""
+    done = subprocess.run(
+        [sys.executable, "-c", WAITING], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
