@@ -106,12 +106,11 @@ def test_what_is_older_than_the_page_does_not_join_it(page: Any, store: SQLiteSt
 
 
 def test_a_run_grows_while_it_is_looked_at(page: Any, store: SQLiteStore) -> None:
-    """Its page says that there is more, and shows it when asked."""
+    """Its page shows what there is more of it, by itself."""
     store.insert([call("first", "run", "run")])
     page.goto("/sessions/first")
     page.wait_for_selector("body[data-live='on']", state="attached")
     store.insert([call("second", "run", "run"), call("run", children_ids=["first", "second"])])
-    page.get_by_role("button", name="2 more calls: show").click()
     expect(page.get_by_role("treeitem")).to_have_count(3)
 
 

@@ -165,12 +165,11 @@ def test_what_still_runs_is_shown_as_running(page: Any, store: SQLiteStore) -> N
     store.insert([running._replace(status="running", end_time=None, duration=None)])
     store.insert([call("done", "run", start_time=START + 5, duration=50.0)])
     page.goto("/")
-    expect(page.locator(".row .took")).to_have_text("…")
+    expect(page.locator(".row .took .running-for")).to_have_text(re.compile(r"\d+ h"))
     page.locator(".row a").click()
     expect(page.get_by_role("treeitem")).to_have_count(2)
     bars = [bar.bounding_box()["width"] for bar in page.locator(".call rect").all()]
-    assert bars[0] >= bars[1] > 0
+    assert bars[0] > bars[1] >= 0
     store.insert([running._replace(duration=100.0, end_time=int(START + 100))])
-    page.get_by_role("button", name="It changed: show").click()
     expect(page.locator(".run .number")).to_have_text("100.0 ms")
-    expect(page.locator("#arrived")).to_have_count(0)
+    expect(page.locator(".call.running")).to_have_count(0)

@@ -15,6 +15,8 @@ def duration_text(ms: float | None) -> str:
     """
     if ms is None:
         return "…"
+    if 0 < ms < 0.0005:
+        return "<1 µs"
     if ms < 0.9995:
         return f"{ms * 1000:.0f} µs"
     if ms < 999.95:

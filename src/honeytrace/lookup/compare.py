@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,12 @@ COMPARED = ("session_name", "status", "error", "config", "inputs", "outputs", "m
 
 MOST_CHANGES = 100
 """Of one session; more are not told."""
+
+_MADE_UP = re.compile(
+    r"(?:^|\.)(?:id|call_id|tool_call_id|tool_use_id|response_id|request_id|created|created_at"
+    r"|system_fingerprint)$"
+)
+"""Paths of values that a provider makes up for each reply: they differ between equal runs."""
 
 _ALIGNED = 500
 """Longer lists are compared item by item, since aligning takes quadratic time."""
@@ -170,9 +177,14 @@ def _pair(old: SessionView | None, new: SessionView | None, place: Place) -> Pai
         return Pair("added" if old is None else "removed", place, old, new)
     found: list[Change] = []
     for name in COMPARED:
-        changes = _changes(name, getattr(old, name), getattr(new, name))
+        changes = filter(_counts, _changes(name, getattr(old, name), getattr(new, name)))
         found += islice(changes, MOST_CHANGES - len(found))
     return Pair("changed" if found else "same", place, old, new, found)
+
+
+def _counts(change: Change) -> bool:
+    """False for what every run has anew: ids and times that a provider makes up."""
+    return change.kind != "changed" or not _MADE_UP.search(change.path)
 
 
 Differs = tuple[str, "Kind", Any, Any]

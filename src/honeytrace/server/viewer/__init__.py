@@ -7,7 +7,8 @@ _page       what every page shares: a page is a dataclass in, HTML out
 _warmup     does beforehand what pages would wait for
 _assets     scripts and styles, at addresses that change with their content
 _filters    the state of the list, as its URL has it, and the query it means
-_list       the list; _summary says a session in one line; _live streams what arrives
+_list       the list; _summary says a session in one line; _live streams what arrives;
+            _excerpt marks the hits of a search, _export makes a file
 _session    a session within its tree; _tree lays that out
 _transcript a run as a conversation
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
@@ -33,6 +34,7 @@ from ...errors import StoreError
 from .._http import RefusedError
 from ._assets import serve_asset
 from ._comparison import show_comparison
+from ._export import export_sessions
 from ._feedback import give_feedback
 from ._issues import show_issues
 from ._list import follow_list, show_list
@@ -92,6 +94,7 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
         page("/raw/{session_id:path}", show_raw),
         page("/transcript/{session_id:path}", show_transcript),
         page("/compare", show_comparison),
+        page("/export", export_sessions),
         page("/overview", show_overview),
         page("/issues", show_issues),
         page("/login", show_login),

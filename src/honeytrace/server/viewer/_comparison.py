@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -27,6 +29,14 @@ Pace = Literal["slower", "faster", ""]
 _NOTABLE = 1.1
 """Times as long, or as short, is a difference to point out."""
 
+_COMPARED = 3_000
+"""Characters of two texts that are compared word by word: it takes quadratic time."""
+
+_ALIKE = 0.4
+"""Share of words in common, below which marking the others would mark everything."""
+
+Words = list[tuple[str, bool]]
+
 _ROWS = 2_000
 _CANDIDATES = 20
 
@@ -39,6 +49,8 @@ class Changed:
     kind: str
     before: Text | None
     after: Text | None
+    words: tuple[Words, Words] | None = None
+    """Both texts in pieces, and whether each piece differs; None where that would say little."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,8 @@ class ComparePage(Page):
 def show_comparison(site: Site, request: Request) -> Response:
     """`GET /compare`, with `a` and `b`: ids, or the beginnings of such."""
     a, b = (request.query_params.get(name, "").strip() for name in "ab")
+    if chosen := request.query_params.getlist("id"):  # from the list, where the older one is below
+        b, a, *_ = [*chosen, ""]
     before = after = None
     problem = ""
     try:
@@ -142,7 +156,24 @@ def _compared(pair: Pair) -> Compared:
 def _changed(change: Change) -> Changed:
     before = None if change.kind == "added" else _text(change.before)
     after = None if change.kind == "removed" else _text(change.after)
-    return Changed(change.path, change.kind, before, after)
+    return Changed(change.path, change.kind, before, after, _words(change))
+
+
+def _words(change: Change) -> tuple[Words, Words] | None:
+    """The words in which two texts differ, where they have enough in common to say so."""
+    old, new = change.before, change.after
+    if not isinstance(old, str) or not isinstance(new, str) or len(old) + len(new) > _COMPARED:
+        return None
+    olds, news = (re.findall(r"\s+|\w+|[^\w\s]", text) for text in (old, new))
+    matcher = difflib.SequenceMatcher(None, olds, news, autojunk=False)
+    if matcher.ratio() < _ALIKE:
+        return None
+    before: Words = []
+    after: Words = []
+    for tag, a, b, c, d in matcher.get_opcodes():
+        before.append(("".join(olds[a:b]), tag != "equal"))
+        after.append(("".join(news[c:d]), tag != "equal"))
+    return before, after
 
 
 def _text(value: Any) -> Text:

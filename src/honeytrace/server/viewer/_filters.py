@@ -46,6 +46,8 @@ class Filters:
     """`score<0.5`."""
     user: str = ""
     """A value of `user_properties`."""
+    sort: str = ""
+    """`took`: the longest first, of the newest 1,000 that meet the conditions."""
     by: str = ""
     """Of the overview: `model` or `user` in place of the name."""
     before: str = ""
@@ -71,7 +73,9 @@ class Filters:
     def chips(self) -> list[tuple[str, str, str]]:
         """Each condition there is: its name, its value, and the address without it."""
         state = dataclasses.asdict(self)
-        names = [name for name in state if state[name] and name not in ("scope", "by", "before")]
+        names = [
+            name for name in state if state[name] and name not in ("scope", "sort", "by", "before")
+        ]
         return [(name, state[name], self.url(**{name: ""})) for name in names]
 
     def query(self, now: float) -> Query:

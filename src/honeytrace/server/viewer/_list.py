@@ -16,6 +16,7 @@ from ..._record.record import Record
 from ...lookup.running import RUNNING, innermost
 from ...store.memory import MemoryStore
 from .._http import RefusedError
+from ._excerpt import excerpt
 from ._filters import PAGE, Filters
 from ._live import Live, here
 from ._page import Page, Site
@@ -23,6 +24,10 @@ from ._summary import gist
 from ._usage import UNKNOWN, Figures, list_figures, time_to_first
 
 __all__ = ["ListPage", "Row", "follow_list", "show_list"]
+
+
+_SORTED = 1_000
+"""Sessions, the newest, of which a sorted list shows the first."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Row:
     """Model, tokens and cost, with what ran inside."""
     first: float | None = None
     """Milliseconds to the first token."""
+    hits: Sequence[tuple[str, bool]] = ()
+    """The words around what was searched for, in pieces, and which of them were."""
     now: str = ""
     """Of a run under way: the name of the call inside that began last."""
 
@@ -58,8 +65,10 @@ class Row:
         record: Record,
         running: Sequence[Record] = (),
         figures: Mapping[str, Figures] = MappingProxyType({}),
+        words: str = "",
     ) -> Row:
-        """`running`: the calls under way, one of which may be inside. `figures`: by id."""
+        """`running`: the calls under way, one of which may be inside. `figures`: by id. `words`:
+        what was searched for."""
         inside = innermost(running, record.root_id) if record.status == RUNNING else None
         return cls(
             session_id=record.event_id,
@@ -76,6 +85,7 @@ class Row:
             calls=len(orjson.loads(record.children_ids)),
             rating=_rating(record),
             said=gist(record.feedback),
+            hits=excerpt(record, words) if words else (),
             figures=figures.get(record.event_id, UNKNOWN),
             first=time_to_first(orjson.loads(record.metrics or b"{}")),
             now=inside.event_name if inside and inside.event_id != record.event_id else "",
@@ -94,6 +104,10 @@ class ListPage(Page):
     """The address of the next page; empty at the end."""
     live: str
     """Where to be told of more; empty on older pages."""
+    count: int | None
+    """How many meet the conditions; None where counting takes too long."""
+    sorted_of: int
+    """Of a sorted list: of how many sessions, the newest."""
     problem: str
     """What is wrong with the conditions; empty when nothing is."""
     projects: Sequence[str]
@@ -114,23 +128,32 @@ class RowPart(Page):
 def show_list(site: Site, request: Request) -> Response:
     """`GET /`."""
     filters = Filters.read(request.query_params)
-    live = "" if filters.before else filters.url("/live", after=here(site.store))
-    found, problem = [], ""
+    live = "" if filters.before or filters.sort else filters.url("/live", after=here(site.store))
+    found, problem, count = [], "", None
     try:
         reader = site.reader
-        found = list(reader.list(filters.query(time.time())))
+        query = filters.query(time.time())
+        if filters.sort == "took":
+            found = list(reader.list(query._replace(limit=_SORTED, before=None)))
+            found.sort(key=lambda record: record.duration or 0, reverse=True)
+        else:
+            found = list(reader.list(query))
+            # of words it takes as long as the search itself
+            count = None if filters.q else site.store.count(query)
     except RefusedError as refusal:
         problem = str(refusal)
     shown, older = found[:PAGE], ""
     figures = list_figures(site.reader, shown)
-    if len(found) > PAGE:
+    if len(found) > PAGE and not filters.sort:
         older = filters.url(before=f"{shown[-1].start_time!r},{shown[-1].event_id}")
     page = ListPage(
         title="Sessions",
         filters=filters,
-        rows=[Row.of(record, site.running.now(), figures) for record in shown],
+        rows=[Row.of(record, site.running.now(), figures, filters.q) for record in shown],
         older=older,
         live=live,
+        count=count,
+        sorted_of=min(len(found), _SORTED) if filters.sort else 0,
         problem=problem,
         projects=site.choices("project"),
         sources=site.choices("source"),
@@ -161,7 +184,7 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
         return [
             *(_told(record, "") for record in gone),
             *(
-                _told(record, site.text(RowPart("", Row.of(record, running, figures))))
+                _told(record, site.text(RowPart("", Row.of(record, running, figures, filters.q))))
                 for record in reversed(meeting)
             ),
         ]

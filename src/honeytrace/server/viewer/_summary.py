@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from ..._display.pieces import ToolCall, call_text
+from ..._display.shapes import parts
 from ._page import visible
 
 __all__ = ["gist"]
@@ -28,7 +30,19 @@ def gist(data: bytes | None) -> str:
         return ""
     if len(data) > _WHOLE:
         return _cut(data[: 4 * _LENGTH].decode(errors="ignore"))
-    return _cut(_words(orjson.loads(data)))
+    fields = orjson.loads(data)
+    return _cut(_said(fields) or _words(fields))
+
+
+def _said(fields: dict[str, Any]) -> str:
+    """Of a conversation: what the model said or asked for last, or else the user."""
+    found = next((part.messages for part in parts(fields) if part.kind == "chat"), ())
+    if not found:
+        return ""
+    asked = (each for each in reversed(found) if each.role == "user")
+    message = found[-1] if found[-1].role == "assistant" else next(asked, found[-1])
+    calls = [call_text(each) for each in message.pieces if isinstance(each, ToolCall)]
+    return message.text[: 4 * _LENGTH] or "  ".join(f"▸ {call}" for call in calls)
 
 
 def _words(value: Any, depth: int = 0) -> str:

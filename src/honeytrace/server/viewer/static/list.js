@@ -15,7 +15,9 @@ function place(rows, told) {
   if (!known || !row.querySelector(".running-for")) row.classList.add("new");
   if (known) {
     const focused = known.contains(document.activeElement);
-    row.classList.toggle("chosen", known.classList.contains("chosen"));
+    const chosen = known.classList.contains("chosen");
+    row.classList.toggle("chosen", chosen);
+    row.querySelector("[name=id]").checked = chosen;
     known.replaceWith(row);
     if (focused) row.querySelector("a").focus({ preventScroll: true });
     return;
@@ -51,11 +53,15 @@ export function bindList() {
   const choose = () => {
     const row = document.activeElement.closest(".row");
     row?.classList.toggle("chosen");
+    if (row) row.querySelector("[name=id]").checked = row.classList.contains("chosen");
     const [a, b] = [...rows.querySelectorAll(".chosen")].map((each) => each.dataset.id);
     // the older one, lower in the list, is what the newer one is compared with
     if (b) location.href = `${document.body.dataset.root}/compare?${new URLSearchParams({ a: b, b: a })}`;
     else if (a) say("Chosen: press x on another one to compare");
   };
+  rows.addEventListener("change", (event) => {
+    event.target.closest(".row")?.classList.toggle("chosen", event.target.checked);
+  });
   const filters = document.querySelector("#filters");
   filters.querySelector("form").addEventListener("formdata", (event) => {
     // the address says what is asked, not what is not

@@ -4,6 +4,7 @@ const CLOSEST = 1e-5; // of the whole
 
 function durationText(ms) {
   if (ms === 0) return "0";
+  if (ms > 0 && ms < 0.0005) return "<1 µs";
   if (ms < 0.9995) return `${(ms * 1000).toFixed(0)} µs`;
   if (ms < 999.95) return `${ms.toFixed(1)} ms`;
   if (ms < 59_995) return `${(ms / 1000).toFixed(2)} s`;
