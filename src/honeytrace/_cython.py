@@ -26,13 +26,14 @@ COMPILED = (
     "_capture.hooks",
     "_capture.call",
     "_capture.stream",
+    "_snapshot.text_gate",
     "_snapshot.snapshotter",
     "_record.body",
     "_delivery.intake",
     "_durability.memory",
     "_durability.slots",
 )
-"""The modules that setup.py compiles; `body` and `memory` have a `.pyx` beside their `.py`."""
+"""The modules that setup.py compiles; some have a `.pyx` beside their `.py`."""
 
 
 class SourceFinder:

@@ -192,7 +192,8 @@ class HostileError(Exception):
 
 def test_an_exception_that_fails_its_reader() -> None:
     """Of an exception whose own code fails, the record says what it can."""
-    assert told(HostileError("h")) == ("error", "HostileError: h", {})
+    status, error, details = told(HostileError("h"))
+    assert (status, error, list(details)) == ("error", "HostileError: h", ["traceback"])
 
 
 def test_telling_an_exception_records_nothing() -> None:

@@ -8,10 +8,21 @@ from typing import Any
 from .call import begin, done, fail, leave
 from .coerce import as_ids, as_mapping, as_text
 from .context import current
-from .hooks import switch
+from .hooks import hooks, switch
 from .options import checked_options
 from .session import NO_SESSION, Session
 from .spec import Spec
+
+_LONGEST_BARE = 20  # characters; what is known as a credential has more
+
+
+def _named(name: str | None) -> str | None:
+    """Return the name of a block without the secrets that it quotes, such as a URL's."""
+    if name is None or not switch.on:
+        return name
+    text = as_text(name)
+    bare = len(text) <= _LONGEST_BARE and "=" not in text and ":" not in text
+    return text if bare else hooks.redact(text)
 
 
 class session:  # noqa: N801 - `with session(...)` reads as the statement it is
@@ -49,9 +60,9 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         sample_rate: float | None = None,
     ) -> None:
         options = checked_options(
-            session_name=session_name or "",  # the configured one, once that is known
-            project=project,
-            source=source,
+            session_name=_named(session_name) or "",  # the configured one, once that is known
+            project=_named(project),
+            source=_named(source),
             event_type=event_type,
             capture_outputs=False,
             sample_rate=sample_rate,

@@ -208,9 +208,9 @@ def fail(s: Any, exc: BaseException, outer: Any) -> None:
         if s._extras is not None:
             s._seal()
         inside = s._raised if s._raised and s._raised[0] == id(exc) else None
-        s._failure = describe(exc, hooks.redact, inside and inside[1])
+        s._failure = describe(exc, hooks.redact, inside)
         if s._parent is not None:
-            s._parent._raised = (id(exc), s.session_id)
+            s._parent._raised = (id(exc), s.session_id, s._failure[1])
         if s._slot is not None:
             s._slot[0].closed(s, s._slot)
         (s._submit or hooks.submit)(s)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from types import FrameType, TracebackType
+from collections.abc import Callable, Mapping
+from types import FrameType, TracebackType, WrapperDescriptorType
 from typing import Any
 
 from .._interrupts import interrupts
 from .context import paused
+from .hooks import hooks
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FRAMES = 40
@@ -24,6 +25,21 @@ _ENDINGS = {
     "SystemExit": "exited",
     "GeneratorExit": "closed",
 }
+"""Status by the name of a class."""
+
+# What an exception says of itself may be code of the program: these read what it stores.
+_mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_namespace: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
+_qualname: Callable[[type], str] = type.__dict__["__qualname__"].__get__
+_module: Callable[[type], str] = type.__dict__["__module__"].__get__
+_args, _traceback, _cause, _context, _suppressed, _dict = (
+    vars(BaseException)[name].__get__
+    for name in (
+        *("args", "__traceback__", "__cause__", "__context__", "__suppress_context__"),
+        "__dict__",
+    )
+)
+_PLAIN = (str, int, float, bool, type(None))
 
 _CONTROL_FLOW = {
     ("langgraph", "GraphBubbleUp"): "paused",
@@ -43,53 +59,88 @@ def status_of(exc: BaseException) -> str:
 
     By name, since importing asyncio for its class costs 30 ms, and frameworks may not be installed.
     """
-    if not isinstance(exc, Exception):
-        for kind in type(exc).__mro__:
-            if kind.__name__ in _ENDINGS:
-                return _ENDINGS[kind.__name__]
-        return "error"
-    for kind in type(exc).__mro__:
-        package = str(kind.__module__).partition(".")[0]
-        found = _CONTROL_FLOW.get((package, kind.__name__))
+    kinds = _mro(type(exc))
+    if Exception not in kinds:
+        return next((_ENDINGS[_qualname(k)] for k in kinds if _qualname(k) in _ENDINGS), "error")
+    for kind in kinds:
+        found = _CONTROL_FLOW.get((str(_module(kind)).partition(".")[0], _qualname(kind)))
         if found is not None:
             return found
     return "error"
 
 
-def error_text(exc: BaseException) -> str:
-    """`Type: message`, whatever `__str__` does."""
-    name = type(exc).__qualname__
+def error_text(exc: BaseException, *, raised: bool = True) -> str:
+    """Return `Type: message`.
+
+    A `__str__` of the program is called for an exception that was raised, as printing its traceback
+    would, and not for its causes and the members of a group. Arguments that are no plain values
+    are snapshotted, since formatting them would run their code.
+    """
+    kind = type(exc)
+    name: str = _qualname(kind)
     try:
-        message = str(exc)
+        message = _message(exc, kind, raised)
     except BaseException as error:  # the user's __str__ may do anything
         if interrupts(error):
             raise
         message = "<its __str__ raised>"
-    return _cut(f"{name}: {message}" if message else name, _TEXT)
+    return _cut(f"{name}: {message}" if message else name, 2 * _TEXT)
+
+
+def _message(exc: BaseException, kind: type, raised: bool) -> str:
+    args = _args(exc)
+    if not _formats_itself(kind):
+        if raised:
+            return str.__str__(str(exc))
+    elif all(type(arg) in _PLAIN for arg in args) or _is_group(kind):
+        if len(args) == 1 and type(args[0]) is str and KeyError not in _mro(kind):
+            return args[0]  # which may be too long to copy
+        return str(exc)
+    if not args:
+        return ""
+    shown = args[0] if len(args) == 1 else args
+    return shown if type(shown) is str else hooks.encode(shown, [], "error").decode()
+
+
+def _formats_itself(kind: type) -> bool:
+    """Tell whether `__str__` is the interpreter's, or an extension's, and not the program's."""
+    for base in _mro(kind):
+        if "__str__" in _namespace(base):
+            return type(_namespace(base)["__str__"]) is WrapperDescriptorType
+    return True
+
+
+def _is_group(kind: type) -> bool:
+    return any(_qualname(base) == "BaseExceptionGroup" for base in _mro(kind))
 
 
 def describe(
-    exc: BaseException, redact: Callable[[str], str], raised_in: str | None
+    exc: BaseException,
+    redact: Callable[[str], str],
+    inside: tuple[int, str, str | None] | None,
 ) -> tuple[str, str | None, dict[str, Any]]:
-    """`(status, error, details)` of an exception, with every text passed through `redact`.
+    """Return `(status, error, details)` of an exception, every text passed through `redact`.
 
     `details` may have `traceback` (text, newest frames last), `causes` and `exceptions` (lists of
     `Type: message`, nearest first; a group's members), `cause_tracebacks` (list of text, for the
-    nearest causes, empty for one without frames of the program), `notes` (list of text).
-    `raised_in` is the id of the session inside, if any, that the exception came out of; the frames
-    from there on are left to it, so that a deep tree that fails tells every frame once.
+    nearest causes, empty for one without frames of the program), `notes` (list of text). `inside`
+    is what the session inside that the exception came out of has left: the frames from there on are
+    that session's, so that a deep tree that fails tells every frame once, and so is the message.
     """
     status = status_of(exc)
     if status == "closed":
         return status, None, {}
 
     def clean(text: str) -> str:
-        return redact(text).encode("utf-8", "backslashreplace").decode()  # lone surrogates
+        # Masked before it is cut: half a secret looks like none. Lone surrogates are written out.
+        text = redact(text).encode("utf-8", "backslashreplace").decode()
+        return _cut(text, _TEXT)
 
     with paused():  # an exception's own code, run to tell it, is not the program's call
-        error = clean(error_text(exc))
+        known = inside[2] if inside is not None and not _formats_itself(type(exc)) else None
+        error = clean(error_text(exc)) if known is None else known
         try:
-            return status, error, _details(exc, clean, raised_in)
+            return status, error, _details(exc, error, clean, inside and inside[1])
         except BaseException as raised:  # the user's __getattribute__ may do anything
             if interrupts(raised):
                 raise
@@ -97,36 +148,42 @@ def describe(
 
 
 def _details(
-    exc: BaseException, clean: Callable[[str], str], raised_in: str | None
+    exc: BaseException, error: str, clean: Callable[[str], str], raised_in: str | None
 ) -> dict[str, Any]:
-    frames, traced = _own_frames(exc.__traceback__)
-    details: dict[str, Any] = {"traceback": clean(_text(frames) + error_text(exc))}
+    frames, traced = _own_frames(_traceback(exc))
+    details: dict[str, Any] = {"traceback": clean(_text(frames)) + error}
     if traced and raised_in is not None:
         details["raised_in"] = raised_in
     chain = _chain(exc)
     if chain:
-        details["causes"] = [clean(error_text(cause)) for cause in chain]
-        tracebacks = [_own_frames(cause.__traceback__)[0] for cause in chain[:_TRACED]]
+        details["causes"] = [clean(error_text(cause, raised=False)) for cause in chain]
+        tracebacks = [_own_frames(_traceback(cause))[0] for cause in chain[:_TRACED]]
         if any(tracebacks):
             details["cause_tracebacks"] = [
-                clean(_text(frames)[:_TEXT]) if frames else "" for frames in tracebacks
+                clean(_text(frames)) if frames else "" for frames in tracebacks
             ]
-    members = getattr(exc, "exceptions", None)
-    if isinstance(members, (tuple, list)):
-        details["exceptions"] = [
-            clean(error_text(m)) for m in members[:_CHAIN] if isinstance(m, BaseException)
-        ]
-    notes = getattr(exc, "__notes__", None)
+    members = _members(exc)
+    if members:
+        details["exceptions"] = [clean(error_text(m, raised=False)) for m in members[:_CHAIN]]
+    notes = (_dict(exc) or {}).get("__notes__")
     if isinstance(notes, list):
-        details["notes"] = [clean(_cut(n, _TEXT)) for n in notes[:_CHAIN] if isinstance(n, str)]
+        details["notes"] = [clean(n[: 2 * _TEXT]) for n in notes[:_CHAIN] if type(n) is str]
     return details
+
+
+def _members(exc: BaseException) -> list[BaseException]:
+    """Return the exceptions of a group; of the backport for 3.10, too."""
+    if not _is_group(type(exc)):
+        return []
+    found = getattr(exc, "exceptions", ())
+    return [m for m in found if issubclass(type(m), BaseException)] if found else []
 
 
 def _chain(exc: BaseException) -> list[BaseException]:
     seen = [exc]
     while len(seen) <= _CHAIN:
         last = seen[-1]
-        cause = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+        cause = _cause(last) or (None if _suppressed(last) else _context(last))
         if cause is None or any(cause is other for other in seen):
             break
         seen.append(cause)
@@ -158,7 +215,7 @@ def _text(frames: list[tuple[FrameType, int]]) -> str:
         if interrupts(error):
             raise
         return ""
-    return "Traceback (most recent call last):\n" + text[-_TEXT:]
+    return "Traceback (most recent call last):\n" + text[-_TEXT // 2 :]
 
 
 def _cut(text: str, limit: int) -> str:

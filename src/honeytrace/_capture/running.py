@@ -33,7 +33,7 @@ class Running:
     _inputs, _outputs: JSON. _extras: what the program added; bytes once sealed.
     _failure: status, error text and details of a call that failed. _details: what else the reserved
         key of the metadata says. _masked: the receipt of what was masked.
-    _raised: identity of the exception that came out of a child, and that child's id.
+    _raised: identity of the exception that came out of a child, and that child's id and error.
     _slot: its place in the journal, until the flush thread takes it over.
     _submit: where the finished session goes; None for the queue.
     _handed: it was handed over. _sealed: its record was made, so what comes later is an update.
@@ -81,7 +81,7 @@ class Running:
     _outputs: bytes | None
     _parent: Any
     _plain: bool
-    _raised: tuple[int, str] | None
+    _raised: tuple[int, str, str | None] | None
     _root: Any
     _sealed: bool
     _slot: Any

@@ -186,7 +186,7 @@ class Session(Running):
             elif name in OBJECTS:
                 self._extras[name] = self._encode(name, value)
             else:
-                self._extras[name] = as_text(value)
+                self._extras[name] = hooks.redact(as_text(value))
 
 
 class _NoSession(Session):

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from .._lazy import orjson
-from .merge import merge_ids
+from .merge import merge_details, merge_ids
 from .record import MERGED, RESERVED, Item, Update
 
 __all__ = ["fold_runs", "fold_updates"]
@@ -62,6 +62,6 @@ def _merge_into(merged: dict[str, Any], new: dict[str, Any]) -> None:
     for key, value in new.items():
         known = merged.get(key)
         if key == RESERVED and isinstance(known, dict) and isinstance(value, dict):
-            known.update(value)
+            merge_details(known, value)
         else:
             merged[key] = value

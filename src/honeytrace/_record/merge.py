@@ -23,10 +23,18 @@ def merge_objects(old: bytes | None, new: bytes | None) -> bytes | None:
     merged = orjson.loads(old)
     for key, value in orjson.loads(new).items():
         if key == RESERVED and isinstance(merged.get(key), dict) and isinstance(value, dict):
-            merged[key].update(value)
+            merge_details(merged[key], value)
         else:
             merged[key] = value
     return orjson.dumps(merged)
+
+
+def merge_details(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Merge what the reserved key holds into `old`: the receipts of what was masked add up."""
+    masked = [*old.get("masked", ()), *new.get("masked", ())]
+    old.update(new)
+    if masked:
+        old["masked"] = list(dict.fromkeys(masked))
 
 
 def merge_ids(old: bytes, new: bytes) -> bytes:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _config
-from .._capture.coerce import as_mapping
+from .._capture.coerce import as_mapping, as_text
 from .._capture.exceptions import error_text
 from .._capture.hooks import Recorder, discard, hooks, switch
 from .._capture.sampling import Sampler
@@ -23,7 +23,8 @@ from .._delivery.flusher import Flusher
 from .._delivery.native_threads import RLock
 from .._interrupts import interrupts
 from .._lazy import logger, ready
-from .._record.record import MERGED, Update
+from .._record.merge import merge_objects
+from .._record.record import MERGED, RESERVED, Update
 from ..errors import ConfigurationError
 from . import process
 from .destination import Destination
@@ -219,7 +220,12 @@ def settings() -> Config:
 def update(session_id: str, fields: Mapping[str, Any]) -> None:
     rt = runtime()
     try:
-        update = Update(session_id, {name: _encoded(rt, name, fields[name]) for name in fields})
+        masked: list[str] = []
+        encoded = {name: _encoded(rt, name, fields[name], masked) for name in fields}
+        if masked:
+            receipt = rt.snapshotter.encode({RESERVED: {"masked": masked}})
+            encoded["metadata"] = merge_objects(encoded.get("metadata"), receipt) or receipt
+        update = Update(session_id, encoded)
         journal = rt.keeper.ensure()
         slot = None if journal is None else journal.noted(update)
         if slot is not None:
@@ -231,7 +237,7 @@ def update(session_id: str, fields: Mapping[str, Any]) -> None:
         logger.warning("honeytrace could not record an update", exc_info=True)
 
 
-def _encoded(rt: Runtime, name: str, value: Any) -> bytes:
+def _encoded(rt: Runtime, name: str, value: Any, masked: list[str]) -> bytes:
     if name in MERGED:
         value = as_mapping(value)
     elif name == "error":
@@ -239,7 +245,9 @@ def _encoded(rt: Runtime, name: str, value: Any) -> bytes:
         value = rt.redact(text)
     elif name == "children_ids":
         value = list(value)
-    return rt.snapshotter.encode(value, [], name)
+    elif name != "outputs":
+        value = rt.redact(as_text(value))
+    return rt.snapshotter.encode(value, masked, name)
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .gate_words import SHORTEST as SHORTEST_SUSPECT
 from .limits import FEW, SHORTEST, TEXT, Limits
 from .plain import Room
 from .redact import MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
-from .text_gate import SHORTEST as SHORTEST_SUSPECT
 
 
 def _nothing(name: str) -> bool:

@@ -1,16 +1,17 @@
 import cython
 
 from honeytrace._capture.primitives cimport copied
+from honeytrace._snapshot.text_gate cimport ends_like_name, suspicious
 
 cdef object interrupts, _dumps, _DATE, _DATETIME, _NONE
-cdef Py_ssize_t _BUFFER, _NOT_PLAIN, _LONGEST_NAME
+cdef Py_ssize_t _BUFFER, _NOT_PLAIN, _LONGEST_NAME, _PAIR, _SHORTEST_TEXT, _TEXT
 
 
 cdef class Snapshotter:
     cdef public bint _fast
     cdef public set _harmless
     cdef public object _limits, _redactor, _rules
-    cdef public Py_ssize_t _learned, _max_bytes, _max_depth, _max_items, _most_names, _room
+    cdef public Py_ssize_t _learned, _max_bytes, _max_depth, _max_items, _most_names, _room, _text_room
 
     @cython.locals(learned=Py_ssize_t)
     cdef bint _proves(self, value) except -1
@@ -25,3 +26,8 @@ cdef class Snapshotter:
 
     @cython.locals(size=Py_ssize_t)
     cdef Py_ssize_t _plain_tuple(self, tuple value, Py_ssize_t depth, Py_ssize_t room) except -1
+
+    @cython.locals(size=Py_ssize_t, room=Py_ssize_t)
+    cdef bint _tells(self, str text) except -1
+
+    cdef bint _is_header(self, name, value) except -1

@@ -20,19 +20,23 @@ from .._capture.context import paused
 from .._interrupts import interrupts
 from .._lazy import orjson
 from .exact import tree_of
-from .limits import Limits, room_for
+from .limits import TEXT, Limits, room_for
 from .redact import DEFAULT, Redactor
 from .rules import Rules
 from .truncate import fit
 
 if not cython.compiled:  # otherwise snapshotter.pxd has it in C
     from .._capture.primitives import copied
+    from .text_gate import ends_like_name, suspicious
 
 _MOST_NAMES = 4096  # harmless keys remembered
 _LONGEST_NAME = 128
+_SHORTEST_TEXT = 6  # characters: a shorter one binds no secret
+_TEXT = TEXT
 _BUFFER = 65_536  # orjson's results keep up to 16 KB however short: these are copied
 _MOST_BYTES = 2**62
 _NOT_PLAIN = -2
+_PAIR = 2
 _NONE = type(None)
 _LIMITS = Limits()
 
@@ -79,6 +83,7 @@ class Snapshotter:
         "_redactor",
         "_room",
         "_rules",
+        "_text_room",
     )
 
     def __init__(
@@ -98,6 +103,7 @@ class Snapshotter:
         self._harmless: set[object] = set()
         self._learned = 0
         self._room = room_for(limits)
+        self._text_room = 0
         if _dumps is None:  # now, and not in the middle of a call: a fork may come there
             _prepare()
 
@@ -119,17 +125,21 @@ class Snapshotter:
     def _proves(self, value: Any) -> bool:
         """Return whether the exact route would change nothing, length aside."""
         learned = self._learned
+        self._text_room = _TEXT
         plain = self._plain(value, self._max_depth, self._room) >= 0
         if plain and self._learned != learned:
             # Python ran in between, and maybe another thread, which changed what was looked at
             learned = self._learned
+            self._text_room = _TEXT
             plain = self._plain(value, self._max_depth, self._room) >= 0
         return plain and self._learned == learned
 
     def _plain(self, value: Any, depth: int, room: int) -> int:
         """Return the room that is left behind a plain value; below zero, it is not plain."""
         kind = type(value)
-        if kind is str or kind is int or kind is float or kind is _NONE or kind is bool:
+        if kind is str:
+            return _NOT_PLAIN if self._tells(value) else room
+        if kind is int or kind is float or kind is _NONE or kind is bool:
             return room
         if kind is dict:
             return self._plain_dict(value, depth, room)
@@ -154,6 +164,8 @@ class Snapshotter:
                 room = self._plain(member, depth - 1, room)
                 if room < 0:
                     return _NOT_PLAIN
+            elif self._tells(member):
+                return _NOT_PLAIN
         return room
 
     # two functions and not one, so that compiled each loop is over its exact type
@@ -163,11 +175,15 @@ class Snapshotter:
         room -= size
         if size and (depth <= 0 or size > self._max_items or room < 0):
             return _NOT_PLAIN
+        if size == _PAIR and self._is_header(value[0], value[1]):
+            return _NOT_PLAIN
         for member in value:
             if type(member) is not str:
                 room = self._plain(member, depth - 1, room)
                 if room < 0:
                     return _NOT_PLAIN
+            elif self._tells(member):
+                return _NOT_PLAIN
         return room
 
     def _plain_tuple(self, value: tuple[Any, ...], depth: int, room: int) -> int:
@@ -175,22 +191,42 @@ class Snapshotter:
         room -= size
         if size and (depth <= 0 or size > self._max_items or room < 0):
             return _NOT_PLAIN
+        if size == _PAIR and self._is_header(value[0], value[1]):
+            return _NOT_PLAIN
         for member in value:
             if type(member) is not str:
                 room = self._plain(member, depth - 1, room)
                 if room < 0:
                     return _NOT_PLAIN
+            elif self._tells(member):
+                return _NOT_PLAIN
         return room
+
+    def _tells(self, text: str) -> bool:
+        """Return whether a text is worth the search for secrets; so much text is looked at."""
+        size = len(text)
+        if size < _SHORTEST_TEXT or self._text_room <= 0 or self._redactor is None:
+            return False
+        room = self._text_room
+        self._text_room = room - size
+        return suspicious(text, room)
+
+    def _is_header(self, name: object, value: object) -> bool:
+        """Return whether two members may be a sensitive name and its value."""
+        if type(name) is not str or type(value) is not str or self._redactor is None:
+            return False
+        return ends_like_name(name)
 
     def _learn(self, keys: Iterable[object]) -> bool:
         """Return whether all keys are harmless; if so they are remembered."""
         self._learned += 1
-        new = set(keys)
-        for key in new:
+        new: set[str] = set()
+        for key in list(keys):
             if type(key) is not str or len(key) > _LONGEST_NAME:
                 return False
-            if self._redactor is not None and self._redactor.sensitive(key):
+            if self._redactor is not None and (self._redactor.sensitive(key) or suspicious(key)):
                 return False
+            new.add(key)
         if len(self._harmless) + len(new) > self._most_names:
             self._harmless.clear()
         if len(new) > self._most_names:

@@ -1,0 +1,80 @@
+"""The first look at a text: the compiled one gives the answers of the interpreted one."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from honeytrace._snapshot import gate_words, text_gate
+
+PIECES = [
+    *gate_words.TAILS,
+    *gate_words.PREFIXES,
+    *("=", ":", "://", "@", "--", "-", ".", " ", "\t", '"', "'", "\\", ")", "]", "!", "\n", "\x1f"),
+    *("a", "B", "é", "\U0001f41d", "1234", "x" * 19, "Bearer ", "basic ", "user", "/", "\u017f"),
+]
+
+
+def interpreted() -> ModuleType:
+    """Return the module as it runs where there is no compiler."""
+    source = Path(gate_words.__file__).with_name("text_gate.py")
+    spec = importlib.util.spec_from_file_location("honeytrace._snapshot.text_gate_source", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SOURCE = interpreted()
+texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map("".join)
+
+
+@given(texts, st.integers(-1, 60))
+def test_compiled_and_interpreted_agree(text: str, most: int) -> None:
+    """Both look at the same characters and give the same answer."""
+    assert text_gate.suspicious(text, most) == SOURCE.suspicious(text, most)
+    assert text_gate.ends_like_name(text) == SOURCE.ends_like_name(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"api_key": "x"}',
+        "api_key=x&q=1",
+        "password: x",
+        "PASSWORD = x",
+        r"{\"password\": \"x\"}",
+        "--api-key x",
+        "postgres://ann:x@db",
+        "Bearer abcdefgh",
+        "the key sk-proj-abcdefghijklmnop is wrong",
+        "-----BEGIN PRIVATE KEY-----",
+    ],
+)
+def test_what_may_bind_a_secret_is_suspicious(text: str) -> None:
+    """A text with a name before a separator, an argument, a URL with `@`, or a credential."""
+    assert text_gate.suspicious(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "why?",
+        "How do bees find their way home? They remember the sun and the hills.",
+        "Question: why? Answer: because. See https://example.org/a/b?c=d#e at 12:30.",
+        "8f14e45f-ceea-467f-a9f0-1b2c3d4e5f60",
+        "/usr/lib/python3.11/site-packages/a_rather_long_package_name/module.py",
+        "def f(x): return {'a': x, 'b': [1, 2]}",
+    ],
+)
+def test_prose_code_and_ids_are_not(text: str) -> None:
+    """Ordinary texts take the fast route."""
+    assert not text_gate.suspicious(text)
+    assert not text_gate.ends_like_name(text)
