@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -108,9 +109,11 @@ def test_updates_of_two_nodes_that_cross(
         ]
         for each in done:
             each.result(60)
-    found = store.get("a")
-    assert found is not None
-    assert orjson.loads(found.feedback or b"{}") == {"n0": 0, "n1": 1}
+    # a merge of the engine may hide the loser until its writer looks again
+    wanted, deadline = {"n0": 0, "n1": 1}, time.monotonic() + 30
+    while orjson.loads(store.get_many(["a"])[0].feedback or b"{}") != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_an_update_that_crosses_its_session(
@@ -167,16 +170,10 @@ def test_places_increase_when_the_clock_goes_back(
     """A clock that is set five seconds back makes no follower miss a session."""
     store.insert([record("a")])
     place = store.arrived(0).last
-    real = _ch_time()
+    real = time.time_ns()
     monkeypatch.setattr("honeytrace.store._ch_client.time.time_ns", lambda: real - 5 * 10**9)
     store.insert([record("b")])
     assert [each.event_id for each in store.arrived(place).records] == ["b"]
-
-
-def _ch_time() -> int:
-    import time
-
-    return time.time_ns()
 
 
 def test_tenants_do_not_see_each_other(store: ClickHouseStore) -> None:

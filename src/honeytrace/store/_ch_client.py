@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -28,6 +29,11 @@ __all__ = ["Client"]
 _LAG = 2.0
 """Seconds after which a row is taken to be visible everywhere; followers are so late."""
 
+_SETTLE = 3.0
+"""Seconds after which whatever crossed a write is visible."""
+
+log = logging.getLogger("honeytrace")
+
 _CONNECT, _ANSWER = 5, 30
 """Seconds to wait for a connection, and for an answer."""
 
@@ -38,6 +44,8 @@ _SETTINGS = {
     # one insert is acknowledged when it is stored: the node is the buffer
     "async_insert": 0,
     "distributed_foreground_insert": 1,
+    # a batch names its ids, some thousands of them
+    "max_query_size": 100_000_000,
     # clocks of clients may be anywhere, and each week is a partition
     "max_partitions_per_insert_block": 0,
     # a row and what supersedes it are of one key, hence of one partition
@@ -78,6 +86,10 @@ class Client:
         self._pid = os.getpid()
         self._closed = False
         self._away_until = 0.0
+        self.settle = _SETTLE
+        self._late: list[tuple[float, Callable[[], None]]] = []
+        self._later: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def rows(self, sql: str, **values: Any) -> Sequence[Sequence[Any]]:
         """Return the rows of a query; `{name:Type}` in it are values. Raises StoreError."""
@@ -110,8 +122,38 @@ class Client:
             # places may run ahead of the clock by a batch
             return max(now, self._tick) if self.lag == 0 else now - int(self.lag * 1e6)
 
+    def later(self, act: Callable[[], None]) -> None:
+        """Call `act` in a thread some seconds from now, or when the client is closed.
+
+        Nobody waits for it, so a StoreError is logged.
+        """
+        with self._lock:
+            self._late.append((time.monotonic() + self.settle, act))
+            if self._later is None:
+                self._later = threading.Thread(
+                    target=self._run_late, name="honeytrace-verify", daemon=True
+                )
+                self._later.start()
+
+    def _run_late(self) -> None:
+        while True:
+            with self._lock:
+                if not self._late:
+                    self._later = None
+                    return
+                due, act = self._late.pop(0)
+            self._ended.wait(max(0.0, due - time.monotonic()))
+            try:
+                act()
+            except StoreError as error:
+                log.warning("honeytrace could not verify what it wrote: %s", error)
+
     def close(self) -> None:
         """Close the connection; later calls raise StoreError."""
+        self._ended.set()
+        thread = self._later
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_ANSWER)
         self._closed = True
         if self._connection is not None and not self.embedded and self._pid == os.getpid():
             self._connection.close()

@@ -16,7 +16,7 @@ import orjson
 
 from .._record.record import Record
 from ._ch_client import Client
-from ._ch_query import Condition, condition
+from ._ch_query import Condition, among, condition
 from ._ch_rows import FIELDS, SELECTED, record_of
 from ._query import Arrivals, Bucket, Field, NameSummary, Outline, Query
 
@@ -43,6 +43,7 @@ class Known(NamedTuple):
     place: int
     changed: int
     version: int
+    writes: Sequence[int]
 
 
 def known(client: Client, tenant: str, ids: Iterable[str]) -> dict[str, Known]:
@@ -50,12 +51,12 @@ def known(client: Client, tenant: str, ids: Iterable[str]) -> dict[str, Known]:
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return {}
+    sql, values = among(wanted)
     rows = client.rows(
-        f"SELECT {SELECTED}, place, changed, version, deleted FROM sessions"
-        " WHERE tenant = {tenant:String} AND event_id IN {ids:Array(String)}"
-        " ORDER BY version DESC LIMIT 1 BY event_id",
+        f"SELECT {SELECTED}, place, changed, version, writes, deleted FROM sessions"
+        f" WHERE tenant = {{tenant:String}} AND {sql} ORDER BY version DESC LIMIT 1 BY event_id",
         tenant=tenant,
-        ids=wanted,
+        **values,
     )
     return {r[0]: Known(record_of(r), *r[len(FIELDS) : -1]) for r in rows if not r[-1]}
 

@@ -22,6 +22,7 @@ COLUMNS = (
     "place",
     "changed",
     "version",
+    "writes",
     "deleted",
 )
 _FIRST_JSON = 13
@@ -29,7 +30,14 @@ _PARENT = 2
 
 
 def row_of(
-    tenant: str, record: Record, *, place: int, changed: int, version: int, deleted: bool = False
+    tenant: str,
+    record: Record,
+    *,
+    place: int,
+    changed: int,
+    version: int,
+    writes: Sequence[int] = (),
+    deleted: bool = False,
 ) -> list[Any]:
     """Return the values of `COLUMNS`; the empty text stands for no parent and for no JSON."""
     parts: tuple[Any, ...] = record[_FIRST_JSON:]
@@ -45,6 +53,7 @@ def row_of(
         place,
         changed,
         version,
+        list(writes),
         int(deleted),
     ]
 

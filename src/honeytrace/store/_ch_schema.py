@@ -2,8 +2,9 @@
 
 Every write is a new row: `version` tells which one counts, and a row with `deleted` ends a key. The
 key is (tenant, start_time, event_id), so a session whose start moves leaves a `deleted` row at its
-old key. Columns from `users` on are derived by `_ch_rows`. `place` and `changed` are microseconds
-of the clock of the node that wrote them.
+old key. `writes` names the latest writes that a row holds (`_ch_writing`). The columns from `users`
+to `words` are derived by `_ch_rows`. `place` and `changed` are microseconds of the clock of the
+node that wrote them.
 
 On a cluster `sessions` is a Distributed table over `sessions_local`, sharded by tree, so that a
 run lies on one shard; and the tables are replicated.
@@ -75,6 +76,7 @@ def _first(layout: Layout) -> list[str]:
             place UInt64 CODEC(Delta(8), ZSTD(1)),
             changed UInt64 CODEC(ZSTD(1)),
             version UInt64 CODEC(Delta(8), ZSTD(1)),
+            writes Array(UInt64),
             deleted UInt8,
             INDEX words_index words TYPE text(tokenizer = splitByString([' '])),
             INDEX users_index users TYPE text(tokenizer = array),

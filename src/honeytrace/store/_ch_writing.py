@@ -1,13 +1,14 @@
 """What goes into ClickHouse, which has no transactions and no locks.
 
-A merged row is written and then verified: if another node wrote the same session in between, what
-this node added is added to the other's row as well. Whoever writes last sees the other one, so
-that two continuations of one session converge. The same holds for an update that crosses its
-session: both sides write first and look then.
+A merged row names the writes that it holds, by a random number each. After a write the row is read
+again, at once and some seconds later, when whatever crossed it is visible: where another node's row
+has won that lacks this write, the write is added to that row. So continuations of one session
+converge. An update that crosses its session is found since both sides write first and look then.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 
 import orjson
@@ -16,6 +17,7 @@ from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
 from ._ch_client import Client
+from ._ch_query import among
 from ._ch_reading import Known, known
 from ._ch_rows import COLUMNS, row_of
 
@@ -23,6 +25,9 @@ __all__ = ["forget_updates", "insert", "update"]
 
 _ROUNDS = 5
 """Times that a merged row is verified; each more needs another node to have written meanwhile."""
+
+_REMEMBERED = 63
+"""Writes that a row names beside its own: as many as may be under way for one session."""
 
 Add = Callable[["Record | None"], "tuple[Record, bool]"]
 """Adds what a call brought to a record, or makes one; tells whether what arrived was changed."""
@@ -97,83 +102,67 @@ def _applying(update: Update) -> Add:
 def _write(
     client: Client, tenant: str, adding: dict[str, Add], found: dict[str, Known] | None = None
 ) -> None:
-    """Write what these add, and verify what was merged."""
+    """Write what these add. What was merged is looked at again, at once and when everything that
+    crossed it is visible, and added again to a row that lacks it."""
     found = known(client, tenant, adding) if found is None else found
+    token = secrets.randbits(63)
+    merged = _written(client, tenant, adding, found, token)
+    if merged:
+        _verify(client, tenant, merged, token)
+        client.later(lambda: _verify(client, tenant, merged, token))
+
+
+def _verify(client: Client, tenant: str, adding: dict[str, Add], token: int) -> None:
+    """Add what these added to the rows that lack it."""
     for _ in range(_ROUNDS):
-        rows = []
-        merged: dict[str, int] = {}
-        first = client.places(2 * len(adding) or 1)
-        for number, (event_id, add) in enumerate(adding.items()):
-            at = first + 2 * number
-            old = found.get(event_id)
-            new, changed = add(None if old is None else old.record)
-            if old is None:
-                mark = at + 1 if changed else 0
-                rows.append(row_of(tenant, new, place=at, changed=mark, version=at))
-            elif new != old.record:
-                merged[event_id] = at + 1
-                if old.record.start_time != new.start_time:  # another key: the old row goes
-                    end = row_of(tenant, old.record, place=0, changed=0, version=at, deleted=True)
-                    rows.append(end)
-                rows.append(row_of(tenant, new, place=old.place, changed=at, version=at + 1))
-        client.insert("sessions", rows, COLUMNS)
-        if not merged:
-            return
-        found = _crossed(client, tenant, {i: (found[i].version, own) for i, own in merged.items()})
-        adding = {event_id: adding[event_id] for event_id in found}
-        if not adding:
+        found = known(client, tenant, adding)
+        lacking = {i: adding[i] for i, each in found.items() if token not in each.writes}
+        if not lacking or not _written(client, tenant, lacking, found, token):
             return
 
 
-def _crossed(client: Client, tenant: str, versions: dict[str, tuple[int, int]]) -> dict[str, Known]:
-    """Return the sessions that another node wrote between the versions read and written here, as
-    the other one wrote them last."""
-    rows = client.rows(
-        "SELECT event_id, version FROM sessions WHERE tenant = {tenant:String}"
-        " AND event_id IN {ids:Array(String)} AND version > {least:UInt64} AND deleted = 0",
-        tenant=tenant,
-        ids=list(versions),
-        least=min(read for read, _ in versions.values()),
-    )
-    others = {i for i, version in rows if version > versions[i][0] and version != versions[i][1]}
-    if not others:
-        return {}
-    return {
-        event_id: each
-        for event_id, each in known(client, tenant, others).items()
-        # of two rows, the one with the higher version is what both are now added to
-        if each.version != versions[event_id][1]
-    } | _beneath(client, tenant, {i: versions[i] for i in others})
-
-
-def _beneath(client: Client, tenant: str, versions: dict[str, tuple[int, int]]) -> dict[str, Known]:
-    """Return the rows that lie just beneath the ones written here, where these are the newest: they
-    lack what is in those, and those lack what is in them."""
-    from ._ch_rows import FIELDS, SELECTED, record_of
-
-    found: dict[str, Known] = {}
-    for event_id, (read, own) in versions.items():
-        rows = client.rows(
-            f"SELECT {SELECTED}, place, changed, version FROM sessions"
-            " WHERE tenant = {tenant:String} AND event_id = {id:String} AND deleted = 0"
-            " AND version > {read:UInt64} AND version < {own:UInt64} ORDER BY version DESC LIMIT 1",
-            tenant=tenant,
-            id=event_id,
-            read=read,
-            own=own,
-        )
-        for row in rows:
-            found[event_id] = Known(record_of(row), *row[len(FIELDS) :])
-    return found
+def _written(
+    client: Client, tenant: str, adding: dict[str, Add], found: dict[str, Known], token: int
+) -> dict[str, Add]:
+    """Write each record with what is added to it; return those that were merged."""
+    rows = []
+    merged: dict[str, Add] = {}
+    first = client.places(2 * len(adding) or 1)
+    for number, (event_id, add) in enumerate(adding.items()):
+        at = first + 2 * number
+        old = found.get(event_id)
+        new, changed = add(None if old is None else old.record)
+        if old is None:
+            mark = at + 1 if changed else 0
+            rows.append(row_of(tenant, new, place=at, changed=mark, version=at, writes=[token]))
+        elif new != old.record:
+            merged[event_id] = add
+            # a node whose clock is behind does not write beneath what it has read
+            version = max(at + 1, old.version + 2)
+            if old.record.start_time != new.start_time:  # another key: the old row goes
+                end = row_of(
+                    tenant, old.record, place=0, changed=0, version=version - 1, deleted=True
+                )
+                rows.append(end)
+            writes = [*old.writes[-_REMEMBERED:], token]
+            rows.append(
+                row_of(tenant, new, place=old.place, changed=at, version=version, writes=writes)
+            )
+    client.insert("sessions", rows, COLUMNS)
+    return merged
 
 
 def _waiting(client: Client, tenant: str, ids: list[str]) -> dict[str, Update]:
     """Return the updates that wait for these sessions, folded."""
+    any_waits = "SELECT 1 FROM pending WHERE tenant = {tenant:String} AND gone = 0 LIMIT 1"
+    if not client.rows(any_waits, tenant=tenant):
+        return {}
+    sql, values = among(ids)
     rows = client.rows(
         "SELECT event_id, fields FROM pending FINAL WHERE tenant = {tenant:String}"
-        " AND gone = 0 AND event_id IN {ids:Array(String)} ORDER BY number",
+        f" AND gone = 0 AND {sql} ORDER BY number",
         tenant=tenant,
-        ids=ids,
+        **values,
     )
     waiting: dict[str, list[Update]] = {}
     for event_id, fields in rows:
@@ -184,11 +173,12 @@ def _waiting(client: Client, tenant: str, ids: list[str]) -> dict[str, Update]:
 
 def _forget(client: Client, tenant: str, waiting: dict[str, Update]) -> None:
     """Mark the updates of these sessions as applied."""
+    sql, values = among(waiting)
     rows = client.rows(
         "SELECT tenant, event_id, number, fields, 1 FROM pending FINAL WHERE gone = 0"
-        " AND tenant = {tenant:String} AND event_id IN {ids:Array(String)}",
+        f" AND tenant = {{tenant:String}} AND {sql}",
         tenant=tenant,
-        ids=list(waiting),
+        **values,
     )
     client.insert("pending", rows, _PENDING)
 
