@@ -55,9 +55,7 @@ ABOVE = {
 #: Imports against the direction that are still to be removed.
 STILL: set[tuple[str, str]] = set()
 #: Circles of files that are still to be opened.
-CIRCLES = [
-    {"server.__init__", "server.app", "server.run"},
-]
+CIRCLES: list[set[str]] = []
 
 
 def modules() -> dict[str, Path]:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from ..errors import StoreError
 from ..store import Store
 from ..store.errors import RecordRefusedError, StoreBusyError
-from . import _search, events, otlp, sessions, viewer
+from . import _search, events, otlp, sessions
 from ._endpoints import Endpoints, Handler
 from ._guard import BATCH_ROUTE, LOOPBACK, Guard
 from ._http import Limits, RefusedError, bad_request, busy, unavailable
@@ -27,6 +27,8 @@ from ._otlp.counts import Counts
 from ._otlp.traces import Traces
 from ._outage import Outage
 from ._tenants import Tenant, Tenants
+from .viewer import Ahead, Live, Running, Site, View
+from .viewer import routes as viewer_routes
 
 __all__ = ["Spans", "create_app"]
 
@@ -96,16 +98,16 @@ def create_app(
         own = store.for_tenant(name) if name else store
         counts = Counts()
         # the journals of this machine are no tenant's but the default one's
-        running = viewer.Running("" if name else journal)
-        site = viewer.Site(own, ring, limits, running)
-        view = viewer.View(site, viewer.Live(own, limits.streams, running))
+        running = Running("" if name else journal)
+        site = Site(own, ring, limits, running)
+        view = View(site, Live(own, limits.streams, running))
         return Tenant(own, Traces(own, counts, traffic=spans == "all"), counts, view)
 
     tenants = Tenants(tenant)
     endpoints = Endpoints(store, tenants, limits)
     app = Starlette(
         routes=[
-            *viewer.routes(lambda request: tenants.of(request).view),
+            *viewer_routes(lambda request: tenants.of(request).view),
             *(
                 Route(path, endpoints.of(handlers), methods=list(handlers))
                 for path, handlers in _by_path().items()
@@ -125,7 +127,7 @@ def create_app(
     # streams of the viewer hold up a graceful shutdown until they notice it: this ends them at once
     app.state.live = tenants
     # a thread: whoever serves the app starts and stops it
-    app.state.ahead = viewer.Ahead(tenants.get("").view.site)
+    app.state.ahead = Ahead(tenants.get("").view.site)
     return app
 
 
