@@ -10,6 +10,7 @@ and wherever, `fail` restores the outer session and releases the place in the jo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ LATE_NS = 60_000_000_000
 have that request for its parent for ever."""
 
 _compiled = cython.compiled
+_clock_ns, _time_ns = time.perf_counter_ns, time.time_ns
 
 
 def begin(  # noqa: C901 - one function, since each call of another costs
@@ -88,8 +90,14 @@ def begin(  # noqa: C901 - one function, since each call of another costs
         if bound is not None:
             s._inputs = snapshot(s, bound, "inputs")
         s._tick = hooks.tick()
-        s._offset = hooks.offset_ns
         s._start = hooks.clock_ns()
+        if parent is not None:
+            s._offset = parent._offset
+        elif hooks.clock_ns is _clock_ns:
+            # the offset measured with the last batch is wrong after a pause of the machine
+            s._offset = _time_ns() - s._start
+        else:
+            s._offset = hooks.offset_ns  # a test has injected a clock
         if parent is not None:
             child = session_id or (s._start + s._offset, s._tick)
             if parent._children is None:

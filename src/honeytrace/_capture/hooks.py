@@ -70,8 +70,9 @@ switch = Switch()
 class Hooks:
     """The fields of the `Recorder` in force, and the clock and the counter that make ids.
 
-    `clock_ns() + offset_ns` is the wall clock in ns. The offset is measured anew with each batch:
-    durations come from a clock that never jumps, and dates follow the system's.
+    `clock_ns() + offset_ns` is the wall clock in ns, as measured with the last batch. A root takes
+    the wall clock itself and hands its offset to its children: durations come from a clock that
+    never jumps, and dates follow the system's, also after a pause of the machine.
     """
 
     __slots__ = (
