@@ -42,7 +42,7 @@ def _trace_object(target: Any, options: dict[str, Any]) -> Any:
         from .proxy import TracedDispatch
 
         return TracedDispatch(target, options)
-    kind = type(target)
+    kind = target.__class__  # of a lazy proxy, which Celery gives, the class of what it stands for
     registered = [name for name in _REGISTERS if callable(getattr(kind, name, None))]
     if callable(target):
         from .proxy import traced_callable  # wrapt takes 30 ms to import
