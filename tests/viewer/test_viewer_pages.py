@@ -21,7 +21,7 @@ from honeytrace.server.viewer._summary import gist
 from honeytrace.store.sqlite import SQLiteStore
 
 PAGES = ["/", "/?q=why&scope=calls", "/sessions/root", "/sessions/generate", "/overview",
-         "/issues", "/transcript/root", "/compare", "/compare?a=root",
+         "/issues", "/conversations", "/transcript/root", "/compare", "/compare?a=root",
          "/compare?a=root&b=other", "/detail/generate", "/sessions/nothing",
          "/?since=nonsense", "/raw/root", "/live?since=nonsense"]  # fmt: skip
 

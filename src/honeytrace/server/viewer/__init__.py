@@ -16,6 +16,7 @@ _running    calls that have not ended yet
 _feedback   what a person says about a session
 _comparison two sessions side by side
 _overview   figures over time; _charts draws them
+_conversations  runs in groups, by conversation or user
 _issues     failures in groups; _failure reads tracebacks
 _login      the way in where the server has keys
 """
@@ -34,6 +35,7 @@ from ...errors import StoreError
 from .._http import RefusedError
 from ._assets import serve_asset
 from ._comparison import show_comparison
+from ._conversations import show_conversations
 from ._export import export_sessions
 from ._feedback import give_feedback
 from ._issues import show_issues
@@ -93,6 +95,7 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
         page("/detail/{session_id:path}", show_detail),
         page("/raw/{session_id:path}", show_raw),
         page("/transcript/{session_id:path}", show_transcript),
+        page("/conversations", show_conversations),
         page("/compare", show_comparison),
         page("/export", export_sessions),
         page("/overview", show_overview),
