@@ -3,11 +3,11 @@
 # Map of the package, in the order in which a call passes through it. Each room's `__init__.py`
 # lists its files.
 #
-#   _capture/     what a traced call runs: the decorator, the with-block, the current session
+#   _capture/     the code of a traced call: the decorator, the with-block, the current session
 #   _snapshot/    a Python value becomes bounded, redacted JSON, at once
 #   _record/      the finished session: wire names, milliseconds, merging
 #   _delivery/    from the queue to the sink: the flush thread, batches, retries, the books
-#   _durability/  what survives the process: journal, disk queue, recovery
+#   _durability/  files that survive the process: journal, disk queue, recovery
 #   sinks/        where batches go: the API, a store, a list in memory
 #   store/        where sessions live; api/ is the typed client of the HoneyHive API
 #   _config       every setting and its environment variable
@@ -74,7 +74,7 @@ _LATER = {
     **dict.fromkeys(("list_sessions", "search_sessions"), "lookup"),
     **dict.fromkeys(("continue_from", "inject"), "propagation"),
 }
-"""What is imported when it is asked for, since most programs only record, and from where."""
+"""Names that are imported on first use, since most programs only record, and their modules."""
 
 _ROOMS = ("compat", "lookup", "otel", "propagation")
 """Rooms that need no import of their own: `honeytrace.otel.instrument()`."""

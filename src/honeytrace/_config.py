@@ -18,7 +18,7 @@ _FALSE = ("0", "false", "no", "off", "")
 _KINDS = {"str": str, "int": int, "float": float, "bool": bool}
 
 Check = tuple[str, Callable[[Any], bool]]
-"""What a value must be, in words and as a test."""
+"""A requirement of a value, in words and as a test."""
 
 _POSITIVE: Check = ("a number above 0", lambda value: 0 < value < float("inf"))
 _SHARE: Check = ("a number from 0 to 1", lambda value: 0 <= value <= 1)
@@ -73,7 +73,7 @@ def _setting(default: Any, *names: str, check: Check | None = None) -> Any:
 
 
 class Config:  # no dataclass, whose making would be a tenth of the import
-    """What `configure` can set. Durations are seconds, sizes are bytes."""
+    """The settings of `configure`. Durations are seconds, sizes are bytes."""
 
     project: str = _setting("default", "HH_PROJECT")
     source: str = _setting("dev", "HH_SOURCE")
@@ -85,37 +85,37 @@ class Config:  # no dataclass, whose making would be a tenth of the import
         "https://api.honeyhive.ai", "HH_API_URL", "HONEYHIVE_SERVER_URL", "HH_SERVER_URL"
     )
     layout: str = _setting("sessions", check=_LAYOUT)
-    """What the API is sent: every call as a session, or the outermost, with events inside."""
+    """Layout at the API: every call as a session, or the outermost call with events inside."""
     concurrency: int = _setting(32, check=_POSITIVE)
     """Requests in flight at once; the API takes one session a request."""
     request_timeout: float = _setting(30.0, check=_POSITIVE)
-    """How long one request to the API may take."""
+    """Seconds that one request to the API may take."""
     max_retry_after: float = _setting(600.0, check=_POSITIVE)
-    """How long delivery waits at most where the API asks for a pause: it may be back earlier."""
+    """Seconds that delivery waits at most when the API asks for a pause."""
     store: str = _setting(".honeytrace/sessions.db", check=_STORE)
     """The file of the embedded store, or the URL of an engine (docs/stores.md); `":memory:"` keeps
     everything in this process instead."""
     journal: str = _setting(".honeytrace/journal")
     """The directory of the journal; `":none:"` for none."""
     journal_bytes: int = _setting(32 * 1024 * 1024, check=_POSITIVE)
-    """How much a process may have recorded and not delivered before the journal is full."""
+    """Bytes of undelivered records that the journal of a process holds."""
     journal_sync: bool = _setting(False)
     """Write the journal through to the disk every `flush_interval`: for the loss of power."""
     disk_bytes: int = _setting(1_000_000_000, check=_POSITIVE)
-    """How much waits on disk, beside the journal, while the destination is away."""
+    """Bytes of records that wait on disk, beside the journal, while the destination is away."""
     overflow: str = _setting("drop_oldest", check=_OVERFLOW)
-    """What to do when memory and disk are full: `"drop_oldest"`, `"drop_newest"` or `"block"`."""
+    """Policy when memory and disk are full: `"drop_oldest"`, `"drop_newest"` or `"block"`."""
     enabled: bool = _setting(True)
     sample_rate: float = _setting(1.0, check=_SHARE)
     """The share of trees to record, decided at the outermost call."""
     keep_errors: bool = _setting(False)
     """Record a tree that sampling left out when any call in it fails."""
     sampled_bytes: int = _setting(10_000_000, check=_POSITIVE)
-    """How much of one sampled-out tree is held until it is known whether it fails."""
+    """Bytes of a sampled-out tree that are held until the tree fails or ends well."""
     redact: Any = _setting(True)
     """True, False, or more names, patterns and functions: see docs/snapshot.md."""
     snapshot: Any = _setting(None, check=_RULES)
-    """What to record in place of values of your own types, `{Type: function}`: docs/snapshot.md."""
+    """Rules for values of your own types, `{Type: function}`; see docs/snapshot.md."""
     max_bytes: int = _setting(1_000_000, check=_POSITIVE)
     max_depth: int = _setting(64, check=_POSITIVE)
     max_items: int = _setting(100_000, check=_POSITIVE)
@@ -123,18 +123,18 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     propagate_threads: bool = _setting(True)
     """Carry the current session into `threading.Thread` and `ThreadPoolExecutor`."""
     flush_interval: float = _setting(0.5, check=_POSITIVE)
-    """How long a record may wait for others before it is sent."""
+    """Seconds that a record may wait for others before it is sent."""
     batch_size: int = _setting(5000, check=_POSITIVE)
     batch_bytes: int | None = _setting(None, check=_POSITIVE)
-    """How large a batch is; see `most_bytes`."""
+    """Records in a batch; see also `most_bytes`."""
     queue_bytes: int = _setting(128_000_000, check=_POSITIVE)
     """Memory that pending records may take; beyond it the oldest go to disk."""
     exit_timeout: float = _setting(2.0, check=_SECONDS)
-    """How long the end of the process may wait for delivery."""
+    """Seconds that the end of the process may wait for delivery."""
     also: Any = _setting((), check=_SINKS)
     """Sinks that get a copy of everything the destination has taken."""
     prices: str | None = _setting(None)
-    """A JSON file with what tokens cost; without one, the `genai-prices` package is asked."""
+    """A JSON file with prices of tokens; without one, the `genai-prices` package is used."""
     sink: Any = _setting(None, check=_SINK)
     """A destination of your own (`honeytrace.sinks.Sink`), in place of store and API."""
 
@@ -188,7 +188,7 @@ def variables(f: Setting) -> list[str]:
 def origins(
     arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Where `load` has each setting from: `"argument"`, a variable's name, or `"default"`."""
+    """Return the source of each setting: `"argument"`, a variable's name, or `"default"`."""
     given = {name for name, value in arguments.items() if value is not None}
     return {
         name: "argument" if name in given else _variable(setting, environ) or "default"
@@ -321,7 +321,7 @@ def _absolute(path: str, name: str) -> str:
 
 
 def under_test() -> bool:
-    """Whether pytest runs us, rather than something that imports it or was started by it."""
+    """Return True if pytest runs this process, rather than a program that imports pytest."""
     return "_pytest" in sys.modules and (
         "PYTEST_VERSION" in os.environ or "PYTEST_CURRENT_TEST" in os.environ
     )

@@ -1,4 +1,4 @@
-"""Which exceptions are the program's, and which ours, or those of a value that is being shown."""
+"""Tell the program's own interrupts from errors of our code or of a value being recorded."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from types import FrameType
 CO_OPTIMIZED, CO_VARARGS = 0x1, 0x4
 """Of `inspect`, which takes long to import."""
 
-# what an exception or a value says of itself is its own code
+# the text of an exception or a value comes from the program's code
 _traceback = BaseException.__dict__["__traceback__"].__get__
 
 
 def interrupts(exc: BaseException) -> bool:
-    """Whether what came out of our code, or of a value's own, is the program's: Ctrl-C, or what a
-    signal handler raised, to exit or to end what takes too long.
+    """Return True if an exception from our code is the program's own interrupt.
 
-    All else, `SystemExit` included, came about where it came out, and recording keeps it. At the
-    recursion limit nothing can be asked.
+    Interrupts are Ctrl-C, and anything that a signal handler raised, for example to exit or to end
+    a call that takes too long. Every other exception, `SystemExit` included, arose in the code that
+    was running, and recording keeps it. At the recursion limit nothing can be determined.
     """
     if issubclass(type(exc), KeyboardInterrupt):
         return True
@@ -30,8 +30,9 @@ def interrupts(exc: BaseException) -> bool:
 
 
 def _handles_signal(frame: FrameType) -> bool:
-    """Whether a frame is that of a signal handler: it alone is given, after a number, the frame
-    that it interrupts."""
+    """Return True for the frame of a signal handler.
+
+    Python passes only to handlers a number and the frame that they interrupt."""
     code, interrupted = frame.f_code, frame.f_back
     if interrupted is None or not code.co_flags & CO_OPTIMIZED:
         return False

@@ -1,4 +1,4 @@
-"""What is imported when something is to be traced: together it takes longer than all else of us.
+"""Modules that are imported by the first decorator: together they take the longest.
 
 orjson brings dataclasses, inspect, json, uuid and zoneinfo along, logging brings traceback, string
 and tokenize.

@@ -1,4 +1,4 @@
-"""Seeing what your code records, in tests: in memory, at once, with a clock and ids of its own.
+"""Capture sessions in tests: in memory, at once, with an injected clock and ids.
 
     def test_answer():
         with honeytrace.testing.capture() as sessions:
@@ -49,7 +49,7 @@ def capture(
 
     start: epoch seconds of an injected clock, which then goes on by `tick` seconds at each reading;
     ids are then the same in every run, too.
-    settings: as for `configure`; what was configured before, or by the environment, does not apply.
+    settings: as for `configure`; earlier settings and the environment do not apply.
     """
     sessions = CapturedSessions()
 

@@ -17,7 +17,7 @@ def count_text(count: int) -> str:
 def amount_text(dollars: float, *, at_least: bool = False) -> str:
     """US dollars with two figures that say something: `<$0.001`, `$0.021`, `$1.30`, `$1,204`.
 
-    at_least: some of what was spent has no price, so the amount is a lower bound.
+    at_least: some models have no price, so the amount is a lower bound.
     """
     if dollars >= 100:
         text = f"${dollars:,.0f}"

@@ -28,7 +28,7 @@ _MOST_TEXT = 20_000
 """Characters of one text."""
 
 _BUDGET = 1_000_000
-"""Characters in one output, of what was recorded and what is put around it."""
+"""Characters in one output: recorded text and markup."""
 
 _ELEMENT = 40
 """Characters that stand around a text."""
@@ -62,7 +62,7 @@ class Writer:
         self._parts.append(html)
 
     def text(self, text: str, limit: int = _MOST_TEXT) -> str:
-        """`text` escaped, and cut to what may still be said."""
+        """Return `text` escaped and cut to the remaining budget."""
         kept = text[: max(0, min(limit, self._left))]
         self._left -= len(kept) + _ELEMENT
         cut = len(text) - len(kept)
@@ -70,7 +70,7 @@ class Writer:
 
     @property
     def spent(self) -> bool:
-        """Whether the output is as large as it may become."""
+        """True when the output has reached its bound."""
         return self._left <= 0
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ def _message(out: Writer, message: Message) -> str:
 
 
 def _piece(out: Writer, piece: Piece) -> str:
-    """What a message carries beside its words."""
+    """Draw the parts of a message other than text."""
     if isinstance(piece, ToolCall):
         line = f'<code class="ht-call">▸ {out.text(call_text(piece))}</code>'
         return line + ("" if len(line) < _FOLDED else _json(out, piece.arguments))
@@ -200,7 +200,7 @@ def _json(out: Writer, value: Any, depth: int = 0) -> str:
 
 
 def preview(fields: Mapping[str, Any]) -> str:
-    """The values on one line: of a conversation what was said last, of documents how many."""
+    """Return the values on one line: the last words of a conversation, the number of documents."""
     texts = []
     for part in parts(dict(islice(fields.items(), 4))):
         if part.kind == "chat":
@@ -241,5 +241,5 @@ def _is_short(value: Any) -> bool:
 
 
 def more(count: int) -> str:
-    """What is said in place of what was left out."""
+    """Return the note that replaces omitted items."""
     return f'<p class="ht-dim">… and {count:,} more</p>' if count > 0 else ""

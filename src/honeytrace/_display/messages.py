@@ -66,7 +66,7 @@ _SYSTEM = ("system", "system_instruction", "systemInstruction", "system_instruct
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation. `rest` is what else it has: a name, ids, usage."""
+    """One turn of a conversation. `rest` has its other fields: a name, ids, usage."""
 
     role: str
     """`system`, `user`, `assistant` or `tool`, or the program's own."""
@@ -119,7 +119,7 @@ def conversation(value: Mapping[str, Any]) -> Conversation | None:
 
 
 def _is_request(value: Mapping[str, Any]) -> bool:
-    """Whether this is a Responses request whose input is a mere text."""
+    """Return True for a Responses request whose input is plain text."""
     return isinstance(value.get("input"), str) and isinstance(value.get("model"), str)
 
 
@@ -176,7 +176,7 @@ def _read(item: Any) -> list[Message]:
 
 
 def _wraps(item: Mapping[str, Any], name: str) -> bool:
-    """Whether the message is inside: choices, candidates, generations, serialised LangChain."""
+    """Return True if the message is inside: choices, candidates, generations, LangChain."""
     if name == "message":
         return bool({"finish_reason", "index", "text", "raw", "logprobs"} & item.keys()) or (
             len(item) == 1

@@ -92,7 +92,7 @@ _PIXELS = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]
 
 
 def is_pixels(source: str) -> bool:
-    """Whether this address is a whole image of pixels, which a page may show without a request."""
+    """Return True if this address holds a whole bitmap, which a page shows without a request."""
     return _PIXELS.fullmatch(source) is not None
 
 
@@ -192,7 +192,7 @@ def _result(item: Mapping[str, Any]) -> Piece:
 
 
 def result_value(value: Any) -> Any:
-    """What a tool returned: text blocks are joined, and JSON inside of text is read."""
+    """Return a tool's result: text blocks are joined, and JSON inside text is parsed."""
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         texts = [each.get("text") for each in value if each.keys() <= {"type", "text", "__type__"}]
         if len(texts) == len(value) and all(isinstance(each, str) for each in texts):

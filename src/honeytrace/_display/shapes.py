@@ -1,7 +1,7 @@
-"""What recorded values look like to people: a conversation, retrieved documents, text, or JSON.
+"""Recognise the shapes of recorded values: a conversation, documents, text, or JSON.
 
 `parts(session.inputs)` gives one `Part` for each thing worth drawing by itself; the notebook and
-the viewer draw the same parts. Detection never fails: what it does not know is JSON.
+the viewer draw the same parts. Detection never fails: an unknown shape is JSON.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONG = 40
 
 @dataclass(frozen=True)
 class Document:
-    """One retrieved document or passage. `rest` is what else it has, such as metadata."""
+    """One retrieved document or passage. `rest` has its other fields, such as metadata."""
 
     text: str
     title: str
@@ -57,8 +57,8 @@ def parts(fields: Mapping[str, Any]) -> list[Part]:
     """The parts of `inputs`, `outputs` or another object, in order.
 
     A conversation is also found one level down (`{"model": …, "messages": […]}`, the `choices` of
-    a completion), and where the object itself is a message or a request; what stands beside it
-    follows.
+    a completion), and where the object itself is a message or a request; its other fields
+    follow.
     """
     if said := messages(fields) if "role" in fields else []:
         return [Part("message", "chat", fields, messages=said)]

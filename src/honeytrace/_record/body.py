@@ -30,7 +30,7 @@ def event_pieces(record: Record) -> bytes | tuple[bytes, ...]:
 
 
 def _spliced(head: dict[str, Any], record: Record) -> bytes | tuple[bytes, ...]:
-    """`head` and what both layouts say alike: encoded parts go in as they are, uncopied if long."""
+    """Return `head` with the fields that both layouts share; long encoded parts are not copied."""
     children, config, inputs, outputs, metrics, feedback, metadata, user = record[13:]
     head["children_ids"] = [] if children == b"[]" else orjson.Fragment(children)
     if config is not None:

@@ -63,7 +63,7 @@ def merge(old: Record, new: Record) -> Record:
     ends = [end for end in (old.end_time, new.end_time) if end is not None]
     start, end = min(old.start_time, new.start_time), max(ends, default=None)
     if old.start_time == new.start_time and old.end_time is None:
-        duration = new.duration  # the end of what was known as running
+        duration = new.duration  # the end of a call that was known as running
     else:
         duration = None if end is None else end - start
     return new._replace(
@@ -127,7 +127,7 @@ def with_details(
     """Return the metadata `own` with everything that only the reserved key can say.
 
     failure: status, error text, and details of a call that failed.
-    masked: the receipt of what was masked.
+    masked: the receipt of masked values.
     more: whatever else is known, by name.
     """
     details: dict[str, Any] = {}

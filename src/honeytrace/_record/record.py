@@ -1,6 +1,6 @@
 """`Record` and `Update`: a finished session on its way, and later knowledge about one.
 
-A `Record` is what travels from the queue to the sinks. Its JSON parts stay encoded, so the bytes
+A `Record` travels from the queue to the sinks. Its JSON parts stay encoded, so the bytes
 that the snapshot made reach the store and the socket without being parsed again; `wire.decode`
 parses them for a reader.
 
@@ -34,7 +34,7 @@ class Record(NamedTuple):
     parent_id: str | None
     root_id: str
     event_type: str
-    """`"session"` for a root; `"chain"`, `"model"` or `"tool"` for what runs inside one."""
+    """`"session"` for a root; `"chain"`, `"model"` or `"tool"` for a call inside one."""
     event_name: str
     project: str
     source: str

@@ -1,4 +1,4 @@
-"""JSON with half a surrogate pair: what JavaScript sends of a string that was cut inside an emoji.
+"""Read JSON with half a surrogate pair, as JavaScript sends a string cut inside an emoji.
 
 `JSON.stringify("😀".slice(0, 1))` is `"\\ud83d"`, and Python's `json.dumps` writes such texts, too.
 They name no character, so orjson refuses the whole body; here they become U+FFFD.

@@ -65,8 +65,9 @@ class Recorded(Protocol):
 
 
 def tokens_of(session: Recorded) -> dict[str, int]:
-    """The counts of `COUNTS` that a session recorded: metadata first, then metrics, then the
-    `usage` of what it returned. Counts of the first place that has any are not mixed with others.
+    """Return the counts that a session recorded: in metadata, metrics, or the `usage` it returned.
+
+    Counts of the first place that has any are not mixed with others.
     """
     for place in _places(session):
         counts = _counts(place)

@@ -1,10 +1,10 @@
 """The command line: the extra `honeytrace[cli]`. docs/cli.md is its manual.
 
-_terminal   how things are printed: plain in a pipe, bounded, harmless
+_terminal   printing: plain in a pipe, bounded, harmless
 _options    options that commands share
-_target     the store, and what `@last` or the beginning of an id means
+_target     the store, and the session that `@last` or the beginning of an id names
 _list       list, search, tail
-_show       show; _timeline draws the tree with its bars, _values what went in and came out
+_show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
 _stats      stats
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
@@ -12,7 +12,7 @@ _push       push
 _recover    recover, refused
 _prune      prune
 _store      store migrate, check and copy
-_mark       how far a store was read, for push and store copy
+_mark       the place up to which a store was read, for push and store copy
 _deliver    delivery with patience, for push, recover and refused
 _serve      serve, ui
 _completion completion

@@ -1,4 +1,4 @@
-"""Whether the API is where the settings say, and takes the key; what its errors mean here."""
+"""Check that the API answers at the configured address and accepts the key."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _LATER = (408, 425, 429, 500, 502, 503, 504)
 
 
 def trouble(settings: Config) -> str | None:
-    """What stands between here and the API, with the cure; None where it answers as it should.
+    """Return the problem with the API and its cure, or None if the API answers as it should.
 
-    It is asked for a session that cannot be, which changes nothing there.
+    The request asks for a session that cannot exist, so it changes nothing on the server.
     """
     timeout = min(settings.request_timeout, _PATIENCE)
     try:

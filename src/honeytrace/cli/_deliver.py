@@ -28,10 +28,10 @@ _SAID = 10
 
 
 class Courier:
-    """Delivers through a sink, which it closes.
+    """Delivers through a sink and closes the sink at the end.
 
-    What is logged meanwhile is kept for `tell`, as are the first of the refused, which are counted
-    in `refused`.
+    Log messages are kept for `tell`, and so are the first refused records. `refused` counts all of
+    them.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -77,7 +77,7 @@ class Courier:
         return Delivery(waiting, refused, why=self._gave_up)
 
     def tell(self) -> None:
-        """Say what was refused, and what else was logged."""
+        """Print the refused records and the log messages."""
         for text in (*self._said.texts, *self._examples):
             say(text)
         if self.refused > _SAID:
@@ -85,7 +85,7 @@ class Courier:
 
 
 class _Said(logging.Handler):
-    """Keeps what honeytrace warns of."""
+    """Keeps the warnings of honeytrace."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""`diff`: what changed between two runs, in structure, inputs, outputs and time."""
+"""`diff` compares two runs: structure, inputs, outputs and time."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _telling(pairs: Sequence[Pair]) -> list[bool]:
     """Of each pair: whether anything changed in it or below it, or it is the first."""
     telling = [True] + [pair.status != "same" for pair in pairs[1:]]
     deep = 0
-    for at in reversed(range(len(pairs))):  # a parent stands before what is below it
+    for at in reversed(range(len(pairs))):  # a parent stands before its children
         depth = pairs[at].place.depth
         telling[at] = telling[at] or deep > depth
         deep = depth if telling[at] else min(deep, depth)
@@ -157,7 +157,7 @@ def _sides(change: Change, full: bool) -> Iterator[tuple[str, str]]:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters they begin with alike; by halving, for they may have megabytes."""
+    """Return the length of the common beginning, found by halving: values may have megabytes."""
     alike, most = 0, min(len(one), len(other))
     while alike < most:
         middle = (alike + most + 1) // 2

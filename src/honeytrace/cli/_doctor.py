@@ -1,4 +1,4 @@
-"""`doctor`: what is configured and from where, and whether everything it needs is there."""
+"""`doctor` checks the settings, their sources, and everything that they need."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _settings(settings: Config, store: str | None) -> list[dict[str, Any]]:
 
 
 def _shown(settings: Config, name: str) -> Any:
-    """The value without what is secret in it."""
+    """Return the value without its secrets."""
     value = getattr(settings, name)
     if name == "api_key" and value:
         return f"{value[:3]}…{value[-4:]}" if len(value) >= 16 else "…"
@@ -182,7 +182,7 @@ def _journal(settings: Config) -> Iterator[Finding]:
 
 
 def _is_left(file: Path) -> bool:
-    """Whether a journal's process is gone."""
+    """Return True if the journal's process is gone."""
     from .._durability.directories import lock
 
     try:
@@ -217,7 +217,7 @@ def _speed() -> Finding:
 
 
 def _versions() -> dict[str, str | None]:
-    """What runs here; None for an extra's package that is not installed."""
+    """Return the versions here; None stands for a package of an extra that is not installed."""
     names = (*_REQUIRED, *(name for extra in _EXTRAS.values() for name in extra))
     found: dict[str, str | None] = {
         "honeytrace": __version__,

@@ -77,7 +77,7 @@ def export(
 
 
 class Counted:
-    """An iterable that counts what it gives, and says so to a progress bar."""
+    """An iterable that counts its items and reports them to a progress bar."""
 
     def __init__(self, records: Iterable[Record], done: Callable[[float], None]) -> None:
         self.number = 0

@@ -24,7 +24,7 @@ COLUMNS = (
 """Of CSV and Parquet, where objects and lists are JSON text."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How what spreadsheets run begins (OWASP, "CSV Injection")."""
+"""First characters of text that spreadsheets run as a formula (OWASP, "CSV Injection")."""
 
 _ROW_GROUP = 10_000
 
@@ -36,7 +36,7 @@ def json_lines(records: Iterable[Record], file: IO[bytes]) -> None:
 
 
 def csv_rows(records: Iterable[Record], file: IO[bytes]) -> None:
-    """RFC 4180, UTF-8, with a header; what is absent is empty.
+    """Write RFC 4180 in UTF-8 with a header; an absent value is empty.
 
     Text that a spreadsheet would take for a formula, and run, gets a single quote before it.
     """
@@ -88,7 +88,7 @@ def _harmless(cell: Any) -> Any:
 
 
 def _typed(record: Record) -> list[Any]:
-    """Times in whole microseconds, which is what the timestamps of the schema count."""
+    """Return times in whole microseconds, the unit of the schema's timestamps."""
     cells = [_cell(value) for value in _values(record)]
     for place in (COLUMNS.index("start_time"), COLUMNS.index("end_time")):
         if cells[place] is not None:

@@ -1,4 +1,4 @@
-"""What a line of an import means."""
+"""Reads the lines of an import."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def read_session(line: bytes) -> Record:
-    """The record of a line: what `session_json` wrote, a startSession payload, in its
+    """Return the record of a line: one that `session_json` wrote, a startSession payload, in its
     `{"session": …}` or bare, or an event as the API tells it.
 
     One without an id gets one made of its bytes, so that it is the same each time; one without
-    start_time has started its duration before its end. Raises ValueError, which says what is wrong
-    with it.
+    start_time has started its duration before its end. Raises ValueError with the reason for an
+    invalid line.
     """
     session = loads(line)
     if isinstance(session, dict) and isinstance(session.get("session"), dict):

@@ -158,7 +158,7 @@ def search(
 def tail(query: Query, lines: int, nested: bool, store: str | None, as_json: bool) -> None:
     """Follow sessions as they end, until Ctrl-C."""
     query = query._replace(roots_only=not nested)
-    # the program to be followed may be what makes the store
+    # the store may not exist yet: the followed program may create it
     with told(store, create=True) as reader:
         place = reader.arrived(None).last
         shown = reader.list(query._replace(limit=lines))[::-1] if lines else []

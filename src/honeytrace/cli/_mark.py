@@ -1,4 +1,4 @@
-"""How far a store was read: a small file, so that what was cut short goes on where it was."""
+"""A small file that notes the place up to which a store was read, so that a run can resume."""
 
 from __future__ import annotations
 

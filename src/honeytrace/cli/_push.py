@@ -1,4 +1,4 @@
-"""`push`: what is stored here goes to the API; one that was cut short goes on where it was."""
+"""`push` sends stored sessions to the API and resumes an interrupted run."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ class Batch(NamedTuple):
 def push(wanted: tuple[str, ...], again: bool, store: str | None, as_json: bool) -> None:
     """Send stored sessions to the API that HH_API_KEY and HH_API_URL name.
 
-    What was sent is noted beside the store, and the next push goes on from there. Sending twice
-    does no harm, since sessions carry their ids. The exit status is 1 when any was refused.
+    The last session sent is noted beside the store, and the next push continues from there.
+    Sending twice does no harm, since sessions carry their ids. The exit status is 1 when any was
+    refused.
     """
     settings = config(store)
     if not settings.api_key and settings.server_url == Config().server_url:

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 @_options.store
 @_options.as_json
 def recover(store: str | None, as_json: bool) -> None:
-    """Deliver what processes that died had recorded and not delivered.
+    """Deliver records that dead processes left.
 
-    Every traced process does so when it starts. It goes where sessions go: to the API with a key
-    and without --store, else into the store. The exit status is 1 when a journal was damaged, which
-    is then kept in `damaged/` beside it, or a record was refused: `honeytrace refused` shows it.
+    Every traced process does so when it starts. Records go where sessions go: to the API with a key
+    and without --store, otherwise into the store. The exit status is 1 when a journal was
+    damaged, which is then kept in `damaged/` beside it, or a record was refused: `honeytrace
+    refused` shows it.
     """
     from .._durability.recovery import recover_all
 
@@ -98,7 +99,7 @@ def _show(each: Refused, as_json: bool) -> None:
 def _delivered(
     store: str | None, doing: str, act: Callable[[str, Deliver], Recovered]
 ) -> Recovered:
-    """What `act` finds beside the journals; it is delivered where sessions go."""
+    """Deliver the records that `act` finds beside the journals, and return the counts."""
     with Courier(_destination(store)) as courier, progress(doing, None) as done:
 
         def deliver(batch: list[Item]) -> Delivery:
@@ -112,7 +113,7 @@ def _delivered(
 
 
 def _destination(store: str | None) -> Sink:
-    """Where sessions go."""
+    """Return the sink to which sessions go."""
     settings = config(store)
     if settings.api_key and store is None:
         from ..sinks.api import ApiSink

@@ -186,7 +186,7 @@ def _cell(value: Any) -> str:
 
 
 def _gist(record: Record) -> str:
-    """Return what tells a call from others of its name: its error, or its first input."""
+    """Return the text that distinguishes a call from others of its name: an error or an input."""
     if record.error is not None:
         return one_line(record.error)
     if record.status != "ok":

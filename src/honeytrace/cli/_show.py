@@ -1,4 +1,4 @@
-"""`show`: a session, the tree inside it on a timeline, and what went in and came out."""
+"""`show` prints a session: its tree on a timeline, its inputs and its outputs."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _head(session: RecordedSession) -> None:
 
 
 def _first_token(session: RecordedSession) -> str | None:
-    """How long the first token, or the first item of a generator, took to come."""
+    """Return the time to the first token, or to the first item of a generator."""
     told = (
         ("token", session.metrics.get("time_to_first_token")),
         ("item", session.details.get("first_item")),

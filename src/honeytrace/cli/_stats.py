@@ -50,7 +50,7 @@ def stats(query: Query, newest: int, store: str | None, as_json: bool) -> None:
 _USAGE = ("tokens", "cost")
 _HEADERS = ("name", "calls", "errors", "p50", "p95", "p99", "max", *_USAGE, "slowest")
 _FIRST_TO_GO = ("slowest", "max", "p99", "p95", "cost", "tokens", "p50")
-"""What a narrow terminal is not shown, until names have room."""
+"""Columns that a narrow terminal is not shown, the first of them first."""
 _NARROWEST = 16
 
 

@@ -74,8 +74,8 @@ def check(url: str | None, as_json: bool) -> None:
 def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     """Copy all sessions from one store to another, in their order of arrival.
 
-    A copy that was cut short goes on where it was; what is there already is not stored twice. What
-    is changed while it runs is copied at its end. Updates that still wait for their session are
+    An interrupted copy resumes, and a session that is there already is not stored twice. Changes
+    made while it runs are copied at its end. Updates that still wait for their session are
     not copied. Name a tenant with `?tenant=` in the URL of an engine.
     """
     source, target = _url(source), _url(target)
@@ -104,7 +104,7 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
 
 
 def _copy_changes(old: Store, new: Store, since: int) -> int:
-    """Bring up to date what was changed since the copy began."""
+    """Copy the changes made since the copy began."""
     changed = 0
     while (page := old.changed(since, _BATCH)).records:
         new.update([_as_update(record) for record in page.records])
@@ -114,7 +114,7 @@ def _copy_changes(old: Store, new: Store, since: int) -> int:
 
 
 def _as_update(record: Record) -> Update:
-    """Return the update that makes a copied record what it is now."""
+    """Return the update that brings a copied record up to date."""
     fields: dict[str, bytes] = {}
     for name, value in zip(record._fields, record, strict=True):
         if name in MERGED or name == "outputs" or name == "children_ids":

@@ -62,7 +62,7 @@ def config(path: str | None) -> Config:
 
 
 def address(settings: Config) -> str:
-    """Where the API is, without the password that an address may hold."""
+    """Return the API's address without a password."""
     return re.sub(r"//[^/@]*@", "//…@", settings.server_url)
 
 
@@ -71,10 +71,10 @@ def _store(settings: Config) -> str:
 
 
 def elsewhere(path: str | None) -> str | None:
-    """Where sessions go instead of into the store, in words; None where that is the store.
+    """Return in words where sessions go if not into the store, otherwise None.
 
-    Listing and searching stay with the store: what the API documents for that knows neither runs
-    nor metrics nor words.
+    Listing and searching stay with the store: the API's documented queries know neither runs nor
+    metrics nor words.
     """
     settings = config(path)
     if path is not None or not settings.api_key:
@@ -121,7 +121,7 @@ def opened(path: str | None, *, create: bool = False) -> Iterator[Store]:
 
 @contextmanager
 def told(path: str | None, *, create: bool = False) -> Iterator[Store]:
-    """`opened`, having said so where what was recorded is elsewhere."""
+    """Open the store, and report it if sessions go elsewhere."""
     with opened(path, create=create) as store:
         say_elsewhere(path)
         yield store
@@ -183,7 +183,7 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
 
 
 def offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """What a shell completes an id with: names for the newest, runs, and ids that begin so."""
+    """Return completions of an id: names for the newest session, runs, and ids that begin so."""
     ids: list[str] = []
     with suppress(HoneytraceError), opened(ctx.params.get("store")) as store:
         if incomplete:
@@ -195,7 +195,7 @@ def offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 
 def missed(store: Reader, path: str, otherwise: str) -> str:
-    """What to say of a store in which nothing was found: that it is empty, or `otherwise`."""
+    """Return the message for an empty result: the store is empty, or `otherwise`."""
     return otherwise if store.list(Query(limit=1)) else f"nothing is recorded in {path}"
 
 

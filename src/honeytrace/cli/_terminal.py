@@ -1,4 +1,4 @@
-"""What commands print with: plain in a pipe, bounded, and harmless whatever the data holds.
+"""Printing for commands: plain in a pipe, bounded, and harmless whatever the data holds.
 
 Results go to standard output; progress, hints and errors to standard error.
 """
@@ -50,15 +50,15 @@ MARKS = {
     "running": ("●", "cyan"),
     "": ("!", "yellow"),
 }
-"""How a status is marked, and its style; the last stands for every other one."""
+"""The mark and style of each status; the last is for every other status."""
 
 _WIDE = 100_000
-"""Columns of what is no terminal: nothing is cut or wrapped there."""
+"""Columns of a pipe or file, where nothing is cut or wrapped."""
 
 _LONG = 1.0
 """Seconds in which nobody wonders."""
 
-# what a terminal may obey, or a reader be deceived by; JSON can say all of it in escapes
+# characters that a terminal may obey or that deceive a reader; JSON can escape all of them
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -66,7 +66,7 @@ _ASCII = dict(zip("✓✗●├└│─━╸╺…→←▸µ·", "+xo|`|-===.
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """A codec's error handler: what we draw with as the ASCII that is most like it, as wide."""
+    """A codec's error handler: replace our signs with similar ASCII of the same width."""
     assert isinstance(error, UnicodeEncodeError)
     lost = error.object[error.start : error.end]
     return "".join(_ASCII.get(each, "?") for each in lost), error.end
@@ -83,7 +83,7 @@ def tolerate() -> None:
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # the one place that knows what to do is the command group
+        raise BrokenPipeError  # only the command group can handle it
 
 
 def out() -> Console:
@@ -144,7 +144,7 @@ def emit(document: Any) -> None:
 
 
 def binary_output() -> IO[bytes]:
-    """Standard output for bytes of UTF-8; a terminal gets what it might obey as JSON's escapes."""
+    """Return standard output for UTF-8 bytes; control characters reach a terminal as escapes."""
     return cast("IO[bytes]", _Escaping()) if sys.stdout.isatty() else sys.stdout.buffer
 
 
@@ -192,7 +192,7 @@ def clock(ms: float, *, full: bool = False) -> str:
 def progress(
     doing: str, total: float | None, *, in_bytes: bool = False, shown: bool = True
 ) -> Iterator[Callable[[float], None]]:
-    """A progress bar on standard error where that is a terminal; yields what moves it on.
+    """Show a progress bar on standard error if that is a terminal; yield a function to advance it.
 
     Without a total it only counts.
     """

@@ -26,14 +26,14 @@ _ROWS = 200
 """Rows that are drawn unless all are asked for."""
 
 _DEEP = 16
-"""Levels that are indented; what is deeper says how deep it is."""
+"""Levels that are indented; deeper calls show their level as a number."""
 
 _PIPED_BAR = 40
 _DURATION = 10
 
 
 def nodes(session: RecordedSession) -> list[tuple[Call, Place]]:
-    """The session and what is inside it, each with its place, without payloads where possible."""
+    """Return the session and its descendants with their places, without payloads if possible."""
     family = session._family
     if isinstance(family, StoreFamily):
         return list(walk(session, family.outline(session)))

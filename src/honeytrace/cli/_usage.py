@@ -18,7 +18,7 @@ NEWEST = 10_000
 
 
 def page_usage(reader: Reader, records: Sequence[Record]) -> dict[str, Usage]:
-    """The usage of each of these sessions with what ran inside it, by id; a query per tree."""
+    """Return the usage of each session and its descendants by id, with one query per tree."""
     family = StoreFamily(reader)
     known: dict[str, Usage] = {}
     for record in records:
@@ -34,7 +34,7 @@ def page_usage(reader: Reader, records: Sequence[Record]) -> dict[str, Usage]:
 
 
 def per_name(reader: Reader, query: Query, newest: int) -> dict[str, Usage]:
-    """What the newest calls of each name recorded of themselves, without what ran inside them."""
+    """Return the usage that the newest calls of each name recorded, without their descendants."""
     family = StoreFamily(reader)
     usages: dict[str, list[Usage]] = {}
     for record in islice(pages(reader, query), min(newest, NEWEST)):

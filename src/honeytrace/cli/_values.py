@@ -16,7 +16,7 @@ __all__ = ["FULL", "USUAL", "Bounds", "block", "json_text", "title", "values"]
 
 
 class Bounds(NamedTuple):
-    """How much is shown: of a text, of a message, a document or a string in JSON, and of a list."""
+    """Bounds of printed values: a text, a message, document or string in JSON, and a list."""
 
     lines: int
     characters: int
@@ -79,7 +79,7 @@ def _named(key: str, text: str, bounds: Bounds) -> None:
 
 
 def _fits(name: str, text: str) -> bool:
-    """Whether a value stands on one line with its name."""
+    """Return True if a value fits on one line with its name."""
     return "\n" not in text and len(name) + len(text) + 8 <= min(out().width, _LINE)
 
 
@@ -98,7 +98,7 @@ def _chat(part: Part, bounds: Bounds) -> None:
 
 
 def _piece(piece: Piece, bounds: Bounds) -> str:
-    """What a message carries beside its words, in a line or as JSON."""
+    """Return a message's part other than text as a line or as JSON."""
     if isinstance(piece, ToolCall):
         return "▸ " + call_text(piece, bounds.excerpt)
     if isinstance(piece, ToolResult):

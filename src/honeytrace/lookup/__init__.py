@@ -1,7 +1,17 @@
-"""Finding sessions again: by id, by condition, by text. Lookup reads and never writes.
+"""Find sessions by id, by condition or by text. Lookup reads and never writes.
 
-Everything here first delivers what this process has pending, so it reads its own writes; what
-cannot be delivered in time is found where it waits (by id alone where that is the disk).
+Every function first delivers the pending records of this process, so a program reads its own
+writes. Records that cannot be delivered in time are found where they wait: in memory, or on disk,
+where only an id finds them.
+
+family      the relatives of a session, read from a store
+conditions  the conditions of a list; times reads moments and durations
+recorded    `RecordedSession`; view is its read-only protocol, tree puts sessions in their places
+running     calls under way, from the journals of all processes on the machine
+remote      sessions read from the HoneyHive API
+usage       tokens and cost; prices knows what a token costs
+compare     compares two runs
+notebook    sessions as HTML; table makes data frames
 """
 
 from __future__ import annotations
@@ -52,9 +62,9 @@ class SessionList(list[RecordedSession]):
     def to_pandas(self) -> DataFrame:
         """This page as a `pandas.DataFrame`, one row a session.
 
-        Columns are the session's fields; what is in `inputs`, `outputs`, `metrics` and the like
-        has a column each, `outputs.result`. `start_time` and `end_time` are UTC timestamps,
-        `duration` milliseconds. Raises ImportError without pandas.
+        Columns are the session's fields; each key in `inputs`, `outputs`, `metrics` and the like
+        has a column of its own, such as `outputs.result`. `start_time` and `end_time` are UTC
+        timestamps, `duration` milliseconds. Raises ImportError without pandas.
         """
         from .table import frame
 
@@ -105,13 +115,14 @@ def _at_the_api(session_id: str) -> RecordedSession | None:
 
 
 def _reader(timeout: float, session_id: str | None = None) -> Reader:
-    """The store, with what is under way on this machine and what this process could not deliver
-    laid over; of what waits on disk that which is in the tree of this session."""
+    """Return the store with the calls under way and the undelivered records laid over it.
+
+    Of the records that wait on disk, only those in the tree of this session are included."""
     rt = _runtime.runtime()
     rt.flusher.flush(timeout, patient=False)
     store, pending = rt.destination.reader(), pending_items(session_id)
     if rt.destination.memory is None and rt.config.journal != NO_JOURNAL:
-        # first, since what this process knows of its own calls is newer
+        # first, since this process knows its own calls best
         pending = [*under_way(rt.config.journal), *pending]
     return store if store is not None and not pending else Overlay(store, pending)
 

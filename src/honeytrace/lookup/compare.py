@@ -1,4 +1,4 @@
-"""Two runs of the same pipeline, side by side: what was added, removed or changed, and where.
+"""Compare two runs of the same pipeline: additions, removals and changes.
 
 Children are paired by name: first those with equal inputs, then in order of start. So neither a
 call more, nor threads that started in another order, make everything after them look changed.
@@ -45,8 +45,8 @@ _ALIGNED = 500
 class Change:
     """One value that differs; `path` reads as in Python: `outputs.result[2].text`.
 
-    `before` is None where the value was added, `after` where it was removed. The index in a path
-    is that of the list it is in: the one before for what was removed, else the one after.
+    `before` is None where the value was added, `after` where it was removed. An index in a path
+    counts in the earlier list for a removal, otherwise in the later list.
     """
 
     path: str
@@ -61,7 +61,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Pair:
-    """A session of the one run and what corresponds to it in the other, if anything does.
+    """A session of one run and its counterpart in the other, if it has one.
 
     `changes` has at most `MOST_CHANGES`; `depth` counts levels below the two that are compared.
     """
@@ -99,7 +99,7 @@ class Comparison:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many pairs are the same, changed, added, removed."""
+        """The number of pairs that are the same, changed, added and removed."""
         counts = {"same": 0, "changed": 0, "added": 0, "removed": 0}
         for pair in self.pairs:
             counts[pair.status] += 1
@@ -138,7 +138,7 @@ def _children(top: SessionView) -> dict[str, list[SessionView]]:
 
 
 def _matched(olds: list[SessionView], news: list[SessionView]) -> list[Couple]:
-    """Siblings coupled, in the later order; what was removed comes after what it came after."""
+    """Couple siblings in the later order; a removed one keeps its place after its predecessor."""
     partners: dict[SessionView, SessionView] = {}
     left = set(olds)
     for key in (_call, _name):
@@ -191,7 +191,7 @@ Differs = tuple[str, "Kind", Any, Any]
 
 
 def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
-    """Where two JSON values differ. Without recursion: they may be nested a thousand deep."""
+    """Yield the differences of two JSON values, without recursion: they may be nested deeply."""
     stack: list[Differs] = [(path, _kind(before, after), before, after)]
     while stack:
         path, kind, before, after = stack.pop()
@@ -241,7 +241,7 @@ def _in_lists(path: str, before: Sequence[Any], after: Sequence[Any]) -> Iterato
 def _aligned(
     before: Sequence[Any], after: Sequence[Any]
 ) -> Iterator[tuple[int | None, int | None]]:
-    """The indices of items that are not equal: what was replaced side by side, the rest alone."""
+    """Yield the indices of unequal items: replaced ones side by side, others alone."""
     blocks: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(before), 0, len(after))]
     if len(before) != len(after) and max(len(before), len(after)) <= _ALIGNED:
         old, new = ([orjson.dumps(item) for item in items] for items in (before, after))

@@ -32,9 +32,9 @@ class StoreFamily:
         return [self.load(record) for record in sorted(records.values(), key=_age)]
 
     def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]:
-        """Everything of the tree that `session` is in, in order of start, in one query.
+        """Read the whole tree of `session` in order of start, in one query.
 
-        What only `children_ids` name is added level by level.
+        Sessions that only `children_ids` name are added level by level.
         """
         records = self._store.list(Query(root_id=session.root_id, limit=_ALL))
         found = {record.event_id: self.load(record) for record in records}
@@ -47,7 +47,7 @@ class StoreFamily:
         return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))
 
     def outline(self, session: RecordedSession) -> Sequence[Outline]:
-        """What `descendants` gives, without payloads; `_tree.walk` puts it in its places."""
+        """Read the tree as `descendants` does, without payloads."""
         found = {each.session_id: each for each in self._store.outline(session.root_id)}
         asked = {session.session_id, *found}
         level = [session.children_ids, *(each.children_ids for each in found.values())]

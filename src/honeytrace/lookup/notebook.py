@@ -29,17 +29,16 @@ _CHIPS = ("metrics", "feedback", "user_properties", "config", "metadata")
 
 
 def session_html(session: SessionView) -> str:
-    """A session with what it took and gave, and the tree below it with its timeline."""
+    """Draw a session with its inputs and outputs, and its tree on a timeline."""
     out = Writer()
     out.add(f'<div class="honeytrace"><style>{_style()}</style>')
     _head(out, session)
     _payload(out, session)
     try:
         found = list(session.walk())
-    except HoneytraceError as error:  # of the store or the API; what is here is shown all the same
-        out.add(
-            f'<p class="ht-dim">what ran inside cannot be read: {out.text(str(error), 500)}</p>'
-        )
+    except HoneytraceError as error:  # the session itself is shown all the same
+        text = out.text(str(error), 500)
+        out.add(f'<p class="ht-dim">the calls inside cannot be read: {text}</p>')
     else:
         if len(found) > 1:
             _tree(out, found)
@@ -93,7 +92,7 @@ def _head(out: Writer, session: SessionView) -> None:
 
 
 def _tree(out: Writer, found: list[tuple[SessionView, Place]]) -> None:
-    """Every session on a row with its bar; opening it shows what it took and gave, and its own."""
+    """Draw each session as a row with its bar; an opened row shows inputs, outputs and children."""
     ends = [s.start_time + (s.duration or 0.0) for s, _ in found]
     start = min(s.start_time for s, _ in found)
     span = (max(ends) - start) or 1.0

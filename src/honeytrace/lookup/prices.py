@@ -1,4 +1,4 @@
-"""What tokens cost: a price file of the user's, else the `genai-prices` package.
+"""Prices of tokens: from a price file of the user, otherwise from the `genai-prices` package.
 
 Prices are looked up when sessions are read, never while they are recorded, so a price that changes
 or was missing applies to what is already stored.
@@ -54,7 +54,7 @@ def _row(model: str) -> Mapping[str, float] | None:
 @lru_cache(maxsize=4)
 def _table(path: str, changed: int) -> dict[str, dict[str, float]]:
     """The price file: `{"model or pattern": {"input": …, "output": …, "cached": …}}`, in US
-    dollars per million tokens. Raises OSError, and ValueError for what is no price file."""
+    dollars per million tokens. Raises OSError, and ValueError for an invalid price file."""
     with open(path, "rb") as file:
         table = orjson.loads(file.read())
     if type(table) is not dict:

@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Family(Protocol):
-    """Where a session's relatives are read from."""
+    """Reads the relatives of a session."""
 
     def get(self, session_id: str) -> RecordedSession | None: ...
     def children(self, session: RecordedSession) -> Sequence[RecordedSession]: ...
@@ -50,13 +50,13 @@ class RecordedSession:  # no dataclass, whose making would slow the import
     metrics: dict[str, Any]
     feedback: dict[str, Any]
     metadata: dict[str, Any]
-    """What the program put there; the reserved key is taken out, into the properties below."""
+    """The program's metadata; the reserved key is taken out, into `details`."""
     user_properties: dict[str, Any]
     parent_id: str | None = None
     root_id: str = ""
     event_type: str = "session"
     details: dict[str, Any]
-    """What honeytrace noted: `traceback`, `causes`, `masked`, …; empty when there is nothing."""
+    """Notes of honeytrace itself, such as `traceback`, `causes` and `masked`."""
 
     def __init__(self, fields: Mapping[str, Any], family: Family | None = None) -> None:
         self.details = {}
@@ -94,12 +94,12 @@ class RecordedSession:  # no dataclass, whose making would slow the import
 
     @property
     def took(self) -> timedelta | None:
-        """How long it took; None without an end. `list_sessions(min_duration=…)` takes it."""
+        """The time it took; None without an end. `list_sessions(min_duration=…)` takes it."""
         return None if self.duration is None else timedelta(milliseconds=self.duration)
 
     @property
     def children(self) -> list[RecordedSession]:
-        """What ran directly inside, in order of start."""
+        """The sessions that ran directly inside, in order of start."""
         return [] if self._family is None else list(self._family.children(self))
 
     @property
@@ -143,9 +143,9 @@ class RecordedSession:  # no dataclass, whose making would slow the import
         return "\n".join(lines)
 
     def compare(self, after: RecordedSession) -> Comparison:
-        """What changed from this run to that one: in structure, inputs, outputs and the like.
+        """Compare this run with a later one: structure, inputs, outputs and the like.
 
-        Both with everything inside them, call by call; times are no change.
+        Both are compared call by call, with everything inside them. Times are no change.
         """
         from .compare import compare
 

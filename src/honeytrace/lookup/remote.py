@@ -23,7 +23,7 @@ _AT_ONCE = 8
 
 
 class Remote:
-    """The sessions of one server. What it cannot tell raises `honeytrace.api.APIError`."""
+    """The sessions of one server. A failed request raises `honeytrace.api.APIError`."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -49,7 +49,7 @@ class Remote:
         return self._loaded(found)
 
     def descendants(self, session: RecordedSession) -> Sequence[RecordedSession]:
-        """The events of the session, then what `children_ids` name, level by level."""
+        """Read the events of the session, then those that `children_ids` name, level by level."""
         found = {event.event_id: event for event in self._events(session)}
         named = dict.fromkeys(session.children_ids)
         for event in list(found.values()):
@@ -107,7 +107,7 @@ class Remote:
 
 
 def as_record(event: Event) -> Record:
-    """The record of an event as a server tells it; what was sent under `LATE` is put in place."""
+    """Return the record of an event from a server, with late updates (`LATE`) applied."""
     fields = event.to_dict()
     metadata = dict(fields.get("metadata") or {})
     late = metadata.pop(LATE, None)

@@ -1,4 +1,4 @@
-"""Calls under way, also those of other processes on this machine, laid over what is stored."""
+"""Calls under way, also those of other processes on this machine, laid over the stored sessions."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _LATEST = 9.2e12
 
 
 def frame(sessions: Sequence[SessionView], **columns: Sequence[Any]) -> DataFrame:
-    """One row a session, its fields as columns, then `columns`, then what is in its objects."""
+    """Return one row per session: its fields, then `columns`, then the keys of its objects."""
     try:
         import pandas as pd
     except ImportError:

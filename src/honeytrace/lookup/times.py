@@ -51,7 +51,7 @@ def moment_ms(value: float | str | datetime | timedelta) -> float:
     timedelta or `2h` ago.
 
     A datetime without an offset is local. Raises ConfigurationError for any other value, also for
-    milliseconds, which are what records hold.
+    milliseconds, the unit of records.
     """
     if isinstance(value, str):
         value = _written(value.strip())
@@ -76,7 +76,7 @@ def moment_ms(value: float | str | datetime | timedelta) -> float:
 
 
 def _written(text: str) -> float | str | datetime | timedelta:
-    """Return what a text states, or the text where it states no time."""
+    """Return the time that a text states, or the text itself."""
     if re.fullmatch(r"\d+(\.\d+)?", text) and float(text) >= _FIRST:
         return float(text)
     try:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 
 class Node(Protocol):
-    """What a place follows from; a `RecordedSession` and a store's `Outline` have it."""
+    """The fields that decide a place; a `RecordedSession` and a store's `Outline` have them."""
 
     @property
     def session_id(self) -> str: ...
@@ -21,18 +21,18 @@ N = TypeVar("N", bound=Node)
 
 
 class Place(NamedTuple):
-    """How deep a session stands below the first one, and whether it is its parent's last."""
+    """The depth of a session below the first one, and whether it is its parent's last child."""
 
     depth: int
     last: bool
 
 
 def walk(top: N, found: Iterable[N]) -> Iterator[tuple[N, Place]]:
-    """`top` and what of `found` is inside it, each before its children, each once.
+    """Yield `top` and its descendants in `found`, each before its children and each once.
 
     Siblings keep the order they are found in. Without recursion: a chain of calls may be longer
-    than Python's stack. Data that says a session is its own ancestor cannot loop, since what is
-    `inside` a parent is given up when the parent is reached.
+    than Python's stack. Data in which a session is its own ancestor cannot loop, since the
+    children of a parent are given up when the parent is reached.
     """
     found = list(found)
     named = {child: node.session_id for node in (top, *found) for child in node.children_ids}

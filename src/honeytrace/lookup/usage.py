@@ -1,4 +1,4 @@
-"""Tokens and cost: read from what a session recorded, and added up its tree.
+"""Tokens and cost, read from recorded sessions and added up the tree.
 
 Figures that nobody recorded are None, "unknown", never 0.
 """
@@ -28,7 +28,7 @@ class Usage(NamedTuple):
     cached_tokens: int | None = None
     """Prompt tokens that were read from the provider's cache, as part of `prompt_tokens`."""
     cost: float | None = None
-    """US dollars: recorded, else the tokens times the price; without what `unpriced` names."""
+    """US dollars: as recorded, otherwise tokens times price; models in `unpriced` are left out."""
     unpriced: tuple[str, ...] = ()
     """Models that were used and have no price, so that `cost` is a lower bound or unknown."""
     models: Mapping[str, Usage] = {}
@@ -53,7 +53,7 @@ FIGURES = Usage._fields[:5]
 
 
 class Spender(Protocol):
-    """What usage is read from; a `RecordedSession` has it."""
+    """The fields from which usage is read; a `RecordedSession` has them."""
 
     @property
     def session_id(self) -> str: ...
@@ -78,7 +78,7 @@ N = TypeVar("N", int, float)
 
 
 def own_usage(session: Spender) -> Usage:
-    """What one session recorded of itself, without what ran inside it."""
+    """Return the usage that one session recorded, without its descendants."""
     counts, cost = tokens_of(session), recorded_cost(session)
     if not counts and cost is None:
         return Usage()
@@ -101,7 +101,7 @@ def tree_usage(top: S, found: Iterable[S]) -> dict[str, Usage]:
     walked = [(session, place.depth) for session, place in walk(top, found)]
     usages: dict[str, Usage] = {}
     inside: dict[int, list[Usage]] = {}
-    for session, depth in reversed(walked):  # what is inside comes before what holds it
+    for session, depth in reversed(walked):  # children come before their parent
         usage = _larger(own_usage(session), total(inside.pop(depth + 1, [])[::-1]))
         usages[session.session_id] = usage
         if usage:
