@@ -44,7 +44,7 @@ _BARE: Final = re.compile(
 _LINE: Final = re.compile(r"[^\r\n\"']*")
 _BRACKET: Final = re.compile(_QUOTED.pattern + r"|[\[({]|[\])}]", re.S | re.I)
 _DEPTH: Final = {"[": 1, "(": 1, "{": 1, "]": -1, ")": -1, "}": -1}
-_PROSE: Final = re.compile(r"[A-Za-z][a-z]*(?=[,;.!?]?\s+[A-Za-z]|[.!?](?:\s|$))")
+_PROSE: Final = re.compile(r"[A-Za-z][a-z]{0,40}(?=[,;.!?]?\s+[A-Za-z]|[.!?](?:\s|$))")
 
 
 def binding_pattern(more: tuple[str, ...] = ()) -> re.Pattern[str]:

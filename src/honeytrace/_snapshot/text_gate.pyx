@@ -18,27 +18,30 @@ cdef enum:
     MOST_DIGITS = 3
     MOST_USERINFO = 255
 
-cdef tuple tails = tuple(tail.encode() for tail in TAILS)
+# in order of their last letter, so that those to compare with stand together
+cdef tuple tails = tuple(sorted((tail.encode() for tail in TAILS), key=lambda tail: tail[-1]))
 cdef tuple prefixes = tuple(prefix.encode() for prefix in PREFIXES)
 cdef tuple beginnings = tuple(beginning.encode() for beginning in BEGINNINGS)
 cdef const char* tail_of[MOST_TAILS]
 cdef Py_ssize_t tail_size[MOST_TAILS]
 cdef const char* prefix_of[MOST_PREFIXES]
 cdef Py_ssize_t prefix_size[MOST_PREFIXES]
-cdef Py_ssize_t tail_count = len(tails), prefix_count = len(prefixes)
+cdef Py_ssize_t prefix_count = len(prefixes)
 cdef Py_ssize_t shortest = SHORTEST, shortest_run = RUN
 cdef bint in_run[128]
 cdef bint skipped[128]
-cdef bint last_of_tail[128]
+cdef Py_ssize_t tails_from[128]
+cdef Py_ssize_t tails_to[128]
 cdef bint first_of_prefix[128]
 
 cdef Py_ssize_t at_
 for at_ in range(128):
     in_run[at_] = chr(at_).isalnum() or chr(at_) in "_.-"
     skipped[at_] = chr(at_) in " \t\n\"'\\])!"
-    last_of_tail[at_] = chr(at_).lower() in {tail[-1] for tail in TAILS}
+    tails_from[at_] = sum(tail[-1] < ord(chr(at_).lower()) for tail in tails)
+    tails_to[at_] = sum(tail[-1] <= ord(chr(at_).lower()) for tail in tails)
     first_of_prefix[at_] = chr(at_) in {prefix[0] for prefix in PREFIXES}
-for at_ in range(tail_count):
+for at_ in range(len(tails)):
     tail_of[at_] = <bytes>tails[at_]
     tail_size[at_] = len(tails[at_])
 for at_ in range(prefix_count):
@@ -60,14 +63,14 @@ cdef bint ends_with_tail(int kind, void* data, Py_ssize_t last) noexcept:
     if last < 0:
         return False
     c = PyUnicode_READ(kind, data, last)
-    if c >= 128 or not last_of_tail[c]:
+    if c >= 128:
         return False
-    for i in range(tail_count):
+    for i in range(tails_from[c], tails_to[c]):
         if tail_size[i] > last + 1:
             continue
-        for k in range(tail_size[i]):
-            c = PyUnicode_READ(kind, data, last - tail_size[i] + 1 + k)
-            if lower(c) != <unsigned char>tail_of[i][k]:
+        for k in range(1, tail_size[i]):  # from the end
+            c = PyUnicode_READ(kind, data, last - k)
+            if lower(c) != <unsigned char>tail_of[i][tail_size[i] - 1 - k]:
                 break
         else:
             return True
