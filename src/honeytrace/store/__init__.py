@@ -1,4 +1,4 @@
-"""Where sessions live: one interface, several engines, named by URL.
+"""Stores of sessions: one interface, several engines, named by URL.
 
 sqlite      the embedded store, one file            (`sqlite:///…`, or a path)
 memory      a store of this process                 (`memory://`)

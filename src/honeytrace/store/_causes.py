@@ -28,7 +28,7 @@ _CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
     ("readonly", StoreError, f"it is read-only: make it writable, or {_ELSEWHERE}"),
     ("unable to open", StoreError, "it cannot be opened: make it and its directory writable"),
 )
-"""By SQLite's fixed messages: Python gives its error codes only from 3.11 on."""
+"""SQLite's fixed messages and their meaning. Python gives its error codes only from 3.11 on."""
 
 _DAMAGE = ("not a database", "malformed")
 

@@ -22,7 +22,7 @@ __all__ = ["STEPS", "Layout", "migrate", "version"]
 
 
 class Layout:
-    """Where the tables are: in one server, or in a cluster; and how many days sessions are kept."""
+    """The place of the tables, one server or a cluster, and how many days sessions are kept."""
 
     def __init__(self, cluster: str = "", keep_days: int | None = None) -> None:
         if not re.fullmatch(r"[\w-]*", cluster):

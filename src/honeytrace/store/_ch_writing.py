@@ -1,4 +1,4 @@
-"""What goes into ClickHouse, which has no transactions and no locks.
+"""Writing to ClickHouse, which has no transactions and no locks.
 
 A merged row names the writes that it holds, by a random number each. After a write the row is read
 again, at once and some seconds later, when whatever crossed it is visible: where another node's row

@@ -1,4 +1,4 @@
-"""Which sessions were changed after they arrived, in that order, for who follows them.
+"""The order in which sessions were changed after they arrived, for those who follow them.
 
 Like the other indexes, the table is made by the first who asks; from then on a trigger notes each
 changed row once, at its latest place. Inserts never pay for it.
@@ -25,7 +25,7 @@ _CREATE = (
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Whether nobody has followed changes yet."""
+    """Return whether nobody has followed changes yet."""
     names = "('changes', 'changes_update', 'changes_delete')"
     (count,) = conn.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {names}").fetchone()
     return bool(count < 3)
@@ -39,6 +39,6 @@ def catch_up(conn: sqlite3.Connection) -> None:
 
 
 def last(conn: sqlite3.Connection) -> int:
-    """The place of the latest change."""
+    """Return the place of the latest change."""
     found = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
     return 0 if found is None else int(found[0])

@@ -68,8 +68,10 @@ class Connection:
                 self._conn = None
 
     def hold(self, timeout: float) -> bool:
-        """Close the connection and keep others from opening it, for a fork; false where the lock
-        was not to be had."""
+        """Close the connection and keep others from opening it, for a fork.
+
+        Returns false if the lock could not be taken in time.
+        """
         if not self.lock.acquire(timeout=timeout):
             return False
         if self._conn is not None and self._conn.in_transaction:  # this very thread's
@@ -133,7 +135,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file the path names at this moment."""
+    """Return the device and number of the file that the path names now; None if there is none."""
     try:
         found = os.stat(path)
     except FileNotFoundError:

@@ -26,14 +26,14 @@ from ._query import Query
 __all__ = ["TURN", "Index", "StoreFile"]
 
 _UNSUITABLE = (ValueError, TypeError, AttributeError, OverflowError)
-"""What a value of the wrong kind ends in, here or in merging: it would do so at every try."""
+"""A value of the wrong kind raises one of these when it is merged, at every try."""
 
 TURN = 0.005
 """Seconds that long work stays away from the store after each of its transactions."""
 
 
 class Index(Protocol):
-    """What is derived from the rows and caught up when it is asked for."""
+    """An index that is derived from the rows and caught up when it is asked for."""
 
     def is_behind(self, conn: sqlite3.Connection) -> bool: ...
     def catch_up(self, conn: sqlite3.Connection) -> None: ...
@@ -78,7 +78,7 @@ class StoreFile:
 
     @contextmanager
     def _connection(self, connection: Connection) -> Iterator[sqlite3.Connection]:
-        """The open connection, alone with it; what SQLite raises leaves as a `StoreError`."""
+        """Yield the open connection, alone with it; errors of SQLite leave as a `StoreError`."""
         try:
             with connection.lock:
                 if self._closed:
@@ -89,7 +89,7 @@ class StoreFile:
 
     @contextmanager
     def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:
-        """A connection to answer a query with, after what it needs was brought up to date."""
+        """Yield a connection to answer a query with, after its indexes were brought up to date."""
         wanted: list[Index] = [_fulltext] if query.text is not None else []
         if query.user is not None or query.metric is not None:
             wanted.append(_json_index)

@@ -1,12 +1,11 @@
-"""Finding sessions by user and by metric without reading them all; inserts never pay for it.
+"""An index of users and metrics, which stand in the JSON; inserts never pay for it.
 
-Like the text index, the table is made by the first query that needs it and caught up by each one;
-where it cannot be (the store is read-only or busy), each row's JSON is looked into instead, slowly.
-Triggers keep what it holds in step with updates and deletes.
+Like the text index, the table is made by the first query that needs it, and every query catches it
+up. If that is impossible (the store is read-only or busy), the JSON of each row is read instead,
+which is slow. Triggers keep the table in step with updates and deletes.
 
-It is as wide as `events_by_time`, under the same names: beside each value stands what else a query
-may ask for, so that conditions which hardly meet are put together without fetching a row. It is in
-order of time under each value.
+The table has the columns of `events_by_time` beside each value, under the same names, so several
+conditions are combined without fetching a row. Under each value it is in order of time.
 """
 
 from __future__ import annotations
@@ -45,13 +44,13 @@ class Facet(NamedTuple):
     held: Condition | None
     """On a row of `TABLE`; None where it does not hold the like."""
     timed: bool
-    """Whether `TABLE` has those that meet it in order of time."""
+    """True if `TABLE` has the rows that meet it in order of time."""
     others: Query
     """The query without it."""
 
 
 def asked(query: Query) -> list[Facet]:
-    """What a query asks for that is in the JSON; first what `TABLE` has in order of time."""
+    """Return the conditions of a query on JSON; first those that `TABLE` has in order of time."""
     found = []
     if query.user is not None:
         found.append(_user(query.user, query._replace(user=None)))
@@ -140,7 +139,7 @@ _CREATE = (
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Whether `catch_up` would find something to do."""
+    """Return whether `catch_up` would find something to do."""
     if not _exists(conn):
         return True
     (behind,) = conn.execute(f"SELECT {_UPTO} < {_LAST}").fetchone()

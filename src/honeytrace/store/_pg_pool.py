@@ -153,7 +153,7 @@ _REFUSED = (
     UnicodeError,
     OverflowError,
 )
-"""What a value raises that can never be stored, however often it is tried."""
+"""Errors of a value that can never be stored, however often it is tried."""
 
 
 def store_error(error: Exception, where: str) -> StoreError:

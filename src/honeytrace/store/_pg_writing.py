@@ -1,4 +1,4 @@
-"""What goes into PostgreSQL, within the transaction of the connection that is given.
+"""Writing to PostgreSQL, within the transaction of the connection that is given.
 
 `insert` holds the tenant's advisory lock shared, and an update of an unknown session holds it
 alone: so an update is either kept before its session is inserted, or finds it. Rows are inserted

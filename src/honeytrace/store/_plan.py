@@ -1,8 +1,8 @@
-"""The ways to the sessions that meet a query: tables and conditions, in SQL, with their values.
+"""Query plans: the table and the conditions, in SQL, that find the sessions of a query.
 
-What is derived from the JSON (user, metric, text) decides which way is taken. What few meet is
-looked up and looked into; what many meet is expected among the newest; where neither helps, the
-facets put conditions together by themselves.
+The conditions on JSON (user, metric, text) decide the plan. A condition that few sessions meet is
+looked up in its index, and those sessions are read. One that many meet is expected among the newest
+sessions. If neither helps, the index of the JSON combines the conditions by itself.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ._query import Query
 __all__ = ["Way", "counting", "is_derived", "listing"]
 
 WINDOW = 20_000
-"""The newest rows, among which is looked first: what is everywhere fills its page there, and what
-is nowhere costs little more for it."""
+"""The newest rows, which are searched first. A common condition fills its page there, and for a
+rare one this costs little more."""
 
 RARE = 5_000
-"""Up to so many matches are fetched and sorted, beyond it the newest rows are tried one by one."""
+"""Matches that are fetched and sorted, at most. Beyond it the newest rows are tried one by one."""
 
 TIES = 100
-"""So many more than a page are looked for, since they are in order of time only."""
+"""Matches beyond a page that are looked for, since they are in order of time only."""
 
 
 class Way(NamedTuple):
-    """Where to look for sessions."""
+    """A table and a condition that find sessions."""
 
     table: str
     """`events`, or one that has its small columns, too."""
@@ -38,13 +38,13 @@ class Way(NamedTuple):
 
 
 def is_derived(query: Query) -> bool:
-    """Whether it asks for what is in the JSON."""
+    """Return whether a query has conditions on JSON."""
     return query.user is not None or query.metric is not None or query.text is not None
 
 
 def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
-    """Conditions on `events` to try in turn until one fills the page with the newest; the last one
-    finds all there are."""
+    """Yield conditions on `events` to try in turn until one fills the page with the newest; the
+    last one finds all there are."""
     if not is_derived(query):
         yield _plain(query)
         return
@@ -68,7 +68,7 @@ def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
 
 
 def counting(conn: sqlite3.Connection, query: Query) -> Way:
-    """The way to all that meet every condition; `before` plays no part."""
+    """Return the way to all sessions that meet every condition; `before` plays no part."""
     query = query._replace(before=None)
     if not is_derived(query):
         return Way("events", *_plain(query))
@@ -82,7 +82,7 @@ def counting(conn: sqlite3.Connection, query: Query) -> Way:
 
 
 def _few_by_facet(conn: sqlite3.Connection, query: Query) -> Condition | None:
-    """Those that meet a facet and the conditions on small columns, where they are few."""
+    """Return the condition for those that meet a facet and the small columns, if they are few."""
     for facet in _json_index.asked(query):
         numbers = _json_index.numbers(conn, facet, _small(query))
         few = _few(conn, query, numbers, facet.others)
@@ -92,7 +92,7 @@ def _few_by_facet(conn: sqlite3.Connection, query: Query) -> Condition | None:
 
 
 def _few_otherwise(conn: sqlite3.Connection, query: Query) -> Condition | None:
-    """Those that meet the conditions on columns, or hold the text, where they are few."""
+    """Return the condition for sessions that meet the columns or hold the text, if they are few."""
     condition, values = _plain(query)
     columns = (f"SELECT id FROM events WHERE {condition}", values) if condition != "1" else None
     # in this order: of a word that many begin so, the index gathers all before it gives one
@@ -121,7 +121,7 @@ def _few(
 
 
 def _windowed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
-    """Among the newest rows of the time asked for, where there are more."""
+    """Yield the condition on the newest rows of the period, if there are more of them."""
     condition, values = _plain(Query(since=query.since, until=query.until, before=query.before))
     found, since, lowest, highest = conn.execute(
         "SELECT count(*), min(start_time), min(id), max(id) FROM (SELECT id, start_time FROM events"
@@ -138,7 +138,7 @@ def _windowed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
 
 
 def _timed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
-    """What spares looking into rows of that time, where the facets have it in order."""
+    """Yield the conditions that spare reading rows of that time, if the index has them in order."""
     if not _json_index.is_behind(conn):
         for facet in _json_index.asked(query):
             if facet.timed:
@@ -177,7 +177,7 @@ def _newest(conn: sqlite3.Connection, way: Way, limit: int) -> tuple[list[int], 
 
 
 def _walked(conn: sqlite3.Connection, query: Query) -> Condition:
-    """Along the time index, with the numbers of all that meet each derived condition."""
+    """Return the condition that walks the time index, with the numbers of all that match."""
     conditions = [_plain(query)]
     for facet in _json_index.asked(query):
         conditions += [*_numbered(conn, facet, query)] or [facet.json]
@@ -200,7 +200,7 @@ def _looked_into(query: Query) -> Iterator[Condition]:
 
 
 def _plain(query: Query) -> Condition:
-    """The conditions on columns."""
+    """Return the conditions on columns."""
     columns: list[Condition] = [_small(query)]
     if query.root_id is not None:
         columns.append(("root_id = ?", [query.root_id]))
@@ -212,7 +212,7 @@ def _plain(query: Query) -> Condition:
 
 
 def _small(query: Query) -> Condition:
-    """Those on small columns, which the facets have, too."""
+    """Return the conditions on small columns, which the index of the JSON has too."""
     wanted: tuple[tuple[str, object], ...] = (
         ("project = ?", query.project),
         ("event_name = ?", query.session_name),
@@ -235,7 +235,7 @@ def _small(query: Query) -> Condition:
 
 
 def _all(conditions: Iterable[Condition]) -> Condition:
-    """They all hold."""
+    """Join conditions that all have to hold."""
     given = list(conditions)
     return " AND ".join(sql for sql, _ in given) or "1", [
         each for _, some in given for each in some

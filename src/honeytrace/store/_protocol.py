@@ -31,7 +31,7 @@ __all__ = ["Reader", "Store"]
 
 
 class Reader(Protocol):
-    """How sessions are read. Every method may be called from any thread."""
+    """The reading half of a store. Every method may be called from any thread."""
 
     def get(self, session_id: str) -> Record | None:
         """Return the record of this id, its JSON parts byte for byte as they were stored."""
@@ -52,7 +52,7 @@ class Reader(Protocol):
 
 
 class Store(Reader, Protocol):
-    """What the library needs of a store. Every method may be called from any thread."""
+    """A store, as the library needs it. Every method may be called from any thread."""
 
     where: str
     """A name for messages: a path or a URL, never with a password."""

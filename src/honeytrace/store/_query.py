@@ -156,7 +156,7 @@ class Overview(NamedTuple):
 
 
 class StoreSize(NamedTuple):
-    """How much a store holds: `sessions` rows, `bytes` on disk.
+    """The size of a store: `sessions` rows, `bytes` on disk.
 
     An engine for many tenants may count the bytes of all of them.
     """

@@ -40,13 +40,13 @@ _OUTLINED = (
 
 
 def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
-    """The record of this id."""
+    """Return the record of this id."""
     row = conn.execute(f"{_SELECT} WHERE event_id = ?", (event_id,)).fetchone()
     return None if row is None else Record._make(row)
 
 
 def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
-    """The newest that meet every condition."""
+    """Return the newest that meet every condition."""
     rows: list[Record] = []
     for part in _parts(conn, query):
         rows += _listed(conn, part._replace(limit=query.limit - len(rows)))
@@ -66,7 +66,7 @@ def _listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 
 def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]:
-    """Of the newest that meet every condition, each with its row as key, newest first."""
+    """Return figures of the newest that meet every condition, each with its row as key."""
     found: list[Figure] = []
     for part in _parts(conn, query._replace(before=None)):
         table, condition, values = _plan.counting(conn, part)
@@ -83,7 +83,7 @@ def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]
 
 
 def count(conn: sqlite3.Connection, query: Query) -> int:
-    """How many meet every condition."""
+    """Return how many sessions meet every condition."""
     found = 0
     for part in _parts(conn, query._replace(before=None)):
         table, condition, values = _plan.counting(conn, part)

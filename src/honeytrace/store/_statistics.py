@@ -12,7 +12,7 @@ from ._query import Bucket, NameSummary, Query
 __all__ = ["Figure", "bucketed", "summarised"]
 
 Figure = tuple[str, float, "float | None", str, Any]
-"""Of a session: name, start, duration, status, and what its engine knows it by. Plain tuples, for
+"""A session's name, start, duration, status, and its key in the engine. Plain tuples, for
 there are a hundred thousand of them."""
 
 

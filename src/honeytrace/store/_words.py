@@ -33,7 +33,7 @@ _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 Parts = tuple["str | None", "str | None", "str | None", "str | None"]
-"""What is searched: the name and the error as they are, inputs and outputs as JSON text."""
+"""The searched texts: name and error as they are, inputs and outputs as JSON text."""
 
 
 class Term(NamedTuple):
@@ -44,7 +44,7 @@ class Term(NamedTuple):
     prefix: bool
     """The last word may be the beginning of a longer one."""
     signs: str
-    """Without words: characters, such as an emoji, that occur just so."""
+    """If there are no words: characters, such as an emoji, that occur just so."""
 
 
 def words(text: str) -> list[str]:

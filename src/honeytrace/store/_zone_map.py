@@ -1,10 +1,10 @@
-"""Where in time there may be sessions that meet a condition, so that what few or none meet is not
-looked for everywhere; inserts never pay for it.
+"""A map of the stretches of time that may hold sessions with given small columns.
 
-Of each zone, some thousand rows in their order of arrival, the table holds which combinations of
-the small columns occur in it, when they started and how long they took. It may promise too much and
-never too little: triggers add what updates bring. It is made ahead, by `SQLiteStore.index`; the
-rows of no zone yet are looked at in any case.
+With it, a condition that few or no sessions meet is not looked for everywhere. A zone is some
+thousand rows in their order of arrival. The table holds the combinations of small columns that
+occur in each zone, with their starts and durations. It may promise too much and never too little:
+triggers add what updates bring. `SQLiteStore.index` makes it ahead, so inserts never pay for it;
+rows that are in no zone yet are always read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COLUMNS = ("event_name", "project", "source", "status")
 
 
 def _combination(row: str) -> str:
-    """What is held of a row (`events`, `old`, `new`)."""
+    """Return the columns that are held of a row (`events`, `old`, `new`)."""
     columns = ", ".join(f"{row}.{name}" for name in _COLUMNS)
     return f"{columns}, {row}.error IS NOT NULL, {row}.parent_id IS NULL"
 
@@ -71,7 +71,7 @@ _CREATE = (
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Whether `catch_up` would find something to do."""
+    """Return whether `catch_up` would find something to do."""
     return not _exists(conn) or _number(conn, _LEFT) >= ZONE
 
 
@@ -140,7 +140,7 @@ def _merged(spans: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
-    """What a zone must have that may hold a match; nothing where looking everywhere is as good."""
+    """Return the conditions on a zone that may hold a match; none if reading all is as good."""
     wanted: tuple[tuple[str, object], ...] = (
         ("(project = ? OR project IS NULL)", query.project),
         ("(event_name = ? OR event_name IS NULL)", query.session_name),
@@ -158,7 +158,7 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
 
 
 def _times(query: Query) -> tuple[list[str], list[object]]:
-    """What spares stretches that are not asked for."""
+    """Return the conditions that leave out stretches which are not asked for."""
     conditions: list[str] = []
     values: list[object] = []
     until = query.until if query.before is None else query.before[0]

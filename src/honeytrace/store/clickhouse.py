@@ -23,7 +23,7 @@ from .errors import RecordRefusedError
 __all__ = ["ClickHouseStore"]
 
 _UNSUITABLE = (ValueError, TypeError, AttributeError)
-"""What a value of the wrong kind ends in when it is merged: it would do so at every try."""
+"""A value of the wrong kind raises one of these when it is merged, at every try."""
 
 
 class ClickHouseStore:

@@ -1,4 +1,4 @@
-"""What a store raises beyond `StoreError` itself, so that a sink can tell the cases apart.
+"""The kinds of `StoreError`, so that a sink can tell the cases apart.
 
 StoreError
 ├── StoreBusyError        another writer holds the store; the same call may succeed later

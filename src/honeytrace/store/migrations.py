@@ -106,7 +106,7 @@ def migrate(conn: sqlite3.Connection) -> None:
 
 
 def version(conn: sqlite3.Connection) -> int:
-    """How many migrations the store has had. Raises `StoreError` when it is not ours to read:
+    """Return how many migrations the store has had. Raises `StoreError` if it is not ours to read:
     another program's database, or the store of a newer honeytrace.
     """
     # in this order: tables that another process is just creating bring their application id along
@@ -126,6 +126,6 @@ def version(conn: sqlite3.Connection) -> int:
 
 
 def name(conn: sqlite3.Connection) -> str:
-    """What to call the store in a message."""
+    """Return a name for the store, for messages."""
     (_, _, path) = conn.execute("PRAGMA database_list").fetchone()
     return f"the store {path}"

@@ -1,4 +1,4 @@
-"""What is not delivered yet, laid over what is stored: how lookup sees a process's own sessions."""
+"""Pending sessions on top of stored ones, so that lookup sees what is not delivered yet."""
 
 from __future__ import annotations
 

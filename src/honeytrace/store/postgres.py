@@ -42,7 +42,7 @@ _ATTEMPTS = 5
 """Tries of a transaction that the engine rolled back for another one's sake."""
 
 _UNSUITABLE = (ValueError, TypeError, AttributeError)
-"""What a value of the wrong kind ends in when it is merged: it would do so at every try."""
+"""A value of the wrong kind raises one of these when it is merged, at every try."""
 
 
 class PostgresStore:

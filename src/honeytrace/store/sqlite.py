@@ -46,7 +46,7 @@ class SQLiteStore(StoreFile):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> tuple[SQLiteStore, str | None]:
-        """The store at `path`; a damaged one is moved aside first, and the text says where to."""
+        """Open the store at `path`; a damaged one is moved aside first, and the text says where."""
         path = Path(path).absolute()
         found = identity(path)
         try:
