@@ -262,6 +262,7 @@ def test_an_event_of_a_nested_session_is_in_its_tree(
     assert [each["event_name"] for each in inner["children"]] == ["elsewhere"]
     inner = http.get("/v1/sessions/inner").json()
     assert [each["event_name"] for each in inner["children"]] == ["elsewhere"]
+    assert inner["children_ids"] == [inner["children"][0]["event_id"]]
 
 
 def test_both_names_of_a_batch_s_session_are_checked(http: httpx.Client) -> None:

@@ -162,6 +162,7 @@ def test_what_is_sent_to_a_nested_session_is_in_its_tree(http: httpx.Client) -> 
     send(http, span("elsewhere", "a1", attributes={SESSION: "inner"}))
     assert names(http, "run") == ["run", ["inner", ["elsewhere"]]]
     assert names(http, "inner") == ["inner", ["elsewhere"]]
+    assert len(http.get("/session/inner").json()["children_ids"]) == 1
 
 
 # conversations

@@ -52,13 +52,18 @@ class Homeless:
             ]
             for each in found:
                 self._awaited.pop(each.event_id, None)
-        return [
-            Update(event.event_id, {"root_id": encode(session.root_id)})
-            for session in found
-            if session.root_id != session.event_id
-            for event in self._store.list(Query(root_id=session.event_id, limit=_EVENTS))
-            if event.event_id != session.event_id
-        ]
+        updates = []
+        for session in found:
+            if session.root_id == session.event_id:
+                continue
+            own = session.event_id
+            events = self._store.list(Query(root_id=own, limit=_EVENTS))
+            inside = [event for event in events if event.event_id != own]
+            root = {"root_id": encode(session.root_id)}
+            updates += [Update(event.event_id, dict(root)) for event in inside]
+            named = [event.event_id for event in inside if event.parent_id == own]
+            updates.append(Update(own, {"children_ids": encode(named)}))
+        return updates
 
 
 class Homes:
@@ -71,6 +76,8 @@ class Homes:
         self._store = store
         self._homeless = homeless
         self._known: dict[str, Record | None] = {}
+        self.named: list[Update] = []
+        """Nested sessions and their new events: readers over the API find these by id alone."""
 
     def get(self, session_id: str) -> Record | None:
         """Return the session with this id, if it is known."""
@@ -83,6 +90,9 @@ class Homes:
         home = None if record.session_id == record.event_id else self.get(record.session_id)
         if home is not None:
             record = record._replace(root_id=home.root_id)
+            if home.root_id != home.event_id and record.parent_id == home.event_id:
+                children = {"children_ids": encode([record.event_id])}
+                self.named.append(Update(home.event_id, children))
         elif record.session_id != record.event_id:
             self._homeless.add(record.session_id)
         if payload.get("project") and payload.get("source"):

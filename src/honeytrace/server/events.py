@@ -152,6 +152,8 @@ def _records(call: Call, events: list[Any], session_id: str | None) -> list[Reco
         if len(events) == 1:
             raise
         raise bad_request(f"nothing was stored, for event {index}: {refusal}") from None
+    if homes.named:
+        call.store.update(homes.named)
     return records
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..._record.merge import PROVISIONAL
+from ..._record.merge import PROVISIONAL, merge_ids
 from ..._record.record import OBJECTS, RESERVED, Record, Update
 from .._wire import DEFAULT_PROJECT, encode
 from .records import Item, details_of, noted
@@ -76,6 +76,8 @@ def difference(old: Record, new: Record) -> Update | None:
         name: getattr(new, name) if name in OBJECTS else encode(getattr(new, name))
         for name in names
     }
+    if old.children_ids != new.children_ids:
+        fields["children_ids"] = new.children_ids
     if old.event_name != new.event_name:
         fields["session_name"] = encode(new.event_name)
     return Update(old.event_id, fields)
@@ -108,6 +110,9 @@ class MadeSessions:
             session = widened(session, later)
         else:
             session = widened(session, item.record)
+        if is_root and session.root_id != session_id:  # readers over the API find it by its id
+            child = encode([item.record.event_id])
+            session = session._replace(children_ids=merge_ids(session.children_ids, child))
         self._now[session_id] = session
         return session
 
