@@ -271,3 +271,9 @@ def test_both_names_of_a_batch_s_session_are_checked(http: httpx.Client) -> None
     reply = http.post("/events/batch", json=body)
     assert reply.status_code == 400
     assert "session.end_time" in reply.json()["message"]
+
+
+def test_times_that_add_up_beyond_the_limit_are_taken(http: httpx.Client) -> None:
+    """Each is valid; the start that follows from them stays within the limits."""
+    event = {**EVENT, "end_time": -(2**53), "duration": 2**53, "session_id": None}
+    assert http.post("/events", json={"event": event}).status_code == 200

@@ -181,12 +181,17 @@ def _too_deep() -> RefusedError:
 def _times(payload: Mapping[str, Any]) -> dict[str, float | None]:
     start, end, duration = (payload.get(name) for name in ("start_time", "end_time", "duration"))
     if start is None:
-        start = now() - (duration or 0) if end is None else end - (duration or 0)
+        start = _safe(now() - (duration or 0) if end is None else end - (duration or 0))
     if end is None and duration is not None:
-        end = start + duration
+        end = _safe(start + duration)
     if duration is None and end is not None:
-        duration = end - start
+        duration = _safe(end - start)
     return {"start_time": start, "end_time": end, "duration": duration}
+
+
+def _safe(number: float) -> float:
+    """Return the number within the limits of times: a sum of two valid ones may be beyond them."""
+    return max(-SAFE, min(SAFE, number))
 
 
 _JSON_KEYS = tuple((name, f',"{name}":'.encode()) for name in ("children_ids", *OBJECTS))
