@@ -131,7 +131,7 @@ class Config:  # no dataclass, whose making would be a tenth of the import
     """Memory that pending records may take; beyond it the oldest go to disk."""
     exit_timeout: float = _setting(2.0, check=_SECONDS)
     """Seconds that the end of the process may wait for delivery."""
-    also: Any = _setting((), check=_SINKS)
+    also: Any = _setting(None, check=_SINKS)
     """Sinks that get a copy of everything the destination has taken."""
     prices: str | None = _setting(None)
     """A JSON file with prices of tokens; without one, the `genai-prices` package is used."""

@@ -34,7 +34,7 @@ class Destination:
         self._reader_lock: Any = before._reader_lock if before else RLock()
         self._file: tuple[int, int] | None = None
         known = {id(each.sink): each for each in before.also} if before else {}
-        self.also: list[Also] = [known.get(id(sink)) or Also(sink) for sink in config.also]
+        self.also: list[Also] = [known.get(id(sink)) or Also(sink) for sink in config.also or ()]
         """Second destinations, each with what waits for it."""
 
     def sink(self, damage: Exception | None = None) -> Sink:
