@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -321,6 +322,18 @@ def test_nothing_of_the_bridge_raises_into_the_program(
     monkeypatch.setattr("honeytrace.otel._bridge.event_fields", lambda span: 1 / 0)
     with spans.start_as_current_span("s"):
         pass
+
+
+def test_a_library_that_fails_when_it_is_asked_costs_no_span(
+    recorded: CapturedSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LangChain's instrumentor may not know its own context; the span is recorded all the same."""
+    broken: Any = type(os)("openinference.instrumentation.langchain")
+    broken.get_current_span = lambda: 1 / 0
+    monkeypatch.setitem(sys.modules, "openinference.instrumentation.langchain", broken)
+    monkeypatch.setitem(sys.modules, "langchain_core.runnables.config", broken)
+    tracer().start_span("s").end()
+    assert len(recorded) == 1
 
 
 def test_the_context_of_another_library_is_untouched(recorded: CapturedSessions) -> None:

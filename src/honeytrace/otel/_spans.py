@@ -129,8 +129,13 @@ class Spans:
     def _chain(self) -> Session | None:
         """The span of the LangChain runnable around an async call: its callbacks run elsewhere."""
         module = sys.modules.get("openinference.instrumentation.langchain")
-        span = None if module is None else module.get_current_span()
-        return None if span is None else self.of(span.get_span_context())
+        if module is None or "langchain_core.runnables.config" not in sys.modules:
+            return None
+        try:
+            span = module.get_current_span()
+            return None if span is None else self.of(span.get_span_context())
+        except Exception:  # noqa: BLE001 - of another library; without its answer there is none
+            return None
 
     def _local(self, up: SpanContext | None) -> Session | None:
         return None if up is None or up.is_remote else self._around(up)
