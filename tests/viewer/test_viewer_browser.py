@@ -331,7 +331,7 @@ def test_a_reader_logs_in(chromium: Any, store: SQLiteStore) -> None:
         page.goto("/?scope=calls")
         page.get_by_label("Key", exact=True).fill("wrong")
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_text("none of the server's keys")).to_be_visible()
+        expect(page.get_by_text("That key is not valid")).to_be_visible()
         page.get_by_label("Key", exact=True).fill("open sesame")
         page.get_by_role("button", name="Log in").click()
         expect(page.locator(".row")).to_have_count(2)

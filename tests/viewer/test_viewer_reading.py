@@ -56,7 +56,7 @@ def test_conditions_that_mean_nothing_are_told(page: Any) -> None:
     page.context.new_page().goto("/?min=soon")
     shown = page.context.pages[-1]
     expect(shown.get_by_role("alert")).to_contain_text("reads like 250ms")
-    expect(shown.get_by_label("At least")).to_have_value("soon")
+    expect(shown.get_by_label("Duration from")).to_have_value("soon")
     expect(shown.get_by_role("button", name="Apply")).to_be_visible()
 
 

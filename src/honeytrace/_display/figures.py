@@ -25,4 +25,6 @@ def amount_text(dollars: float, *, at_least: bool = False) -> str:
         text = f"${dollars:.2f}"
     else:
         text = f"${dollars:.2g}" if dollars >= 0.001 else "<$0.001"
-    return f"≥ {text.lstrip('<')}" if at_least else text
+    if at_least:
+        return "≥ $0" if text.startswith("<") else f"≥ {text}"
+    return text
