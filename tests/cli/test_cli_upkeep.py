@@ -126,6 +126,24 @@ def test_recover_with_a_wrong_key_keeps_the_journal(cli: Cli, died: Path, api: A
 
 
 @posix
+def test_what_was_damaged_can_be_listed(cli: Cli, died: Path) -> None:
+    """Each file with what can be read of it, and why it was set aside; then nothing has changed."""
+    assert cli("damaged").err == "no file is damaged\n"
+    (journal,) = died.glob("*.journal")
+    journal.rename(died / "kept")
+    (died / "1-x.journal").write_bytes(b"no journal of ours")
+    assert cli("recover").status == 1
+    listed = cli("damaged")
+    assert (listed.status, listed.out.count("\n")) == (0, 1)
+    assert "0 records readable: it is too short" in listed.out
+    (died / "kept").rename(died / "damaged" / "2-y.journal")
+    first, second = cli("damaged", "--json").documents
+    assert Path(first["path"]).name == "1-x.journal"
+    assert second["readable"] == 2
+    assert len(list((died / "damaged").iterdir())) == 2
+
+
+@posix
 def test_what_recovery_sees_refused_can_be_listed_and_retried(
     cli: Cli, died: Path, api: Api
 ) -> None:

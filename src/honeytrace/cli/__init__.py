@@ -10,6 +10,7 @@ _stats      stats
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
 _push       push
 _recover    recover, refused
+_damaged    damaged: files that could not be read in full
 _prune      prune
 _store      store migrate, check and copy
 _mark       the place up to which a store was read, for push and store copy
@@ -54,6 +55,7 @@ _COMMANDS = {
     "push": "_push:push",
     "recover": "_recover:recover",
     "refused": "_recover:refused",
+    "damaged": "_damaged:damaged",
     "prune": "_prune:prune",
     "serve": "_serve:serve",
     "ui": "_serve:ui",

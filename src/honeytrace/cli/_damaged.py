@@ -1,0 +1,36 @@
+"""`damaged` shows the files that recovery could not read in full, and what can be read of them."""
+
+from __future__ import annotations
+
+import click
+from rich.text import Text
+
+from . import _options
+from ._target import config
+from ._terminal import clock, counted, emit, one_line, say, write
+
+
+@click.command()
+@_options.store
+@_options.as_json
+def damaged(store: str | None, as_json: bool) -> None:
+    """List files of dead processes that could not be read in full.
+
+    Recovery delivers what it can read of a journal and keeps the file in `damaged/` beside it. Each
+    file is listed with its size on disk, the records that can be read, and what is wrong with it.
+    """
+    from .._durability.damaged import damaged
+    from .._durability.directories import candidates
+
+    nothing = True
+    for directory in candidates(config(store).journal):
+        for each in damaged(directory):
+            nothing = False
+            if as_json:
+                emit(each._asdict())
+                continue
+            line = Text.assemble((f"{clock(each.since)}  ", "dim"), one_line(each.path, 200))
+            line.append(f"  {each.size:,} bytes, {counted(each.readable, 'record')} readable: ")
+            write(line.append(one_line(each.reason, 300), "red"))
+    if nothing and not as_json:
+        say("no file is damaged")
