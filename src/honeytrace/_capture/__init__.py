@@ -1,12 +1,20 @@
-"""Capture: the code that a traced call runs.
+"""Capture: the code that a traced call runs. `*` is compiled from the same source.
 
-decorator   `@trace_session` and `session(...)`, the public face
+decorator   `@trace_session`             options     what it takes
+block       `session(...)`
+targets     which kind of callable is traced: function, descriptor, class, object
 wrapper     compiles the function that stands in for a decorated one
-proxy       wraps other callables, through wrapt
-call        begin, done, fail and leave; the steps of a generator's session
-session     `Session`, `current_session`, and what is fixed per traced function
-context     the ContextVar, ids, and the hooks through which capture reaches the runtime
-exceptions  an exception as JSON
+parameters  how it is called, and which of its inputs are recorded
+proxy       other callables, through wrapt
+call*       begin, done, fail and leave  stream*     the steps of a generator's session
+running*    the fields of a session      session     `Session`, `current_session`
+finished    a session that has ended as a record
+spec*       what is fixed per traced function
+coerce      names, mappings and ids as the record needs them
+context     the ContextVar, `paused`, `propagate`
+ids*        UUIDv7                       primitives  operations that C spells faster
+hooks*      what the runtime plugs in, and the state of the recorder
+exceptions  an exception as JSON         registry    the traced functions that are alive
 remote      stand-ins for callers in other processes
 external    sessions that another tracer times: OpenTelemetry's spans
 threads     carries the current session into threads and pools
