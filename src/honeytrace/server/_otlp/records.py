@@ -27,8 +27,9 @@ __all__ = [
     "settled",
 ]
 
-_NS = 1_000_000
-"""Nanoseconds in a millisecond."""
+_NS = 1e6
+"""Nanoseconds in a millisecond. A float, as where sessions are recorded: a span that comes by both
+ways has to have the same start, to the last bit."""
 
 _HEX = 64
 """Digits of a trace's or span's id; OpenTelemetry's have 32 and 16."""
@@ -93,7 +94,8 @@ def _times(span: Span) -> tuple[float, int | None, float | None, dict[str, Any]]
         return start / _NS, None, None, {}
     if span.end < start:  # a clock was set, or two clocks were used
         return start / _NS, round(start / _NS), 0.0, {"end_time_unix_nano": span.end}
-    return start / _NS, round(span.end / _NS), (span.end - start) / _NS, {}
+    # rounded up, as the end of a session is
+    return start / _NS, -(-span.end // 1_000_000), (span.end - start) / _NS, {}
 
 
 def _cut(text: str) -> str:
