@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from .._lazy import logger
 from .._record.record import Record
 from .directories import owned
-from .journal_format import COMMIT, DONE, HEAD, OPEN, STATIC, DamagedError
+from .journal_format import COMMIT, DONE, FREE, HEAD, OPEN, STATIC, DamagedError
 from .journal_reader import Entry, Reader
 
 __all__ = ["open_calls"]
@@ -22,6 +22,11 @@ __all__ = ["open_calls"]
 _ENDED = 2_000
 """Calls of one journal that ended and are not delivered yet, of which so many are read: beyond it
 the destination is away, and reading all of them at every look would take too long."""
+
+
+_TRIES = 3
+"""Readings of one call, which may end while it is read: if it were left out, it would be found
+nowhere until it is stored."""
 
 
 def open_calls(directory: str) -> Iterator[Record]:
@@ -72,9 +77,15 @@ class _LiveReader(Reader):
     def calls(self) -> Iterator[Record]:
         """The calls that run or wait for their delivery, in order of start."""
         for entry in self._entries:
-            item = self._attempt(self._item, entry)
-            if isinstance(item, Record) and self._still(entry):
-                yield item
+            state = entry.state
+            for _ in range(_TRIES):
+                item = self._attempt(self._item, entry._replace(state=state))
+                before, state = state, self._state(entry)
+                if state == before and isinstance(item, Record):
+                    yield item
+                    break
+                if state not in (OPEN, DONE):
+                    break
 
     def _used(self) -> Iterator[tuple[int, int]]:
         ended = 0
@@ -86,8 +97,8 @@ class _LiveReader(Reader):
     def _note(self, offset: int, state: int) -> None:
         self._attempt(super()._note, offset, state)
 
-    def _still(self, entry: Entry) -> bool:
-        """Whether the slot holds the same state of the same call as when it was found."""
+    def _state(self, entry: Entry) -> int:
+        """The state of the slot now; `FREE` where it no longer belongs to the same call."""
         packed = self._read(entry.offset, COMMIT.size + HEAD.size)
         *_, wall, tick = HEAD.unpack_from(packed, COMMIT.size)
-        return packed[0] == entry.state and (wall, tick) == (entry.wall, entry.tick)
+        return packed[0] if (wall, tick) == (entry.wall, entry.tick) else FREE
