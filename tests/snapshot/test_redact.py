@@ -255,3 +255,31 @@ def test_redact_option() -> None:
     assert redactor(given) is given
     for rule in ("email", re.compile("x"), lambda path, value: value, SECRET_PATTERNS):
         assert isinstance(redactor(rule), Redactor)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('{"api_key": "x1", "max_tokens": 5}', '{"api_key": "[redacted]", "max_tokens": 5}'),
+        ("api_key=x1&q=1", "api_key=[redacted]&q=1"),
+        ("GET https://h/?code=x1&q=1", "GET https://h/?code=[redacted]&q=1"),
+        ("redis://:p/w@h/0", "redis://[redacted]@h/0"),
+        ("gsk_abcdefghijklmnopqrstuvwxyz", MASK),
+        ("Please reset my password: see below.", "Please reset my password: see below."),
+        ("unexpected token: 'foo'", "unexpected token: 'foo'"),
+    ],
+)
+def test_strings_of_the_program(text: str, masked: str) -> None:
+    """A string loses the secrets that it binds; JSON stays JSON, and prose stays as it is."""
+    assert apply({"q": text}) == {"q": masked}
+    assert apply([text]) == [masked]
+
+
+def test_pairs_and_arguments() -> None:
+    """A header as a pair, in text or bytes, and the value after a command-line argument."""
+    assert apply([("authorization", "Basic eA=="), (b"x-api-key", b"x1"), ("accept", "*/*")]) == [
+        ["authorization", MASK],
+        ["x-api-key", MASK],
+        ["accept", "*/*"],
+    ]
+    assert apply(["prog", "--api-key", "x1", "-v"]) == ["prog", "--api-key", MASK, "-v"]

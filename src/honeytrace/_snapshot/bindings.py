@@ -97,6 +97,8 @@ def _bindings(
         if prose and separator < 0 and _is_prose(text, start):
             continue
         done = end
+        if prose and end - start > 1 and text[start] == text[end - 1] == '"':
+            start, end = start + 1, end - 1  # what was JSON stays JSON
         yield start, end
 
 
