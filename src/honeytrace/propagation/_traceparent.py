@@ -7,6 +7,7 @@ so the entry `ht` carries the caller's whole id, and its root's where the trace 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -102,6 +103,7 @@ def _hex(session_id: str) -> str:
     return short
 
 
+@lru_cache(maxsize=256)  # each header needs the root's, and its own session's twice
 def _short(session_id: str) -> str:
     """A UUID as 32 hex digits; any other id quoted, behind a mark."""
     plain = session_id.replace("-", "")
