@@ -24,7 +24,7 @@ def test_the_ten_lines_run(tmp_path: Path) -> None:
 
 def test_links_lead_somewhere() -> None:
     """Every relative link of the README and of the pages in docs/ names a file that is there."""
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
