@@ -12,8 +12,7 @@ _QUIET = 60.0
 
 
 class Outage:
-    """What is known of the outage that lasts, if any; one log line when it begins and one when it
-    ends."""
+    """The outage that lasts, if any. It costs one log line when it begins and one when it ends."""
 
     def __init__(self) -> None:
         self.failures = 0
@@ -22,7 +21,7 @@ class Outage:
         """Seconds until the next attempt."""
         self.why = ""
         self.told: str | None = None
-        """What was said of it."""
+        """The reason that the log has given."""
         self._quiet_until = 0.0
 
     def failed(self, why: str, retry_after: float | None, *, quiet: bool) -> None:

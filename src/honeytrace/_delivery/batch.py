@@ -1,4 +1,4 @@
-"""What is being delivered: parts of a batch, divided until what no destination takes stands alone.
+"""A batch being delivered: parts, divided until a record that no destination takes stands alone.
 
 A part that fails while others are taken is halved and moved behind them; down to a single record,
 which has had its chances after `MOST_STRIKES` of such failures. One of few that nearly all others
@@ -43,7 +43,7 @@ class Batch:
     def __init__(self) -> None:
         self._parts: deque[Part] = deque()
         self._strikes: Counter[int] = Counter()
-        """How often an item, by identity, failed while others were delivered."""
+        """Failures of an item, by identity, while others were delivered."""
 
     def __len__(self) -> int:
         return sum(map(len, list(self._parts)))
@@ -56,7 +56,7 @@ class Batch:
 
     @property
     def part(self) -> Part:
-        """What to try now."""
+        """The part to try now."""
         return self._parts[0]
 
     def add(self, items: Sequence[Item], delivered: int) -> None:

@@ -119,7 +119,7 @@ class Deliverer:
         return self.waiting()
 
     def waiting(self) -> bool:
-        """Whether there is anything to deliver; without a lock, for a fork may come anywhere."""
+        """Tell whether anything waits; without a lock, because a fork may come anywhere."""
         return bool(self._queue.items or self.batch or self._overflow.waiting)
 
     # the batch

@@ -22,7 +22,7 @@ class Encoder:
         self.slots: dict[int, Slot] = {}
         """Places of records that were made here, and of updates."""
         self.failed = 0
-        """How many sessions no record could be made of."""
+        """Sessions that no record could be made of."""
 
     def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
         """Make records of all that waits, one by one, so that an interrupt loses none."""

@@ -98,12 +98,12 @@ class Flusher:
         self.queue.wake()  # it may have been for the thread that took over
 
     def _is_mine(self) -> bool:
-        """Whether this thread is still the one: not stopped, and not started twice."""
+        """Tell whether this thread is still the one: not stopped, and not started twice."""
         thread = self._thread
         return thread is not None and thread.ident == get_ident() and thread.is_alive()
 
     def _goes_on(self) -> bool:
-        """Whether the next batch goes at once: part of one would come too often beside busy
+        """Tell whether the next batch goes at once: part of one would come too often beside busy
         threads, each for some milliseconds' wait for the GIL."""
         queue = self.queue
         return (
@@ -114,7 +114,7 @@ class Flusher:
         )
 
     def _much(self) -> int:
-        """How many bytes are sent without waiting for more."""
+        """Return the number of bytes that are sent without waiting for more."""
         return min(self.config.most_bytes, self.queue.limit // 2)
 
     def _gather(self) -> None:
@@ -257,7 +257,7 @@ class Flusher:
             return self._overflow.keep(loose)
 
     def keep_in(self, directory: str) -> None:
-        """Where to put on disk what there is no room for: beside the journal."""
+        """Put records that memory has no room for in this directory, beside the journal."""
         with self.queue.lock:
             self._overflow.keep_in(directory)
 

@@ -33,16 +33,16 @@ class Ledger:
         """Notified when something was settled, or a delivery failed."""
         self.delivered = 0
         self.goal = 0
-        """How many items somebody has asked to be delivered at once."""
+        """Number of the last item that somebody has asked to be delivered at once."""
         self._taken = 0
         self._batch_start = 0
-        """How many items were recorded before the batch; all of them are settled."""
+        """Items recorded before the batch; all of them are settled."""
         self._refused: Counter[str] = Counter()
         self._warned = 0
-        """How many dropped items the log has told of."""
+        """Dropped items that the log has reported."""
         self._quiet_until = 0.0
         self._told = 0
-        """How many losses a flush has reported."""
+        """Losses that a flush has reported."""
 
     def begin_batch(self) -> None:
         """Everything that left the queue so far is settled, and a new batch begins."""
@@ -63,12 +63,12 @@ class Ledger:
         return self._taken + self._queue.dropped + lost
 
     def recorded(self) -> int:
-        """How many items were recorded."""
+        """Return the number of items recorded."""
         with self._lock:
             return self._gone() + self._overflow.waiting + len(self._queue.items)
 
     def settled(self) -> int:
-        """How many items, counted from the first one recorded, nothing is left to do for."""
+        """Return how many items, from the first one recorded, are settled."""
         with self._lock:
             return self._batch_start if self._batch else self._gone()
 

@@ -1,4 +1,4 @@
-"""Where records go that memory has no room for: to disk, in their order, and back in time."""
+"""Records that memory has no room for go to disk, in their order, and come back in time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Overflow:
         self._directory: str | None = None
         self._blocked_until = self._quiet_until = 0.0
         self.out: set[int] = set()
-        """What was taken from disk and is not settled, by identity: it is still there."""
+        """Items taken from disk and not settled, by identity: they are still on disk."""
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -76,7 +76,7 @@ class Overflow:
 
     @property
     def waiting(self) -> int:
-        """How many records are on disk that the flush thread has not taken."""
+        """Records on disk that the flush thread has not taken."""
         return self._spill.waiting if self._spill else 0
 
     def shed(self) -> bool:
@@ -137,11 +137,11 @@ class Overflow:
         return taken
 
     def places(self) -> list[Place]:
-        """Where on disk the rest is."""
+        """Return the places on disk of the rest."""
         return self._spill.places() if self._spill else []
 
     def settle(self) -> None:
-        """What was taken is delivered."""
+        """Note that everything taken is delivered."""
         self.out.clear()
         if self._spill is not None:
             self._spill.settle()

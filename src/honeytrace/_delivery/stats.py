@@ -1,4 +1,4 @@
-"""What became of all that was recorded."""
+"""The books, as `stats()` and `flush()` return them."""
 
 # annotations are no texts here: see _record
 
@@ -10,7 +10,7 @@ _NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Stats(NamedTuple):
-    """What became of every record: recorded = delivered + pending + journalled + refused + dropped.
+    """The fate of every record: recorded = delivered + pending + journalled + refused + dropped.
 
     Updates count like sessions. `refused` and `dropped` map a reason to a number.
     """

@@ -46,7 +46,7 @@ def damaged(directory: str) -> Iterator[Damaged]:
 
 
 def _read(path: str, status: os.stat_result) -> tuple[int, str]:
-    """How many records can be read, and what is wrong with the file."""
+    """Return the number of records that can be read, and the fault of the file."""
     if not stat.S_ISREG(status.st_mode):
         return 0, "it is no regular file"
     try:

@@ -1,4 +1,4 @@
-"""Where what outlives the process is kept: directories and files of this user alone."""
+"""Directories and files that outlive the process, private to this user."""
 
 from __future__ import annotations
 

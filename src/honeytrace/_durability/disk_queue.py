@@ -129,7 +129,7 @@ class DiskQueue:
         return 0
 
     def places(self) -> list[Place]:
-        """Where everything is that `take` has not handed out."""
+        """Return the places of everything that `take` has not handed out."""
         return [Place(segment.path, segment.at, segment.size) for segment in self._segments]
 
     def forget(self) -> None:
@@ -141,7 +141,7 @@ class DiskQueue:
 
 
 def tree_of(session_id: str, places: Sequence[Place], room: int = 16_000_000) -> list[Item]:
-    """What is in these places of this session, and of those in its tree up to `room` bytes.
+    """Return the items of a session in these places, and of its tree up to `room` bytes.
 
     For whoever does not own the files: one that is gone is delivered.
     """
@@ -153,7 +153,7 @@ def tree_of(session_id: str, places: Sequence[Place], room: int = 16_000_000) ->
 
 
 def _mentioning(places: Sequence[Place], ids: Sequence[str], room: int) -> Iterator[Item]:
-    """What has one of these ids in it; what is of the first of them needs no room."""
+    """Yield the items that have one of these ids in them; those of the first need no room."""
     words = [orjson.dumps(each)[1:-1] for each in ids]
     for place in places:
         try:

@@ -122,7 +122,7 @@ class Journal(Slots):
     # what only some calls need
 
     def _opened_again(self, s: Session) -> Slot | None:
-        """What a full journal had no room for, once room was made; None, and counted, without."""
+        """Journal a call once room was made in a full journal; None, and counted, without room."""
         return self.opened(s) if self._relieved() else None
 
     def _opened_at_length(self, s: Session, slot: int) -> Slot | None:
@@ -176,7 +176,7 @@ class Journal(Slots):
         return place or (self.noted(update) if self._relieved() else None)
 
     def _relieved(self) -> bool:
-        """Whether room was made; if not, what asked for it counts as unprotected."""
+        """Ask for room; without any, the item that needs it counts as unprotected."""
         if self.relieve():
             return True
         self.unprotected += 1
@@ -334,7 +334,7 @@ class Journal(Slots):
         return (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino)
 
     def in_use(self) -> int:
-        """How many calls and updates stand in the journal."""
+        """Return the number of calls and updates in the journal."""
         chained = [block for blocks in list(self._chains.values()) for block in blocks]
         small = sum(block < self._border for block in chained)
         slots = self._border // SLOT - 1

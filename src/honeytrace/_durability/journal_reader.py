@@ -65,7 +65,7 @@ class Reader:
         self._entries: list[Entry] = []
         self._children: dict[tuple[int, int], list[Entry]] = {}
         self._owners: dict[int, int] = {}
-        """Which entry a block belongs to: one at most, else lengths could add up to anything."""
+        """The entry of each block: one at most, otherwise lengths could add up to anything."""
         self._size = os.fstat(fd).st_size
         if self._size > LARGEST:
             raise DamagedError(f"it has {self._size} bytes, more than any journal")
@@ -87,7 +87,7 @@ class Reader:
             os.pwrite(self._fd, b"\0", offset)
 
     def _begin(self) -> int:
-        """Where the blocks begin; the file's end where its process died before it had begun."""
+        """Return the offset of the blocks; 0 where the process died before it had begun."""
         head = os.pread(self._fd, HEADER.size, 0)
         check_version(head, MAGIC)
         if not any(head) and not any(d.strip(b"\0") for _, d in data_chunks(self._fd, self._size)):
@@ -109,7 +109,7 @@ class Reader:
                     yield at + index * SLOT, state
 
     def _attempt(self, read: Callable[..., Any], *args: Any) -> Any:
-        """What `read` gives; None, and counted, where the entry is damaged."""
+        """Call `read`; None, and counted, where the entry is damaged."""
         try:
             return read(*args)
         except Exception as error:  # noqa: BLE001 - hostile bytes may be of any wrong kind

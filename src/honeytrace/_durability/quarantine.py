@@ -1,4 +1,4 @@
-"""What cannot be delivered, kept beside the journals until somebody looks at it.
+"""Records and files that cannot be delivered, kept beside the journals for a person to see.
 
 A record that no destination takes has a private file in `refused/`, with its reason; beyond `MOST`
 they are counted only. A file of which not everything can be read goes to `damaged/`; beyond
@@ -55,7 +55,7 @@ def set_aside(directory: str, item: Item, reason: str) -> bool:
 
 
 def refused(directory: str) -> Iterator[Refused]:
-    """What is set aside in `refused/` of this directory, oldest first, as far as it is readable."""
+    """Yield the readable records in `refused/` of this directory, oldest first."""
     place = os.path.join(directory, DIRECTORY)
     try:
         owned(directory)
@@ -100,7 +100,7 @@ def set_file_aside(path: str, reason: str) -> None:
 
 
 def _beyond(place: str) -> Iterator[str]:
-    """What the bounds leave no room for; the newest stays, however large it is."""
+    """Yield the files beyond the bounds; the newest stays, however large it is."""
     found: list[tuple[int, int, str]] = []
     for name in os.listdir(place):
         path = os.path.join(place, name)

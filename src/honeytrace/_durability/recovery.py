@@ -1,4 +1,4 @@
-"""What processes that died have left in their journals, delivered after all.
+"""Recovery of the journals that dead processes left.
 
 A journal belongs to the living: only a file whose lock can be had is read, by `_reader`, or by
 `_spill` where it is what memory had no room for. A file that cannot be read, or not wholly, is set
@@ -43,7 +43,7 @@ class AwayError(ConnectionError):
 
 @dataclass
 class Recovered:
-    """What a recovery found."""
+    """The counts of a recovery."""
 
     journals: int = 0
     records: int = 0
@@ -216,7 +216,7 @@ class _Left(Protocol):
         """Each that can be read, with its place."""
 
     def free(self, places: Sequence[int]) -> None:
-        """What stood there is settled: the next recovery need not repeat it."""
+        """Note that these places are settled: the next recovery need not repeat them."""
 
 
 def _drain(
@@ -263,7 +263,7 @@ def _was_running(item: Item) -> bool:
 
 
 class _Refused:
-    """What is set aside in a directory."""
+    """The records set aside in a directory."""
 
     damaged = 0
 

@@ -99,7 +99,7 @@ class _Division:
                 raise _NoMoreError
 
     def _deliver(self, part: Sequence[Item]) -> list[Item]:
-        """What of a part is not taken; a question to the destination may have delivered some."""
+        """Deliver a part and return the rest; a question to the destination may have delivered some."""
         left = [item for item in part if id(item) in self._left]
         rest = self._attempt(left) if left else []
         if len(rest) == len(self._batch) and not self._is_there():

@@ -111,7 +111,10 @@ def frames(
 
 
 def begin(fd: int) -> int:
-    """Where what is not delivered begins in a segment. Raises DamagedError and NewerFormatError."""
+    """Return the offset of the first item that is not delivered.
+
+    Raises DamagedError and NewerFormatError.
+    """
     head = os.pread(fd, HEADER.size, 0)
     if not head:
         return HEADER.size  # its process died before it had begun

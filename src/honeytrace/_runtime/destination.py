@@ -1,4 +1,4 @@
-"""Where sessions go under a configuration, and where they are found again."""
+"""The destination of sessions under a configuration, and the stores that find them again."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ class Destination:
 
     @property
     def is_api(self) -> bool:
-        """Whether sessions go to the API, so that lookup has to ask it."""
+        """True where sessions go to the API, so that lookup has to ask it."""
         return self.memory is None and bool(self._config.api_key)
 
     def where(self) -> str:
-        """Where sessions are stored, for a message."""
+        """Return the name of the destination, for a message."""
         if self.memory is not None:
             return "memory"
         api = f" or at {self._config.server_url}" if self._config.api_key else ""

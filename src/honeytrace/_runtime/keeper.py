@@ -1,4 +1,4 @@
-"""What has this process's records survive it: its journal, and the recovery of those before it.
+"""Owns this process's journal and starts the recovery of journals that dead processes left.
 
 The journal is opened with the first session, and a thread then delivers what the dead have left.
 """
@@ -53,7 +53,7 @@ class Keeper:
         self._unprotected = 0 if before is None else before.unprotected
         self._opening = False
         self._meanwhile: list[Session] = []
-        """What a signal handler or a log handler recorded while the journal was being opened."""
+        """Sessions that a signal or log handler recorded while the journal was being opened."""
         self._look_at = 0.0
         self._recovering: OwnThread | NativeThread | None = None
         self._ended = Event()
@@ -61,7 +61,7 @@ class Keeper:
 
     @property
     def unprotected(self) -> int:
-        """What found no room in this journal and those before it."""
+        """Records that found no room in this journal and those before it."""
         return self._unprotected + (0 if self.journal is None else self.journal.unprotected)
 
     def wire(self) -> None:

@@ -21,7 +21,7 @@ _IMPORTS = 5.0
 
 
 class AtWork(Protocol):
-    """What delivers, and is told that the process ends."""
+    """The runtime, which is told that the process ends."""
 
     flusher: Flusher
 

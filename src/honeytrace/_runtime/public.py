@@ -91,7 +91,7 @@ def count_left_out() -> None:
 
 
 def pending(session_id: str | None = None) -> list[Item]:
-    """What this process has recorded and not delivered: what runs around here, then what waits.
+    """Return the items recorded and not delivered: sessions that run here, then those that wait.
 
     Of what memory had no room for, only what is in the tree of this session.
     """

@@ -1,4 +1,4 @@
-"""What `configure` takes, for type checkers; nothing imports it when a program runs."""
+"""The arguments of `configure`, for type checkers; nothing imports this when a program runs."""
 
 from __future__ import annotations
 
