@@ -99,7 +99,7 @@ class _Division:
                 raise _NoMoreError
 
     def _deliver(self, part: Sequence[Item]) -> list[Item]:
-        """Deliver a part and return the rest; a question to the destination may have delivered some."""
+        """Deliver a part and return the rest; `_is_there` may have delivered some of it."""
         left = [item for item in part if id(item) in self._left]
         rest = self._attempt(left) if left else []
         if len(rest) == len(self._batch) and not self._is_there():
