@@ -34,7 +34,6 @@ def extensions():
                 depends=[file for file in (f"{path}.pxd", f"{path}.h") if os.path.exists(file)],
                 include_dirs=[os.path.dirname(path)],
                 extra_compile_args=[] if os.name == "nt" else ["-g0"],  # a wheel a fifth the size
-                optional=not required,
             )
         )
     directives = {
@@ -45,9 +44,12 @@ def extensions():
         "binding": False,
         "auto_pickle": False,
     }
-    return cythonize(
+    built = cythonize(
         modules, include_path=["src"], build_dir="build/cython", compiler_directives=directives
     )
+    for extension in built:
+        extension.optional = not required  # which cythonize does not pass on
+    return built
 
 
 setup(ext_modules=extensions())
