@@ -30,7 +30,7 @@ def ssl_context() -> ssl.SSLContext:
     """Return a context that verifies servers with the authorities of the environment.
 
     Raises CertificatesError if SSL_CERT_FILE or SSL_CERT_DIR cannot be read: another trust in their
-    place is not what they ask for. If the other variables cannot be read, one warning says so.
+    place would contradict them. If the other variables cannot be read, one warning says so.
     """
     variable = next((name for name in _INSTEAD if os.environ.get(name)), None)
     context = _context(_certifi(), None) if variable is None else _checked(variable, _context)

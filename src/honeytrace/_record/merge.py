@@ -30,7 +30,7 @@ def merge_objects(old: bytes | None, new: bytes | None) -> bytes | None:
 
 
 def merge_details(old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Merge what the reserved key holds into `old`: the receipts of what was masked add up."""
+    """Merge the reserved key's notes into `old`; the receipts of masked values add up."""
     masked = [*old.get("masked", ()), *new.get("masked", ())]
     old.update(new)
     if masked:

@@ -48,7 +48,7 @@ _PROSE: Final = re.compile(r"[A-Za-z][a-z]{0,40}(?=[,;.!?]?\s+[A-Za-z]|[.!?](?:\
 
 
 def binding_pattern(more: tuple[str, ...] = ()) -> re.Pattern[str]:
-    """Compile the search for what may be a sensitive name before `=` or `:`.
+    """Compile the search for possibly sensitive names before `=` or `:`.
 
     Args:
         more: last words of names that the program added, matched like the built-in ones.
@@ -64,7 +64,7 @@ def mask_bindings(
 
     Args:
         text: any text; the cost is linear in its length.
-        pattern: what `binding_pattern` gave.
+        pattern: the result of `binding_pattern`.
         sensitive: decides over a name.
         prose: the text was written by a person: `password: see below` stays.
     """
@@ -98,7 +98,7 @@ def _bindings(
             continue
         done = end
         if prose and end - start > 1 and text[start] == text[end - 1] == '"':
-            start, end = start + 1, end - 1  # what was JSON stays JSON
+            start, end = start + 1, end - 1  # JSON stays JSON
         yield start, end
 
 
@@ -125,7 +125,7 @@ def _in_query(text: str, start: int, name: str) -> bool:
 
 
 def _is_prose(text: str, start: int) -> bool:
-    """Tell whether what follows a colon is a sentence, and not a value."""
+    """Return True if the text after a colon is a sentence, and not a value."""
     found = _PROSE.match(text, start, start + 200)
     return found is not None and not looks_generated(found[0])
 

@@ -86,7 +86,7 @@ def view_items(value: Any) -> Any:
 
 
 def proxied_mapping(value: Any) -> Any:
-    """Return what a `MappingProxyType` shows, without asking it."""
+    """Return the mapping behind a `MappingProxyType` without calling its methods."""
     return get_referents(value)[0]
 
 

@@ -1,6 +1,6 @@
 """The exact route of the snapshot: any value as a tree of plain JSON, with secrets masked.
 
-The walk visits at most `WORK` items of what is no plain JSON, then says how much it left out.
+The walk visits at most `WORK` items that are not plain JSON, then notes how much it left out.
 Members that are plain JSON go through the fast route at once, as `orjson.Fragment`.
 """
 
@@ -218,7 +218,7 @@ class Walk:
         return self._shown(value, kind, rule(value), rule, depth)
 
     def _shown(self, value: Any, kind: type, simpler: Any, rule: Rule, depth: int) -> Any:
-        """Return the tree of what a rule made of a value."""
+        """Return the tree of a rule's result."""
         shape = type(simpler)
         if shape is Label:
             return simpler

@@ -59,7 +59,7 @@ def full_name(kind: type) -> str:
 
 
 def is_library_class(kind: type, module: str, name: str) -> bool:
-    """Tell whether `kind` is what the loaded module `module` holds under `name`.
+    """Return True if the loaded module `module` holds `kind` under `name`.
 
     A class of the program may carry any name; only the library's own class may be called.
     """
@@ -90,10 +90,10 @@ class ByClass(Generic[T]):
 
 
 def _dict_getter(kind: type) -> Any:
-    """Return what reads the `__dict__` of an instance; None when reading it could run code.
+    """Return the descriptor of an instance's `__dict__`; None if reading it could run code.
 
     A property named `__dict__` (proxies written in Python) and the computed one of an extension
-    type (wrapt, lazy-object-proxy) would evaluate what they stand for.
+    type (wrapt, lazy-object-proxy) would evaluate the object they stand for.
     """
     found: Any = None
     for base in mro_of(kind):
@@ -130,7 +130,7 @@ def stored_dict(value: Any) -> dict[str, Any]:
 
 
 def stored_slots(value: Any) -> dict[str, Any]:
-    """Return what the slots of the instance hold; a slot never assigned is left out."""
+    """Return the values in the slots of the instance, without unassigned slots."""
     slots: dict[str, Any] = {}
     for name, get in _slots_of(type(value)):
         try:
@@ -141,13 +141,13 @@ def stored_slots(value: Any) -> dict[str, Any]:
 
 
 def stored_fields(value: Any) -> dict[str, Any]:
-    """Return what the instance itself stores, in slots and `__dict__`, by name."""
+    """Return the values that the instance stores, in slots and `__dict__`, by name."""
     stored = stored_dict(value)
     return {**stored_slots(value), **stored} if _slots_of(type(value)) else dict(stored)
 
 
 def class_attribute(kind: type, name: str) -> Any:
-    """Return what a class or its bases hold under `name`, unbound; None when there is nothing."""
+    """Return the unbound attribute of a class or its bases; None if there is none."""
     for base in mro_of(kind):
         namespace = _namespace(base)
         if name in namespace:

@@ -46,13 +46,13 @@ def room_for(limits: Limits) -> int:
 
 
 WORK: Final = 3_000
-"""Items that are visited in all, in what is no plain JSON; an object or a text counts as several.
+"""Items visited in values that are not plain JSON; an object or a text counts as several.
 
 At this size the slowest kinds of value take about 4 ms. Plain JSON is not counted.
 """
 
 OPENING: Final = 4
-"""What opening an object counts, besides its fields."""
+"""The work of opening an object, besides its fields."""
 
 FEW: Final = 32
 """Fields of an object of an unknown type, and members of each container inside it."""
@@ -61,7 +61,7 @@ OBJECTS_DEEP: Final = 3
 """Objects of unknown types inside each other: beyond, graphs of services unfold."""
 
 SAYING: Final = 5
-"""What a text that a value says of itself counts, besides its length."""
+"""The work of a text that a value generates, besides its length."""
 
 CHARACTERS: Final = 4
 """Characters of such a text that count as much as one item."""

@@ -1,4 +1,4 @@
-"""The masking of one walk: where it stands, what it masked, and how much text it searched."""
+"""The masking of one walk: its position, its receipt, and the amount of text it searched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Masking:
 
     Args:
         redactor: whose names and patterns count; None for no masking.
-        receipt: gains the path of what was masked.
+        receipt: gains the path of each masked value.
         path: where the value stands in the record.
         limits: bounds of the snapshot.
         room: bytes that are left for strings.

@@ -62,7 +62,7 @@ def attrs_fields(value: Any) -> Any:
 
 
 def pydantic_fields(value: Any) -> Any:
-    """Return what a pydantic model stores; extra fields, too, and no computed ones."""
+    """Return the stored fields of a pydantic model, extra fields too, without computed ones."""
     kind = type(value)
     hidden = _hidden_of(kind)
     stored = stored_dict(value)
@@ -75,7 +75,7 @@ def pydantic_fields(value: Any) -> Any:
 
 
 def _hidden_fields(kind: type) -> dict[str, str]:
-    """Return what stands in place of the fields that a pydantic model does not show."""
+    """Return the markers for the fields that a pydantic model does not show."""
     hidden: dict[str, str] = {}
     for name, about in _first_dict(
         kind, "__pydantic_fields__", "model_fields", "__fields__"

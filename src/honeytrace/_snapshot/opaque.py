@@ -145,7 +145,7 @@ OPAQUE_RULES: Final[dict[type, Any]] = {
     io.BytesIO: type_text,
     io.StringIO: type_text,
 }
-del OPAQUE_RULES[object]  # what every class inherits from is no rule
+del OPAQUE_RULES[object]  # `object` itself is no rule
 
 _SERVICES_TEXT: Final = (
     "_asyncio _contextvars _queue _socket _ssl _thread aiohttp anthropic asyncio"
@@ -162,8 +162,7 @@ _SERVICES: Final = frozenset(_SERVICES_TEXT.split())
 def is_service(kind: type) -> bool:
     """Tell whether a type comes from a library of clients, handles and models.
 
-    The class itself counts, and what it inherits from, so that a client of the program's own is
-    a client.
+    The class itself and its bases count, so a client class of the program is a client.
     """
     return any(module_name(base).partition(".")[0] in _SERVICES for base in mro_of(kind))
 

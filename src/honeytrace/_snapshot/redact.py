@@ -1,7 +1,7 @@
 """Masking of secrets, before any byte leaves the process.
 
 Three kinds of rule, each fail-closed. *Names*: the value bound to a sensitive name is replaced
-whole, however the binding is written. *Shapes and patterns*: what looks like a credential inside a
+whole, however the binding is written. *Shapes and patterns*: anything like a credential inside a
 text is replaced. *A function* `(path, value) -> value` sees every recorded JSON value and returns
 its replacement; one that raises leaves `FAILED` in the value's place.
 """
@@ -44,7 +44,7 @@ __all__ = [
 
 FAILED: Final = "[redaction failed]"
 LONGEST_TEXT: Final = 64_000
-"""Characters of one text that are searched; what follows in an error text is cut."""
+"""Characters of one text that are searched; the rest of an error text is cut."""
 
 RedactFunction: TypeAlias = Callable[[str, Any], Any]
 RedactRule: TypeAlias = "str | re.Pattern[str] | RedactFunction"
@@ -65,7 +65,7 @@ class Label(str):
 
 
 class Redactor:
-    """What to mask. Immutable, and safe to share between threads.
+    """The rules of masking. Immutable, and safe to share between threads.
 
     Args:
         rules: names (matched word by word: `"email"` masks `customer_email` and `emailAddress`),

@@ -1,4 +1,4 @@
-"""Rows of databases as mappings: the names of the columns are what redaction goes by."""
+"""Rows of databases as mappings: redaction needs the names of the columns."""
 
 from __future__ import annotations
 

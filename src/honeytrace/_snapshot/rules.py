@@ -1,4 +1,4 @@
-"""The rule for each type: how a value that is no plain JSON is shown.
+"""The rule for each type: the form of a value that is not plain JSON.
 
 A rule takes the value and returns something simpler: a text, a number, a list, or a mapping of its
 fields, whose members are rendered in turn. It reads what the value stores and calls methods of the

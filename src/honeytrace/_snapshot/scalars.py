@@ -1,7 +1,7 @@
 """Values that are recorded as one number or one text.
 
-Every rule calls the methods of the base type it was written for, as functions of that type: what a
-subclass overrides never runs.
+Every rule calls the methods of the base type it was written for, as functions of that type, so the
+overrides of a subclass never run.
 """
 
 from __future__ import annotations

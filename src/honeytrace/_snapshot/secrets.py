@@ -73,7 +73,7 @@ _NOT_WORD: Final = re.compile(r"[\W_]+")
 _DIGITS: Final = "0123456789"
 _PROSE: Final = 5  # a key of this many words between spaces is text, not a name
 LONGEST_NAME: Final = 128
-"""Characters of a name that are looked at; the last ones count, since they say what it is."""
+"""Characters of a name that are looked at; the last ones count, since they name the thing."""
 
 
 def words(name: str) -> list[str]:
@@ -152,7 +152,7 @@ _LONG: Final = 16  # characters that no piece of text has
 def holds_secret(name: str, kind: int, value: Any, siblings: Mapping[str, Any]) -> bool:
     """Tell whether a value under a name of this kind is a secret.
 
-    None and booleans never are: "no key was given" is what one debugs.
+    None and booleans never are: "no key was given" helps debugging.
     """
     if value is None or value is True or value is False:
         return False

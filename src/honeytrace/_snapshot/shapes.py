@@ -46,7 +46,7 @@ SECRET_PATTERNS: Final[tuple[re.Pattern[str], ...]] = (
     ),
     re.compile(r"(?i)(?<=\bbasic )\s{0,8}(?=[a-z+/]{0,80}[0-9=])[a-z0-9+/]{8}[a-z0-9+/=]*"),
 )
-"""What well-known credentials look like."""
+"""The shapes of well-known credentials."""
 
 MASK: Final = "[redacted]"
 

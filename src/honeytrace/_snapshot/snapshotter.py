@@ -48,7 +48,7 @@ _ZONES: Any = ()
 
 
 def _prepare() -> None:
-    """Import orjson and what it brings along: 25 ms, not for `import honeytrace`."""
+    """Import orjson and its imports: 25 ms, too long for `import honeytrace`."""
     global _DATE, _DATETIME, _ZONES, _dumps
     from importlib import import_module
     from importlib.util import find_spec
@@ -110,7 +110,7 @@ class Snapshotter:
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
         """Return JSON of `value`, at most `max_bytes` long. Never raises; an interrupt passes.
 
-        `receipt` gains the paths of what was masked, each beginning with `path`: `inputs.api_key`.
+        `receipt` gains the paths of masked values, each beginning with `path`: `inputs.api_key`.
         """
         try:
             if self._fast and self._proves(value):
@@ -128,7 +128,7 @@ class Snapshotter:
         self._text_room = _TEXT
         plain = self._plain(value, self._max_depth, self._room) >= 0
         if plain and self._learned != learned:
-            # Python ran in between, and maybe another thread, which changed what was looked at
+            # Python ran in between, and another thread may have changed the value
             learned = self._learned
             self._text_room = _TEXT
             plain = self._plain(value, self._max_depth, self._room) >= 0
@@ -250,14 +250,14 @@ class Snapshotter:
 
 
 class Probe(Snapshotter):
-    """The fast route alone, for the members of what takes the exact one."""
+    """The fast route alone, for members of values that take the exact route."""
 
     __slots__ = ()
 
     def __init__(self, outer: Snapshotter) -> None:
         super().__init__(outer._limits, outer._redactor, outer._rules)
         self._harmless = outer._harmless
-        self._max_bytes = _MOST_BYTES  # what is too long is cut later
+        self._max_bytes = _MOST_BYTES  # a long value is cut later
 
     def json(self, value: object, depth: int) -> bytes | None:
         """Return the JSON of `value`; None when it is no plain JSON, or deeper than `depth`."""

@@ -1,7 +1,8 @@
 """Requests, responses, headers and query strings of the common web libraries.
 
 Of a request the record has method, path, query and the names of its headers; the values of a few
-harmless headers stay. What else it refers to (the application, the user, the body) is not opened.
+harmless headers stay. Other objects that it refers to (the application, the user, the body) are not
+opened.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`damaged` shows the files that recovery could not read in full, and what can be read of them."""
+"""`damaged` shows the files that recovery could not read in full, and their readable part."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ._terminal import clock, counted, emit, one_line, say, write
 def damaged(store: str | None, as_json: bool) -> None:
     """List files of dead processes that could not be read in full.
 
-    Recovery delivers what it can read of a journal and keeps the file in `damaged/` beside it. Each
-    file is listed with its size on disk, the records that can be read, and what is wrong with it.
+    Recovery delivers the readable part of a journal and keeps the file in `damaged/` beside it.
+    Each file is listed with its size on disk, its readable records, and the reason.
     """
     from .._durability.damaged import damaged
     from .._durability.directories import candidates

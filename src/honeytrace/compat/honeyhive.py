@@ -2,7 +2,7 @@
 
     from honeytrace.compat.honeyhive import HoneyHiveTracer, trace, enrich_span
 
-in place of `from honeyhive import …`. What they take beyond what honeytrace knows is accepted and,
+in place of `from honeyhive import …`. Arguments that honeytrace does not know are accepted and,
 where it carries data, kept in metadata. Source: honeyhive 0.2.57 and 1.7.0.
 """
 
@@ -45,7 +45,7 @@ def trace(fn: Any = None, /, **options: Any) -> Any:
     """Record calls of a function, plain or async: `@trace`, `@trace(event_type="model")`.
 
     event_type: "model", "tool" or "chain"; `event_name`: the name of the session; `config`,
-    `metadata` and the other mapping fields: what each of its sessions starts with.
+    `metadata` and the other mapping fields: initial values of each session.
     """
     if fn is not None:
         return trace_session(fn)
@@ -140,7 +140,7 @@ class HoneyHiveTracer:
         return enrich_session(*arguments, **fields)
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Deliver what is recorded, within seconds."""
+        """Deliver the recorded sessions within seconds."""
         return bool(flush(timeout))
 
     force_flush = flush
@@ -168,7 +168,7 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is to be added, under honeytrace's names; what has none is metadata."""
+    """Return the fields to add under honeytrace's names; the others become metadata."""
     made: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for name, value in given.items():

@@ -183,7 +183,7 @@ def _pair(old: SessionView | None, new: SessionView | None, place: Place) -> Pai
 
 
 def _counts(change: Change) -> bool:
-    """False for what every run has anew: ids and times that a provider makes up."""
+    """False for ids and times that a provider generates anew in every run."""
     return change.kind != "changed" or not _MADE_UP.search(change.path)
 
 

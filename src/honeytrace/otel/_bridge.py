@@ -60,7 +60,7 @@ class SpanProcessor(sdk.SpanProcessor):
                 return  # a placeholder that logfire exports while the span itself runs
             kept = self._keeps(span, attributes)
             if not kept and isinstance(threading.current_thread(), OwnThread):
-                return  # the delivery of what is recorded
+                return  # the delivery of recorded sessions
             SPANS.open(span, attributes, kept=kept, held=span.kind in HELD)
         except Exception as error:
             if interrupts(error):
@@ -79,7 +79,7 @@ class SpanProcessor(sdk.SpanProcessor):
             internal_error(error)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Deliver what is recorded; true when everything was."""
+        """Deliver the recorded sessions; True when all of them were delivered."""
         return bool(public.flush(timeout_millis / 1e3))
 
     def shutdown(self) -> None:
@@ -143,7 +143,7 @@ def plain(span: sdk.ReadableSpan) -> Span:
 
 
 def _dropped(span: sdk.ReadableSpan) -> dict[str, int]:
-    """How much of a span the SDK's limits left out."""
+    """The parts of a span that the SDK's limits left out."""
     counts = {
         "attributes": span.dropped_attributes,
         "events": span.dropped_events,
@@ -153,7 +153,7 @@ def _dropped(span: sdk.ReadableSpan) -> dict[str, int]:
 
 
 def _extras(span: sdk.ReadableSpan, fields: Fields) -> dict[str, Any]:
-    """What a session has beside inputs, outputs and error."""
+    """The fields of a session besides inputs, outputs and error."""
     extras: dict[str, Any] = {}
     for name in _BUCKETS:
         value = getattr(fields, name)
@@ -164,7 +164,7 @@ def _extras(span: sdk.ReadableSpan, fields: Fields) -> dict[str, Any]:
     metadata = extras.setdefault("metadata", {})
     metadata[RESERVED] = {"otel": [*_trace(span), parent_id]}
     config = settings()
-    # what was configured holds for spans, too; the resource's names stand in for the defaults
+    # settings hold for spans too; the resource's names stand in for the defaults
     if fields.project and config.project == DEFAULTS["project"]:
         extras["project"] = fields.project
     if fields.source and config.source == DEFAULTS["source"]:

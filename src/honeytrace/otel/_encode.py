@@ -90,7 +90,7 @@ def _framed(field: int, data: bytes) -> bytes:
 def _span(record: Record, objects: Mapping[str, bytes]) -> Span:
     span = Span()
     metadata = orjson.loads(objects["metadata"]) if "metadata" in objects else {}
-    # also for what came from spans: a tree may hold both, and has to be one trace
+    # also for records that came from spans: a tree may hold both, and has to be one trace
     span.trace_id, span.span_id = _bytes(record.root_id), _bytes(record.event_id)[8:]
     if record.parent_id is not None:
         span.parent_span_id = _bytes(record.parent_id)[8:]

@@ -31,17 +31,17 @@ _CONTENT = {
 
 
 class Instrumentation:
-    """What `instrument` started. `undo()` stops it; `with instrument(): …` does so at the end."""
+    """Everything that `instrument` started; `undo()` or the end of a `with` block stops it."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self.provider = provider
-        """Where the instrumentors' spans go; the global provider only if that was there already."""
+        """The provider of the instrumentors' spans; the global one only if it was set already."""
         self.names: list[str] = []
         """The instrumentors that were started, by name."""
         self._running: list[Any] = []
 
     def undo(self) -> None:
-        """Stop the instrumentors that this call started. What was recorded stays."""
+        """Stop the instrumentors that this call started. Recorded sessions stay."""
         while self._running:
             instrumentor = self._running.pop()
             try:
@@ -109,7 +109,7 @@ def _own() -> TracerProvider:
 
 
 def _records(provider: TracerProvider) -> bool:
-    """Whether a processor of ours is at work there: spans are recorded once."""
+    """True if a processor of ours is at work there: spans are recorded once."""
     active = getattr(provider, "_active_span_processor", None)
     inside: Iterable[Any] = getattr(active, "_span_processors", ())
     return any(isinstance(each, SpanProcessor) for each in inside)
@@ -170,7 +170,7 @@ def _pydantic_ai(running: Instrumentation) -> None:
 
 
 class _Switch:
-    """What an SDK has in place of an instrumentor."""
+    """The name under which an SDK offers its own instrumentation."""
 
     def __init__(self, off: Any) -> None:
         self.uninstrument = off

@@ -118,7 +118,7 @@ class OtlpSink:
             yield part
 
     def _send(self, part: Sequence[tuple[Record, bytes]], timeout: float) -> _Answer:
-        """One request, and what its answer means."""
+        """Send one request, and read its answer."""
         import httpx
 
         groups: dict[tuple[str, str], list[bytes]] = {}
@@ -141,7 +141,7 @@ class OtlpSink:
 
 
 class _Answer:
-    """What became of one request: all was taken, where nothing is set."""
+    """The outcome of one request; without other fields, everything was accepted."""
 
     __slots__ = ("divide", "refused", "rejected", "retry_after", "why")
 
@@ -156,11 +156,11 @@ class _Answer:
     ) -> None:
         self.refused = refused
         self.rejected = rejected
-        """How many of the request's spans `refused` is about; 0 for all of them."""
+        """The number of spans that `refused` is about; 0 means all of the request's."""
         self.why = why
         self.retry_after = retry_after
         self.divide = divide
-        """Whether halves of the request may fare better."""
+        """True if halves of the request may fare better."""
 
 
 def _answer(reply: Any, url: str) -> _Answer:
@@ -209,7 +209,7 @@ def _folded(batch: Sequence[Item]) -> tuple[list[Record], list[tuple[Item, str]]
 
 
 def _is_family(update: Update) -> bool:
-    """Whether an update only names children, which name their parent themselves."""
+    """True if an update only names children, which name their parent themselves."""
     return update.fields.keys() <= {"children_ids"}
 
 

@@ -97,7 +97,7 @@ class Spans:
         return begin_external(spec(span.name, kind), parent, own, span.start_time, trace)
 
     def knows(self, span: Any) -> bool:
-        """Whether another processor has opened the span's session."""
+        """True if another processor has opened the span's session."""
         context = span.get_span_context()
         return (context.trace_id, context.span_id) in self._running
 
@@ -114,7 +114,7 @@ class Spans:
         return found
 
     def of(self, context: SpanContext) -> Session | None:
-        """The session that what runs inside a span has as parent."""
+        """The session that is the parent of calls inside a span."""
         found = self._running.get((context.trace_id, context.span_id))
         return None if found is None else found.session
 
@@ -209,7 +209,7 @@ _specs: dict[tuple[str, str], Spec] = {}
 
 
 def spec(name: str, kind: str) -> Spec:
-    """What spans of a name and type have in common."""
+    """Return the spec that spans of a name and type share."""
     found = _specs.get((name, kind))
     if found is None:
         if len(_specs) >= MOST:  # names with ids in them
@@ -219,7 +219,7 @@ def spec(name: str, kind: str) -> Spec:
 
 
 def is_off() -> bool:
-    """Whether nothing is recorded here."""
+    """True if nothing is recorded here."""
     running = current.get()
     return not switch.on or (running is not None and running.off)
 

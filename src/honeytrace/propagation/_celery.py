@@ -1,4 +1,4 @@
-"""Celery: what a worker runs belongs to the session that sent the task."""
+"""Celery: a worker's tasks belong to the session that sent them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _Done:
-    """What a hook returns: an async client awaits it, a sync one does not look at it."""
+    """The result of a hook: an async client awaits it, a sync one ignores it."""
 
     __slots__ = ()
 

@@ -90,7 +90,7 @@ def _ids(running: Session, own: str, root_id: str) -> tuple[str, str]:
 class continue_from:  # noqa: N801 - used as a statement
     """`with continue_from(request.headers):` makes sessions inside children of the caller's.
 
-    headers: what the caller's `inject` filled, also as pairs; `os.environ` for a subprocess.
+    headers: those that the caller's `inject` filled, also as pairs; `os.environ` for a subprocess.
     trust: False for callers whom anybody can be. Sessions inside are then roots of their own, with
     a link to the caller in `metadata.links`.
 

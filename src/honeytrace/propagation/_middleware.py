@@ -1,4 +1,4 @@
-"""Middleware: what a server runs for a request belongs to the caller's session."""
+"""Middleware: sessions of a request belong to the caller's session."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ VENDOR = "ht"
 """The key of honeytrace's entry."""
 
 _MEMBERS, _CHARACTERS = 32, 512
-"""How many entries of `tracestate` are handed on, and how long all of them may be."""
+"""The most entries of `tracestate` that are handed on, and their length together."""
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.A)
 _HEX = re.compile(r"[0-9a-f]{32}", re.A)

@@ -1,4 +1,4 @@
-"""Divide a batch around what a destination does not take."""
+"""Divide a batch around the records that a destination refuses."""
 
 from __future__ import annotations
 

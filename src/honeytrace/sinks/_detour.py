@@ -145,6 +145,6 @@ class _Team:
                 request.body,
                 options={"timeout": max(0.001, ends_at - time.monotonic())},
             )
-        except Exception as error:  # noqa: BLE001 - what is not settled is tried again
+        except Exception as error:  # noqa: BLE001 - unsettled records are tried again
             return error
         return Answer(reply.status_code, dict(reply.headers), reply.body)

@@ -132,7 +132,7 @@ class _Flights:
             flight = self._flights.get(key.data)
             if flight is not None:
                 self._advance(key.data, flight)
-            elif key.data in self._idle:  # it was closed, or sends what nobody asked for
+            elif key.data in self._idle:  # it was closed, or sends unrequested bytes
                 self._idle.remove(key.data)
                 key.data.close()
         now = time.monotonic()

@@ -25,9 +25,9 @@ class ReplyReader:
         self._has_head = False
         self._answer: Answer | None = None
         self.has_begun = False
-        """Whether a byte of the reply has arrived."""
+        """True if a byte of the reply has arrived."""
         self.keeps_alive = False
-        """Whether the connection can carry another request after this reply."""
+        """True if the connection can carry another request after this reply."""
 
     def feed(self, data: bytes) -> Answer | None:
         """Parse some data, and return the reply once it is complete.

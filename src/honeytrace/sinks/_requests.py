@@ -47,7 +47,7 @@ class Request(NamedTuple):
 
     @property
     def is_mixed(self) -> bool:
-        """Whether this request goes to the batch route, even if the route was withdrawn since."""
+        """True if this request goes to the batch route, even if the route was withdrawn since."""
         return self.lists is _kinds
 
     def halves(self) -> tuple[Request, Request]:
@@ -67,7 +67,7 @@ class Request(NamedTuple):
 
 
 def fold(batch: Sequence[Item]) -> tuple[Sequence[Item], dict[int, list[Item]]]:
-    """The batch with one item a session, in order of first mention; what was folded, by identity.
+    """Return the batch with one item a session, and the folded items by identity.
 
     An update whose session is in the same batch travels inside it, and of several updates one is
     made, so that nothing here can overtake anything.

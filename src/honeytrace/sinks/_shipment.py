@@ -49,7 +49,7 @@ class Server:
         self.proven: set[str] = set()
         """Routes that have answered successfully."""
         self.redirects = False
-        """Whether the server has answered a request with a redirect."""
+        """True if the server has answered a request with a redirect."""
 
 
 class Shipment:
@@ -87,7 +87,7 @@ class Shipment:
 
     @property
     def is_done(self) -> bool:
-        """Whether no request is left that should be sent."""
+        """True if no request is left that should be sent."""
         return not self._queue or self._is_stopped
 
     def next_request(self) -> Request | None:

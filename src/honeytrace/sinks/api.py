@@ -46,7 +46,7 @@ class ApiSink:
         self._driver = _driver(endpoint, config.concurrency)
         self._detour = Detour(endpoint.api_key, endpoint.url, config.concurrency)
         self._is_direct: bool | None = None
-        """Whether no proxy is in use, or None before the first delivery."""
+        """True if no proxy is in use, or None before the first delivery."""
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
         """Send the batch within `timeout` seconds. Each request is sent once.

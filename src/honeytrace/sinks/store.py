@@ -30,8 +30,8 @@ class StoreSink:
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
         """Store the batch; a record that can never be stored is refused alone.
 
-        What a busy store did not take is to be tried again. `timeout` is left to the store's own
-        busy timeout: a transaction takes milliseconds.
+        Records that a busy store did not take are to be tried again. `timeout` is left to the
+        store's own busy timeout: a transaction takes milliseconds.
         """
         refused: Refused = []
         steps = list(_steps(batch))

@@ -1,6 +1,6 @@
 """Inputs, outputs and configuration: where each convention keeps the content of a call.
 
-Each reader takes what it used out of `left`; what no reader used becomes metadata. The first
+Each reader takes the attributes it used out of `left`; the rest becomes metadata. The first
 reader that fills `inputs` or `outputs` wins, and the others' attributes stay in metadata.
 """
 
@@ -60,7 +60,7 @@ def read_flat_gen_ai(left: dict[str, Any], fields: Fields) -> None:
 
 
 def _is_system(history: list[Any]) -> bool:
-    """Whether a conversation has nothing but its instructions yet."""
+    """True if a conversation has nothing but its instructions yet."""
     return len(history) == 1 and history[0].get("role") == "system"
 
 
@@ -146,7 +146,7 @@ def read_message_events(events: list[tuple[str, dict[str, Any]]], fields: Fields
 
 
 def is_message_event(name: str) -> bool:
-    """Whether a span event holds one message of a conversation."""
+    """True if a span event holds one message of a conversation."""
     return name in _ROLE_EVENTS or name == "gen_ai.choice"
 
 

@@ -32,7 +32,7 @@ _LLM = frozenset(
     ("gen_ai", "llm", "openinference", "traceloop", "honeyhive", "honeytrace", "langfuse")
 )
 _TRAFFIC = frozenset(("http", "db", "rpc", "messaging", "net", "url", "network"))
-"""What begins the attributes of a model's call, and those of traffic."""
+"""Prefixes of the attributes of a model's call, and of those of traffic."""
 TRAFFIC = frozenset(
     """
     aio_pika aiohttp_client aiohttp_server aiokafka aiopg asgi asyncpg boto botocore cassandra
@@ -77,7 +77,7 @@ def event_type(attributes: Mapping[str, Any], kind: str = "") -> str:
 def is_infrastructure(
     attributes: Mapping[str, Any], scope_name: str | None, *, kind: str = ""
 ) -> bool:
-    """Whether a span is HTTP, database, RPC or messaging traffic and says nothing of a model.
+    """True if a span is HTTP, database, RPC or messaging traffic and says nothing of a model.
 
     An application's own spans and every span with an LLM attribute are not traffic.
     """
@@ -96,5 +96,5 @@ def _is_traffic_scope(name: str) -> bool:
 
 
 def is_pending(span: Span) -> bool:
-    """Whether a span is a placeholder that logfire sends when the real span starts."""
+    """True if a span is a placeholder that logfire sends when the real span starts."""
     return span.attributes.get("logfire.span_type") == "pending_span"

@@ -1,4 +1,4 @@
-"""A finished span to the fields of an event. No attribute is lost: what is unknown is metadata."""
+"""A finished span to the fields of an event. No attribute is lost: an unknown one is metadata."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _read_tables(left: dict[str, Any], fields: Fields) -> None:
 
 
 def _read_hyperparameters(left: dict[str, Any], fields: Fields) -> None:
-    """What is left of a request's attributes, once the tables have been read."""
+    """Return the attributes of a request that the tables did not use."""
     for name in [name for name in left if name.startswith(HYPERPARAMETERS)]:
         prefix = next(prefix for prefix in HYPERPARAMETERS if name.startswith(prefix))
         key = name[len(prefix) :]
@@ -154,7 +154,7 @@ READERS: tuple[tuple[frozenset[str], Callable[[dict[str, Any], Fields], None]], 
     ),
     (_heads("langfuse.observation", "langfuse.trace"), read_langfuse),
 )
-"""In order of preference: how a convention's attributes begin, and what reads them."""
+"""Prefixes of each convention's attributes and their reader, in order of preference."""
 
 
 def _complete(fields: Fields) -> None:

@@ -17,7 +17,7 @@ _PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 
 
 def read_openinference(left: dict[str, Any], fields: Fields) -> None:
-    """Fill what the GenAI attributes left empty, the most specific attribute first."""
+    """Fill the fields that the GenAI attributes left empty, the most specific attribute first."""
     _read_messages(left, fields)
     for name in _DOCUMENTS:
         documents = gather(left, f"{name}.")
@@ -60,7 +60,7 @@ def _read_messages(left: dict[str, Any], fields: Fields) -> None:
 
 
 def _read_parameters(left: dict[str, Any], name: str, fields: Fields) -> None:
-    """Invocation parameters; those that contradict what is known keep the attribute whole."""
+    """Invocation parameters; those that contradict a known value keep the attribute whole."""
     parameters = parsed(left[name])
     if type(parameters) is not dict:
         return

@@ -45,12 +45,12 @@ class Span(NamedTuple):
     events: Sequence[SpanEvent] = ()
     links: Sequence[SpanLink] = ()
     failed: bool = False
-    """Whether the status is ERROR."""
+    """True if the status is ERROR."""
     message: str = ""
     """The status message; often empty."""
     trace_state: str = ""
     dropped: Mapping[str, int] = {}
-    """How many `attributes`, `events` and `links` the SDK dropped, without the zeros."""
+    """Counts of the `attributes`, `events` and `links` that the SDK dropped, without zeros."""
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ RULES = {
 lower rank wins."""
 
 HYPERPARAMETERS = ("gen_ai.request.", "llm.request.")
-"""What is left below these prefixes goes to `config.hyperparameters`."""
+"""Unused attributes below these prefixes go to `config.hyperparameters`."""
 
 CONVERSATION = (
     "session.id",
@@ -127,4 +127,4 @@ CONVERSATION = (
 SERVICE = "service.name"
 ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 UNNAMED = "unknown_service"
-"""How the SDKs name a service that was given no name; a suffix may follow."""
+"""The SDKs' name of a service without a name; a suffix may follow."""
