@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _chat(self, asked: dict[str, Any]) -> None:
         base = {"id": "chatcmpl-1", "created": 1_790_000_000, "model": asked["model"]}
-        tools = asked.get("tools")
+        tools: list[Any] = asked.get("tools") or []
         call = tools and asked["messages"][-1]["role"] == "user"
         if asked.get("stream"):
             self._stream(asked, base)

@@ -38,7 +38,7 @@ ROOMS = {
         "store",
     },
 }
-LEAVES = {"_cython", "_config", "_interrupts", "_lazy", "_network", "_version", "errors"}
+LEAVES = {"_base", "_config", "_cython", "_network", "errors"}
 ABOVE = {
     "lookup",
     "propagation",

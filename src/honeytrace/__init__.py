@@ -18,13 +18,14 @@
 #   server/       the HoneyHive-compatible server and the viewer; cli/ is the command line
 #   _display/     values as people read them, for the viewer, the notebook and the terminal
 #   testing       captures sessions in tests; _pytest is its fixture
-#   errors, _interrupts, _lazy, _version: leaves that any room may use
+#   _base/, _network/, errors: leaves that any room may use
 
 from __future__ import annotations
 
 import typing as _typing
 
 from . import _cython as _cython  # before the first module that may be compiled
+from ._base.version import __version__
 from ._capture.block import session
 from ._capture.context import paused, propagate
 from ._capture.decorator import trace_session
@@ -32,7 +33,6 @@ from ._capture.session import Session, current_session
 from ._delivery.stats import FlushResult, Stats
 from ._runtime.public import aflush, flush, shutdown, stats, update_session
 from ._runtime.runtime import configure
-from ._version import __version__
 from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError
 
 if _typing.TYPE_CHECKING:

@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:  # without the 50 ms that the command line takes to import
-        from ._version import __version__
+        from ._base.version import __version__
 
         print(f"honeytrace {__version__}")  # noqa: T201
         return 0

@@ -15,7 +15,7 @@ from api_forms import Form
 from api_loopback import Loopback, Request, response
 from openapi_core.exceptions import OpenAPIError
 
-from honeytrace._version import __version__
+from honeytrace._base.version import __version__
 from honeytrace.api import (
     CreateEventRequest,
     EventFilter,

@@ -19,8 +19,8 @@ try:
 except ModuleNotFoundError:
     from .. import _cython as cython
 
-from .._interrupts import interrupts
-from .._lazy import logger, orjson
+from .._base.interrupts import interrupts
+from .._base.lazy import logger, orjson
 from .context import SAMPLED_OUT, current
 from .exceptions import describe
 from .hooks import discard, hooks, switch

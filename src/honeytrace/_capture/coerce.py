@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._interrupts import interrupts
+from .._base.interrupts import interrupts
 
 
 def as_text(value: Any) -> str:

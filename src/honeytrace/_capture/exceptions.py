@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType, WrapperDescriptorType
 from typing import Any
 
-from .._interrupts import interrupts
+from .._base.interrupts import interrupts
 from .context import paused
 from .hooks import hooks
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._interrupts import interrupts
+from .._base.interrupts import interrupts
 from .call import internal_error
 from .hooks import discard, hooks, switch
 from .session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .._record.merge import as_object, merge_objects, with_details
 from .._record.record import Record
 from .hooks import hooks

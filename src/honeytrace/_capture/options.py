@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict
 
-from .._lazy import ready
+from .._base.lazy import ready
 from ..errors import ConfigurationError
 
 Names = bool | Iterable[str]

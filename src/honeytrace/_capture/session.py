@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, overload
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .._record.merge import as_object
 from .._record.record import MERGED, OBJECTS
 from .coerce import as_ids, as_mapping, as_text

@@ -14,7 +14,7 @@ try:
 except ModuleNotFoundError:
     from .. import _cython as cython
 
-from .._interrupts import interrupts
+from .._base.interrupts import interrupts
 from .call import fail, internal_error, output
 from .context import current
 from .exceptions import error_text

@@ -11,8 +11,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from .._base.lazy import logger
 from .._capture.context import PAUSED, current
-from .._lazy import logger
 from .._record.record import Item, size_of
 from ..sinks import Delivery, Sink
 from .native_threads import Condition, RLock, new_thread, sleep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .._lazy import logger
+from .._base.lazy import logger
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from .._base.interrupts import interrupts
+from .._base.lazy import logger
 from .._capture.context import paused
 from .._capture.hooks import hooks
 from .._config import Config
-from .._interrupts import interrupts
-from .._lazy import logger
 from .._record.record import Item, size_of
 from ..errors import StoreDamagedError
 from ..sinks import Delivery, Sink

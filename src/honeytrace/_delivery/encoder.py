@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from .._base.lazy import logger
 from .._capture.finished import record_of
 from .._capture.session import Session
 from .._config import Config
 from .._durability.journal import Slot
-from .._lazy import logger
 from .._record.record import Item
 from .queue import Pending
 

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from .._base.lazy import logger
 from .._capture.context import PAUSED, OwnThread, current
 from .._config import Config
 from .._durability.disk_queue import tree_of
-from .._lazy import logger
 from .._record.record import Item
 from .deliverer import Deliverer, MakeSink
 from .encoder import Encoder

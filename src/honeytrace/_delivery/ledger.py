@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from .._lazy import logger
+from .._base.lazy import logger
 from .batch import Batch
 from .encoder import Encoder
 from .native_threads import Condition

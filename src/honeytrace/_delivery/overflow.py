@@ -6,10 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from .._base.lazy import logger
 from .._config import NO_JOURNAL, Config
 from .._durability.disk_queue import DiskQueue, DiskQueueFullError, Place
 from .._durability.quarantine import set_aside
-from .._lazy import logger
 from .._record.record import Item
 from .queue import Pending, Queue
 

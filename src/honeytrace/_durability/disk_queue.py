@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .._record.record import Item, Record, size_of
 from .directories import private
 from .segment_file import SUFFIX, Segment, frame, frames

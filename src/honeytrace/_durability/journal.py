@@ -25,10 +25,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from .._base.lazy import logger, orjson
 from .._capture.hooks import hooks
 from .._capture.session import Session
 from .._capture.spec import Spec
-from .._lazy import logger, orjson
 from .._record.record import Update
 from .directories import candidates, lock, private, reserve
 from .journal_format import (

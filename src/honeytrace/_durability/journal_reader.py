@@ -13,8 +13,8 @@ from zlib import adler32, crc32
 
 import orjson
 
+from .._base.lazy import logger
 from .._capture.ids import format_id
-from .._lazy import logger
 from .._record.file_format import checked
 from .._record.merge import as_object, merge_objects, with_details
 from .._record.record import Item, Record, Update

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from .._lazy import logger
+from .._base.lazy import logger
 from .._record.record import Record
 from .directories import owned
 from .journal_format import COMMIT, DONE, FREE, HEAD, OPEN, STATIC, DamagedError

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from .._lazy import logger, orjson
+from .._base.lazy import logger, orjson
 from .._record.file_format import pack, unpack
 from .._record.record import Item
 from .directories import owned, private

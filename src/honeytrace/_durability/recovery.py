@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from .._lazy import logger
+from .._base.lazy import logger
 from .._record.record import Item, Record, size_of
 from ..sinks import Delivery
 from .directories import candidates, lock, owned

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from .._lazy import logger
+from .._base.lazy import logger
 from .._record.record import Item
 from ..sinks import Delivery, Sink
 from ..sinks._bisect import bisect

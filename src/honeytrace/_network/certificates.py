@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-from .._lazy import logger
+from .._base.lazy import logger
 from ..errors import HoneytraceError
 
 T = TypeVar("T")

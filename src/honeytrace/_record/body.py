@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .head import event_head, session_head
 from .record import Record
 

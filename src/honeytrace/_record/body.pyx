@@ -6,7 +6,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, strlen
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .head import event_head as other_event_head, session_head as other_session_head
 
 cdef extern from "Python.h":

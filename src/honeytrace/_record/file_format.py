@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .record import OBJECTS, Item, Record, Update
 
 ItemT = TypeVar("ItemT", bound=Item)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .merge import merge_details, merge_ids
 from .record import MERGED, RESERVED, Item, Update
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .record import MERGED, RESERVED, Record, Update
 
 

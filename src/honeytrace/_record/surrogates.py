@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 
 __all__ = ["loads"]
 

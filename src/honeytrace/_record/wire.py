@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .body import event_pieces as event_pieces
 from .body import pieces as pieces
 from .record import OBJECTS, RESERVED, Record

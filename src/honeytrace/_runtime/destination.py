@@ -6,10 +6,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from .._base.lazy import logger
 from .._config import Config, without_password
 from .._delivery.also import Also, Both
 from .._delivery.native_threads import RLock
-from .._lazy import logger
 
 if TYPE_CHECKING:
     from ..sinks import Sink

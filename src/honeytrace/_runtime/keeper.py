@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
+from .._base.lazy import logger
 from .._capture.context import PAUSED, OwnThread, current
 from .._capture.hooks import discard, hooks
 from .._capture.session import Session
@@ -18,7 +19,6 @@ from .._config import NO_JOURNAL, Config
 from .._delivery.flusher import Flusher
 from .._delivery.native_threads import Event, NativeThread, new_thread
 from .._durability.journal import Journal, Slot, open_journal
-from .._lazy import logger
 from ..sinks import Sink
 
 if TYPE_CHECKING:

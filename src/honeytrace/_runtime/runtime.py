@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _config
+from .._base.interrupts import interrupts
+from .._base.lazy import logger, ready
 from .._capture.coerce import as_mapping, as_text
 from .._capture.exceptions import error_text
 from .._capture.hooks import Recorder, discard, hooks, switch
@@ -21,8 +23,6 @@ from .._capture.session import Session
 from .._config import Config
 from .._delivery.flusher import Flusher
 from .._delivery.native_threads import RLock
-from .._interrupts import interrupts
-from .._lazy import logger, ready
 from .._record.merge import merge_objects
 from .._record.record import MERGED, RESERVED, Update
 from ..errors import ConfigurationError

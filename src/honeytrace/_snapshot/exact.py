@@ -10,8 +10,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
-from .._interrupts import interrupts
-from .._lazy import orjson
+from .._base.interrupts import interrupts
+from .._base.lazy import orjson
 from .containers import Members, Pairs
 from .datetimes import is_datetime
 from .introspect import type_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .limits import CHUNK, Limits
 
 

@@ -16,9 +16,9 @@ try:
 except ModuleNotFoundError:
     from .. import _cython as cython
 
+from .._base.interrupts import interrupts
+from .._base.lazy import orjson
 from .._capture.context import paused
-from .._interrupts import interrupts
-from .._lazy import orjson
 from .exact import tree_of
 from .limits import TEXT, Limits, room_for
 from .redact import DEFAULT, Redactor

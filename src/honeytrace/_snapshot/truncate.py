@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .limits import SHORTEST
 from .redact import unused
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._interrupts import interrupts
+from .._base.interrupts import interrupts
 from . import redact
 from .redact import FAILED, MASK, RedactFunction, Redactor, note, safe_name, unused
 

@@ -7,9 +7,9 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
+from honeytrace._base.version import __version__
 from honeytrace._network.proxies import ProxyError, proxy_for
 from honeytrace._network.streamed import Streamed
-from honeytrace._version import __version__
 from honeytrace.api._bounds import ACCEPTED
 from honeytrace.api._failures import as_api_error, authorization
 from honeytrace.api._httpx import adapted, library_of

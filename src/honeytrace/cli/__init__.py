@@ -122,7 +122,7 @@ def _told(error: Exception) -> str:
 
 def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     if asked:
-        from .._version import __version__
+        from .._base.version import __version__
 
         click.echo(f"honeytrace {__version__}")
         ctx.exit()

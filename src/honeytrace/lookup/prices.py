@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
-from .._lazy import logger, orjson
+from .._base.lazy import logger, orjson
 from .._runtime.runtime import settings
 
 MILLION = 1_000_000

@@ -11,12 +11,12 @@ from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, StatusCode
 
+from .._base.interrupts import interrupts
 from .._capture.call import internal_error
 from .._capture.context import OwnThread
 from .._capture.external import External, abandon, end_external
 from .._capture.hooks import hooks
 from .._config import SETTINGS
-from .._interrupts import interrupts
 from .._record.record import RESERVED
 from .._runtime import public
 from .._runtime.runtime import settings

@@ -15,8 +15,8 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from .._base.version import __version__
 from .._record.record import OBJECTS, RESERVED, Record
-from .._version import __version__
 from ..propagation._traceparent import trace_ids
 from ._semconv.honeyhive import OWN_ID
 

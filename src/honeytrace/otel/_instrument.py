@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from .._lazy import logger
+from .._base.lazy import logger
 from ..errors import ConfigurationError
 from ._bridge import Keep, SpanProcessor
 from ._semconv.event_type import TRAFFIC

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar, overload
 
+from .._base.interrupts import interrupts
 from .._capture.call import internal_error
 from .._capture.context import PAUSED, Off, current, innermost
 from .._capture.external import External
 from .._capture.remote import Remote, Stranger, expect_strangers
 from .._capture.session import Session
-from .._interrupts import interrupts
 from .._record.span_ids import event_id, session_id
 from ._traceparent import Trace, caller, entry, parse, trace_ids, tracestate, vendors
 

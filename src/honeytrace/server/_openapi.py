@@ -10,7 +10,7 @@ from functools import cache
 
 import orjson
 
-from .._version import __version__
+from .._base.version import __version__
 from ._guard import BATCH_ROUTE
 from ._schemas import (
     BATCH,

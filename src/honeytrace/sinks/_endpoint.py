@@ -7,9 +7,9 @@ import ssl
 from functools import cached_property
 from urllib.parse import quote, urlsplit
 
+from .._base.version import __version__
 from .._network.certificates import ssl_context
 from .._network.server_url import ascii_host, checked_key, checked_url
-from .._version import __version__
 from ..errors import ConfigurationError
 
 _PATH = "/%:@!$&'()*+,;=~"

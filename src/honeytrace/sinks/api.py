@@ -16,9 +16,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .._base.lazy import logger
 from .._capture.context import current
 from .._config import Config
-from .._lazy import logger
 from .._network.proxies import proxy_for
 from .._record.record import Item
 from . import Delivery

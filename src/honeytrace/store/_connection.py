@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from .._lazy import logger
+from .._base.lazy import logger
 from ..errors import StoreError
 from ._fulltext import drop_unusable, register
 from .migrations import MIGRATIONS, migrate, name, version

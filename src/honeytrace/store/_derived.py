@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .._record.record import Record
 
 __all__ = ["numbers_of", "users_of"]

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .._record.record import Record
 
 __all__ = ["Parts", "Term", "in_json", "joined", "mentions", "parts_of", "terms", "words"]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-from .._lazy import orjson
+from .._base.lazy import orjson
 from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
