@@ -15,6 +15,7 @@ import pytest
 import honeytrace
 from honeytrace._capture.call import begin, done
 from honeytrace._capture.spec import Spec
+from honeytrace._durability import entry_writer
 from honeytrace._durability import journal as _journal
 from honeytrace._durability.directories import candidates
 from honeytrace._durability.journal import Journal, open_journal
@@ -236,7 +237,7 @@ def test_a_spec_larger_than_the_journal_costs_its_call_alone(tmp_path: Path) -> 
 
 def test_a_block_in_a_loop_brings_one_spec(tmp_path: Path, monkeypatch) -> None:
     """Each time round it is another object that says the same: the file has it once."""
-    monkeypatch.setattr(_journal, "MAX_SPECS", 3)
+    monkeypatch.setattr(entry_writer, "MAX_SPECS", 3)
     with recording(tmp_path, _journal.SMALLEST) as recorder:
         for _ in range(1_000):
             with recorder.call("round") as s:
@@ -266,7 +267,7 @@ def test_a_block_that_another_thread_took_is_done_without(tmp_path: Path) -> Non
 
 def test_more_specs_than_numbers_go_along_with_their_calls(tmp_path: Path, monkeypatch) -> None:
     """Names without end do not fill the journal: there is room for calls all the while."""
-    monkeypatch.setattr(_journal, "MAX_SPECS", 3)
+    monkeypatch.setattr(entry_writer, "MAX_SPECS", 3)
     with recording(tmp_path, _journal.SMALLEST) as recorder:
         for n in range(1_000):
             with recorder.call(f"case-{n}") as s:

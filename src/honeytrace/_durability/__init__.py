@@ -1,6 +1,7 @@
 """Durability: the files in which records survive their process.
 
 journal         the writer: open calls and undelivered records, in a mapped file
+entry_writer    entries of any kind and size; slots writes the usual call
 journal_reader  the reader of journals that dead processes left
 journal_format  structs, states and sizes of a journal
 disk_queue      records on disk, in order, when memory has no room for them
