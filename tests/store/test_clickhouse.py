@@ -219,7 +219,7 @@ def test_the_layout_of_a_cluster() -> None:
         "INTERVAL 30 DAY DELETE",
     ):
         assert sign in statements
-    with pytest.raises(ConfigurationError, match="no name of a cluster"):
+    with pytest.raises(ConfigurationError, match="not a valid name of a cluster"):
         _ch_schema.Layout("a'b")
 
 

@@ -79,7 +79,7 @@ def test_nobody_told_of_users_or_tokens(http: httpx.Client, store: SQLiteStore) 
     """The tables say so."""
     store.insert(many(3))
     assert "names a user" in http.get("/overview?by=user").text
-    assert "told of its tokens" in http.get("/overview?by=model").text
+    assert "recorded its tokens" in http.get("/overview?by=model").text
 
 
 def test_a_bar_leads_to_the_sessions_it_stands_for(http: httpx.Client, store: SQLiteStore) -> None:

@@ -413,7 +413,7 @@ def test_an_empty_store_says_how_to_begin(http: httpx.Client) -> None:
     """Every page has something to say."""
     assert "@trace_session" in http.get("/").text
     assert "Nothing was recorded" in http.get("/overview").text
-    assert "There is no other" in http.get("/compare").text
+    assert "There are no other sessions" in http.get("/compare").text
 
 
 def test_scripts_and_styles_are_kept_for_good(http: httpx.Client) -> None:

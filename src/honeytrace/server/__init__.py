@@ -19,7 +19,8 @@ viewer/     the pages for browsers
 from __future__ import annotations
 
 try:
-    import starlette as _starlette  # noqa: F401 - only to say at once what is missing
+    # These imports report a missing extra at once.
+    import starlette as _starlette  # noqa: F401
     import uvicorn as _uvicorn  # noqa: F401
 except ImportError as _missing:
     raise ImportError(

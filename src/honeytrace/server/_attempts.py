@@ -10,22 +10,23 @@ from collections.abc import Callable
 __all__ = ["Attempts"]
 
 _FREE = 10
-"""Wrong keys that an address may show at once."""
+"""Number of wrong keys that one address may try in a row."""
 
 _SECONDS = 6.0
-"""Seconds after which one more is allowed."""
+"""Seconds after which one more attempt is allowed."""
 
 _ADDRESSES = 10_000
-"""Addresses that are remembered; beyond it the one that failed longest ago is forgotten."""
+"""Number of addresses that are remembered. Beyond it, the address that failed longest ago is
+forgotten."""
 
 
 class Attempts:
-    """Counts the wrong keys of each address. `clock` gives seconds that never go back."""
+    """Counts the wrong keys of each address. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._clear_at: OrderedDict[str, float] = OrderedDict()
-        """When all attempts of an address will be forgotten."""
+        """Times at which all attempts of each address expire."""
 
     def wait(self, address: str) -> int:
         """Return the seconds until this address may try a key again; 0 if it may now."""

@@ -53,9 +53,9 @@ class Call:
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object. Raises RefusedError.
 
-        The parser refuses NaN, infinities and depths over 1024; of a repeated key the last counts,
-        integers beyond 64 bit become the nearest double, and half a surrogate pair, which
-        JavaScript sends of a text that it cut, becomes U+FFFD.
+        The parser refuses NaN, infinities and depths over 1024. The last value of a repeated key
+        wins, and integers beyond 64 bits become the nearest double. Half a surrogate pair, which
+        JavaScript sends when it cuts a text, becomes U+FFFD.
         """
         try:
             value = loads(self.body())

@@ -1,4 +1,4 @@
-"""Endpoints of handlers: the thread that each runs in, and the limit on batches that wait."""
+"""Endpoints of handlers, the threads they run in, and the limit on waiting batches."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ _BATCHES: frozenset[Handler] = frozenset(
         *otlp.RECEIVERS.values(),
     )
 )
-"""Handlers of requests that carry many items."""
+"""Handlers of requests with many items."""
 
 _THREADS = 8
-"""Threads for single requests. More would not be faster, and each takes memory."""
+"""Number of threads for single requests. More threads would not be faster, and each takes
+memory."""
 
 _HERE, _ELSEWHERE = 1, 4
-"""Threads for batches. A store in this process has one writer, and parsing holds the interpreter's
-lock: a second thread made single requests wait twice as long and stored no more. A server
-elsewhere works while this process waits."""
+"""Number of threads for batches. A store in this process has one writer, and parsing holds the
+interpreter's lock: a second thread made single requests wait twice as long and stored no more. A
+database server works while this process waits, so more threads help there."""
 
 _READY_SECONDS = 5.0
 

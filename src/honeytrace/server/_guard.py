@@ -1,9 +1,9 @@
-"""The check of host, origin, key and size, before anything of a request is read.
+"""The check of host, origin, key and size, before the body of a request is read.
 
-Every page that a browser shows can reach a server on loopback: by DNS rebinding (the `Host` is then
-another name) and by cross-site requests (the `Origin` is another, or `Sec-Fetch-Site` says so). The
-server refuses both. Programs send a bearer key. A browser sends the ticket that /login gave it, and
-can change something with it only from a page of this server.
+Any page in a browser can reach a server on loopback: by DNS rebinding (the `Host` then differs) and
+by cross-site requests (the `Origin` differs, or `Sec-Fetch-Site` says so). The server refuses both.
+Programs send a bearer key. A browser sends the ticket that /login issued, and the ticket allows
+changes only from pages of this server.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 BATCH_ROUTE = "/session/start/batch"
 
 TENANT = "honeytrace.tenant"
-"""The key in a request's scope that says which tenant its key is of."""
+"""The key in the ASGI scope that holds the tenant of the request."""
 
 COOKIE = "honeytrace-ticket"
 
 _OPEN = ("/health", "/ready", "/openapi.json", "/login", "/static/")
-"""Paths that show nobody's data and need no key; one that ends in a slash is a prefix."""
+"""Paths that expose no data and need no key. A path that ends in a slash is a prefix."""
 
 _READING = ("GET", "HEAD")
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
-"""A `Host` header: anything else, such as `127.0.0.1:x@evil`, could be read in two ways."""
+"""A valid `Host` header. Any other text, such as `127.0.0.1:x@evil`, could be read in two ways."""
 
 _HEADERS = {
     "honeytrace-batch": BATCH_ROUTE,  # honeytrace's own sink sends batches once it has seen this
@@ -55,9 +55,9 @@ class Guard:
     """ASGI middleware that refuses foreign hosts and origins, wrong keys, and bodies whose
     `Content-Length` is too large.
 
-    `hosts` None allows any name, for a server that is not on loopback. Without `keys` none is
-    asked for.
-    `root_path` is where a proxy serves the application, without a slash at its end.
+    `hosts=None` allows any name, for a server that is not on loopback. Without `keys`, no key is
+    required. `root_path` is the path under which a proxy serves the application, without a trailing
+    slash.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Guard:
             raise bad_request("send one Host header with a name and at most a port")
         if self._hosts is not None and _hostname(host) not in self._hosts:
             names = ", ".join(sorted(self._hosts))
-            raise RefusedError(421, "wrong_host", f"this server is to be addressed as {names}")
+            raise RefusedError(421, "wrong_host", f"address this server as {names}")
         origin = headers.get("origin")
         same = origin is None or origin in (f"http://{host}", f"https://{host}")
         if not same or _is_foreign(scope, headers):
@@ -118,7 +118,7 @@ class Guard:
         tenant = self._keys.open(key.strip())
         if tenant is not None and scheme.lower() == "bearer":
             return tenant
-        # browsers name the origin of every request that changes something; other clients do not
+        # Browsers send the origin with every request that changes something; other clients do not.
         told = "origin" in headers or "sec-fetch-site" in headers
         ticket = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         tenant = self._keys.admit(ticket)
@@ -134,7 +134,7 @@ class Guard:
 
 
 def _address(scope: Scope) -> str:
-    """Return the path that the browser asked for, which a proxy may have cut."""
+    """Return the path that the browser requested; a proxy may have stripped its prefix."""
     path: str = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
     root = quote(scope.get("root_path", ""))
     return path if path.startswith(root) else root + path
@@ -145,9 +145,9 @@ def _is_open(path: str) -> bool:
 
 
 def _is_foreign(scope: Scope, headers: Headers) -> bool:
-    """Return True for a request that a page of another site makes, other than by a link to here.
+    """Return True for a request from a page of another site, unless the user followed a link.
 
-    `same-site` is foreign as well: to a browser every port of localhost is one site.
+    `same-site` counts as foreign, because a browser treats all ports of localhost as one site.
     """
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return False

@@ -14,18 +14,18 @@ from ._wire import DEFAULT_PROJECT, encode
 __all__ = ["Homeless", "Homes"]
 
 _MOST = 10_000
-"""Sessions that are awaited; beyond it the one awaited longest is forgotten, and its events are
-found in its own tree, but not in that of its root."""
+"""Number of sessions that are awaited. Beyond it, the session awaited longest is forgotten: its
+events are then found in its own tree, but not in the tree of its root."""
 
 _EVENTS = 100_000
-"""Events of one session that are moved into the tree of its root."""
+"""Largest number of events of one session that are moved into the tree of its root."""
 
 
 class Homeless:
     """Events whose session is not known yet.
 
-    In the default layout every call is a session, which is delivered when it ends. What another
-    service sends to it before then does not know the root of its tree.
+    In the default layout every call is a session, which is delivered when it ends. Events that
+    another service sends before then do not know the root of the tree.
     """
 
     def __init__(self, store: Store) -> None:
@@ -34,7 +34,7 @@ class Homeless:
         self._awaited: OrderedDict[str, None] = OrderedDict()
 
     def add(self, session_id: str) -> None:
-        """Remember that events of this session have come before it."""
+        """Remember that events of this session arrived before the session itself."""
         with self._lock:
             self._awaited[session_id] = None
             if len(self._awaited) > _MOST:
@@ -69,7 +69,7 @@ class Homeless:
 class Homes:
     """The sessions of the events of one request.
 
-    A newer client's event leaves the project to its session, and only its session knows the root.
+    Newer clients leave the project of an event to its session, and only the session knows the root.
     """
 
     def __init__(self, store: Store, homeless: Homeless) -> None:
@@ -77,7 +77,7 @@ class Homes:
         self._homeless = homeless
         self._known: dict[str, Record | None] = {}
         self.named: list[Update] = []
-        """Nested sessions and their new events: readers over the API find these by id alone."""
+        """Nested sessions and their new events; clients of the API find these by id alone."""
 
     def get(self, session_id: str) -> Record | None:
         """Return the session with this id, if it is known."""

@@ -1,4 +1,4 @@
-"""Limits of a request, refusals, and a request's body, which is bounded before it is parsed."""
+"""Limits of a request, refusals, and reading a body within its limits before it is parsed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ class Limits:
     """Limits on requests and on the memory they take."""
 
     body_bytes: int = 16_000_000
-    """Size of a body, as it arrives and again after decompression; beyond it: 413."""
+    """Largest size of a body in bytes, before and after decompression; beyond it, the reply is a
+    413."""
     body_seconds: float = 30.0
-    """Seconds for a body to arrive; beyond it: 408."""
+    """Seconds for a body to arrive; beyond it, the reply is a 408."""
     waiting_bytes: int = 64_000_000
-    """Size of all batches that wait to be stored, from all clients; beyond it: 503."""
+    """Total size in bytes of the waiting batches of all clients; beyond it, the reply is a 503."""
     head_seconds: float = 10.0
-    """Seconds for the head of a request to arrive; beyond it the connection is closed."""
+    """Seconds for the head of a request to arrive; beyond it, the connection is closed."""
     connections: int = 1000
-    """Open connections, idle ones included; beyond it: 503."""
+    """Number of open connections, idle ones included; beyond it, the reply is a 503."""
     streams: int = 100
-    """Connections of pages that follow new sessions; beyond it: 503."""
+    """Number of pages that follow new sessions; beyond it, the reply is a 503."""
 
 
 class RefusedError(Exception):
@@ -50,8 +51,8 @@ def busy() -> RefusedError:
 
 
 def unavailable() -> RefusedError:
-    # the path or URL of the store is no business of the caller
-    message = "the store cannot be used; the server's log says why"
+    # The message leaves out the path or URL of the store, which callers must not learn.
+    message = "the store cannot be used: see the server's log for the cause"
     return RefusedError(503, "store_unavailable", message, **{"retry-after": "5"})
 
 
@@ -60,13 +61,13 @@ def bad_request(message: str) -> RefusedError:
 
 
 def too_large(limit: int) -> RefusedError:
-    return RefusedError(413, "body_too_large", f"send at most {limit} bytes; split the batch")
+    return RefusedError(413, "body_too_large", f"send at most {limit} bytes: split the batch")
 
 
 async def read_body(
     request: Request, limits: Limits, arrived: Callable[[int], object] | None = None
 ) -> bytes:
-    """Return the body as it arrived. Raises RefusedError when it is too large or too slow.
+    """Return the body as it arrived. Raises RefusedError if it is too large or too slow.
 
     arrived: called with the size of each part, in bytes.
     """
@@ -81,6 +82,6 @@ async def read_body(
                 if arrived is not None:
                     arrived(len(chunk))
     except TimeoutError:
-        message = f"the body took over {limits.body_seconds:g} seconds"
+        message = f"the body took more than {limits.body_seconds:g} seconds to arrive"
         raise RefusedError(408, "body_too_slow", message, connection="close") from None
     return b"".join(chunks)

@@ -1,7 +1,7 @@
-"""Few threads for batches, and a limit on the memory of batches that wait for them.
+"""A few threads for batches, and a limit on the memory of the batches that wait for them.
 
-A batch is parsed into hundreds of thousands of small objects. In any of forty worker threads, each
-with an arena of its own, that took 1.9 GB; and single requests waited behind the batches.
+A batch is parsed into hundreds of thousands of small objects. When any of forty worker threads did
+so, each in its own memory arena, the server took 1.9 GB, and single requests waited behind batches.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Intake:
-    """The threads for batches, and the bytes of the batches that wait for them or are at work."""
+    """The threads for batches, and the total size of the batches that wait or are being stored."""
 
     def __init__(self, limit: int, threads: int) -> None:
         self._limit = limit
@@ -29,13 +29,14 @@ class Intake:
 
     @contextmanager
     def room(self) -> Iterator[Callable[[int], None]]:
-        """Hold room for a body while the block runs; call what it gives with the size of each part
-        that arrives.
+        """Reserve room for a body while the block runs. Yields a function to call with the size of
+        each part that arrives.
 
-        Raises RefusedError when so many bytes wait already that the client should try later.
+        Raises RefusedError if too many bytes are waiting already; the client should try again
+        later.
         """
         if self._held >= self._limit:
-            message = "too many batches wait to be stored: try again"
+            message = "too many batches are waiting to be stored: try again later"
             raise RefusedError(503, "server_busy", message, **{"retry-after": "1"})
         size = 0
 
@@ -50,5 +51,5 @@ class Intake:
             self._held -= size
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns, in one of the threads."""
+        """Run `work` in one of the threads and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -1,4 +1,4 @@
-"""The keys that open the server, and the tickets by which a browser shows that it knew one."""
+"""The keys that open the server, and the tickets that browsers keep instead of a key."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..store._tenant import tenant_name
 __all__ = ["TICKET_SECONDS", "Keys"]
 
 TICKET_SECONDS = 14 * 24 * 3600
-"""How long a browser stays logged in."""
+"""Seconds for which a browser stays logged in."""
 
 
 class Keys:
-    """Any of these keys opens the server, each for one tenant; without one (then this is falsy)
+    """The keys that open the server, each for one tenant. Without a key the object is falsy, and
     the server is open to everybody.
 
-    A key is written `key` or `key=tenant`; the tenant of the first form is the default one, `""`.
-    Every key is compared, and in constant time, so that the time taken tells nothing. `clock` gives
-    epoch seconds. Raises ConfigurationError for an invalid name of a tenant.
+    A key is written `key` or `key=tenant`; the first form belongs to the default tenant, `""`.
+    Every key is compared in constant time, so that response times reveal nothing. `clock` returns
+    epoch seconds. Raises ConfigurationError for an invalid tenant name.
     """
 
     def __init__(self, keys: Sequence[str], clock: Callable[[], float] = time.time) -> None:
@@ -32,21 +32,22 @@ class Keys:
         return bool(self._tenants)
 
     def open(self, key: str) -> str | None:
-        """Return the tenant of a key; None for a key that is not valid."""
+        """Return the tenant of a key, or None if the key is not valid."""
         digest = _digest(key)
         return self._matching(lambda known: hmac.compare_digest(digest, known))
 
     def ticket(self, key: str) -> str:
-        """Return what a browser keeps instead of the key: when it expires, signed with that key.
+        """Return the ticket that a browser keeps instead of the key: its expiry, signed with the
+        key.
 
-        A key that is withdrawn takes its tickets with it.
+        Removing a key also invalidates its tickets.
         """
         expires = str(int(self._clock()) + TICKET_SECONDS)
         return f"{expires}.{_signed(_digest(key), expires)}"
 
     def admit(self, ticket: str) -> str | None:
-        """Return the tenant of the key that a ticket was made with; None for a ticket that was
-        made with no valid key, or has expired."""
+        """Return the tenant of the key that signed a ticket; None if no valid key signed it or the
+        ticket has expired."""
         expires, _, signature = ticket.partition(".")
         given = signature.encode()
         tenant = self._matching(
@@ -55,14 +56,14 @@ class Keys:
         return tenant if tenant is not None and int(expires) > self._clock() else None
 
     def _matching(self, matches: Callable[[bytes], bool]) -> str | None:
-        # every key is looked at, whichever matches
+        # The loop never stops early: its time must not depend on the key that matches.
         found = [tenant for digest, tenant in self._tenants.items() if matches(digest)]
         return found[0] if found else None
 
 
 def _parse(text: str) -> tuple[bytes, str]:
-    """The digest of a key and its tenant. An equals sign at the end belongs to the key, as base64
-    has it."""
+    """Return the digest of a key, and its tenant. A trailing equals sign belongs to the key, as in
+    base64."""
     key, _, tenant = text.rpartition("=")
     return (_digest(key), tenant_name(tenant)) if key and tenant else (_digest(text), "")
 

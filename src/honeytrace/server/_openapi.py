@@ -1,6 +1,6 @@
-"""The server's own description (OpenAPI 3.1), served at /openapi.json and proved by its tests.
+"""The server's own description (OpenAPI 3.1), served at /openapi.json and checked by the tests.
 
-It allows more than HoneyHive's document: nearly no field of a session or event is required, and
+The server allows more than HoneyHive's document: few fields of a session or event are required, and
 null means absent.
 """
 
@@ -35,7 +35,7 @@ _SIGNALS = {
     "Metrics": "OTLP metrics, which are left out",
 }
 
-# method, path, summary, request body, reply
+# Method, path, summary, request body, reply.
 _OPERATIONS: tuple[tuple[str, str, str, Schema | None, Schema], ...] = (
     (
         "post",
@@ -178,7 +178,7 @@ def document() -> bytes:
 
 
 def _parameters(method: str, path: str) -> list[Schema]:
-    """Return the id in the path and the filters of a `GET` for many."""
+    """Return the parameters of an operation: the id in its path, and the filters of a list."""
     if method == "get" and path.endswith("/events"):
         return [{"name": name, "in": "query", "schema": s} for name, s in QUERY.items()]
     return [

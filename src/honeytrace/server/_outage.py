@@ -11,11 +11,11 @@ from ..errors import StoreError
 __all__ = ["Outage"]
 
 _QUIET = 60.0
-"""Seconds without a failure after which the next one is another outage."""
+"""Seconds without a failure after which the next failure counts as a new outage."""
 
 
 class Outage:
-    """Tells `log` of the first failure, and of one with another text."""
+    """Logs the first failure of an outage, and each failure with a different text."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
@@ -24,7 +24,7 @@ class Outage:
         self._last = 0.0
 
     def tell(self, error: StoreError) -> None:
-        """Log the failure unless the last one, less than a minute ago, was the same."""
+        """Log the failure, unless the same one occurred less than a minute ago."""
         text, now = str(error), time.monotonic()
         with self._lock:
             known = text == self._said and now - self._last < _QUIET

@@ -1,7 +1,7 @@
-"""The path under which the application is mounted, for every link and redirect it makes.
+"""The path under which the application is mounted, for all its links and redirects.
 
-A `Mount` and a proxy put that path into the ASGI scope, which templates do not see; Guard keeps it
-in a context variable for the time of a request.
+`Mount` and proxies put the path into the ASGI scope, which templates cannot see. Guard therefore
+keeps the path in a context variable during a request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _root_path: ContextVar[str] = ContextVar("honeytrace_root_path", default="")
 
 
 def enter(scope: Scope, configured: str) -> None:
-    """Make links of this request begin with its root path.
+    """Make the links of this request begin with its root path.
 
     `configured` is the path that a proxy in front serves the application under; the proxy may or
     may not strip it from the requests it passes on.
@@ -37,7 +37,7 @@ def route_path(scope: Scope) -> str:
 
 
 def link(path: str) -> str:
-    """Return the address of a path of the application, as browsers have to ask for it."""
+    """Return the address that browsers have to request for a path of the application."""
     return _root_path.get() + path
 
 

@@ -52,7 +52,7 @@ _SHARED: Schema = {
     "children_ids": or_null(_IDS),
 }
 _FOLDED = ("config", "inputs", "outputs", "metadata", "event_type")
-"""Fields of an event that a model event's own fields fill."""
+"""Fields of an event that are filled from the fields of a model event."""
 
 _FILTER = obj(
     ("field",),

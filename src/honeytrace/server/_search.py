@@ -1,7 +1,7 @@
 """The export and search routes: events by filter, newest first.
 
-Conditions that the store knows narrow the rows; all others are checked on each row. A search by
-project or session is quick, and one by a field of the metadata reads every row.
+The store evaluates the conditions it knows; all others are checked on each row. A search by project
+or session is fast, and a search by a metadata field reads every row.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Check = Callable[[Record], bool]
 def export(call: Call) -> bytes:
     """`POST /events/export`, `/v1/events/export` and `/v1/events/search`.
 
-    → `{"events", "totalEvents", "count"}`; the last two are one number under its older and newer
-    name, of all events that match.
+    → `{"events", "totalEvents", "count"}`. The last two hold the number of all matching events,
+    under its older and its newer name.
     """
     return _answer(call.store, call.json())
 
@@ -107,7 +107,7 @@ def _read(body: Mapping[str, Any]) -> tuple[Query, list[Check]]:
 def _matches(store: Store, query: Query, checks: list[Check]) -> Iterator[Record]:
     """Yield every record that passes, newest first."""
     if query.root_id is not None:
-        # one session out of a tree of sessions: the tree is known by its root
+        # The store knows a tree by its root, so one session of a tree is selected here.
         session = store.get(query.root_id)
         query = query if session is None else query._replace(root_id=session.root_id)
     while chunk := store.list(query):
@@ -145,7 +145,8 @@ def _check(item: Any) -> Check:
 
 
 def _field(record: Record, path: str) -> Any:
-    """Return the value at a path such as `metadata.cost`; a key with dots in it is found, too."""
+    """Return the value at a path such as `metadata.cost`; a key that contains dots is found,
+    too."""
     name, _, rest = path.partition(".")
     name = _ALIASES.get(name, name)
     if name not in Record._fields:
@@ -188,7 +189,7 @@ def _date(value: Any) -> float | None:
     if type(value) is not str:
         return _number(value)
     try:
-        # Python 3.10 does not read the Z
+        # Python 3.10 does not parse the Z.
         moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
     except ValueError:
         return _number(value)

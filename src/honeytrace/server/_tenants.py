@@ -1,4 +1,4 @@
-"""The tenants of the server, each with a store that only sees that tenant, and its pages."""
+"""The tenants of the server, each with its pages and a store that sees only that tenant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Tenant", "Tenants"]
 
 @dataclass(frozen=True)
 class Tenant:
-    """One tenant's store and what is kept in memory beside it."""
+    """The store of one tenant, and the in-memory state beside it."""
 
     store: Store
     traces: Traces
@@ -28,7 +28,7 @@ class Tenant:
 
 
 class Tenants:
-    """The tenants that have been asked for; `make` makes the one of a name."""
+    """The tenants that have been requested; `make` creates the tenant of a name."""
 
     def __init__(self, make: Callable[[str], Tenant]) -> None:
         self._make = make
@@ -37,7 +37,7 @@ class Tenants:
         self._stopped = False
 
     def get(self, name: str) -> Tenant:
-        """Return the tenant of this name; `""` is the default one."""
+        """Return the tenant of this name; `""` is the default tenant."""
         with self._lock:
             if name not in self._known:
                 self._known[name] = self._make(name)
@@ -46,7 +46,7 @@ class Tenants:
             return self._known[name]
 
     def of(self, request: Request) -> Tenant:
-        """Return the tenant whose key the request showed."""
+        """Return the tenant whose key the request carries."""
         return self.get(request.scope.get(TENANT, ""))
 
     def stop(self) -> None:

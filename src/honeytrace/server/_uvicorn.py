@@ -19,16 +19,16 @@ from ._http import Limits
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
-else:  # that of httptools where it is installed; what is used of both is the same
+else:  # Uvicorn uses httptools if it is installed; the parts used here are the same in both.
     from uvicorn.protocols.http.auto import AutoHTTPProtocol as HTTPProtocol
 
 __all__ = ["Server"]
 
 _GRACE = 5
-"""Seconds for requests in flight to end after a signal to stop."""
+"""Seconds that requests in flight get to end after a signal to stop."""
 
 _PAGES = 8
-"""Threads that make pages of the viewer. More would not be faster, and each takes memory."""
+"""Number of threads that render viewer pages. More would not be faster, and each takes memory."""
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,8 +36,8 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 def _protocol(head_seconds: float) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol with a limit on the time that the head of a request may take.
 
-    uvicorn itself closes a connection only while it waits for a next request. Half a request would
-    hold one of the connections for as long as its client likes.
+    uvicorn itself only closes idle connections that wait for a next request. A client that sends
+    half a request could hold a connection for as long as it likes.
     """
 
     class Protocol(HTTPProtocol):
@@ -57,7 +57,7 @@ def _protocol(head_seconds: float) -> type[asyncio.Protocol]:
 
         def _expect_head(self) -> None:
             if self.cycle is not None and not self.cycle.response_complete:
-                self._cancel()  # a head is complete: read_body limits the time of the body
+                self._cancel()  # The head is complete; `read_body` limits the time of the body.
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(head_seconds, self.transport.close)
 
@@ -103,15 +103,15 @@ class Server(uvicorn.Server):
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the live streams first: they would hold up a graceful shutdown."""
+        """End the live streams first, because they would delay a graceful shutdown."""
         self._live.stop()
         self._ahead.stop()
         await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals as uvicorn does, but do not raise them again afterwards: that would end
-        the process before the store is closed."""
+        """Handle signals as uvicorn does, but do not raise them again afterwards: a raised signal
+        would end the process before the store is closed."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,8 +1,8 @@
-"""JSON objects of the API to records and back; the shapes are HoneyHive's OpenAPI 1.0.21.
+"""Conversion between JSON objects of the API (HoneyHive's OpenAPI 1.0.21) and records.
 
-Requests are read generously (unknown fields are ignored, null is absent, an integral float is an
-integer), but a wrong type is refused. Replies suit the strictest official client: no null, integral
-`end_time`, and the five ids.
+Requests are read leniently: unknown fields are ignored, null means absent, and an integral float is
+an integer. A wrong type is refused. Replies satisfy the strictest official client: no nulls, an
+integral `end_time`, and the five ids.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ._http import RefusedError, bad_request
 EVENT_TYPES = ("session", "model", "tool", "chain")
 
 DEFAULT_PROJECT = "default"
-"""The project of a session that names none: newer clients leave it to the API key."""
+"""The project of a session that names none; newer clients leave the project to the API key."""
 
 TEXT_LIMIT = 10_000
-"""Characters of an id or a name; longer texts belong into the objects."""
+"""Most characters of an id or a name; longer texts belong in the objects."""
 
 SAFE = 2**53
-"""The largest number that is exact in a double; it also fits the store's integers."""
+"""The largest integer that is exact in a double; it also fits the store's integers."""
 
 _TEXT = (str, type(None))
 _NUMBER = (int, float, type(None))
@@ -51,7 +51,7 @@ _UPDATABLE = (
 
 
 def session_record(payload: Any) -> Record:
-    """Return the record of a startSession payload; one without a start time starts now.
+    """Return the record of a startSession payload; a session without a start time starts now.
 
     Raises RefusedError for an invalid payload.
     """
@@ -66,9 +66,9 @@ def session_record(payload: Any) -> Record:
 
 
 def event_record(payload: Any, session_id: str | None = None) -> Record:
-    """Return the record of an event, by default directly under its session, which may come later.
+    """Return the record of an event, by default directly under its session, which may arrive later.
 
-    `session_id` wins over the event's own; without either, the event gets a session of its own. A
+    `session_id` overrides the event's own; without either, the event gets a session of its own. A
     missing start, end or duration follows from the others. Raises RefusedError.
     """
     check(payload, "event")
@@ -91,7 +91,7 @@ def event_record(payload: Any, session_id: str | None = None) -> Record:
         }
     )
     if record.status == "interrupted" and payload.get("end_time") is None:
-        # honeytrace sends a duration of 0 because the hosted API requires one
+        # Honeytrace sends a duration of 0 because the hosted API requires one.
         record = record._replace(end_time=None, duration=None)
     return record._replace(
         session_id=session_id,
@@ -139,7 +139,8 @@ def check(payload: Any, what: str) -> None:
 
 
 def _check_reserved(own: Any, what: str) -> None:
-    """Check the details that honeytrace keeps in `metadata`: they become fields of the record."""
+    """Check the details that honeytrace keeps in `metadata` and that become fields of the
+    record."""
     if type(own) is not dict:
         return
     for name, kinds in _RESERVED_KINDS.items():
@@ -159,7 +160,7 @@ def encode(value: Any) -> bytes:
 
 
 def now() -> float:
-    """Return the present in milliseconds since the epoch."""
+    """Return the current time in milliseconds since the epoch."""
     return time.time_ns() / 1e6
 
 
@@ -168,7 +169,7 @@ def _record(session: Mapping[str, Any]) -> Record:
         record = from_start_session(session, new_id)
     except TypeError as error:
         raise _too_deep() from error
-    # readers of trees would not end at a session that is inside itself
+    # Walking a tree would never end at a session that is inside itself.
     if record.parent_id in ("", record.event_id):
         record = record._replace(parent_id=None)
     return record
@@ -190,7 +191,8 @@ def _times(payload: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _safe(number: float) -> float:
-    """Return the number within the limits of times: a sum of two valid ones may be beyond them."""
+    """Return the number, clamped to the limits of times; the sum of two valid times may exceed
+    them."""
     return max(-SAFE, min(SAFE, number))
 
 
@@ -198,7 +200,7 @@ _JSON_KEYS = tuple((name, f',"{name}":'.encode()) for name in ("children_ids", *
 
 
 def event_json(record: Record) -> bytes:
-    """Return the record as an Event. JSON parts are copied as they are, however deep they go."""
+    """Return the record as an Event. JSON parts are copied verbatim, at any depth."""
     head: dict[str, Any] = {
         "event_id": record.event_id,
         "session_id": record.session_id,

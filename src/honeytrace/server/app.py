@@ -36,7 +36,7 @@ Spans = Literal["all", "llm"]
 
 log = logging.getLogger("honeytrace.server")
 
-# `:path`, because ids may hold a slash; hence the order: the longer routes come first
+# Ids may contain a slash, hence `:path`, and the longer routes come first.
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/session/start", sessions.start),
     ("POST", BATCH_ROUTE, sessions.start_batch),
@@ -82,13 +82,13 @@ def create_app(
 ) -> Starlette:
     """Return the server over `store`, which the caller closes.
 
-    keys: bearer keys, `key` or `key=tenant`; without any the server is open.
-    hosts: the names it can be addressed by; None allows any, which is safe only with keys.
-    root_path: the path under which a proxy serves it; an application that mounts it need not say.
+    keys: bearer keys, `key` or `key=tenant`; without keys the server is open to everybody.
+    hosts: the accepted `Host` names; None accepts any, which is safe only with keys.
+    root_path: the path under which a proxy serves the app; not needed for a `Mount`.
     journal: the directory of the journals of processes on this machine, whose running calls are
-    shown beside what is stored; empty for none.
+    shown beside the stored sessions; empty for none.
     spans: `"llm"` leaves out OpenTelemetry spans that are only HTTP, database or similar traffic;
-    what ran inside them moves up to the next span that is kept.
+    calls inside those spans move up to the next span that is kept.
     """
     limits = limits or Limits()
     ring = Keys(keys)
@@ -97,7 +97,7 @@ def create_app(
     def tenant(name: str) -> Tenant:
         own = store.for_tenant(name) if name else store
         counts = Counts()
-        # the journals of this machine are no tenant's but the default one's
+        # The journals of this machine belong to the default tenant.
         running = Running("" if name else journal)
         site = Site(own, ring, limits, running)
         view = View(site, Live(own, limits.streams, running))
@@ -124,9 +124,9 @@ def create_app(
             Exception: _failed,
         },
     )
-    # streams of the viewer hold up a graceful shutdown until they notice it: this ends them at once
+    # The viewer's streams would delay a graceful shutdown until they notice it, so end them now.
     app.state.live = tenants
-    # a thread: whoever serves the app starts and stops it
+    # The server that runs the app starts and stops this thread.
     app.state.ahead = Ahead(tenants.get("").view.site)
     return app
 
@@ -165,4 +165,4 @@ def _store_failed(request: Request, error: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    return RefusedError(500, "internal_error", "the server failed; its log says why").response()
+    return RefusedError(500, "internal_error", "the server failed: see its log").response()

@@ -45,7 +45,8 @@ def create_model_batch(call: Call) -> bytes:
 
 
 def create_in_session(call: Call) -> bytes:
-    """`POST /v1/sessions/{session_id}/events/batch`: the path's session wins over the events'."""
+    """`POST /v1/sessions/{session_id}/events/batch`: the session in the path overrides those of the
+    events."""
     return _create_inside(call, _events(call.json(), "events"))
 
 
@@ -58,7 +59,7 @@ def create_traces(call: Call) -> bytes:
 
 
 def update(call: Call) -> bytes:
-    """`PUT /events`. The store keeps an update that comes before its event."""
+    """`PUT /events`. The store keeps an update that arrives before its event."""
     call.store.update([update_item(call.json())])
     return _DONE
 
@@ -80,8 +81,8 @@ def get(call: Call) -> bytes:
 def from_model_event(payload: Any) -> dict[str, Any]:
     """Return the event of a CreateModelEvent (OpenAPI 1.0.21, HoneyHive's conventions).
 
-    Messages become `inputs.chat_history`, the response the outputs, usage and cost metadata, and
-    what asked for them the config.
+    Messages become `inputs.chat_history`, the response becomes `outputs`, usage and cost become
+    `metadata`, and the request parameters become `config`.
     """
     if type(payload) is not dict:
         raise bad_request("model_event must be an object")
@@ -114,15 +115,15 @@ def _create(call: Call, payload: Any) -> bytes:
 
 
 def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
-    # the legacy route knows each by two names
+    # The legacy route accepts two names for each field.
     names = ("session_properties", "session")
-    for name in names:  # an invalid one is refused even where the other one counts
+    for name in names:  # An invalid value is refused even if the other name is used.
         check(_object(body, name), name)
     properties = _object(body, names[0]) or _object(body, names[1])
     single = _flag(body, "is_single_session") or _flag(body, "single_session")
     session_id = _common_session(events) if single else None
     records = _records(call, events, session_id)
-    # sessions nobody has started: those named here, and the one said to hold the whole batch
+    # Sessions that nobody started: those named by events, and the session of the whole batch.
     nameless = [r for r, event in zip(records, events, strict=True) if not event.get("session_id")]
     first = {r.session_id: r for r in reversed(records if single else nameless)}
     new = [_session(r, properties) for i, r in first.items() if call.store.get(i) is None]
@@ -146,7 +147,7 @@ def _records(call: Call, events: list[Any], session_id: str | None) -> list[Reco
     index = 0
     try:
         records = []
-        for index, event in enumerate(events):  # noqa: B007 - told below
+        for index, event in enumerate(events):  # noqa: B007 - used in the error below
             records.append(homes.settle(event_record(event, session_id), event))
     except RefusedError as refusal:
         if len(events) == 1:
@@ -167,7 +168,7 @@ def _common_session(events: list[Any]) -> str:
 
 
 def _session(first: Record, properties: dict[str, Any]) -> Record:
-    """Return a session for events that came without one."""
+    """Return a session for events that arrived without one."""
     return session_record(
         {
             "session_name": first.event_name,

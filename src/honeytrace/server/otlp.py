@@ -1,7 +1,8 @@
 """OTLP over HTTP: spans become sessions and events.
 
-One span that cannot be stored never costs the others of its request: the reply is a 200 whose
-`partialSuccess` counts what was rejected and says why (OTLP specification, "Partial Success").
+A span that cannot be stored does not affect the other spans of its request. The reply is a 200
+whose `partialSuccess` has the number of rejected spans and the reasons (OTLP specification,
+"Partial Success").
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ._otlp import json_spans, protobuf_spans
 PROTOBUF = "application/x-protobuf"
 
 _REASONS = 5
-"""Reasons that a reply lists; clients log them in one line."""
+"""Number of reasons that a reply lists; clients log them in one line."""
 
 
 def receive_traces(call: Call) -> bytes:
@@ -45,8 +46,8 @@ def receive_traces(call: Call) -> bytes:
 def receive_logs(call: Call) -> bytes:
     """`POST /v1/logs` and `/opentelemetry/v1/logs` → an ExportLogsServiceResponse.
 
-    GenAI events that name a span become part of it. Other log records are no part of a session:
-    they are counted and left out.
+    GenAI events that name a span become part of that span. Other log records do not belong to a
+    session, so they are counted and left out.
     """
     found = (
         protobuf_spans.log_events(call.body())
@@ -66,8 +67,8 @@ def receive_logs(call: Call) -> bytes:
 
 
 def receive_metrics(call: Call) -> bytes:
-    """`POST /v1/metrics` and `/opentelemetry/v1/metrics`: taken, so that an exporter for all three
-    signals does not fail, and left out."""
+    """`POST /v1/metrics` and `/opentelemetry/v1/metrics`: accepted but not stored, so that an
+    exporter of all three signals does not fail."""
     _is_protobuf(call)
     call.counts.add("metric exports left out")
     return b"" if call.content_type == PROTOBUF else b"{}"
@@ -80,14 +81,14 @@ def _is_protobuf(call: Call) -> bool:
 
 
 def _reply(call: Call, what: Literal["Spans", "LogRecords"], reasons: Sequence[str]) -> bytes:
-    """The reply to an export, with what was rejected."""
+    """Return the reply to an export, with the rejected items."""
     text = "; ".join(list(dict.fromkeys(reasons))[:_REASONS])
     if call.content_type != PROTOBUF:
-        # as protobuf's JSON has it: 64-bit integers are strings
+        # Protobuf's JSON writes 64-bit integers as strings.
         partial = {f"rejected{what}": str(len(reasons)), "errorMessage": text}
         return orjson.dumps({"partialSuccess": partial} if reasons else {})
     if not reasons:
-        return b""  # an empty message
+        return b""  # This is an empty message.
     if what == "Spans":
         traces = ExportTraceServiceResponse()
         traces.partial_success.rejected_spans = len(reasons)
@@ -100,4 +101,4 @@ def _reply(call: Call, what: Literal["Spans", "LogRecords"], reasons: Sequence[s
 
 
 RECEIVERS = {"traces": receive_traces, "logs": receive_logs, "metrics": receive_metrics}
-"""OTLP signal → handler."""
+"""Handlers by OTLP signal."""

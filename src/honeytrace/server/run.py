@@ -29,7 +29,7 @@ DEFAULT_PORT = 8877
 KEYS_VARIABLE = "HONEYTRACE_SERVER_KEYS"
 
 _PATIENCE = 2
-"""Seconds that the recovery of dead processes' sessions gets before requests are accepted."""
+"""Seconds that the recovery of dead processes' sessions may delay the first request."""
 
 
 def serve(
@@ -43,26 +43,27 @@ def serve(
     spans: Spans = "all",
     ready: Callable[[str], object] | None = None,
 ) -> None:
-    """Serve the store at this path or URL until SIGINT or SIGTERM, and finish what is in flight.
+    """Serve the store at this path or URL until SIGINT or SIGTERM, then finish requests in flight.
 
-    port: 0 takes a free one; the address is printed to standard error once it can be reached.
+    port: 0 picks a free port; the address is printed to standard error once it accepts requests.
     keys: bearer keys; required unless `host` is on loopback.
-    root_path: the path under which a proxy serves it, such as `/honeytrace`; the proxy may or may
-    not strip it from the requests it passes on.
+    root_path: the path under which a proxy serves the app, such as `/honeytrace`; the proxy may or
+    may not strip the path from requests.
     spans: `"llm"` leaves out OpenTelemetry spans that are only HTTP, database or similar traffic.
-    ready: called with the URL once it can be reached, in the event loop: it must not block.
+    ready: called in the event loop with the URL once it accepts requests; must not block.
     Raises ConfigurationError for a host without keys or an address that cannot be bound, and
     StoreError.
     """
     keys = [key for key in keys if key]
     if not keys and not _on_loopback(host):
         raise ConfigurationError(
-            f"{host} is in reach of other machines, so the server needs a key: set "
+            f"{host} can be reached from other machines, so the server needs a key: set "
             f'{KEYS_VARIABLE} to one or more, separated by commas (such as "$(openssl rand -hex '
             '24)"), or listen on 127.0.0.1'
         )
     limits = limits or Limits()
-    # with keys on a public address any name may lead here; on loopback only our own may
+    # On a public address, protected by keys, any name is allowed; on loopback, only local names
+    # are.
     hosts = {*LOOPBACK, host} if _on_loopback(host) else None
     with _bind(host, port) as listener:
         opened, warning = open_or_replace(os.fspath(store))
@@ -91,8 +92,8 @@ def serve(
 
 
 class _Intake:
-    """Stores the sessions that dead processes left behind, in a thread, so that a large backlog
-    does not delay the start."""
+    """Stores the sessions that dead processes left behind. A thread does so, because a large
+    backlog must not delay the start."""
 
     def __init__(self, store: Store, journal: str) -> None:
         self._journal = journal
@@ -101,12 +102,12 @@ class _Intake:
         self._thread = threading.Thread(target=self._run, name="honeytrace-intake", daemon=True)
 
     def start(self, patience: float) -> None:
-        """Start, and wait at most `patience` seconds for the end."""
+        """Start, and wait at most `patience` seconds for recovery to end."""
         self._thread.start()
         self._thread.join(patience)
 
     def stop(self) -> None:
-        """Stop after the current batch; the next start goes on."""
+        """Stop after the current batch; the next start continues."""
         self._stopping.set()
         self._thread.join()
 
@@ -114,7 +115,8 @@ class _Intake:
         try:
             config = _config.load({})
             if config.api_key:
-                return  # they were on their way to the API: `honeytrace recover` sends them
+                # These sessions were to be sent to the API; `honeytrace recover` sends them.
+                return
             if self._journal:
                 recover_all(self._journal, self._deliver)
         except Exception as error:  # noqa: BLE001 - the store or the directory may fail in any way
@@ -126,8 +128,8 @@ class _Intake:
 
 
 def _journal(path: str | None) -> str:
-    """The directory where processes that record into the store at `path` keep their journals; none
-    for an engine, beside which there is no directory."""
+    """Return the journal directory of processes that record into the store at `path`; None for an
+    engine, which has no directory beside it."""
     if path is None:
         return ""
     config, path = _config.load({}), os.path.abspath(path)
@@ -151,9 +153,10 @@ def _on_loopback(host: str) -> bool:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there. Raises ConfigurationError."""
+    """Return a socket that listens on this address. Raises ConfigurationError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named, since asyncio sets TCP_NODELAY on no socket without: 40 ms a reply
+    # asyncio sets TCP_NODELAY only on sockets whose protocol is named; without it, a reply takes 40
+    # ms longer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
@@ -169,4 +172,4 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - what a server says to its terminal
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - messages for the terminal

@@ -15,11 +15,11 @@ from ._http import RefusedError, bad_request, busy
 from ._wire import event_json, session_record, update_item
 
 _DESCENDANTS = 100_000
-"""Events of one session that a reply has at most."""
+"""Largest number of events of one session in a reply."""
 
 
 def start(call: Call) -> bytes:
-    """`POST /session/start` → the session as it now stands; a known `session_id` is merged."""
+    """`POST /session/start` → the session as stored now; a known `session_id` is merged."""
     return _started(call, session_record(call.json().get("session")))
 
 
@@ -29,9 +29,9 @@ def start_v1(call: Call) -> bytes:
 
 
 def start_batch(call: Call) -> bytes:
-    """`POST /session/start/batch`, honeytrace's own: many sessions, then updates, each on its own.
+    """`POST /session/start/batch`, honeytrace's own route: many sessions, then updates.
 
-    An invalid one is refused alone. When the store is busy, the client repeats the whole request.
+    An invalid item is refused alone. If the store is busy, the client repeats the whole request.
     """
     body = call.json()
     read = [
@@ -54,7 +54,8 @@ def start_batch(call: Call) -> bytes:
 
 
 def get(call: Call) -> bytes:
-    """`GET /session/{session_id}` → an Event; also of an event's id, as a session is an event."""
+    """`GET /session/{session_id}` → an Event; ids of events work, too, since a session is an
+    event."""
     return event_json(_find(call))
 
 
@@ -67,17 +68,17 @@ def get_tree(call: Call) -> bytes:
     for record in found:
         parent_id = record.parent_id
         if parent_id is not None and parent_id not in known:
-            # its parent is running, was lost, or is known by another id: it is shown at the top
+            # Its parent is running, was lost, or has another id, so the event is shown at the top.
             parent_id = session.root_id
         inside.setdefault(parent_id, []).append(record)
     return _nested(session, inside)
 
 
 def family(store: Store, session: Record) -> Sequence[Record]:
-    """Return every record of the tree that `session` is in, itself included, in order of start."""
+    """Return all records of the tree of `session`, itself included, in order of start."""
     found = {each.event_id: each for each in _of_root(store, session.root_id)}
     if session.root_id != session.event_id:
-        # events that came before it, whose root was not known then
+        # Also read the events that arrived before the session, when its root was not known yet.
         found |= {each.event_id: each for each in _of_root(store, session.event_id)}
     return sorted(found.values(), key=lambda record: (record.start_time, record.event_id))
 
@@ -121,7 +122,7 @@ def _list(body: dict[str, Any], name: str) -> list[Any]:
 def _nested(root: Record, inside: dict[str | None, list[Record]]) -> bytes:
     """Return the tree as JSON, without recursion: a chain may be longer than Python's stack.
 
-    Each record is written once: `inside` gives up its entries, so parents in a circle end too.
+    Each record is written once: entries are removed from `inside`, so cycles of parents end, too.
     """
     parts = [event_json(root)[:-1], b',"children":[']
     stack = [iter(inside.pop(root.event_id, ()))]

@@ -5,14 +5,14 @@ memory      a store of this process                 (`memory://`)
 postgres    PostgreSQL, exact for many nodes        (`postgresql://…`), with _pg_*
 clickhouse  ClickHouse, for very many sessions      (`clickhouse://…`, `chdb:///…`), with _ch_*
 urls        the engine that a URL names, `open_store`
-errors      what stores raise
+errors      the exceptions of stores
 overlay     pending sessions on top of a store
 
-_protocol, _query                        the interface, its questions and answers
-_words, _derived                         what is searched in a record, the same for every engine
+_protocol, _query                        the interface, its queries and results
+_words, _derived                         the searched values of a record, the same for every engine
 _file, _connection, _causes, migrations  the file of SQLite
 _reading, _writing, _plan                its statements
-_json_index, _zone_map, _fulltext, _changefeed    its indexes, made when they are asked for
+_json_index, _zone_map, _fulltext, _changefeed    its indexes, built on demand
 _statistics                              counts and percentiles
 """
 

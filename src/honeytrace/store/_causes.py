@@ -1,4 +1,4 @@
-"""Trouble with the store's file in plain words, with the cure."""
+"""Errors of the store's file in plain words, with the cure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
     ("readonly", StoreError, f"it is read-only: make it writable, or {_ELSEWHERE}"),
     ("unable to open", StoreError, "it cannot be opened: make it and its directory writable"),
 )
-"""SQLite's fixed messages and their meaning. Python gives its error codes only from 3.11 on."""
+"""SQLite's fixed messages and their meaning. Python exposes SQLite's error codes only from 3.11
+on."""
 
 _DAMAGE = ("not a database", "malformed")
 
@@ -36,7 +37,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def store_error(error: Exception, path: Path) -> StoreError:
-    """Return what `error` means for the store at `path`, with the cure."""
+    """Return the `StoreError` for an SQLite error of the store at `path`, with the cure."""
     if (
         isinstance(error, (sqlite3.OperationalError, OSError))
         or type(error) is sqlite3.DatabaseError
@@ -46,8 +47,8 @@ def store_error(error: Exception, path: Path) -> StoreError:
 
 
 def unwritable(path: Path) -> str | None:
-    """Return why this user cannot write a store at `path`, with the cure; None if nothing is known
-    to be in the way."""
+    """Return the reason why this user cannot write a store at `path`, with the cure; None if no
+    obstacle is known."""
     if path.is_dir():
         return f"it is a directory: name a file in it, or {_ELSEWHERE}"
     place = path
@@ -89,7 +90,7 @@ def _is_readonly(place: Path) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether the file was a store of ours, by the application id in its header."""
+    """Return whether the file was a honeytrace store, by the application id in its header."""
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as conn:
             (owner,) = conn.execute("PRAGMA application_id").fetchone()

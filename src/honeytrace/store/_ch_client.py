@@ -1,4 +1,4 @@
-"""The connection to ClickHouse: over HTTP, or the engine inside this process (`chdb`)."""
+"""The connection to ClickHouse, over HTTP or to the engine inside this process (`chdb`)."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ except ImportError as missing:
 __all__ = ["Client"]
 
 _LAG = 2.0
-"""Seconds after which a row is taken to be visible everywhere; followers are so late."""
+"""Seconds after which a row counts as visible on all nodes; followers lag by as much."""
 
 _SETTLE = 3.0
-"""Seconds after which whatever crossed a write is visible."""
+"""Seconds after which concurrent writes of other nodes are visible."""
 
 log = logging.getLogger("honeytrace")
 
 _CONNECT, _ANSWER = 5, 30
-"""Seconds to wait for a connection, and for an answer."""
+"""Seconds to wait for a connection and for an answer."""
 
 _AWAY = 1.0
-"""Seconds for which a server that was found away is not asked again."""
+"""Seconds for which an unreachable server is not tried again."""
 
 _SETTINGS = {
-    # one insert is acknowledged when it is stored: the node is the buffer
+    # An insert is acknowledged only when it is stored, since honeytrace buffers by itself.
     "async_insert": 0,
     "distributed_foreground_insert": 1,
-    # a batch names its ids, some thousands of them
+    # A batch may name some thousands of ids.
     "max_query_size": 100_000_000,
-    # clocks of clients may be anywhere, and each week is a partition
+    # Clocks of clients may be wrong by any amount, and each week is a partition.
     "max_partitions_per_insert_block": 0,
-    # a row and what supersedes it are of one key, hence of one partition
+    # A row and the row that supersedes it have one key, hence one partition.
     "do_not_merge_across_partitions_select_final": 1,
-    # an index must not leave out the newer row of which the older one matches
+    # If an index matches an older row, the newer row of that key must be read, too.
     "use_skip_indexes_if_final": 1,
     "use_skip_indexes_if_final_exact_mode": 1,
 }
@@ -59,15 +59,15 @@ _BUSY = ("TOO_MANY_PARTS", "TOO_MANY_SIMULTANEOUS", "MEMORY_LIMIT", "TIMEOUT", "
 _FULL = ("NOT_ENOUGH_SPACE", "No space left")
 
 _embedded: dict[str, Any] = {}
-"""Engines inside this process, by directory: there can be only one of each."""
+"""Engines inside this process, by directory; a directory can have only one engine."""
 _embedded_lock = threading.RLock()
 
 
 class Client:
     """Statements to the engine that a `clickhouse://` or `chdb://` URL names.
 
-    `?secure=1` is TLS, `?cluster=` names a cluster, `?keep_days=` how long sessions are kept,
-    `?lag=` the seconds that followers stay behind.
+    `?secure=1` enables TLS, `?cluster=` names a cluster, `?keep_days=` limits how long sessions are
+    kept, and `?lag=` sets the seconds that followers stay behind.
     """
 
     def __init__(self, url: str) -> None:
@@ -92,7 +92,7 @@ class Client:
         self._ended = threading.Event()
 
     def rows(self, sql: str, **values: Any) -> Sequence[Sequence[Any]]:
-        """Return the rows of a query; `{name:Type}` in it are values. Raises StoreError."""
+        """Return the rows of a query; `{name:Type}` marks its parameters. Raises StoreError."""
         return self._do(lambda raw: raw.query(sql, parameters=values).result_rows)  # type: ignore[no-any-return]
 
     def command(self, sql: str, **values: Any) -> None:
@@ -116,16 +116,16 @@ class Client:
             return first
 
     def present(self) -> int:
-        """Return the place up to which everything is visible."""
+        """Return the place up to which all rows are visible."""
         with self._lock:
             now = time.time_ns() // 1000
-            # places may run ahead of the clock by a batch
+            # Places may be ahead of the clock by a batch.
             return max(now, self._tick) if self.lag == 0 else now - int(self.lag * 1e6)
 
     def later(self, act: Callable[[], None]) -> None:
         """Call `act` in a thread some seconds from now, or when the client is closed.
 
-        Nobody waits for it, so a StoreError is logged.
+        Nobody waits for the call, so a StoreError is logged.
         """
         with self._lock:
             self._late.append((time.monotonic() + self.settle, act))
@@ -208,13 +208,13 @@ class Client:
             secure=secure,
             connect_timeout=_CONNECT,
             send_receive_timeout=_ANSWER,
-            # threads share the client, which one session would forbid
+            # Threads share the client; a ClickHouse session would forbid concurrent queries.
             autogenerate_session_id=False,
             settings=_SETTINGS,
         )
 
     def _error(self, error: Exception) -> StoreError:
-        """Return what an error means for the store, with the cure."""
+        """Return the `StoreError` for an error of the client, with the cure."""
         said = str(error).strip().partition("\n")[0][:300]
         cannot = f"the store {self.where} cannot be used: "
         if any(sign in str(error) for sign in _FULL):

@@ -12,12 +12,12 @@ from ._words import Term, in_json, terms
 __all__ = ["Condition", "among", "condition"]
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
-"""Ids that may stand in a statement as they are. To bind thousands of them as parameters takes
-clickhouse-connect longer than all else of an insert, since it escapes one character at a time."""
+"""Ids that are safe to write into a statement directly. clickhouse-connect escapes parameters one
+character at a time, so binding thousands of ids would take longer than the rest of an insert."""
 
 _MOST_BEGINNINGS = 64
-"""Words that begin as the last one of a search. With more of them the texts are read, newest
-first, and a page is full soon."""
+"""Number of words that begin like the last word of a search. If there are more, the texts are read
+newest first, and a page fills soon."""
 
 
 class Condition(NamedTuple):
@@ -40,11 +40,11 @@ def among(ids: Iterable[str]) -> Condition:
 
 
 Beginnings = Callable[[str, int], Sequence[str]]
-"""Gives at most so many words of the index that begin so."""
+"""A function that returns at most so many words of the index with a given beginning."""
 
 
 def condition(tenant: str, query: Query, beginnings: Beginnings | None = None) -> Condition:
-    """Return the condition of a query; `beginnings` asks the index, where that pays."""
+    """Return the condition of a query; `beginnings` looks words up in the index."""
     sql = ["tenant = {tenant:String}"]
     values: dict[str, Any] = {"tenant": tenant}
     for name, column, kind, operator, value in (
@@ -70,12 +70,13 @@ def condition(tenant: str, query: Query, beginnings: Beginnings | None = None) -
         sql.append("has(users, {user:String})")
         values["user"] = query.user
     if query.metric is not None:
-        name, operator, wanted = Metric(*query.metric)  # which checks what goes into the SQL
+        # `Metric` validates the values that go into the SQL.
+        name, operator, wanted = Metric(*query.metric)
         sql.append("mapContains(numbers, {metric:String}) AND numbers[{metric:String}]")
         sql[-1] += f" {operator} {{wanted:Float64}}"
         values |= {"metric": name, "wanted": wanted}
     if query.before is not None:
-        sql.append("start_time <= {before:Float64}")  # which the key can be asked for
+        sql.append("start_time <= {before:Float64}")  # The key can serve this condition.
         sql.append("(start_time, event_id) < ({before:Float64}, {before_id:String})")
         values |= {"before": query.before[0], "before_id": query.before[1]}
     for number, term in enumerate(terms(query.text or "")):
@@ -101,7 +102,7 @@ def _term(
     if term.prefix and beginnings is not None:
         some = list(beginnings(term.words[-1], _MOST_BEGINNINGS + 1))
         if len(some) <= _MOST_BEGINNINGS:
-            # a word that nothing has, where nothing begins so
+            # No word begins like this, so search for a word that no text has.
             values[f"{name}_begun"] = some or [term.words[-1]]
             sql.append(f"hasAnyTokens(words, {{{name}_begun:Array(String)}})")
     return sql

@@ -1,10 +1,10 @@
-"""Questions to ClickHouse.
+"""Queries of ClickHouse.
 
-A list is answered in two steps. The first reads keys, newest first, with every condition and every
-index: rows that were superseded may be among them, and no current one is missing. The second reads
-the whole rows of these keys, takes the newest version of each, and checks the conditions again.
-FINAL over a range, which would do both at once, reads all of it: it is left to counts and figures,
-which need all of it anyway.
+A list takes two steps. The first step reads keys, newest first, with all conditions and indexes;
+superseded rows may be among them, but no current row is missing. The second step reads the whole
+rows of these keys, takes the newest version of each, and checks the conditions again. FINAL would
+do both at once, but it reads the entire range, so only counts and figures use it, which need the
+range anyway.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
 
 
 class Known(NamedTuple):
-    """A stored session as it is now."""
+    """A stored session in its newest version."""
 
     record: Record
     place: int
@@ -62,7 +62,7 @@ def known(client: Client, tenant: str, ids: Iterable[str]) -> dict[str, Known]:
 
 
 def listed(client: Client, tenant: str, query: Query) -> list[Record]:
-    """Return the newest that meet every condition."""
+    """Return the newest sessions that match a query."""
     found: list[Record] = []
     part = query
     while len(found) < query.limit:
@@ -84,7 +84,7 @@ def listed(client: Client, tenant: str, query: Query) -> list[Record]:
 def _current(
     client: Client, tenant: str, query: Query, keys: Sequence[Sequence[Any]]
 ) -> list[Record]:
-    """Return what is stored at these keys now and meets the conditions, newest first."""
+    """Return the current sessions at these keys that match the query, newest first."""
     sql, values = condition(tenant, query._replace(before=None))
     rows = client.rows(
         f"SELECT {SELECTED} FROM (SELECT * FROM sessions WHERE tenant = {{tenant:String}}"
@@ -100,7 +100,7 @@ def _current(
 
 
 def find_ids(client: Client, tenant: str, prefix: str, limit: int) -> list[str]:
-    """Return ids that begin so, of sessions that exist."""
+    """Return ids of existing sessions with this beginning."""
     found: list[str] = []
     after = ""
     while len(found) < limit:
@@ -141,7 +141,7 @@ def outline(client: Client, tenant: str, root_id: str) -> list[Outline]:
 
 
 def following(client: Client, tenant: str, column: str, after: int | None, limit: int) -> Arrivals:
-    """Return the sessions whose `column`, `place` or `changed`, follows `after`."""
+    """Return the sessions whose `column` (`place` or `changed`) follows `after`."""
     present = client.present()
     if after is None or after > present:
         return Arrivals([], present)
@@ -161,7 +161,7 @@ def following(client: Client, tenant: str, column: str, after: int | None, limit
         current = known(client, tenant, [key[1] for key in keys])
         for place, event_id in keys:
             each = current.get(event_id)
-            # what was changed again comes at its later place
+            # A session that was changed again comes at its later place.
             if each is not None and getattr(each, column) == place:
                 found.append(each.record)
         after = int(keys[-1][0])
@@ -169,7 +169,7 @@ def following(client: Client, tenant: str, column: str, after: int | None, limit
 
 
 def count(client: Client, tenant: str, query: Query) -> int:
-    """Return how many meet the conditions."""
+    """Return the number of sessions that match a query."""
     sql, values = _conditions(client, tenant, query._replace(before=None))
     return int(client.rows(f"SELECT count() FROM sessions FINAL WHERE {sql}", **values)[0][0])
 
@@ -194,18 +194,19 @@ def values(client: Client, tenant: str, field: Field) -> list[str]:
 
 _CALLS = "count(), countIf(status = 'error')"
 _SORTED = "arraySort(groupArray(duration)) AS d"
-"""All durations that are known, exactly; a float each, also for millions of sessions."""
+"""All known durations, exactly; one float each, even for millions of sessions."""
 
 
 def _ranks(*percents: int) -> str:
-    # the nearest rank, in integers; beyond the end of an empty array is a zero, hence the if
+    # The nearest rank, in integers. Reading beyond the end of an empty array gives 0, hence the
+    # `if`.
     return ", ".join(
         f"if(empty(d), NULL, d[intDiv(length(d) * {percent} + 99, 100)])" for percent in percents
     )
 
 
 def summary(client: Client, tenant: str, query: Query) -> list[NameSummary]:
-    """Return figures per name of all that meet the conditions."""
+    """Return figures per name of all sessions that match a query."""
     sql, values = _conditions(client, tenant, query._replace(before=None))
     rows = client.rows(
         f"SELECT event_name, {_CALLS}, {_ranks(50, 95, 99, 100)},"
@@ -252,5 +253,5 @@ def _conditions(client: Client, tenant: str, query: Query) -> Condition:
         )
         return [row[0] for row in rows]
 
-    # the index of one server is not that of the cluster
+    # The index of one server does not cover the cluster.
     return condition(tenant, query, None if client.layout.cluster else beginnings)

@@ -39,7 +39,7 @@ def row_of(
     writes: Sequence[int] = (),
     deleted: bool = False,
 ) -> list[Any]:
-    """Return the values of `COLUMNS`; the empty text stands for no parent and for no JSON."""
+    """Return the values of `COLUMNS`; an empty text stands for no parent and for no JSON."""
     parts: tuple[Any, ...] = record[_FIRST_JSON:]
     return [
         tenant,
@@ -59,7 +59,7 @@ def row_of(
 
 
 def record_of(row: Sequence[Any]) -> Record:
-    """Return the record of a row that `SELECTED` gave."""
+    """Return the record of a row selected by `SELECTED`."""
     values = list(row[: len(FIELDS)])
     values[_PARENT] = values[_PARENT] or None
     children, *parts = values[_FIRST_JSON:]

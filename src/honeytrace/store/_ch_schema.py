@@ -1,13 +1,13 @@
 """The schema in ClickHouse, as numbered steps; each is idempotent, since DDL has no transactions.
 
-Every write is a new row: `version` tells which one counts, and a row with `deleted` ends a key. The
-key is (tenant, start_time, event_id), so a session whose start moves leaves a `deleted` row at its
-old key. `writes` names the latest writes that a row holds (`_ch_writing`). The columns from `users`
-to `words` are derived by `_ch_rows`. `place` and `changed` are microseconds of the clock of the
-node that wrote them.
+Every write is a new row: the highest `version` counts, and a row with `deleted` ends a key. The key
+is (tenant, start_time, event_id), so a session whose start moves leaves a `deleted` row at its old
+key. `writes` names the latest writes that a row contains (`_ch_writing`). The columns from `users`
+to `words` are derived by `_ch_rows`. `place` and `changed` are microseconds on the clock of the
+writing node.
 
-On a cluster `sessions` is a Distributed table over `sessions_local`, sharded by tree, so that a
-run lies on one shard; and the tables are replicated.
+On a cluster, `sessions` is a Distributed table over `sessions_local`. It is sharded by tree, so
+that a run lies on one shard, and the tables are replicated.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ __all__ = ["STEPS", "Layout", "migrate", "version"]
 
 
 class Layout:
-    """The place of the tables, one server or a cluster, and how many days sessions are kept."""
+    """The location of the tables (a server or a cluster), and the days for which sessions are
+    kept."""
 
     def __init__(self, cluster: str = "", keep_days: int | None = None) -> None:
         if not re.fullmatch(r"[\w-]*", cluster):
-            raise ConfigurationError(f"cluster={cluster!r}: it is no name of a cluster")
+            raise ConfigurationError(f"cluster={cluster!r}: this is not a valid name of a cluster")
         self.cluster = cluster
         self.keep_days = keep_days
         self.on = f" ON CLUSTER '{cluster}'" if cluster else ""
         self.replicated = "Replicated" if cluster else ""
 
     def local(self, table: str) -> str:
-        """Return the name of the table that holds rows, rather than the one over all shards."""
+        """Return the name of the table with the rows, not the one over all shards."""
         return f"{table}_local" if self.cluster else table
 
     def distributed(self, table: str, key: str) -> list[str]:
-        """Return the statements that make the table over all shards; none in one server."""
+        """Return the statements that create the table over all shards; none on a single server."""
         if not self.cluster:
             return []
         engine = f"Distributed('{self.cluster}', currentDatabase(), '{table}_local', {key})"
@@ -109,17 +110,17 @@ def _first(layout: Layout) -> list[str]:
 
 
 STEPS: tuple[Callable[[Layout], list[str]], ...] = (_first,)
-"""The n-th function gives the statements that take the schema from version n-1 to n."""
+"""Migrations: the n-th function returns the statements from version n-1 to n."""
 
 
 def version(client: Any) -> int:
-    """Return how many steps the schema has had. Raises StoreError when it is a newer one's."""
+    """Return the version of the schema. Raises StoreError if a newer honeytrace made it."""
     if not client.query("EXISTS TABLE honeytrace_meta").result_rows[0][0]:
         return 0
     number = int(client.query("SELECT max(version) FROM honeytrace_meta").result_rows[0][0])
     if number > len(STEPS):
         raise StoreError(
-            f"the schema has version {number} and this honeytrace knows {len(STEPS)}:"
+            f"the schema has version {number}, but this honeytrace supports {len(STEPS)}:"
             " upgrade honeytrace, or name another database"
         )
     return number

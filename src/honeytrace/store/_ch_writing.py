@@ -1,9 +1,10 @@
-"""Writing to ClickHouse, which has no transactions and no locks.
+"""Writes to ClickHouse, which has no transactions and no locks.
 
-A merged row names the writes that it holds, by a random number each. After a write the row is read
-again, at once and some seconds later, when whatever crossed it is visible: where another node's row
-has won that lacks this write, the write is added to that row. So continuations of one session
-converge. An update that crosses its session is found since both sides write first and look then.
+A merged row lists the random numbers of the writes that it contains. After a write, the row is read
+again, at once and some seconds later, when concurrent writes are visible. If a row of another node
+has won and lacks this write, the write is added to that row. So merges of one session converge. An
+update and its session that are written concurrently find each other, because both sides write first
+and read afterwards.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from ._ch_rows import COLUMNS, row_of
 __all__ = ["forget_updates", "insert", "update"]
 
 _ROUNDS = 5
-"""Times that a merged row is verified; each more needs another node to have written meanwhile."""
+"""Largest number of times that a merged row is verified; each repeat means another concurrent
+write."""
 
 _REMEMBERED = 63
-"""Writes that a row names beside its own: as many as may be under way for one session."""
+"""Number of earlier writes that a row names: as many as may be under way for one session."""
 
 Add = Callable[["Record | None"], "tuple[Record, bool]"]
-"""Adds what a call brought to a record, or makes one; tells whether what arrived was changed."""
+"""A function that merges new data into a record or creates one, with a flag for a changed
+session."""
 
 _PENDING = ("tenant", "event_id", "number", "fields", "gone")
 
@@ -48,7 +51,7 @@ def insert(client: Client, tenant: str, records: Sequence[Record]) -> None:
 
 
 def update(client: Client, tenant: str, updates: Sequence[Update]) -> None:
-    """Apply updates, and keep those of sessions that are not known."""
+    """Apply updates, and keep those of unknown sessions."""
     by_id: dict[str, list[Update]] = {}
     for each in updates:
         by_id.setdefault(each.event_id, []).append(each)
@@ -67,7 +70,7 @@ def update(client: Client, tenant: str, updates: Sequence[Update]) -> None:
 
 
 def forget_updates(client: Client, tenant: str, before: float) -> None:
-    """Delete waiting updates that were received before."""
+    """Delete waiting updates that were received before this time."""
     client.command(
         f"DELETE FROM {client.layout.local('pending')}{client.layout.on}"
         " WHERE tenant = {tenant:String} AND number < {before:UInt64}",
@@ -102,8 +105,8 @@ def _applying(update: Update) -> Add:
 def _write(
     client: Client, tenant: str, adding: dict[str, Add], found: dict[str, Known] | None = None
 ) -> None:
-    """Write what these add. What was merged is looked at again, at once and when everything that
-    crossed it is visible, and added again to a row that lacks it."""
+    """Write the additions. Merged rows are read again, at once and when concurrent writes are
+    visible, and an addition is repeated if a row lacks it."""
     found = known(client, tenant, adding) if found is None else found
     token = secrets.randbits(63)
     merged = _written(client, tenant, adding, found, token)
@@ -113,7 +116,7 @@ def _write(
 
 
 def _verify(client: Client, tenant: str, adding: dict[str, Add], token: int) -> None:
-    """Add what these added to the rows that lack it."""
+    """Repeat the additions on the rows that lack them."""
     for _ in range(_ROUNDS):
         found = known(client, tenant, adding)
         lacking = {i: adding[i] for i, each in found.items() if token not in each.writes}
@@ -124,7 +127,7 @@ def _verify(client: Client, tenant: str, adding: dict[str, Add], token: int) -> 
 def _written(
     client: Client, tenant: str, adding: dict[str, Add], found: dict[str, Known], token: int
 ) -> dict[str, Add]:
-    """Write each record with what is added to it; return those that were merged."""
+    """Write each record with its addition; return the merged ones."""
     rows = []
     merged: dict[str, Add] = {}
     first = client.places(2 * len(adding) or 1)
@@ -137,9 +140,11 @@ def _written(
             rows.append(row_of(tenant, new, place=at, changed=mark, version=at, writes=[token]))
         elif new != old.record:
             merged[event_id] = add
-            # a node whose clock is behind does not write beneath what it has read
+            # The new version exceeds the version that was read, even if this node's clock is
+            # behind.
             version = max(at + 1, old.version + 2)
-            if old.record.start_time != new.start_time:  # another key: the old row goes
+            # The key changes, so the old row is deleted.
+            if old.record.start_time != new.start_time:
                 end = row_of(
                     tenant, old.record, place=0, changed=0, version=version - 1, deleted=True
                 )
@@ -184,7 +189,7 @@ def _forget(client: Client, tenant: str, waiting: dict[str, Update]) -> None:
 
 
 def _cross(client: Client, tenant: str, ids: list[str]) -> None:
-    """Apply updates that were kept while their session arrived."""
+    """Apply updates that were kept while their session was arriving."""
     if not ids:
         return
     waiting = _waiting(client, tenant, ids)

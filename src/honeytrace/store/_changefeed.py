@@ -1,7 +1,7 @@
-"""The order in which sessions were changed after they arrived, for those who follow them.
+"""The order in which sessions changed after they arrived, for followers.
 
-Like the other indexes, the table is made by the first who asks; from then on a trigger notes each
-changed row once, at its latest place. Inserts never pay for it.
+Like the other indexes, the table is created by the first query for changes. From then on, a trigger
+records each changed row once, at its latest place. Inserts never pay for the table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import sqlite3
 __all__ = ["catch_up", "is_behind", "last"]
 
 _CREATE = (
-    # never the same number again, or a follower would miss what comes after the newest are deleted
+    # AUTOINCREMENT never reuses a number. If numbers were reused after the newest rows are deleted,
+    # followers would miss changes.
     "CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL UNIQUE)",
     """
     CREATE TRIGGER changes_update AFTER UPDATE ON events
@@ -32,7 +33,7 @@ def is_behind(conn: sqlite3.Connection) -> bool:
 
 
 def catch_up(conn: sqlite3.Connection) -> None:
-    """Note changes from now on; within a transaction."""
+    """Record changes from now on; runs within a transaction."""
     if is_behind(conn):
         for statement in _CREATE:
             conn.execute(statement)

@@ -1,7 +1,7 @@
-"""Opening the store's file, and closing it for forks.
+"""The connections to the store's file, which are closed for forks.
 
-Nothing but SQLite may open the file: closing any other descriptor of it would drop the locks of
-every connection in this process (https://sqlite.org/howtocorrupt.html, section 2.2).
+Only SQLite may open the file: closing any other descriptor of it would drop the locks of every
+connection in this process (https://sqlite.org/howtocorrupt.html, section 2.2).
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ __all__ = [
 ]
 
 _WAL_BYTES = 16_000_000
-"""Size to which the write-ahead log is cut back once it was larger, as after a long reader: about
-what SQLite lets it grow to by itself. A log of that size is kept, since a full disk then still has
-room to delete old sessions."""
+"""Size in bytes to which an oversized write-ahead log is truncated, for instance after a long
+reader. SQLite lets the log grow to about this size by itself. A log of this size is kept, so that
+old sessions can still be deleted when the disk is full."""
 
 _CACHE_KIB = 16_384
-"""Page cache per connection: SQLite's default of 2 MB rereads index pages under a steady load."""
+"""Page cache per connection. With SQLite's default of 2 MB, a steady load rereads index pages."""
 
 
 class Connection:
-    """One SQLite connection behind a lock, opened at first use, and again when the file was
-    replaced or deleted: SQLite would go on writing into a file that has no name any more."""
+    """One SQLite connection behind a lock, opened at first use. It is opened again if the file was
+    replaced or deleted, because SQLite would keep writing into the unlinked file."""
 
     def __init__(self, path: Path, opener: Callable[[], sqlite3.Connection]) -> None:
-        # re-entrant: a signal handler may look a session up while its thread does so already
+        # The lock is re-entrant: a signal handler may look up a session while its thread is doing
+        # so.
         self.lock = threading.RLock()
         self._path = path
         self._opener = opener
@@ -53,7 +54,7 @@ class Connection:
         _connections.add(self)
 
     def get(self) -> sqlite3.Connection:
-        """The open connection; the caller holds `lock`."""
+        """Return the open connection; the caller holds `lock`."""
         if self._conn is not None and identity(self._path) != self._opened:
             self.close()
         if self._conn is None:
@@ -70,21 +71,23 @@ class Connection:
     def hold(self, timeout: float) -> bool:
         """Close the connection and keep others from opening it, for a fork.
 
-        Returns false if the lock could not be taken in time.
+        Returns False if the lock could not be taken in time.
         """
         if not self.lock.acquire(timeout=timeout):
             return False
-        if self._conn is not None and self._conn.in_transaction:  # this very thread's
+        # The transaction belongs to this very thread.
+        if self._conn is not None and self._conn.in_transaction:
             self.lock.release()
             return False
         self.close()
         return True
 
     def forget(self) -> None:
-        """Start over in a forked child; an open connection is the parent's.
+        """Start over in a forked child; an open connection belongs to the parent.
 
-        That is neither closed nor collected, for closing would touch the parent's files. SQLite
-        believes its locks to be the child's, too: the store is closed to this child.
+        The inherited connection is neither closed nor collected, because closing would touch the
+        parent's files. SQLite would treat its locks as the child's, so this child cannot use the
+        store.
         """
         self.lock = threading.RLock()
         if self._conn is not None:
@@ -94,17 +97,17 @@ class Connection:
 
 
 _FORK_TIMEOUT = 2.0
-"""Seconds that a fork waits for the transactions that are under way."""
+"""Seconds that a fork waits for transactions in progress."""
 
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 _held: list[Connection] = []
 _inherited: list[sqlite3.Connection] = []
 _lost: set[Path] = set()
-"""Stores of which this process inherited an open connection."""
+"""Stores with an open connection that this process inherited."""
 
 
 def before_fork() -> None:
-    """Close every connection until the fork is over; once more does nothing."""
+    """Close every connection until the fork is over; calling again does nothing."""
     # https://sqlite.org/howtocorrupt.html, section 2.6: a child must not inherit a connection
     deadline = time.monotonic() + _FORK_TIMEOUT
     _held.extend(
@@ -135,7 +138,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return the device and number of the file that the path names now; None if there is none."""
+    """Return device and inode of the file at the path; None if there is no file."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -144,25 +147,27 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """The store at `path`, created when missing and migrated. Raises as SQLite and the OS do."""
+    """Open the store at `path`, created if missing, and migrate it. Raises as SQLite and the OS
+    do."""
     _make_directory(path.parent)
     new = not path.exists()
     conn = _connect(path, "mode=rwc", busy_timeout)
     try:
         if new:
-            # for its user only, as SQLite then makes `-wal` and `-shm`, too
+            # Only the user may read the file; SQLite then creates `-wal` and `-shm` with the same
+            # mode.
             os.chmod(path, 0o600)
-        # first of all, lest another program's database is switched to WAL
+        # The version is checked first, so that another program's database is not switched to WAL.
         number, shares_memory = _version(conn)
         if number == 0:
-            # both can be said of an empty file only: a page holds some calls with their passages,
-            # which else go on in pages of their own, and `delete` gives space back
+            # Both settings must precede the first table. A large page holds calls with their texts,
+            # which otherwise spill into overflow pages; and auto-vacuum lets `delete` return space.
             conn.execute("PRAGMA page_size = 16384")
             conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
         is_wal = shares_memory and _use_wal(conn, busy_timeout)
         if not is_wal:
             _use_rollback(conn)
-        # without a write-ahead log, NORMAL could cost the file when the machine dies
+        # Without a write-ahead log, NORMAL could corrupt the file if the machine crashes.
         conn.execute(f"PRAGMA synchronous = {'NORMAL' if is_wal else 'FULL'}")
         conn.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -175,24 +180,24 @@ def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 
 def open_readonly(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """An existing store, never to be written. Raises `StoreError` when there is none."""
+    """Open an existing store for reading only. Raises `StoreError` if there is none."""
     if not path.exists():
         raise StoreError(f"there is no store at {path}: record something first, or check the path")
     try:
-        # not mode=ro: that leaves `-wal` and `-shm` behind when it was the last to close
+        # `mode=ro` would leave `-wal` and `-shm` behind if it is the last to close.
         return _checked(_connect(path, "mode=rw", busy_timeout))
     except sqlite3.OperationalError:
         if Path(f"{path}-wal").exists():
             raise
-    # read-only media have no room for `-wal` and `-shm`, and so no writer either
+    # A read-only medium cannot hold `-wal` and `-shm`, so there is no writer either.
     return _checked(_connect(path, "immutable=1", busy_timeout))
 
 
 def _checked(conn: sqlite3.Connection) -> sqlite3.Connection:
-    """The connection, of a store that can be read as it is, and from now on cannot be written."""
+    """Return the connection after checking the schema, with writing disabled."""
     try:
         if version(conn) < len(MIGRATIONS):
-            raise StoreError(f"{name(conn)} is of an older honeytrace: open it for writing once")
+            raise StoreError(f"{name(conn)} is from an older honeytrace: open it for writing once")
         conn.execute("PRAGMA query_only = ON")
     except BaseException:
         conn.close()
@@ -223,15 +228,16 @@ def _make_directory(directory: Path) -> None:
     except FileExistsError:
         pass
     else:
-        # as .ruff_cache does: what a tool leaves in a checkout is not to be committed
+        # Like .ruff_cache, keep the tool's files in a checkout from being committed.
         (directory / ".gitignore").write_text("*\n")
 
 
 def _version(conn: sqlite3.Connection) -> tuple[int, bool]:
-    """Return the version of the store, and whether SQLite can share memory beside the file.
+    """Return the version of the store, and True if SQLite can share memory beside the file.
 
-    A network file system may not map or lock the `-shm` file. The connection is then exclusive,
-    for such a one reads a write-ahead log without shared memory. Raises as `version` does.
+    A network file system may be unable to map or lock the `-shm` file. The connection is then made
+    exclusive, because an exclusive connection reads a write-ahead log without shared memory. Raises
+    as `version` does.
     """
     try:
         return version(conn), True
@@ -247,9 +253,9 @@ def _lacks_memory(error: sqlite3.OperationalError) -> bool:
 
 
 def _use_wal(conn: sqlite3.Connection, busy_timeout: float) -> bool:
-    """Switch a new file to WAL; return false if its file system has no shared memory for that.
+    """Switch a new file to WAL; return False if its file system has no shared memory for WAL.
 
-    SQLite does not wait by itself while others do the same.
+    SQLite does not wait by itself while other processes do the same.
     """
     give_up = time.monotonic() + busy_timeout
     while True:
@@ -269,7 +275,8 @@ def _use_rollback(conn: sqlite3.Connection) -> None:
     """Switch the file to a rollback journal, which needs no shared memory, and warn once."""
     conn.execute("PRAGMA journal_mode = TRUNCATE")
     conn.execute("PRAGMA locking_mode = NORMAL")
-    conn.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # which lets go of the lock
+    # This statement releases the lock.
+    conn.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     _warn_once(name(conn))
 
 
@@ -287,7 +294,8 @@ def _warn_once(store: str) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged store, with its `-wal` and `-shm`, to `<name>.damaged-<n>`; returns that."""
+    """Rename a damaged store, with its `-wal` and `-shm`, to `<name>.damaged-<n>`; return the new
+    name."""
     number = 1
     while (moved := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1

@@ -1,4 +1,4 @@
-"""Small values of a record's JSON that queries ask for, the same for every engine."""
+"""Small values of a record's JSON that queries use, the same for every engine."""
 
 from __future__ import annotations
 

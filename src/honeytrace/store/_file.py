@@ -1,9 +1,9 @@
 """The file of the embedded store: two connections, transactions, and indexes brought up to date.
 
-Two connections, each behind a lock: one writes, one reads, so that a reader never waits for the
-flush thread. Writes are explicit `BEGIN IMMEDIATE` transactions. `synchronous=NORMAL` survives the
-death of the process at any point; the death of the machine may cost the last transactions, never
-the file.
+One connection writes and one reads, each behind a lock, so that a reader never waits for the flush
+thread. Writes are explicit `BEGIN IMMEDIATE` transactions. With `synchronous=NORMAL`, data survives
+a crash of the process at any point. A crash of the machine may lose the last transactions, but
+never damages the file.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from ._query import Query
 __all__ = ["TURN", "Index", "StoreFile"]
 
 _UNSUITABLE = (ValueError, TypeError, AttributeError, OverflowError)
-"""A value of the wrong kind raises one of these when it is merged, at every try."""
+"""Errors of a value of the wrong type; merging raises one of these at every attempt."""
 
 TURN = 0.005
-"""Seconds that long work stays away from the store after each of its transactions."""
+"""Seconds that long work pauses after each of its transactions."""
 
 
 class Index(Protocol):
-    """An index that is derived from the rows and caught up when it is asked for."""
+    """An index that is derived from the rows and brought up to date on demand."""
 
     def is_behind(self, conn: sqlite3.Connection) -> bool: ...
     def catch_up(self, conn: sqlite3.Connection) -> None: ...
 
 
 class StoreFile:
-    """The file at `path`, created with its directory when missing; see `SQLiteStore`."""
+    """The file at `path`, created with its directory if missing; see `SQLiteStore`."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, readonly: bool = False, busy_timeout: float = 5.0
@@ -78,7 +78,7 @@ class StoreFile:
 
     @contextmanager
     def _connection(self, connection: Connection) -> Iterator[sqlite3.Connection]:
-        """Yield the open connection, alone with it; errors of SQLite leave as a `StoreError`."""
+        """Yield the open connection for exclusive use; SQLite's errors become `StoreError`."""
         try:
             with connection.lock:
                 if self._closed:
@@ -89,14 +89,14 @@ class StoreFile:
 
     @contextmanager
     def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:
-        """Yield a connection to answer a query with, after its indexes were brought up to date."""
+        """Yield a connection for a query, after bringing its indexes up to date."""
         wanted: list[Index] = [_fulltext] if query.text is not None else []
         if query.user is not None or query.metric is not None:
             wanted.append(_json_index)
-        # what another thread is at is not waited for
+        # Do not wait for another thread that is indexing already.
         if wanted and self._indexing.acquire(blocking=False):
             try:
-                # what a busy store or a full disk leaves out is found without an index
+                # Rows that a busy store or full disk keeps out of the index are found without it.
                 with suppress(StoreError):
                     for index in wanted:
                         self._catch_up(index)
@@ -113,7 +113,7 @@ class StoreFile:
                 yield conn
                 conn.execute("COMMIT")
             except BaseException:
-                # SQLite has rolled back by itself when the disk is full
+                # SQLite rolls back by itself when the disk is full.
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
                 raise

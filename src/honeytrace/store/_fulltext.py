@@ -1,13 +1,14 @@
-"""Full-text search over name, inputs, outputs and error; inserts never pay for its index.
+"""Full-text search over name, inputs, outputs and error; inserts never update its index.
 
-The first search makes the index, and each search catches it up from the highest id it holds. Rows
-that it cannot hold (the store is read-only or busy, SQLite has no FTS5) are read one by one, which
-is slow. Triggers keep the rows it does hold in step with updates and deletes. The index is
+The first search creates the index, and each search adds the rows beyond the highest indexed id. If
+rows cannot be indexed (the store is read-only or busy, or SQLite has no FTS5), they are read one by
+one, which is slow. Triggers keep indexed rows in step with updates and deletes. The index is
 contentless: the text itself is stored once, in `events`.
 
-`_words` says what a word is. FTS5's own tokenizer agrees with it on ASCII texts without escapes;
-every other text is given to FTS5 as its words with spaces in between. `register` gives SQLite the
-functions for that, so another program that changes a row of an indexed store fails.
+`_words` defines words. FTS5's own tokenizer agrees with `_words` on ASCII texts without escapes;
+any other text is passed to FTS5 as its words separated by spaces. `register` adds the functions for
+this conversion to SQLite. Another program lacks these functions, so it cannot change rows of an
+indexed store.
 """
 
 from __future__ import annotations
@@ -24,19 +25,20 @@ from ._words import Parts, Term, in_json, joined, mentions, terms
 __all__ = ["among", "catch_up", "condition", "drop_unusable", "is_behind", "numbers", "register"]
 
 CATCH_UP = 5_000
-"""Rows that one transaction adds to the index: a tenth of a second."""
+"""Number of rows that one transaction adds to the index, in a tenth of a second."""
 
 _BLOCK = 64
-"""Rows whose texts are turned into words at a time. Each statement waits for the GIL, which takes
-milliseconds beside a busy thread, so one statement reads as many and another writes them."""
+"""Number of rows whose texts are split into words at a time. Each statement waits for the GIL,
+which takes milliseconds beside a busy thread. So one statement reads all these rows, and another
+writes them."""
 
 _READ = 200_000
-"""Characters of a few rows that are read sooner than the numbers of all that hold a common word."""
+"""Total characters of a few rows that are faster to read than the row numbers of a common word."""
 
 Condition = tuple[str, list[object]]
 
 _NUMBERS = "SELECT rowid FROM fulltext WHERE fulltext MATCH ?"
-# the plus keeps SQLite from fetching and sorting every match: it walks the time index instead
+# The plus keeps SQLite from fetching and sorting every match; SQLite walks the time index instead.
 _MATCHING = f"+id IN ({_NUMBERS})"
 _INDEXED = "(SELECT coalesce(max(id), 0) FROM fulltext_docsize)"
 _PARTS = ("event_name", "error", "inputs", "outputs")
@@ -48,10 +50,10 @@ def _parts(row: str) -> str:
 
 
 def _together(row: str) -> str:
-    """The searched text of a row (`events`, `old`, `new`) as one SQL expression.
+    """Return the searched text of a row (`events`, `old`, `new`) as one SQL expression.
 
-    The usual escapes of JSON become spaces: with a "\\n" left in, the first word of the next line
-    would gain an n.
+    The usual escapes of JSON become spaces; otherwise the "n" of "\\n" would become part of the
+    first word of the next line.
     """
     parts = []
     for name in _PARTS:
@@ -63,17 +65,18 @@ def _together(row: str) -> str:
 
 
 def _is_plain(row: str) -> str:
-    """The condition that FTS5 finds the same words in the text as `_words` does."""
+    """Return the condition that FTS5 finds the same words in the text as `_words` does."""
     return _is_ascii(_together(row))
 
 
 def _is_ascii(text: str) -> str:
-    # as many characters as bytes; the length of a text ends at a NUL, that of a blob does not
+    # The text is ASCII if it has as many characters as bytes. The length of a text ends at a NUL;
+    # the length of a blob does not.
     return f"(length({text}) = length(CAST({text} AS BLOB)) AND NOT instr({text}, '\\'))"
 
 
 def _text(row: str) -> str:
-    """The text of a row for FTS5, as one SQL expression."""
+    """Return the text of a row for FTS5, as one SQL expression."""
     return (
         f"CASE WHEN {_is_plain(row)} THEN {_together(row)} ELSE honeytrace_words({_parts(row)}) END"
     )
@@ -98,7 +101,7 @@ _CREATE = (
 
 
 def register(conn: sqlite3.Connection) -> None:
-    """Give a connection the functions that the conditions and triggers use."""
+    """Register the functions of the conditions and triggers with a connection."""
     conn.create_function("honeytrace_words", 4, _words_of, deterministic=True)
     conn.create_function("honeytrace_mentions", 5, _mentions, deterministic=True)
 
@@ -125,14 +128,15 @@ def has_fts5(conn: sqlite3.Connection) -> bool:
 
 
 def drop_unusable(conn: sqlite3.Connection) -> None:
-    """Without FTS5, drop the triggers another build left: every update would fail in them."""
+    """Drop the triggers that a build with FTS5 left; without FTS5, every update would fail in
+    them."""
     if not has_fts5(conn):
         conn.execute("DROP TRIGGER IF EXISTS fulltext_update")
         conn.execute("DROP TRIGGER IF EXISTS fulltext_delete")
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Return whether `catch_up` would find something to do."""
+    """Return whether `catch_up` has work to do."""
     if not has_fts5(conn):
         return False
     if not _exists(conn):
@@ -142,7 +146,7 @@ def is_behind(conn: sqlite3.Connection) -> bool:
 
 
 def catch_up(conn: sqlite3.Connection) -> None:
-    """Make the index when there is none, and add the next rows to it; within a transaction."""
+    """Create the index if missing, and add the next rows to it; runs within a transaction."""
     if not _exists(conn):
         for statement in _CREATE:
             conn.execute(statement)
@@ -151,7 +155,7 @@ def catch_up(conn: sqlite3.Connection) -> None:
         f" (SELECT id FROM events WHERE id > {_INDEXED} ORDER BY id LIMIT ?)",
         (CATCH_UP,),
     ).fetchone()
-    # with a LIMIT SQLite makes each text once, and not for every place that it stands in
+    # With a LIMIT, SQLite computes each text once instead of once per use.
     texts = (
         f"SELECT id, {_together('events')} AS text FROM events"
         " WHERE id > ? AND id <= ? ORDER BY id LIMIT -1"
@@ -170,7 +174,7 @@ def catch_up(conn: sqlite3.Connection) -> None:
 
 
 def _add(conn: sqlite3.Connection, rows: list[int]) -> None:
-    """Add rows whose words Python has to find."""
+    """Add rows whose words are found by Python."""
     for at in range(0, len(rows), _BLOCK):
         some = ", ".join(map(str, rows[at : at + _BLOCK]))
         (found,) = conn.execute(
@@ -185,8 +189,8 @@ def _add(conn: sqlite3.Connection, rows: list[int]) -> None:
 
 
 def numbers(conn: sqlite3.Connection, text: str) -> Condition | None:
-    """Return the numbers of the rows that `condition` finds, as a subquery; None if only looking at
-    every row tells them."""
+    """Return the numbers of the rows that `condition` finds, as a subquery; None if every row has
+    to be read."""
     wanted = _terms(text)
     match = _match(wanted)
     if not match or _signs(wanted) or not _is_usable(conn) or is_behind(conn):
@@ -195,7 +199,7 @@ def numbers(conn: sqlite3.Connection, text: str) -> Condition | None:
 
 
 def among(conn: sqlite3.Connection, text: str, rows: Sequence[int]) -> Condition:
-    """Return the `condition` on these rows, which are few."""
+    """Return the `condition` on these few rows."""
     numbers = ", ".join(map(str, rows))
     wanted = _terms(text)
     match = _match(wanted)
@@ -207,7 +211,8 @@ def among(conn: sqlite3.Connection, text: str, rows: Sequence[int]) -> Condition
 
 
 def _read(conn: sqlite3.Connection, numbers: str, match: str) -> list[int] | None:
-    """Return which of the rows match, by an index of them alone; None when they are too long."""
+    """Return the matching rows, found with a temporary index of these rows; None if they are too
+    long."""
     with closing(sqlite3.connect(":memory:")) as alone:
         alone.execute(_TABLE)
         left = _READ
@@ -224,7 +229,7 @@ def _read(conn: sqlite3.Connection, numbers: str, match: str) -> list[int] | Non
 def condition(conn: sqlite3.Connection, text: str, within: str = "") -> Condition:
     """Return the condition that a row of `events` holds every term of `text` (see `_words.terms`).
 
-    `within`: which `rowid` are in question, in SQL, where that is known: it spares keeping others.
+    `within`: the candidate `rowid`s in SQL, if they are known; other matches are then not kept.
     """
     wanted = _terms(text)
     if not wanted:
@@ -244,7 +249,7 @@ def condition(conn: sqlite3.Connection, text: str, within: str = "") -> Conditio
 
 
 def _match(wanted: list[Term]) -> str:
-    """Return what FTS5 is to look for; nothing if no term has a word."""
+    """Return the query for FTS5; empty if no term has a word."""
     phrases = [f'"{" ".join(term.words)}"{"*" * term.prefix}' for term in wanted if term.words]
     return " ".join(phrases)
 
@@ -254,7 +259,7 @@ def _signs(wanted: list[Term]) -> list[str]:
 
 
 def _literally(wanted: list[Term]) -> Condition:
-    """Return the condition that signs occur, which no index holds."""
+    """Return the condition that signs occur; signs are not indexed."""
     conditions: list[str] = []
     values: list[object] = []
     for signs in _signs(wanted):
@@ -264,7 +269,8 @@ def _literally(wanted: list[Term]) -> Condition:
 
 
 def _looked_into(text: str) -> Condition:
-    """Return the condition without an index. LIKE spares Python plain rows without the words."""
+    """Return the condition without an index. LIKE skips plain rows without the words, so that
+    Python need not read them."""
     runs = [word for term in _terms(text) for word in term.words if word.isascii()]
     likely = f"(NOT {_is_plain('events')} OR {_together('events')} LIKE ?)"
     mentioned = f"honeytrace_mentions({', '.join(_PARTS)}, ?)"
@@ -276,12 +282,12 @@ def _both(first: Condition, second: Condition) -> Condition:
 
 
 def _is_usable(conn: sqlite3.Connection) -> bool:
-    """Return whether the index may tell where a word is."""
+    """Return whether the index may be used for a word."""
     return has_fts5(conn) and _exists(conn)
 
 
 def _exists(conn: sqlite3.Connection) -> bool:
-    """Return whether the index is there with the triggers that keep it true."""
+    """Return whether the index exists with the triggers that keep it correct."""
     names = "('fulltext', 'fulltext_update', 'fulltext_delete')"
     (count,) = conn.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN {names}").fetchone()
     return bool(count == 3)

@@ -1,9 +1,9 @@
-"""Sums by the hour, so that figures of a month need not read the sessions of a month.
+"""Hourly sums, so that figures of a month need not read a month of sessions.
 
-Like the other indexes, the tables are made by the first who asks and caught up ahead; inserts never
-pay. Rows are added in their order of arrival. An update or a deletion that changes what was added
-marks the hour, which is added up anew before the sums are used again. Rows that are not added yet,
-and hours that a period cuts, are read as they are.
+Like the other indexes, the tables are created by the first query and updated in advance; inserts
+never pay for them. Rows are added in their order of arrival. An update or deletion of an added row
+marks its hour, which is summed again before the sums are used. Rows that are not added yet, and
+hours that a period cuts, are read directly.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .trends import HOUR, By, Period, Sums, Tokens
 __all__ = ["can_tell", "catch_up", "cells", "is_behind", "is_near", "period"]
 
 CATCH_UP = 10_000
-"""Rows that one transaction adds: a tenth of a second."""
+"""Number of rows that one transaction adds, in a tenth of a second."""
 
 NEAR = 20_000
-"""Rows that a reader waits for: a fifth of a second."""
+"""Number of rows that a reader waits for, a fifth of a second."""
 
 DAY = 24
-"""Hours that are added up once more, since a month has 720 of them."""
+"""Hours of a day. Days get sums of their own, because a month has 720 hours."""
 
 _DAILY = "/day"
-"""What the kind of such a sum ends in."""
+"""Suffix of the kind of a daily sum."""
 
 BEHIND = 30_000
-"""Rows that are not added yet; with more of them there are no sums."""
+"""Largest number of rows that are not added yet; beyond it, the sums are not used."""
 
 _MS = int(HOUR)
 
@@ -50,7 +50,7 @@ _SPENT = " OR ".join(
     )
     for word in words
 )
-"""True for rows that may tell of tokens: the others are not parsed."""
+"""A condition that is true for rows that may contain tokens; other rows are not parsed."""
 
 _ROWS = f"""
     SELECT id, event_name, project, parent_id IS NULL, start_time, duration, status = 'error',
@@ -81,7 +81,7 @@ _CREATE = (
         INSERT OR IGNORE INTO hourly_stale VALUES (CAST(new.start_time / {_MS} AS INTEGER));
     END
     """,
-    # the numbers of the newest rows come again once they are deleted
+    # Row numbers of the newest rows are reused after a deletion.
     f"""
     CREATE TRIGGER hourly_delete AFTER DELETE ON events
     BEGIN
@@ -93,22 +93,22 @@ _CREATE = (
 )
 
 Cell = tuple[int, str, str, str, int]
-"""Hour, kind, key, project, and whether these ran inside no other."""
+"""Hour, kind, key, project, and a flag for calls that ran inside no other."""
 
 
 def is_near(conn: sqlite3.Connection) -> bool:
-    """Whether `catch_up` has so little to do that a reader may wait for it."""
+    """Return whether `catch_up` has so little work that a reader may wait for it."""
     left = _left(conn) if _exists(conn) else _number(conn, f"SELECT {_LAST}")
     return left <= NEAR
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Whether `catch_up` would find something to do."""
+    """Return whether `catch_up` has work to do."""
     return not _exists(conn) or bool(_stale(conn)) or _left(conn) > 0
 
 
 def catch_up(conn: sqlite3.Connection) -> None:
-    """Make the tables when there are none, and add the next rows; within a transaction."""
+    """Create the tables if missing, and add the next rows; runs within a transaction."""
     if not _exists(conn):
         for statement in _CREATE:
             conn.execute(statement)
@@ -116,7 +116,7 @@ def catch_up(conn: sqlite3.Connection) -> None:
     for hour in _stale(conn)[:1]:
         conn.execute("DELETE FROM hourly_stale WHERE hour = ?", (hour,))
         first = hour // DAY * DAY
-        # kind by kind, since the table is in that order
+        # The sums are written kind by kind, in the order of the table.
         for kind, start in (("name", hour), ("user", hour), *((k, first) for k in _DAYS)):
             conn.execute("DELETE FROM hourly WHERE kind = ? AND hour = ?", (kind, start))
         condition = "start_time >= ? AND start_time < ? AND id <= ?"
@@ -139,8 +139,8 @@ def catch_up(conn: sqlite3.Connection) -> None:
 
 
 def period(conn: sqlite3.Connection, query: Query) -> Period:
-    """The part of the query's period in which there are sessions; the project and the like play no
-    part."""
+    """Return the part of the query's period in which there are sessions; other conditions are
+    ignored."""
     oldest, newest = conn.execute("SELECT min(start_time), max(start_time) FROM events").fetchone()
     return Period.of(query, oldest or 0.0, newest or 0.0)
 
@@ -148,7 +148,8 @@ def period(conn: sqlite3.Connection, query: Query) -> Period:
 def cells(
     conn: sqlite3.Connection, query: Query, period: Period, by: By
 ) -> Iterator[tuple[float, str, Sums]]:
-    """The sums of a period, each with a time in it and its name or user. No hour may be stale."""
+    """Yield the sums of a period, each with a time within it and its name or user. No hour may be
+    stale."""
     since, until = period
     upto = _upto(conn)
     first = -int(-since // HOUR)
@@ -170,7 +171,7 @@ def cells(
 
 
 def _levels(by: By, first: int, last: int, unit: float) -> Iterator[tuple[str, int, int]]:
-    """Kinds of cells, with the hours that each of them covers: days inside, hours around them."""
+    """Yield kinds of cells with the hours that each covers: days inside, hours around them."""
     start, end = -(-first // DAY) * DAY, last // DAY * DAY
     if unit == HOUR or end <= start:
         yield by, first, last
@@ -181,7 +182,7 @@ def _levels(by: By, first: int, last: int, unit: float) -> Iterator[tuple[str, i
 
 
 def can_tell(conn: sqlite3.Connection, query: Query, by: By) -> bool:
-    """Whether `cells` answers this query, and soon."""
+    """Return whether `cells` can answer this query quickly."""
     plain = Query(project=query.project, session_name=query.session_name, since=query.since,
                   until=query.until, roots_only=query.roots_only, limit=query.limit)  # fmt: skip
     if query._replace(before=None) != plain or (by == "user" and query.session_name is not None):
@@ -190,7 +191,7 @@ def can_tell(conn: sqlite3.Connection, query: Query, by: By) -> bool:
 
 
 def _edges(since: float, until: float, first: int, last: int) -> Iterator[tuple[float, float]]:
-    """The stretches that whole hours do not cover."""
+    """Yield the stretches that whole hours do not cover."""
     if since < first * HOUR:
         yield since, min(first * HOUR, until)
     if until > max(last * HOUR, since):
@@ -242,7 +243,7 @@ def _sums(conn: sqlite3.Connection, condition: str, values: Iterable[Any]) -> di
 
 
 def _day(conn: sqlite3.Connection, day: int) -> dict[Cell, Sums]:
-    """The sums of a day, from those of its hours."""
+    """Return the sums of a day, from the sums of its hours."""
     found: dict[Cell, Sums] = {}
     columns = "kind, key, project, top, calls, errors, durations, slowest, slowest_row, tokens"
     for by in ("name", "user"):
@@ -269,7 +270,7 @@ def _known(conn: sqlite3.Connection, cell: Cell) -> Sums | None:
 def _read(row: Sequence[Any]) -> Sums:
     sums = Sums()
     sums.calls, sums.errors, packed, sums.slowest, sums.slowest_id, tokens = row
-    # the lowest classes are empty as a rule: the first four bytes say how many
+    # The lowest classes are usually empty; the first four bytes hold their number.
     low = int.from_bytes(packed[:4], "little")
     sums.durations = int.from_bytes(packed[4:], "little") << (low * 32)
     if tokens:

@@ -1,11 +1,11 @@
-"""An index of users and metrics, which stand in the JSON; inserts never pay for it.
+"""An index of the users and metrics in the JSON; inserts never pay for it.
 
-Like the text index, the table is made by the first query that needs it, and every query catches it
-up. If that is impossible (the store is read-only or busy), the JSON of each row is read instead,
-which is slow. Triggers keep the table in step with updates and deletes.
+Like the text index, the table is created by the first query that needs it, and each query brings it
+up to date. If that is impossible (the store is read-only or busy), the JSON of each row is read
+instead, which is slow. Triggers keep the table in step with updates and deletes.
 
-The table has the columns of `events_by_time` beside each value, under the same names, so several
-conditions are combined without fetching a row. Under each value it is in order of time.
+Each value is stored with the columns of `events_by_time`, under the same names, so that several
+conditions are combined without fetching a row. The rows of one value are in order of time.
 """
 
 from __future__ import annotations
@@ -20,37 +20,38 @@ __all__ = ["TABLE", "Facet", "asked", "catch_up", "is_behind", "numbers"]
 TABLE = "json_index"
 
 CATCH_UP = 20_000
-"""Rows that one transaction looks through: a fifth of a second."""
+"""Number of rows that one transaction processes, in a fifth of a second."""
 
 _LONGEST = 200
-"""Characters of a user's property that is held."""
+"""Characters of a user property that are indexed."""
 
 _IS_USER = "type IN ('text', 'integer')"
 _IS_NUMBER = "type IN ('integer', 'real', 'true', 'false')"
 
 _COLUMNS = ("start_time", "id", "duration", "source", "status", "project", "event_name")
 _GIVEN = ("error", "parent_id")
-"""Columns of which is held whether there is anything: 1 or NULL."""
+"""Columns that are indexed only as present (1) or absent (NULL)."""
 _READ = ("metrics", "user_properties", *_COLUMNS, *_GIVEN)
 
 Condition = tuple[str, list[object]]
 
 
 class Facet(NamedTuple):
-    """A condition on what is in the JSON."""
+    """A condition on values in the JSON."""
 
     json: Condition
-    """On a row of `events`, which is looked into."""
+    """The condition on a row of `events`, whose JSON is read."""
     held: Condition | None
-    """On a row of `TABLE`; None where it does not hold the like."""
+    """The condition on a row of `TABLE`; None if such values are not indexed."""
     timed: bool
-    """True if `TABLE` has the rows that meet it in order of time."""
+    """True if `TABLE` has the matching rows in order of time."""
     others: Query
-    """The query without it."""
+    """The query without this condition."""
 
 
 def asked(query: Query) -> list[Facet]:
-    """Return the conditions of a query on JSON; first those that `TABLE` has in order of time."""
+    """Return the conditions of a query on JSON; those that `TABLE` has in order of time come
+    first."""
     found = []
     if query.user is not None:
         found.append(_user(query.user, query._replace(user=None)))
@@ -60,7 +61,7 @@ def asked(query: Query) -> list[Facet]:
 
 
 def _user(value: str, others: Query) -> Facet:
-    """One of the `user_properties` is this."""
+    """Return the facet: one of the `user_properties` has this value."""
     json = (
         "EXISTS (SELECT 1 FROM json_each(user_properties)"
         f" WHERE {_IS_USER} AND CAST(value AS TEXT) = ?)"
@@ -70,8 +71,8 @@ def _user(value: str, others: Query) -> Facet:
 
 
 def _metric(wanted: Metric, others: Query) -> Facet:
-    """The metric of this name compares so."""
-    name, operator, value = Metric(*wanted)  # which checks what goes into the SQL
+    """Return the facet: the metric of this name compares like this."""
+    name, operator, value = Metric(*wanted)  # `Metric` validates the values that go into the SQL.
     json = (
         "EXISTS (SELECT 1 FROM json_each(metrics)"
         f" WHERE key = ? AND {_IS_NUMBER} AND value {operator} ?)"
@@ -81,7 +82,7 @@ def _metric(wanted: Metric, others: Query) -> Facet:
 
 
 def _facets(rows: str) -> str:
-    """The facets of rows, given as a subquery."""
+    """Return the facets of the rows of a subquery."""
     columns = ", ".join(
         [f"row.{name}" for name in _COLUMNS]
         + [f"nullif(row.{name} IS NOT NULL, 0)" for name in _GIVEN]
@@ -98,7 +99,7 @@ def _facets(rows: str) -> str:
 
 
 def _row(row: str) -> str:
-    """A row of a trigger (`new`), as the subquery that `_facets` takes."""
+    """Return a row of a trigger (`new`) as the subquery for `_facets`."""
     return "SELECT " + ", ".join(f"{row}.{name} AS {name}" for name in _READ)
 
 
@@ -127,7 +128,7 @@ _CREATE = (
         INSERT OR IGNORE INTO {TABLE} {_facets(_row("new"))};
     END
     """,
-    # the numbers of the newest rows come again once they are deleted
+    # Row numbers of the newest rows are reused after a deletion.
     f"""
     CREATE TRIGGER {TABLE}_delete AFTER DELETE ON events
     BEGIN
@@ -139,7 +140,7 @@ _CREATE = (
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Return whether `catch_up` would find something to do."""
+    """Return whether `catch_up` has work to do."""
     if not _exists(conn):
         return True
     (behind,) = conn.execute(f"SELECT {_UPTO} < {_LAST}").fetchone()
@@ -147,7 +148,7 @@ def is_behind(conn: sqlite3.Connection) -> bool:
 
 
 def catch_up(conn: sqlite3.Connection) -> None:
-    """Make the table when there is none, and look through the next rows; within a transaction."""
+    """Create the table if missing, and index the next rows; runs within a transaction."""
     if not _exists(conn):
         for statement in _CREATE:
             conn.execute(statement)
@@ -158,15 +159,16 @@ def catch_up(conn: sqlite3.Connection) -> None:
 
 
 def numbers(conn: sqlite3.Connection, facet: Facet, columns: Condition) -> Condition | None:
-    """The numbers of the rows that meet a facet and what is asked of columns, as a subquery; None
-    where only looking into every row tells."""
+    """Return the numbers of the rows that meet a facet and the conditions on columns, as a
+    subquery; None if every row has to be read."""
     if facet.held is None:
         return None
     known = _exists(conn)
     held = _numbers(TABLE, facet.held, columns)
     if known and not is_behind(conn):
         return held
-    # in the order of the rows: to look into all of them along the time index takes ten times
+    # Read in the order of the rows: reading all of them along the time index takes ten times as
+    # long.
     unknown, values = _numbers("events NOT INDEXED", facet.json, columns)
     unknown += f" AND id > {_UPTO if known else 0}"
     return (f"{held[0]} UNION ALL {unknown}", held[1] + values) if known else (unknown, values)

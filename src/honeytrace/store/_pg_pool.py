@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: a pool with deadlines, errors in plain words, and forks.
 
-A server that hangs must not hold a thread of ours: every wait ends at a deadline. While the server
-is away, one call a second tries it and the others fail at once.
+A hanging server must not block a thread, so every wait has a deadline. While the server is
+unreachable, one call a second tries it and the others fail at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Pool", "store_error"]
 T = TypeVar("T")
 
 _CONNECTIONS = 10
-"""Connections of one process, at most; a node's threads wait for one another beyond."""
+"""Largest number of connections of one process; further threads wait for a free one."""
 
 _CONNECT = 5
 """Seconds to wait for a connection."""
@@ -35,7 +35,7 @@ _ANSWER = 30.0
 """Seconds to wait for an answer."""
 
 _AWAY = 1.0
-"""Seconds for which a server that was found away is not asked again."""
+"""Seconds for which an unreachable server is not tried again."""
 
 _OPTIONS = {
     "connect_timeout": _CONNECT,
@@ -45,18 +45,18 @@ _OPTIONS = {
 }
 
 _inherited: list[ConnectionPool[Any]] = []
-"""Pools of the parent of this process: collecting one would end the parent's sessions."""
+"""Pools of the parent process; garbage collection of one would end the parent's sessions."""
 
 
 class _Connection(psycopg.Connection[Any]):
-    """A connection on which no wait is endless."""
+    """A connection whose waits all have a deadline."""
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         return super().wait(_bounded(gen, time.monotonic() + _ANSWER), *arguments, **options)
 
 
 def _bounded(gen: Generator[Any, Any, T], deadline: float) -> Generator[Any, Any, T]:
-    """Go on with psycopg's generator, which is woken every tenth of a second, until a deadline."""
+    """Drive psycopg's generator, waking it every tenth of a second, until a deadline."""
     value = None
     try:
         value = next(gen)
@@ -82,20 +82,20 @@ class Pool:
         self._pid = os.getpid()
         self._closed = False
         self._away_until = 0.0
-        # the pool's own log would tell of every attempt; the caller logs one line
+        # The pool's own logger would log each attempt; the caller logs one line.
         log = logging.getLogger("psycopg.pool")
         if log.level == logging.NOTSET:
             log.setLevel(logging.ERROR)
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        """A transaction: committed at the end, else rolled back. Raises StoreError."""
+        """Run a transaction: commit at the end, roll back on an error. Raises StoreError."""
         with self.connection() as conn, conn.transaction():
             yield conn
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection in autocommit mode. Raises StoreError for what psycopg raises."""
+        """Yield a connection in autocommit mode. Errors of psycopg become StoreError."""
         if self._closed:
             raise StoreError(f"the store {self._where} is closed")
         if time.monotonic() < self._away_until:
@@ -141,7 +141,7 @@ class Pool:
         if self._schema is not None:
             path = sql.SQL("SET search_path TO {}").format(sql.Identifier(self._schema))
             conn.execute(path)
-        # so that an engine that was reached does not work on what nobody waits for
+        # The server stops a statement that nobody waits for any more.
         conn.execute(sql.SQL("SET statement_timeout TO {}").format(int(_ANSWER * 1000)))
         conn.execute("SET client_encoding TO 'UTF8'")
 
@@ -153,13 +153,13 @@ _REFUSED = (
     UnicodeError,
     OverflowError,
 )
-"""Errors of a value that can never be stored, however often it is tried."""
+"""Errors of values that can never be stored."""
 
 
 def store_error(error: Exception, where: str) -> StoreError:
-    """Return what an error of psycopg means for the store, with the cure."""
+    """Return the `StoreError` for an error of psycopg, with the cure."""
     cannot = f"the store {where} cannot be used: "
-    # the first line: the others quote values
+    # Only the first line is used, because the others quote values.
     said = str(error).strip().partition("\n")[0]
     if isinstance(error, errors.DiskFull):
         return StoreFullError(f"{cannot}its disk is full ({said})")

@@ -20,7 +20,7 @@ class Condition(NamedTuple):
 
 
 def condition(tenant: str, query: Query) -> Condition:
-    """Return the condition of a query, but for its metric."""
+    """Return the condition of a query without its metric."""
     found = Condition("tenant = %s", [tenant])
     for column, text in (
         ("event_name", query.session_name),
@@ -29,7 +29,7 @@ def condition(tenant: str, query: Query) -> Condition:
         ("status", query.status),
     ):
         if text is not None:
-            # by the index, then exactly
+            # The index finds candidates; the second condition is exact.
             beginning = f"left({column}, {PREFIX}) = %s AND {column} = %s"
             found = _both(found, beginning, quoted(text)[:PREFIX], quoted(text))
     for sql, value in (
@@ -58,7 +58,7 @@ def condition(tenant: str, query: Query) -> Condition:
 
 def by_metric(metric: Metric) -> Condition:
     """Return the condition on the numbers of a row."""
-    name, operator, value = Metric(*metric)  # which checks what goes into the SQL
+    name, operator, value = Metric(*metric)  # `Metric` validates the values that go into the SQL.
     return Condition(f"(numbers->>%s)::float8 {operator} %s", [quoted(name), value])
 
 
@@ -71,7 +71,7 @@ def few_by_metric(tenant: str, metric: Metric) -> Condition:
 
 
 def with_metric(tenant: str, query: Query) -> Condition:
-    """Return the whole condition of a query, for one that looks at all that meet it."""
+    """Return the whole condition of a query, for statements that read all matching rows."""
     found = condition(tenant, query)
     if query.metric is not None:
         few = few_by_metric(tenant, query.metric)

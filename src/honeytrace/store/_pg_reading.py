@@ -1,9 +1,10 @@
-"""Questions to PostgreSQL; each function reads with the connection it is given.
+"""Queries of PostgreSQL; each function reads with the given connection.
 
-Places. A follower that asks for "rows after number n" misses rows whose number is lower and whose
-transaction commits later. A place begins with the number of the writing transaction, and only
-places below the oldest transaction still running are told: nothing can appear below that any more.
-A long transaction in the database, whoever runs it, delays followers; it never makes them miss.
+Places: a follower that asks for "rows after number n" would miss rows with a lower number whose
+transaction commits later. A place therefore begins with the number of the writing transaction, and
+only places below the oldest running transaction are returned, because no row can appear below it
+any more. A long transaction of any program in the database delays followers but never makes them
+miss rows.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = [
 Conn = psycopg.Connection[Any]
 
 RARE = 2_000
-"""Sessions with a metric that are few enough to be looked up one by one."""
+"""Number of sessions with a metric that are looked up one by one."""
 
 _NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
 _HORIZON = "(pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 24)"
@@ -51,7 +52,7 @@ def get_many(conn: Conn, tenant: str, ids: Sequence[str]) -> dict[str, Record]:
 
 
 def listed(conn: Conn, tenant: str, query: Query) -> list[Record]:
-    """Return the newest that meet every condition."""
+    """Return the newest sessions that match a query."""
     condition, values = _pg_query.condition(tenant, query)
     if query.metric is not None:
         sql, more = _metric(conn, tenant, query)
@@ -61,7 +62,8 @@ def listed(conn: Conn, tenant: str, query: Query) -> list[Record]:
 
 
 def _metric(conn: Conn, tenant: str, query: Query) -> Condition:
-    """Return the condition on the metric: by ids where few have it, else along the newest."""
+    """Return the condition on the metric: by ids if few sessions have it, otherwise along the
+    newest."""
     assert query.metric is not None
     few = _pg_query.few_by_metric(tenant, query.metric)
     sql = f"SELECT event_id FROM metrics WHERE {few.sql} LIMIT %s"
@@ -72,7 +74,7 @@ def _metric(conn: Conn, tenant: str, query: Query) -> Condition:
 
 
 def find_ids(conn: Conn, tenant: str, prefix: str, limit: int) -> list[str]:
-    """Return ids that begin so."""
+    """Return ids with this beginning."""
     beginning = quoted(prefix)
     sql = (
         "SELECT event_id FROM sessions WHERE tenant = %s AND event_id >= %s AND event_id < %s"
@@ -100,7 +102,7 @@ def outline(conn: Conn, tenant: str, root_id: str) -> list[Outline]:
 def changes_or_arrivals(
     conn: Conn, tenant: str, column: str, after: int | None, limit: int
 ) -> Arrivals:
-    """Return the sessions whose `column`, `place` or `changed`, follows `after`."""
+    """Return the sessions whose `column` (`place` or `changed`) follows `after`."""
     present = int(_rows(conn, f"SELECT {_HORIZON} - 1", [])[0][0])
     if after is None or after > present:
         return Arrivals([], present)
@@ -113,7 +115,7 @@ def changes_or_arrivals(
 
 
 def count(conn: Conn, tenant: str, query: Query) -> int:
-    """Return how many meet the conditions."""
+    """Return the number of sessions that match a query."""
     condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
     return int(_rows(conn, f"SELECT count(*) FROM sessions WHERE {condition}", values)[0][0])
 
@@ -127,7 +129,7 @@ _COLUMNS: dict[Field, str] = {
 
 
 def values(conn: Conn, tenant: str, field: Field) -> list[str]:
-    """Return all distinct values of a field: the index is asked for the next one each time."""
+    """Return all distinct values of a field, found by stepping through the index."""
     column = _COLUMNS[field]
     short = f"left({column}, {PREFIX})"
     least = f"SELECT {short} AS v FROM sessions WHERE tenant = %s"
@@ -150,7 +152,7 @@ def values(conn: Conn, tenant: str, field: Field) -> list[str]:
 
 
 def _newest(tenant: str, query: Query, newest: int) -> Condition:
-    """Return the newest that meet the conditions, as a subquery without payloads."""
+    """Return a subquery for the newest sessions that match, without payloads."""
     condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
     columns = "event_name, start_time, duration, status, event_id"
     sql = f"SELECT {columns} FROM sessions WHERE {condition} {_NEWEST_FIRST} LIMIT %s"
@@ -162,7 +164,7 @@ _SORTED = "array_agg(duration ORDER BY duration) FILTER (WHERE duration IS NOT N
 
 
 def summary(conn: Conn, tenant: str, query: Query, newest: int) -> list[NameSummary]:
-    """Return figures per name; the percentiles in integers, for they have to be exact."""
+    """Return figures per name; percentiles are computed in integers to be exact."""
     found, values = _newest(tenant, query, newest)
     ranks = ", ".join(f"d[(cardinality(d) * {p} + 99) / 100]" for p in (50, 95, 99, 100))
     sql = f"""

@@ -1,9 +1,10 @@
 """Records as rows of PostgreSQL and back, with the derived columns.
 
-PostgreSQL's texts cannot hold a NUL, so `quoted` writes it as two other characters; JSON has its
-own escape for it. Words are given as a finished `tsvector`, not as text: PostgreSQL's parser knows
-URLs and numbers where the other engines know words. What a `tsvector` cannot hold (16,383
-positions, 255 of one word, a megabyte) goes into `long_words` as text, which is searched with LIKE.
+PostgreSQL's texts cannot contain a NUL, so `quoted` writes it as two other characters; JSON has an
+escape of its own. Words are passed as a finished `tsvector`, not as text, because PostgreSQL's
+parser recognizes URLs and numbers, and the other engines only words. A text beyond the limits of a
+`tsvector` (16,383 positions, 255 of one word, a megabyte) goes into `long_words` and is searched
+with LIKE.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ _MOST_CHARACTERS = 250_000
 
 
 def quoted(text: str) -> str:
-    """Return a text that PostgreSQL takes."""
+    """Return a text that PostgreSQL accepts."""
     if "\0" not in text and _MARK not in text:
         return text
     return text.replace(_MARK, f"{_MARK}1").replace("\0", f"{_MARK}0")
 
 
 def unquoted(text: str) -> str:
-    """Return the text that `quoted` was given."""
+    """Return the original of a text that `quoted` returned."""
     if _MARK not in text:
         return text
     return text.replace(f"{_MARK}0", "\0").replace(f"{_MARK}1", _MARK)
@@ -65,7 +66,7 @@ def row_of(record: Record) -> list[Any]:
 
 
 def record_of(row: Sequence[Any]) -> Record:
-    """Return the record of a row that `SELECTED` gave."""
+    """Return the record of a row selected by `SELECTED`."""
     values = list(row)
     for at in _TEXTS:
         if values[at] is not None and _MARK in values[at]:
@@ -75,8 +76,7 @@ def record_of(row: Sequence[Any]) -> Record:
 
 
 def tsquery(wanted: Sequence[Term]) -> str | None:
-    """Return what the words of these terms are in PostgreSQL's query language; None if one of them
-    is too long for it."""
+    """Return these terms in PostgreSQL's query language; None if a word is too long for it."""
     if any(len(word) > _LONGEST for term in wanted for word in term.words):
         return None
     phrases = []
@@ -94,7 +94,7 @@ def _array(values: list[str]) -> str:
 
 
 def _searchable(text: str) -> tuple[str | None, str | None]:
-    """Return `words` and `long_words`, of which one is None."""
+    """Return `words` and `long_words`, one of which is None."""
     found = text.split()
     if len(found) > _MOST_WORDS or len(text) > _MOST_CHARACTERS:
         return None, text

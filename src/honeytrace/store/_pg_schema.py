@@ -1,9 +1,9 @@
-"""The schema in PostgreSQL, as numbered steps that are transactions; a released one is not edited.
+"""The schema in PostgreSQL as numbered steps, each a transaction; released steps never change.
 
-JSON parts are `json`, which keeps their bytes. The columns from `users` on are derived from them by
-`_pg_rows`. `place` and `changed` are the number of the transaction that wrote them, shifted left by
-24 bits, plus the position in its batch: `_pg_reading` says why. Long texts are indexed by their
-beginning, since an index entry has at most 2,700 bytes.
+JSON parts are `json`, which keeps their bytes. `_pg_rows` derives the columns from `users` on.
+`place` and `changed` are the number of the writing transaction, shifted left by 24 bits, plus the
+position in its batch; `_pg_reading` explains why. Long texts are indexed by their beginning, since
+an index entry has at most 2,700 bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PREFIX = 500
 """Characters of names, projects, sources and statuses that are indexed."""
 
 _TEXT = 'text COLLATE "C"'
-"""Code point order, as the other engines have it, whatever the database's locale."""
+"""Code point order, as in the other engines, independent of the database's locale."""
 
 
 def _first() -> list[str]:
@@ -76,7 +76,8 @@ def _first() -> list[str]:
         "CREATE INDEX sessions_long ON sessions (tenant) WHERE long_words IS NOT NULL",
         "CREATE INDEX sessions_users ON sessions USING gin (users) WHERE users IS NOT NULL",
         *beginnings,
-        # words are added to the index some thousand rows at a time; until then their list is read
+        # Words are added to the index in batches of some thousand rows; until then their list is
+        # read.
         "ALTER INDEX sessions_words SET (gin_pending_list_limit = 2048)",
         f"""
         CREATE TABLE metrics (
@@ -102,14 +103,14 @@ def _first() -> list[str]:
 
 
 STEPS: tuple[list[str], ...] = (_first(),)
-"""The n-th list of statements takes the schema from version n-1 to n."""
+"""Migrations: the n-th list of statements leads from version n-1 to n."""
 
 _LOCK = 0x486E5974
-"""The advisory lock that one migrating node holds."""
+"""The advisory lock of a migration."""
 
 
 def version(conn: psycopg.Connection[Any]) -> int:
-    """Return how many steps the schema has had. Raises StoreError when it is a newer one's."""
+    """Return the version of the schema. Raises StoreError if a newer honeytrace made it."""
     row = conn.execute("SELECT to_regclass('honeytrace_meta') IS NOT NULL").fetchone()
     if row is None or not row[0]:
         return 0
@@ -117,7 +118,7 @@ def version(conn: psycopg.Connection[Any]) -> int:
     number = int(row[0]) if row else 0
     if number > len(STEPS):
         raise StoreError(
-            f"the schema has version {number} and this honeytrace knows {len(STEPS)}:"
+            f"the schema has version {number}, but this honeytrace supports {len(STEPS)}:"
             " upgrade honeytrace, or name another schema with ?schema=…"
         )
     return number

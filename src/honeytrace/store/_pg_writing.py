@@ -1,9 +1,9 @@
-"""Writing to PostgreSQL, within the transaction of the connection that is given.
+"""Writes to PostgreSQL, within the transaction of the given connection.
 
-`insert` holds the tenant's advisory lock shared, and an update of an unknown session holds it
-alone: so an update is either kept before its session is inserted, or finds it. Rows are inserted
-and locked in order of their ids, so that writers of the same ids wait for one another in a row
-instead of a circle.
+`insert` takes the tenant's advisory lock in shared mode, and an update of an unknown session takes
+it exclusively. So an update is either kept before its session is inserted, or finds the session.
+Rows are inserted and locked in order of their ids, so that writers of the same ids queue instead of
+deadlocking.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def lock(conn: Conn, tenant: str, *, alone: bool) -> None:
 
 
 def insert(conn: Conn, tenant: str, records: Sequence[Record]) -> None:
-    """Add records, or merge them into those of their ids; the lock is held."""
+    """Add records, or merge them into those of their ids; the caller holds the lock."""
     by_id: dict[str, list[tuple[int, Record]]] = {}
     for at, record in enumerate(records):
         by_id.setdefault(record.event_id, []).append((at, record))
@@ -77,13 +77,13 @@ def insert(conn: Conn, tenant: str, records: Sequence[Record]) -> None:
 
 
 Placed = tuple[Record, "int | None"]
-"""A record, and the position in its batch of what changed it last; None where nothing did."""
+"""A record, and the position in the batch of its latest change; None if it is unchanged."""
 
 
 def _together(
     known: Record | None, batch: Sequence[tuple[int, Record]], update: Update | None
 ) -> Placed:
-    """Return a record with what a batch adds to it, and the update that waited for it."""
+    """Return a record merged with a batch's data and the update that waited for it."""
     whole, changed = known, None
     for at, record in batch:
         before = whole
@@ -98,7 +98,7 @@ def _together(
 
 
 def unknown(conn: Conn, tenant: str, updates: Sequence[Update]) -> bool:
-    """Return whether the session of any of these is not known."""
+    """Return whether any of these updates has an unknown session."""
     ids = {update.event_id for update in updates}
     sql = "SELECT count(*) FROM sessions WHERE tenant = %s AND event_id = ANY(%s)"
     row = conn.execute(sql, (tenant, list(map(quoted, ids)))).fetchone()
@@ -106,9 +106,9 @@ def unknown(conn: Conn, tenant: str, updates: Sequence[Update]) -> bool:
 
 
 def update(conn: Conn, tenant: str, updates: Sequence[Update], *, alone: bool) -> bool:
-    """Apply updates, and keep those of unknown sessions; `alone` says that the lock is held.
+    """Apply updates, and keep those of unknown sessions; `alone`: the lock is held exclusively.
 
-    Returns false, with nothing done, when the lock turns out to be needed.
+    Returns False, with nothing done, if the lock turns out to be needed.
     """
     by_id: dict[str, list[Update]] = {}
     for each in updates:
@@ -130,7 +130,8 @@ def update(conn: Conn, tenant: str, updates: Sequence[Update], *, alone: bool) -
 
 
 def delete_some(conn: Conn, tenant: str, before: float, most: int) -> int:
-    """Delete so many sessions that started before, with their metrics; return how many."""
+    """Delete at most so many sessions that started before this time, with their metrics; return the
+    number."""
     found = conn.execute(
         "DELETE FROM sessions WHERE tenant = %s AND event_id IN (SELECT event_id FROM sessions"
         " WHERE tenant = %s AND start_time < %s ORDER BY start_time LIMIT %s) RETURNING event_id",
@@ -142,13 +143,13 @@ def delete_some(conn: Conn, tenant: str, before: float, most: int) -> int:
 
 
 def forget_updates(conn: Conn, tenant: str, before: float) -> None:
-    """Delete waiting updates that were received before."""
+    """Delete waiting updates that were received before this time."""
     sql = "DELETE FROM pending_updates WHERE tenant = %s AND received < %s"
     conn.execute(sql, (tenant, before))
 
 
 def _insert(conn: Conn, tenant: str, new: dict[str, Placed]) -> set[str]:
-    """Insert those of these whose ids are not known; return their ids."""
+    """Insert the records with unknown ids; return those ids."""
     rows = [row_of(record) for record, _ in new.values()]
     columns = [list(column) for column in zip(*rows, strict=True)]
     changed = [at for _, at in new.values()]
@@ -159,7 +160,7 @@ def _insert(conn: Conn, tenant: str, new: dict[str, Placed]) -> set[str]:
 
 
 def _locked(conn: Conn, tenant: str, ids: list[str]) -> dict[str, Record]:
-    """Return the records of these ids, which nobody else changes until the transaction ends."""
+    """Return the records of these ids, locked until the transaction ends."""
     sql = (
         f"SELECT {SELECTED} FROM sessions WHERE tenant = %s AND event_id = ANY(%s)"
         " ORDER BY event_id FOR UPDATE"
@@ -171,7 +172,7 @@ def _locked(conn: Conn, tenant: str, ids: list[str]) -> dict[str, Record]:
 def _replace(
     conn: Conn, tenant: str, changes: dict[str, tuple[Record, Record, int | None]]
 ) -> None:
-    """Write the second record in the place of the first where they differ, at these places."""
+    """Replace the first record of each pair by the second if they differ, at these places."""
     differing = {i: new for i, (old, new, _) in changes.items() if new != old}
     if not differing:
         return

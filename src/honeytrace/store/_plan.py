@@ -1,8 +1,9 @@
 """Query plans: the table and the conditions, in SQL, that find the sessions of a query.
 
 The conditions on JSON (user, metric, text) decide the plan. A condition that few sessions meet is
-looked up in its index, and those sessions are read. One that many meet is expected among the newest
-sessions. If neither helps, the index of the JSON combines the conditions by itself.
+looked up in its index, and those sessions are read. A condition that many sessions meet is tried on
+the newest sessions first. If neither helps, the conditions are combined within the index of the
+JSON.
 """
 
 from __future__ import annotations
@@ -18,21 +19,22 @@ from ._query import Query
 __all__ = ["Way", "counting", "is_derived", "listing"]
 
 WINDOW = 20_000
-"""The newest rows, which are searched first. A common condition fills its page there, and for a
-rare one this costs little more."""
+"""Number of the newest rows, which are searched first. A common condition fills its page there, and
+a rare condition costs little more."""
 
 RARE = 5_000
-"""Matches that are fetched and sorted, at most. Beyond it the newest rows are tried one by one."""
+"""Largest number of matches that are fetched and sorted. Beyond it, the newest rows are tried one
+by one."""
 
 TIES = 100
-"""Matches beyond a page that are looked for, since they are in order of time only."""
+"""Number of extra matches beyond a page, since matches are in order of time only."""
 
 
 class Way(NamedTuple):
     """A table and a condition that find sessions."""
 
     table: str
-    """`events`, or one that has its small columns, too."""
+    """The table: `events`, or one with the same small columns."""
     condition: str
     values: list[object]
 
@@ -43,12 +45,12 @@ def is_derived(query: Query) -> bool:
 
 
 def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
-    """Yield conditions on `events` to try in turn until one fills the page with the newest; the
-    last one finds all there are."""
+    """Yield conditions on `events` to try in turn until one fills the page with the newest
+    sessions; the last condition finds all of them."""
     if not is_derived(query):
         yield _plain(query)
         return
-    # to look up what the facets do not hold yet takes longer than to look into the newest
+    # Catching up the facets takes longer than reading the newest rows.
     late = bool(_json_index.asked(query)) and _json_index.is_behind(conn)
     if late:
         yield from _windowed(conn, query)
@@ -68,7 +70,7 @@ def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
 
 
 def counting(conn: sqlite3.Connection, query: Query) -> Way:
-    """Return the way to all sessions that meet every condition; `before` plays no part."""
+    """Return the way to all sessions that match a query; `before` is ignored."""
     query = query._replace(before=None)
     if not is_derived(query):
         return Way("events", *_plain(query))
@@ -82,7 +84,8 @@ def counting(conn: sqlite3.Connection, query: Query) -> Way:
 
 
 def _few_by_facet(conn: sqlite3.Connection, query: Query) -> Condition | None:
-    """Return the condition for those that meet a facet and the small columns, if they are few."""
+    """Return the condition for sessions that meet a facet and the small columns, if they are
+    few."""
     for facet in _json_index.asked(query):
         numbers = _json_index.numbers(conn, facet, _small(query))
         few = _few(conn, query, numbers, facet.others)
@@ -95,7 +98,8 @@ def _few_otherwise(conn: sqlite3.Connection, query: Query) -> Condition | None:
     """Return the condition for sessions that meet the columns or hold the text, if they are few."""
     condition, values = _plain(query)
     columns = (f"SELECT id FROM events WHERE {condition}", values) if condition != "1" else None
-    # in this order: of a word that many begin so, the index gathers all before it gives one
+    # The order matters: for a common beginning of words, the index gathers all rows before it
+    # returns one.
     few = _few(conn, query, columns, query)
     if few is None and query.text is not None:
         text = _fulltext.numbers(conn, query.text)
@@ -106,8 +110,8 @@ def _few_otherwise(conn: sqlite3.Connection, query: Query) -> Condition | None:
 def _few(
     conn: sqlite3.Connection, query: Query, numbers: Condition | None, others: Query
 ) -> Condition | None:
-    """The rows of these numbers where they are few: they are looked into for the other conditions;
-    `others`: the query without what the numbers meet."""
+    """Return the condition for these rows if they are few; `others`: the query without the
+    conditions that the rows meet, which are checked on each row."""
     if numbers is None:
         return None
     sql, values = numbers
@@ -121,7 +125,7 @@ def _few(
 
 
 def _windowed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
-    """Yield the condition on the newest rows of the period, if there are more of them."""
+    """Yield the condition on the newest rows of the period, if the period has more rows."""
     condition, values = _plain(Query(since=query.since, until=query.until, before=query.before))
     found, since, lowest, highest = conn.execute(
         "SELECT count(*), min(start_time), min(id), max(id) FROM (SELECT id, start_time FROM events"
@@ -138,7 +142,7 @@ def _windowed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
 
 
 def _timed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
-    """Yield the conditions that spare reading rows of that time, if the index has them in order."""
+    """Yield conditions that avoid reading rows of that time, if the index has them in order."""
     if not _json_index.is_behind(conn):
         for facet in _json_index.asked(query):
             if facet.timed:
@@ -146,8 +150,8 @@ def _timed(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
 
 
 def _faceted(conn: sqlite3.Connection, query: Query, *, hardly: bool = False) -> Way | None:
-    """By what the facets hold alone, if that is all it takes; `hardly`: few are expected to meet
-    them all."""
+    """Return the plan that uses only the facets, if they suffice; `hardly`: few sessions are
+    expected to meet all of them."""
     held = [facet.held for facet in _json_index.asked(query) if facet.held is not None]
     if not held or len(held) < len(_json_index.asked(query)) or _json_index.is_behind(conn):
         return None
@@ -155,7 +159,7 @@ def _faceted(conn: sqlite3.Connection, query: Query, *, hardly: bool = False) ->
         return None
     first, *rest = held
     conditions = [first, _small(query)]
-    # those that meet hardly are mostly of different calls; numbers take longer than names
+    # Rare matches are mostly of different calls; numbers take longer than names.
     alike = [
         (f"event_name IN (SELECT event_name FROM {_json_index.TABLE} WHERE {first[0]})", first[1])
     ]
@@ -168,16 +172,16 @@ def _faceted(conn: sqlite3.Connection, query: Query, *, hardly: bool = False) ->
 
 
 def _newest(conn: sqlite3.Connection, way: Way, limit: int) -> tuple[list[int], bool]:
-    """The numbers of the newest, and whether these are all."""
+    """Return the numbers of the newest rows, and a flag that these are all."""
     sql = f"SELECT id, start_time FROM {way.table} WHERE {way.condition}"
     rows = conn.execute(f"{sql} ORDER BY start_time DESC LIMIT ?", (*way.values, limit)).fetchall()
     complete = len(rows) < limit
-    # of those that start as the last one there may be more
+    # More rows may start at the same time as the last one.
     return [row for row, start in rows if complete or start > rows[-1][1]], complete
 
 
 def _walked(conn: sqlite3.Connection, query: Query) -> Condition:
-    """Return the condition that walks the time index, with the numbers of all that match."""
+    """Return the condition that walks the time index, with the numbers of all matching rows."""
     conditions = [_plain(query)]
     for facet in _json_index.asked(query):
         conditions += [*_numbered(conn, facet, query)] or [facet.json]
@@ -187,15 +191,15 @@ def _walked(conn: sqlite3.Connection, query: Query) -> Condition:
 
 
 def _numbered(conn: sqlite3.Connection, facet: Facet, query: Query) -> Iterator[Condition]:
-    """The numbers of all that meet a facet, where they can be told."""
+    """Return the numbers of all rows that meet a facet; None if they are unknown."""
     numbers = _json_index.numbers(conn, facet, _small(query))
     if numbers is not None:
-        # the plus keeps SQLite from fetching and sorting every match
+        # The plus keeps SQLite from fetching and sorting every match.
         yield f"+id IN ({numbers[0]})", numbers[1]
 
 
 def _looked_into(query: Query) -> Iterator[Condition]:
-    """The conditions that the JSON of a row is to meet."""
+    """Return the conditions on the JSON of a row."""
     return (facet.json for facet in _json_index.asked(query))
 
 
@@ -222,7 +226,7 @@ def _small(query: Query) -> Condition:
         ("start_time < ?", query.until),
         ("duration >= ?", query.min_duration),
         ("duration <= ?", query.max_duration),
-        # redundant beside what `_plain` adds; but an index can seek to it
+        # The condition repeats a part of `_plain`, but an index can seek to it.
         ("start_time <= ?", query.before and query.before[0]),
     )
     conditions = [sql for sql, value in wanted if value is not None]
@@ -235,7 +239,7 @@ def _small(query: Query) -> Condition:
 
 
 def _all(conditions: Iterable[Condition]) -> Condition:
-    """Join conditions that all have to hold."""
+    """Join conditions that must all hold."""
     given = list(conditions)
     return " AND ".join(sql for sql, _ in given) or "1", [
         each for _, some in given for each in some
@@ -243,7 +247,7 @@ def _all(conditions: Iterable[Condition]) -> Condition:
 
 
 def _then(first: Condition, second: Condition) -> Condition:
-    """Both hold; for no row SQLite makes ready for the second before one has met the first."""
+    """Join two conditions; SQLite prepares the second only after a row has met the first."""
     return f"CASE WHEN {first[0]} THEN {second[0]} END", [*first[1], *second[1]]
 
 

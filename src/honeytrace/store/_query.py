@@ -1,4 +1,4 @@
-"""Questions to a store and the shapes of its answers."""
+"""Queries of a store and the types of their results."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = [
 ]
 
 NEWEST = 100_000
-"""Sessions, the newest, that figures are made of by default: a tenth of a second in SQLite."""
+"""Number of the newest sessions that figures cover by default, a tenth of a second in SQLite."""
 
 Field = Literal["project", "session_name", "source", "status"]
-"""A field whose distinct values `Store.values` lists."""
+"""A field that `Store.values` lists the distinct values of."""
 
 
 class _Metric(NamedTuple):
@@ -36,10 +36,10 @@ class _Metric(NamedTuple):
 
 
 class Metric(_Metric):
-    """A condition on one metric: the number or boolean at the top level of `metrics` under this
-    name; true counts as 1 and false as 0.
+    """A condition on one metric: a number or boolean at the top level of `metrics`; true counts as
+    1 and false as 0.
 
-    `operator` is `>`, `>=`, `<`, `<=` or `=`; any other raises ConfigurationError.
+    `operator` is `>`, `>=`, `<`, `<=` or `=`; any other operator raises ConfigurationError.
     """
 
     __slots__ = ()
@@ -51,7 +51,7 @@ class Metric(_Metric):
 
     @classmethod
     def parse(cls, text: str) -> Metric:
-        """Read a condition as people write it: `score<0.5`. Raises ConfigurationError."""
+        """Parse a condition such as `score<0.5`. Raises ConfigurationError."""
         found = re.fullmatch(r"\s*([^<>=]+?)\s*(>=|<=|>|<|==?)\s*([^\s<>=]+)\s*", text)
         try:
             name, operator, value = found.groups() if found else ("", "", "")
@@ -63,7 +63,7 @@ class Metric(_Metric):
 
 
 class Query(NamedTuple):
-    """A question for sessions: every given condition must hold. Times are epoch milliseconds.
+    """A query for sessions: every given condition must hold. Times are epoch milliseconds.
 
     Results come newest first, by `start_time` and then by id in code point order, both descending.
     `before` is the `(start_time, id)` of the last session of the previous page.
@@ -74,18 +74,20 @@ class Query(NamedTuple):
     source: str | None = None
     status: str | None = None
     error: bool | None = None
-    """True: only sessions with an error, an empty one included; False: only those without."""
+    """True: only sessions with an error, even an empty one; False: only sessions without an
+    error."""
     since: float | None = None
     until: float | None = None
-    """Half-open: `since <= start_time < until`."""
+    """Bounds of a half-open period: `since <= start_time < until`."""
     min_duration: float | None = None
     max_duration: float | None = None
-    """Milliseconds, both inclusive; a session without a duration meets neither."""
+    """Inclusive bounds of the duration in milliseconds; a session without a duration meets
+    neither."""
     root_id: str | None = None
     parent_id: str | None = None
     roots_only: bool = False
     user: str | None = None
-    """Exactly a value of `user_properties`, a text or an integer (as text), whatever its key."""
+    """The exact value of any key of `user_properties`, a text or an integer (as text)."""
     metric: Metric | None = None
     text: str | None = None
     """Full text over name, inputs, outputs and error: every term must occur (see `_words.terms`);
@@ -95,7 +97,7 @@ class Query(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """A session without its payloads: what a tree or a timeline draws. Times are milliseconds.
+    """A session without its payloads, for a tree or a timeline. Times are milliseconds.
 
     The fields are those of a `RecordedSession`; `error` is its first 200 characters.
     """
@@ -112,19 +114,19 @@ class Outline(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """Sessions that arrived or were changed, in that order, and the place to go on from."""
+    """Sessions that arrived or were changed, in that order, and the place to continue from."""
 
     records: Sequence[Record]
     last: int
-    """A place: opaque, increasing, with gaps. Only `arrived` or `changed` of the same store, the
-    one that returned it, understands it."""
+    """A place: opaque, increasing, with gaps. It is valid only for the method, `arrived` or
+    `changed`, and the store that returned it."""
 
 
 class NameSummary(NamedTuple):
-    """The sessions of one name: how many, how many failed (status `error`), and how long they took.
+    """The sessions of one name: the number of calls, of failures (status `error`), and durations.
 
-    Durations are milliseconds, of those that have ended; None when none has. A percentile is the
-    nearest rank: the smallest duration that p per cent of the sessions did not exceed.
+    Durations are in milliseconds and cover ended sessions; None if none has ended. A percentile is
+    the nearest rank: the smallest duration that p per cent of the sessions did not exceed.
     """
 
     session_name: str
@@ -158,7 +160,7 @@ class Overview(NamedTuple):
 class StoreSize(NamedTuple):
     """The size of a store: `sessions` rows, `bytes` on disk.
 
-    An engine for many tenants may count the bytes of all of them.
+    An engine with many tenants may count the bytes of all tenants.
     """
 
     sessions: int

@@ -1,4 +1,4 @@
-"""Questions to the SQLite store, in SQL; each function reads with the connection it is given."""
+"""Queries of the SQLite store; each function reads with the given connection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SELECT = f"SELECT {_SELECTED} FROM events"
 _NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
 _OUTLINED = (
     "event_id, parent_id, event_type, event_name, status, start_time, duration,"
-    # substr ends at a NUL
+    # In SQLite, substr ends at a NUL.
     " CASE WHEN instr(error, char(0)) THEN error ELSE substr(error, 1, 200) END, children_ids"
 )
 
@@ -46,7 +46,7 @@ def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
 
 
 def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
-    """Return the newest that meet every condition."""
+    """Return the newest sessions that match a query."""
     rows: list[Record] = []
     for part in _parts(conn, query):
         rows += _listed(conn, part._replace(limit=query.limit - len(rows)))
@@ -66,16 +66,16 @@ def _listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 
 def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]:
-    """Return figures of the newest that meet every condition, each with its row as key."""
+    """Return figures of the newest sessions that match a query, each with its row as key."""
     found: list[Figure] = []
     for part in _parts(conn, query._replace(before=None)):
         table, condition, values = _plan.counting(conn, part)
-        # by time alone, and of nothing but what is in its index: that spares fetching every row
+        # Use only the time index and its columns, which avoids fetching every row.
         sql = (
             f"SELECT event_name, start_time, duration, status, id FROM {table}"
             f" WHERE {condition} ORDER BY start_time DESC"
         )
-        # without a LIMIT, which makes SQLite sort row by row where there is no index to follow
+        # No LIMIT: without an index to follow, SQLite would sort row by row.
         found += islice(conn.execute(sql, values), newest - len(found))
         if len(found) == newest:
             break
@@ -83,7 +83,7 @@ def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]
 
 
 def count(conn: sqlite3.Connection, query: Query) -> int:
-    """Return how many sessions meet every condition."""
+    """Return the number of sessions that match a query."""
     found = 0
     for part in _parts(conn, query._replace(before=None)):
         table, condition, values = _plan.counting(conn, part)
@@ -93,28 +93,29 @@ def count(conn: sqlite3.Connection, query: Query) -> int:
 
 
 def _parts(conn: sqlite3.Connection, query: Query) -> Iterable[Query]:
-    """The query, divided into the stretches of time in which something may meet it."""
+    """Return the query, divided into the periods that may contain a match."""
     parts = _zone_map.narrowed(conn, query)
     if not _plan.is_derived(query):
         return parts
-    # what is in the JSON has an index of its own, which is not to be asked again and again
+    # Values in the JSON have an index of their own; it should be searched once, not once per
+    # period.
     return () if next(iter(parts), None) is None else (query,)
 
 
 def id_of(conn: sqlite3.Connection, row: int) -> str | None:
-    """The id of the session in this row; None when it was deleted."""
+    """Return the id of the session in this row; None if it was deleted."""
     found = conn.execute("SELECT event_id FROM events WHERE id = ?", (row,)).fetchone()
     return None if found is None else str(found[0])
 
 
 def find_ids(conn: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
-    """Ids that begin so, in order."""
+    """Return ids with this beginning, in order."""
     sql = "SELECT event_id FROM events WHERE event_id >= ? AND event_id < ? ORDER BY 1 LIMIT ?"
     return [found for (found,) in conn.execute(sql, (prefix, prefix + "\U0010ffff", limit))]
 
 
 def outline(conn: sqlite3.Connection, root_id: str) -> list[Outline]:
-    """The tree with this root, in order of start."""
+    """Return the tree with this root, in order of start."""
     rows = conn.execute(
         f"SELECT {_OUTLINED} FROM events WHERE root_id = ? ORDER BY start_time, event_id",
         (root_id,),
@@ -126,20 +127,21 @@ def outline(conn: sqlite3.Connection, root_id: str) -> list[Outline]:
 
 
 def arrived(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals:
-    """The rows after this one, in order of arrival; None asks for the last there is."""
+    """Return the rows after this one, in order of arrival; None asks for the last place."""
     (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
-    if after is None or after > last:  # the newest were deleted, and their numbers come again
+    if after is None or after > last:  # The newest rows were deleted, so their numbers are reused.
         return Arrivals([], last)
     sql = f"SELECT id, {_SELECTED} FROM events WHERE id > ? ORDER BY id LIMIT ?"
     return _placed(conn.execute(sql, (after, limit)), after)
 
 
 def changed(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals:
-    """The rows that were changed after this place, in that order; None asks for the present one."""
-    if _changefeed.is_behind(conn):  # read-only, or busy: nothing is known
+    """Return the rows that were changed after this place, in that order; None asks for the present
+    place."""
+    if _changefeed.is_behind(conn):  # The store is read-only or busy, so no changes are known.
         return Arrivals([], after or 0)
     last = _changefeed.last(conn)
-    if after is None or after > last:  # another store has taken the place of the one followed
+    if after is None or after > last:  # A different store has replaced the one that was followed.
         return Arrivals([], last)
     sql = (
         f"SELECT number, {_SELECTED} FROM changes CROSS JOIN events USING (id)"
@@ -149,7 +151,7 @@ def changed(conn: sqlite3.Connection, after: int | None, limit: int) -> Arrivals
 
 
 def _placed(rows: Iterable[tuple[Any, ...]], after: int) -> Arrivals:
-    """Rows that begin with their place."""
+    """Return a page of rows that begin with their place."""
     found = list(rows)
     return Arrivals([Record._make(row[1:]) for row in found], found[-1][0] if found else after)
 
@@ -163,7 +165,7 @@ _VALUES: dict[Field, str] = {
 
 
 def values(conn: sqlite3.Connection, field: Field) -> list[str]:
-    """The distinct values of a field among the newest, in order."""
+    """Return the distinct values of a field among the newest sessions, in order."""
     column = _VALUES[field]
     newest = f"SELECT {column} FROM events ORDER BY start_time DESC LIMIT {NEWEST}"
     return [value for (value,) in conn.execute(f"SELECT DISTINCT * FROM ({newest}) ORDER BY 1")]

@@ -1,4 +1,4 @@
-"""Users and tokens of a session, as sums over many sessions count them."""
+"""The user and tokens of a session, for sums over many sessions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .trends import Model, Tokens
 __all__ = ["tokens_in", "user_in"]
 
 _USER = ("name", "email", "user_id", "id", "user")
-"""Names under which a user's name stands, the first that is there."""
+"""Keys of a user's name; the first one present is used."""
 
 
 class _Recorded:
-    """The objects of a session that may tell of tokens."""
+    """The objects of a session that may contain tokens."""
 
     def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
         self.config, self.metadata, self.metrics, self.outputs = parts
@@ -26,10 +26,10 @@ class _Recorded:
 
 
 def tokens_in(parts: Sequence[dict[str, Any]], event_type: str) -> tuple[Model, Tokens] | None:
-    """The tokens that a call recorded of itself, from its config, metadata, metrics and outputs.
+    """Return the tokens of a call itself, from its config, metadata, metrics and outputs.
 
-    Agents and frameworks repeat the sums of calls that are recorded themselves. Those name no
-    model as a rule, and are left out.
+    Agents and frameworks repeat the sums of calls that are recorded on their own. Such sums usually
+    name no model and are left out.
     """
     recorded = _Recorded(parts)
     counts, cost = tokens_of(recorded), recorded_cost(recorded)
@@ -46,6 +46,6 @@ def tokens_in(parts: Sequence[dict[str, Any]], event_type: str) -> tuple[Model, 
 
 
 def user_in(properties: str | bytes) -> str:
-    """The name of the user in a session's properties; empty where they name none."""
+    """Return the name of the user in a session's properties; empty if they name none."""
     found: Mapping[str, Any] = orjson.loads(properties)
     return next((str(found[name]) for name in _USER if found.get(name)), "")[:200]

@@ -12,12 +12,12 @@ from ._query import Bucket, NameSummary, Query
 __all__ = ["Figure", "bucketed", "summarised"]
 
 Figure = tuple[str, float, "float | None", str, Any]
-"""A session's name, start, duration, status, and its key in the engine. Plain tuples, for
+"""Name, start, duration and status of a session, and its key in the engine. A plain tuple, because
 there are a hundred thousand of them."""
 
 
 def summarised(figures: Sequence[Figure], id_of: Callable[[Any], str | None]) -> list[NameSummary]:
-    """The figures by name, most called first; `id_of` finds the id of the slowest."""
+    """Return the figures by name, most called first; `id_of` returns the id of a key."""
     groups = defaultdict(list)
     for figure in figures:
         groups[figure[0]].append(figure)
@@ -41,18 +41,19 @@ def summarised(figures: Sequence[Figure], id_of: Callable[[Any], str | None]) ->
 
 
 def bucketed(figures: Sequence[Figure], query: Query, count: int, *, cut: bool) -> list[Bucket]:
-    """The figures, newest first, in `count` equal steps of time; `cut`: older ones are missing."""
+    """Return the figures in `count` equal steps of time, of sessions newest first; `cut`: older
+    sessions are missing."""
     if not figures:
         return []
     oldest, newest = figures[-1][1], figures[0][1]
     start = oldest if cut or query.since is None else query.since
-    # the end is outside: one more millisecond, so that the newest is in the last step
+    # The end is exclusive: one more millisecond puts the newest session into the last step.
     end = newest + 1.0 if query.until is None else query.until
     step = (end - start) / count
     groups: list[list[Figure]] = [[] for _ in range(count + 1)]
     for figure in figures:
         groups[int((figure[1] - start) / step)].append(figure)
-    groups[count - 1] += groups.pop()  # by rounding alone
+    groups[count - 1] += groups.pop()  # Rounding alone can create one step too many.
     return [
         Bucket(
             start + number * step,

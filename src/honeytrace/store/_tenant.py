@@ -12,10 +12,11 @@ _TENANT = re.compile(r"[A-Za-z0-9_.-]{0,64}")
 
 
 def tenant_name(name: str) -> str:
-    """Return the name of a tenant, which is safe in a file name. Raises ConfigurationError."""
+    """Return the name of a tenant if it is safe in a file name. Raises ConfigurationError
+    otherwise."""
     if not _TENANT.fullmatch(name) or name.startswith("."):
         raise ConfigurationError(
             f"tenant {name!r}: a name has letters, digits, '_', '-' and '.', at most 64 of them,"
-            " and does not begin with a point"
+            " and does not begin with a dot"
         )
     return name

@@ -1,10 +1,9 @@
 """Words of a text and terms of a search, the same for every engine.
 
-Texts are compared in a normal form: lower case, without accents, full-width letters as narrow ones.
-A word is a run of letters and digits of one script, so that "GPT" is
-a word of "使用GPT模型" and of "GPT를". In scripts that put no spaces between words (Chinese,
-Japanese, Thai, Lao, Khmer, Burmese), every character is a word of its own; neighbours are then
-found as a phrase.
+Texts are compared in a normal form: lower case, no accents, full-width letters made narrow. A word
+is a run of letters and digits of one script, so that "GPT" is a word of "使用GPT模型" and of
+"GPT를". In scripts without spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese),
+every character is a word of its own, and neighbouring characters are found as a phrase.
 """
 
 from __future__ import annotations
@@ -28,23 +27,23 @@ _LATIN = "0-9a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _WORD = re.compile(f"(?![\\W_])[{_UNSPACED}]|[{_LATIN}]+|[^\\W_{_LATIN}{_UNSPACED}]+")
 _PLAIN_WORD = re.compile("[a-z0-9]+")
 _ACCENTS = re.compile("[\u0300-\u036f]")
-# JSON's escapes end words: with "\n" left in, the first word of the next line would gain an n
+# JSON's escapes end words; otherwise the "n" of "\n" would join the first word of the next line.
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 Parts = tuple["str | None", "str | None", "str | None", "str | None"]
-"""The searched texts: name and error as they are, inputs and outputs as JSON text."""
+"""The searched texts: name and error as plain text, inputs and outputs as JSON text."""
 
 
 class Term(NamedTuple):
     """One condition of a search: either a phrase of words, or signs that occur literally."""
 
     words: tuple[str, ...]
-    """Words that follow one another, with nothing but signs between them."""
+    """Words that follow one another, with only signs in between."""
     prefix: bool
     """The last word may be the beginning of a longer one."""
     signs: str
-    """If there are no words: characters, such as an emoji, that occur just so."""
+    """The literal characters, such as an emoji, of a term without words."""
 
 
 def words(text: str) -> list[str]:
@@ -59,7 +58,7 @@ def terms(text: str) -> list[Term]:
     """Return the conditions of a search text; all of them must hold. An empty text has none.
 
     Terms are separated by spaces. A term without a letter or digit is searched for literally, and
-    so is a pictogram beside letters; other signs beside letters are ignored.
+    so is a pictogram next to letters; other signs next to letters are ignored.
     """
     text = text.encode("utf-8", "replace").decode().replace("\0", " ")
     found: list[Term] = []
@@ -67,11 +66,11 @@ def terms(text: str) -> list[Term]:
         phrase = tuple(words(part))
         if phrase:
             found.append(Term(phrase, False, ""))
-        # a text may have or lack the selector that makes a sign a coloured picture
+        # A text may have or lack the variation selector that makes a sign a coloured picture.
         runs = re.findall(r"[^\w\s]+|_+", part.replace("\ufe0f", ""))
         found += [Term((), False, run) for run in runs if not phrase or _is_picture(run)]
     if found and found[-1].words and len(found[-1].words[-1]) > 1:
-        # a single letter begins too many words to be of use
+        # A single letter begins too many words to be useful.
         found[-1] = found[-1]._replace(prefix=True)
     return found
 
@@ -114,7 +113,7 @@ def parts_of(record: Record) -> Parts:
 
 
 def in_json(signs: str) -> str:
-    """Return signs as they stand inside a JSON string."""
+    """Return signs as written inside a JSON string."""
     return orjson.dumps(signs).decode()[1:-1]
 
 

@@ -1,4 +1,4 @@
-"""Writing to the SQLite store, within the transaction of the connection that is given."""
+"""Writes to the SQLite store, within the transaction of the given connection."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ from ._reading import get
 __all__ = ["apply_or_keep", "insert_new", "insert_or_merge"]
 
 _RARE: Final = ("config", "metrics", "feedback", "user_properties")
-"""Columns that few records have: a statement without them costs a fifth less."""
+"""Columns that are rarely filled; a statement without them costs a fifth less."""
 _USUAL: Final = tuple(name for name in Record._fields if name not in _RARE)
 _FIRST_JSON: Final = 13
 _FEW: Final = 32
-"""Rows of a statement with all columns, which takes what has anything rare and what follows it."""
+"""Number of rows of a statement with all columns, for rows with a rare column and the rows after
+them."""
 _MOST: Final = 256 if sqlite3.sqlite_version_info >= (3, 32) else 32
-"""Rows of a statement without the rare ones. Each statement lets go of the GIL, which comes back
-only after milliseconds beside busy threads; but before 3.32 SQLite takes no more than 999 values
-(https://sqlite.org/limits.html)."""
+"""Number of rows of a statement without rare columns. Each statement releases the GIL, and getting
+it back takes milliseconds beside busy threads, so statements should be large. But SQLite before
+3.32 accepts at most 999 values (https://sqlite.org/limits.html)."""
 _MOST_BYTES: Final = 1_000_000
-"""And about so much in them: it is copied while nobody else has the GIL."""
+"""Approximate size of the values in one statement, because they are copied while holding the
+GIL."""
 
 
 @cache
 def _insert(names: tuple[str, ...], rows: int) -> str:
     values = ", ".join([f"({', '.join('?' * len(names))})"] * rows)
-    # OR FAIL, and no function: else SQLite keeps copies of what it changes, to undo one statement
+    # With OR FAIL and no SQL function, SQLite keeps no copies of changed pages to undo the
+    # statement.
     return f"INSERT OR FAIL INTO events ({', '.join(names)}) VALUES {values}"
 
 
@@ -47,14 +50,14 @@ _REPLACE: Final = (
 
 
 def insert_new(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """Add records, fast. Raises `sqlite3.IntegrityError` when an id is known."""
+    """Add records, fast. Raises `sqlite3.IntegrityError` if an id is known."""
     at = 0
     while at < len(records):
         names, values = _USUAL, usual_values(records, at, _MOST, _MOST_BYTES)
         if not values:
             some = records[at : at + _FEW]
             names, values = Record._fields, list(chain.from_iterable(map(_row, some)))
-        # powers of two: few statements to prepare, and to keep
+        # Powers of two need only a few prepared statements.
         rows = 1 << (len(values) // len(names)).bit_length() - 1
         del values[rows * len(names) :]
         conn.execute(_insert(names, rows), values)
@@ -87,13 +90,14 @@ def apply_or_keep(conn: sqlite3.Connection, updates: Sequence[Update]) -> None:
 
 
 def _row(record: Record) -> tuple[object, ...]:
-    """The values of a record; JSON is text in the store."""
+    """Return the values of a record; JSON is text in the store."""
     parts = [None if part is None else part.decode() for part in record[_FIRST_JSON:]]
     return (*record[:_FIRST_JSON], *parts)
 
 
 def usual_values(records: Sequence[Record], at: int, most: int, most_bytes: int) -> list[object]:
-    """The values of those from `at` on that have nothing rare, and that one statement takes."""
+    """Return the values of the records from `at` on that have no rare column and fit one
+    statement."""
     values: list[object] = []
     for record in records[at : at + most]:
         *first, children, config, inputs, outputs, metrics, feedback, metadata, user = record
@@ -107,13 +111,13 @@ def usual_values(records: Sequence[Record], at: int, most: int, most_bytes: int)
 
 
 def _replace(conn: sqlite3.Connection, old: Record, new: Record) -> None:
-    # a redelivery changes nothing: then nothing is written
+    # A redelivery changes nothing, so nothing is written.
     if new != old:
         conn.execute(_REPLACE, (*_row(new), old.event_id))
 
 
 def _keep(conn: sqlite3.Connection, update: Update) -> None:
-    """Keep an update until its session arrives, through whichever process."""
+    """Keep an update until its session arrives, through any process."""
     fields = orjson.dumps({name: data.decode() for name, data in update.fields.items()}).decode()
     conn.execute(
         "INSERT INTO pending_updates (event_id, fields, received) VALUES (?, ?, ?)",
@@ -126,7 +130,7 @@ def _kept(event_id: str, fields: str) -> Update:
 
 
 def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """Give records that just arrived the updates that came before them."""
+    """Apply the updates that arrived before these records."""
     if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
         return
     for event_id, *_ in records:

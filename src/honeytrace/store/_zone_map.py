@@ -1,10 +1,10 @@
-"""A map of the stretches of time that may hold sessions with given small columns.
+"""A map of the periods that may contain sessions with given small columns.
 
-With it, a condition that few or no sessions meet is not looked for everywhere. A zone is some
-thousand rows in their order of arrival. The table holds the combinations of small columns that
-occur in each zone, with their starts and durations. It may promise too much and never too little:
-triggers add what updates bring. `SQLiteStore.index` makes it ahead, so inserts never pay for it;
-rows that are in no zone yet are always read.
+With the map, a condition that few or no sessions meet is not searched for everywhere. A zone is
+some thousand rows in their order of arrival. The table holds the combinations of small columns that
+occur in each zone, with their starts and durations. The map may contain too much but never too
+little: triggers add the values of updates. `SQLiteStore.index` builds the map in advance, so
+inserts never pay for it. Rows that are in no zone yet are always read.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from ._query import Query
 __all__ = ["catch_up", "is_behind", "narrowed"]
 
 ZONE = 5_000
-"""Rows."""
+"""Number of rows in a zone."""
 
 CATCH_UP = 8
-"""Zones that one transaction adds: a tenth of a second."""
+"""Number of zones that one transaction adds, in a tenth of a second."""
 
 BEHIND = 20_000
-"""Rows of no zone yet; to look at more of them costs more than the zones spare."""
+"""Largest number of rows outside zones; reading more of them costs more than the zones save."""
 
 MOST = 500
-"""Combinations of one zone. One that has more is held as if it had any name, or anything."""
+"""Largest number of combinations of one zone. A zone with more counts as containing any name, or
+anything."""
 
 _COLUMNS = ("event_name", "project", "source", "status")
 
 
 def _combination(row: str) -> str:
-    """Return the columns that are held of a row (`events`, `old`, `new`)."""
+    """Return the columns of a row (`events`, `old`, `new`) that the map holds."""
     columns = ", ".join(f"{row}.{name}" for name in _COLUMNS)
     return f"{columns}, {row}.error IS NOT NULL, {row}.parent_id IS NULL"
 
@@ -62,7 +63,7 @@ _CREATE = (
             new.start_time, new.start_time, new.duration, new.duration);
     END
     """,
-    # the numbers of the newest rows come again once they are deleted
+    # Row numbers of the newest rows are reused after a deletion.
     f"""
     CREATE TRIGGER zones_delete AFTER DELETE ON events
     BEGIN UPDATE zones_held SET upto = {_LAST} WHERE upto > {_LAST}; END
@@ -71,20 +72,20 @@ _CREATE = (
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
-    """Return whether `catch_up` would find something to do."""
+    """Return whether `catch_up` has work to do."""
     return not _exists(conn) or _number(conn, _LEFT) >= ZONE
 
 
 def catch_up(conn: sqlite3.Connection) -> None:
-    """Make the table when there is none, and add the next zones to it; within a transaction."""
+    """Create the table if missing, and add the next zones to it; runs within a transaction."""
     if not _exists(conn):
         for statement in _CREATE:
             conn.execute(statement)
-    # what was deleted needs no zone
+    # Deleted rows need no zone.
     conn.execute("DELETE FROM zones WHERE until < (SELECT min(start_time) FROM events)")
     upto, left = _number(conn, f"SELECT {_UPTO}"), _number(conn, _LEFT)
     if _number(conn, "SELECT count(*) FROM zones") > MOST * (1 + upto // ZONE):
-        # more came by updates than the rows can need
+        # Updates added more combinations than the rows can need.
         conn.execute("DELETE FROM zones")
         left, upto = left + upto, 0
     for first in range(upto, upto + min(left // ZONE, CATCH_UP) * ZONE, ZONE):
@@ -106,20 +107,20 @@ def _add(conn: sqlite3.Connection, rows: tuple[int, int]) -> None:
 
 
 def narrowed(conn: sqlite3.Connection, query: Query) -> Iterator[Query]:
-    """The query for each stretch of time in which something may meet it, newest first."""
+    """Yield the query for each period that may contain a match, newest first."""
     conditions, values = _conditions(query)
     if not conditions or not _exists(conn) or _number(conn, _LEFT) > BEHIND:
         yield query
         return
     timed, times = _times(query)
-    # what is of no zone yet counts as one that may hold anything
+    # Rows outside zones count as a zone that may contain anything.
     spans = (
         f"SELECT since, until FROM zones WHERE {' AND '.join(conditions + timed)}"
         f" UNION ALL SELECT min(start_time), max(start_time) FROM events WHERE id > {_UPTO}"
         " HAVING count(*) ORDER BY until DESC"
     )
     for since, until in _merged(conn.execute(spans, values + times)):
-        end = math.nextafter(until, math.inf)  # `until` itself is included
+        end = math.nextafter(until, math.inf)  # The upper bound `until` is inclusive here.
         yield query._replace(
             since=since if query.since is None else max(since, query.since),
             until=end if query.until is None else min(end, query.until),
@@ -127,7 +128,7 @@ def narrowed(conn: sqlite3.Connection, query: Query) -> Iterator[Query]:
 
 
 def _merged(spans: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Spans by their end, the latest first, as ones that have nothing in common."""
+    """Yield the spans by their end, the latest first, merged so that none overlap."""
     since, until = next(spans, (0.0, -1.0))
     if until < since:
         return
@@ -140,7 +141,8 @@ def _merged(spans: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
-    """Return the conditions on a zone that may hold a match; none if reading all is as good."""
+    """Return the conditions on a zone that may contain a match; empty if reading all rows is as
+    good."""
     wanted: tuple[tuple[str, object], ...] = (
         ("(project = ? OR project IS NULL)", query.project),
         ("(event_name = ? OR event_name IS NULL)", query.session_name),
@@ -151,14 +153,14 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
         ("longest >= ?", query.min_duration),
         ("shortest <= ?", query.max_duration),
     )
-    if query.root_id is not None or query.parent_id is not None:  # these have an index
+    if query.root_id is not None or query.parent_id is not None:  # These columns have an index.
         return [], []
     given = [(sql, value) for sql, value in wanted if value is not None]
     return [sql for sql, _ in given], [value for _, value in given]
 
 
 def _times(query: Query) -> tuple[list[str], list[object]]:
-    """Return the conditions that leave out stretches which are not asked for."""
+    """Return the conditions that leave out periods outside the query."""
     conditions: list[str] = []
     values: list[object] = []
     until = query.until if query.before is None else query.before[0]

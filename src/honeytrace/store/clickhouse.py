@@ -1,11 +1,11 @@
-"""A store in ClickHouse, for more sessions than one database machine holds; also inside this
-process, through `chdb`, for tests and demos.
+"""A store in ClickHouse, for more sessions than one database machine holds. It also runs inside
+this process, through `chdb`, for tests and demos.
 
-It is eventually consistent where PostgreSQL is exact. Two nodes that write the same *new* session
-with different contents at the same moment keep one of them (a redelivery has the same content);
-merges of a known session converge. A batch that spans weeks may be stored in part when the
-connection is lost, and a redelivery completes it. Followers are `lag` seconds late, and nodes need
-clocks that agree better than that.
+The store is eventually consistent, unlike PostgreSQL. If two nodes write the same *new* session
+with different contents at the same moment, one of them is kept (a redelivery has the same content);
+merges of a known session converge. A batch that spans weeks may be stored in part if the connection
+is lost, and a redelivery completes it. Followers are `lag` seconds late, and the clocks of the
+nodes must differ by less than that.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .errors import RecordRefusedError
 __all__ = ["ClickHouseStore"]
 
 _UNSUITABLE = (ValueError, TypeError, AttributeError)
-"""A value of the wrong kind raises one of these when it is merged, at every try."""
+"""Errors of a value of the wrong type; merging raises one of these at every attempt."""
 
 
 class ClickHouseStore:
     """A `Store` in the database of a `clickhouse://` URL, or in the directory of a `chdb://` one.
 
     `readonly` neither creates nor migrates. Raises ConfigurationError without the extra
-    `clickhouse`, StoreUnavailableError when the server does not answer, StoreError otherwise.
-    Figures and values are of all sessions, and take no notice of `newest`.
+    `clickhouse`, StoreUnavailableError if the server does not answer, StoreError otherwise. Figures
+    and values cover all sessions and ignore `newest`.
     """
 
     def __init__(self, url: str, *, readonly: bool = False, tenant: str = "") -> None:
@@ -95,11 +95,11 @@ class ClickHouseStore:
         return Overview(over_time, list(self.summary(query)) if names else [])
 
     def index(self) -> None:
-        """Nothing is left to do ahead: every insert makes its indexes."""
+        """Do nothing, because every insert updates the indexes."""
 
     def delete(self, *, before: float) -> int:
-        """Delete what started before; return how many sessions. `?keep_days=` does so by itself,
-        by whole weeks."""
+        """Delete sessions that started before this time; return their number. `?keep_days=` deletes
+        automatically, by whole weeks."""
         found = self.count(Query(until=before))
         _ch_writing.forget_updates(self._client, self.tenant, before)
         layout = self._client.layout

@@ -1,11 +1,11 @@
-"""The kinds of `StoreError`, so that a sink can tell the cases apart.
+"""The kinds of `StoreError`, so that a sink can distinguish the cases.
 
 StoreError
 ├── StoreBusyError        another writer holds the store; the same call may succeed later
 ├── StoreUnavailableError the engine cannot be reached; the same call may succeed later
-├── StoreFullError        the disk has no room for it
-├── StoreDamagedError     the file was a store and is corrupt; it has to be set aside
-└── RecordRefusedError    a value of this batch can never be stored, however often it is tried
+├── StoreFullError        the disk has no room for the data
+├── StoreDamagedError     the file was a store and is corrupt; it has to be moved aside
+└── RecordRefusedError    a value of this batch can never be stored, even if it is retried
 """
 
 from __future__ import annotations
@@ -34,4 +34,4 @@ class StoreFullError(StoreError):
 
 
 class RecordRefusedError(StoreError):
-    """A value in the batch cannot be stored: too big, lone surrogates, an integer over 64 bit."""
+    """A value in the batch cannot be stored: too big, lone surrogates, an integer over 64 bits."""

@@ -1,4 +1,4 @@
-"""A store in this process's memory: for tests, and wherever no file is to be written."""
+"""A store in the memory of this process, for tests and programs that must not write files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["MemoryStore"]
 
 
 class MemoryStore:
-    """A `Store` of at most `limit` sessions; beyond it the first ones stored go."""
+    """A `Store` of at most `limit` sessions; beyond it, the sessions stored first are dropped."""
 
     where = "memory"
 
@@ -43,9 +43,9 @@ class MemoryStore:
         self._tenants: dict[str, MemoryStore] = {"": self}
         self._records: dict[str, Record] = {}
         self._numbers: dict[str, int] = {}
-        """In which place each session arrived."""
+        """The place at which each session arrived."""
         self._changes: dict[str, int] = {}
-        """In which place each one was last changed, of those that were, in that order."""
+        """The place of the latest change of each changed session, in that order."""
         self._next, self._next_change = count(1).__next__, count(1).__next__
         self._waiting: dict[str, list[Update]] = {}
 
@@ -139,7 +139,7 @@ class MemoryStore:
             yield record.start_time, name, sums
 
     def index(self) -> None:
-        """Nothing is indexed."""
+        """Do nothing, because there is no index."""
 
     def delete(self, *, before: float) -> int:
         with self._lock:
@@ -154,20 +154,20 @@ class MemoryStore:
             return StoreSize(len(self._records), sum(map(len, parts)))
 
     def ready(self) -> None:
-        """Memory is always ready."""
+        """Return at once, because memory is always ready."""
 
     def for_tenant(self, tenant: str) -> MemoryStore:
-        """Return the store of another tenant; the same one every time."""
+        """Return the store of another tenant; the same object every time."""
         with self._lock:
             found = self._tenants.setdefault(tenant_name(tenant), MemoryStore(self._limit))
         found._tenants = self._tenants
         return found
 
     def close(self) -> None:
-        """Nothing to close; what was stored stays readable."""
+        """Do nothing; stored sessions stay readable."""
 
     def _found(self, query: Query) -> Sequence[Record]:
-        """All that meet every condition, newest first."""
+        """Return all records that match a query, newest first."""
         with self._lock:
             found = [record for record in self._records.values() if all(_checks(record, query))]
         return sorted(found, key=lambda r: (r.start_time, r.event_id), reverse=True)
@@ -185,10 +185,10 @@ class MemoryStore:
             return Arrivals([self._records[found] for found in ids], last)
 
     def _change(self, record: Record) -> None:
-        """Replace what is known by this id; what changes nothing is no change."""
+        """Replace the record of this id; an equal record does not count as a change."""
         if record != self._records[record.event_id]:
             self._records[record.event_id] = record
-            self._changes.pop(record.event_id, None)  # to the end
+            self._changes.pop(record.event_id, None)  # Moves the id to the end.
             self._changes[record.event_id] = self._next_change()
 
     def _forget(self, event_id: str) -> None:
@@ -197,7 +197,7 @@ class MemoryStore:
 
 
 def outline_of(r: Record) -> Outline:
-    """The record without its payloads."""
+    """Return the record without its payloads."""
     return Outline(
         r.event_id,
         r.parent_id,

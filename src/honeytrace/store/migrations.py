@@ -1,11 +1,11 @@
 """The store's schema, as numbered steps: the n-th function takes a store from version n-1 to n.
 
-The version is SQLite's own `user_version`, which is part of the transaction that applies a step:
-a step and its record happen together or not at all. A step that was released is never edited.
+The version is SQLite's own `user_version`, which is part of the transaction that applies a step, so
+a step and its version number are written together or not at all. A released step is never edited.
 
-One wide index, `events_by_time`, answers every filter: it is read newest first and holds each
-small column a `Query` may ask for, so rows that do not match are skipped without being fetched.
-An index per filter would cost each insert several times as much and serve no combination.
+One wide index, `events_by_time`, serves every filter. It is read newest first and holds each small
+column that a `Query` may filter by, so rows that do not match are skipped without being fetched. An
+index per filter would make each insert several times as expensive and serve no combination.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from ..errors import StoreError
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "name", "version"]
 
 APPLICATION_ID = 0x486E5974
-"""`HnYt`: marks the file as ours, so that another program's database is never written to."""
+"""`HnYt`: marks honeytrace's files, so that another program's database is never written to."""
 
 Migration = Callable[[sqlite3.Connection], None]
 
 
 def m001_events(conn: sqlite3.Connection) -> None:
-    """The records, in the order they arrived; JSON parts as text, for the `sqlite3` shell."""
+    """Create the records table, in order of arrival; JSON parts are text, for the `sqlite3`
+    shell."""
     conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    # `id` is declared because VACUUM renumbers an undeclared rowid, which the text index refers to
+    # `id` is declared because VACUUM renumbers an undeclared rowid, and the text index refers to
+    # it.
     conn.execute(
         """
         CREATE TABLE events (
@@ -66,7 +68,8 @@ def m001_events(conn: sqlite3.Connection) -> None:
 
 
 def m002_pending_updates(conn: sqlite3.Connection) -> None:
-    """Updates that came before their session; `received` is milliseconds since the epoch."""
+    """Create the table of updates that wait for their session; `received` is in epoch
+    milliseconds."""
     conn.execute(
         """
         CREATE TABLE pending_updates (
@@ -84,7 +87,7 @@ MIGRATIONS: tuple[Migration, ...] = (m001_events, m002_pending_updates)
 
 
 def migrate(conn: sqlite3.Connection) -> None:
-    """Bring the store up to date; any number of processes may do so at once.
+    """Bring the schema up to date; any number of processes may do so at once.
 
     Raises `StoreError` as `version` does. `conn` must be in autocommit mode.
     """
@@ -92,12 +95,12 @@ def migrate(conn: sqlite3.Connection) -> None:
         return
     conn.execute("BEGIN IMMEDIATE")
     try:
-        # read again: another process may have migrated while this one waited for the lock
+        # Read again: another process may have migrated while this one waited for the lock.
         for number in range(version(conn), len(MIGRATIONS)):
             MIGRATIONS[number](conn)
             conn.execute(f"PRAGMA user_version = {number + 1}")
         conn.execute("COMMIT")
-        # so that the file itself, not only its WAL, says from now on whose it is
+        # From now on the file itself, not only its WAL, contains the application id.
         conn.execute("PRAGMA wal_checkpoint")
     except BaseException:
         if conn.in_transaction:
@@ -106,10 +109,11 @@ def migrate(conn: sqlite3.Connection) -> None:
 
 
 def version(conn: sqlite3.Connection) -> int:
-    """Return how many migrations the store has had. Raises `StoreError` if it is not ours to read:
-    another program's database, or the store of a newer honeytrace.
+    """Return the schema version. Raises `StoreError` if the file is another program's database or
+    the store of a newer honeytrace.
     """
-    # in this order: tables that another process is just creating bring their application id along
+    # The order matters: tables that another process is just creating come with their application
+    # id.
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (owner,) = conn.execute("PRAGMA application_id").fetchone()
     (number,) = conn.execute("PRAGMA user_version").fetchone()
@@ -119,13 +123,13 @@ def version(conn: sqlite3.Connection) -> int:
         )
     if number > len(MIGRATIONS):
         raise StoreError(
-            f"{name(conn)} has version {number} and this honeytrace knows {len(MIGRATIONS)}:"
+            f"{name(conn)} has version {number}, but this honeytrace supports {len(MIGRATIONS)}:"
             " upgrade honeytrace, or choose another path, configure(store=…)"
         )
     return int(number)
 
 
 def name(conn: sqlite3.Connection) -> str:
-    """Return a name for the store, for messages."""
+    """Return the name of the store in messages."""
     (_, _, path) = conn.execute("PRAGMA database_list").fetchone()
     return f"the store {path}"

@@ -1,4 +1,4 @@
-"""Pending sessions on top of stored ones, so that lookup sees what is not delivered yet."""
+"""Pending sessions on top of stored ones, so that a lookup sees undelivered sessions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Overlay"]
 
 
 class Overlay:
-    """A `Reader` of a store (None: there is none) with pending items on top."""
+    """A `Reader` of a store (or None) with pending items on top."""
 
     def __init__(self, store: Reader | None, pending: Sequence[Item]) -> None:
         self._store = store
@@ -36,7 +36,7 @@ class Overlay:
         return [record for record in found if record is not None]
 
     def list(self, query: Query) -> Sequence[Record]:
-        # as many more as may be covered: a page that is short would end the paging
+        # Read as many more as may be covered, because a short page would end the paging.
         below = query._replace(limit=query.limit + self._top.size().sessions)
         stored = [] if self._store is None else self._store.list(below)
         merged = [record for record in stored if self._top.get(record.event_id) is None]

@@ -1,7 +1,8 @@
 """A store in PostgreSQL: exact for any number of nodes that write the same sessions at once.
 
-One transaction is a batch. Rows are locked while they are merged, followers read in the order of
-transactions, and a lost connection is answered by a redelivery, which changes nothing.
+A batch is one transaction. Rows are locked while they are merged, and followers read in the order
+of transactions. After a lost connection the batch is redelivered, which changes nothing if it was
+stored.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ if TYPE_CHECKING:
 __all__ = ["PostgresStore"]
 
 _DELETE_CHUNK = 1_000
-"""Rows a transaction deletes, so that vacuum and followers keep up."""
+"""Number of rows that one transaction deletes, so that vacuum and followers keep up."""
 
 _ATTEMPTS = 5
-"""Tries of a transaction that the engine rolled back for another one's sake."""
+"""Number of attempts at a transaction that the engine rolled back in favour of another."""
 
 _UNSUITABLE = (ValueError, TypeError, AttributeError)
-"""A value of the wrong kind raises one of these when it is merged, at every try."""
+"""Errors of a value of the wrong type; merging raises one of these at every attempt."""
 
 
 class PostgresStore:
@@ -83,7 +84,7 @@ class PostgresStore:
             return _pg_writing.update(conn, self.tenant, updates, alone=alone)
 
         if updates and not self._write(write):
-            # before any row is locked, or two writers could wait for one another
+            # Take the lock before any row is locked; otherwise two writers could deadlock.
             alone = True
             self._write(write)
 
@@ -136,10 +137,11 @@ class PostgresStore:
         return Overview(over_time, named)
 
     def index(self) -> None:
-        """Nothing is left to do ahead: every insert keeps the indexes."""
+        """Do nothing, because every insert updates the indexes."""
 
     def delete(self, *, before: float) -> int:
-        """Delete what started before, in small transactions; return how many sessions."""
+        """Delete sessions that started before this time, in small transactions; return their
+        number."""
         with self._pool.transaction() as conn:
             _pg_writing.forget_updates(conn, self.tenant, before)
         deleted, chunk = 0, _DELETE_CHUNK
@@ -186,12 +188,12 @@ class PostgresStore:
             raise StoreError(f"{self.where} has an older schema: run `honeytrace store migrate`")
 
     def _write(self, write: Callable[[Connection[Any]], Any]) -> Any:
-        """Run a transaction, again where the engine rolled it back for another one's sake."""
+        """Run a transaction, and repeat it if the engine rolled it back in favour of another."""
         for attempt in range(_ATTEMPTS):
             try:
                 with self._pool.transaction() as conn:
                     return write(conn)
-            except StoreBusyError:  # noqa: PERF203 - a try is what a transaction is
+            except StoreBusyError:  # noqa: PERF203 - each attempt needs a try of its own
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(0.01 * 2**attempt)
@@ -202,7 +204,7 @@ class PostgresStore:
 
 
 def _conninfo(url: str) -> tuple[str, str | None]:
-    """Return what libpq takes of a URL, and the schema."""
+    """Return the part of a URL that libpq takes, and the schema."""
     parts = urlsplit(url)
     given = parse_qsl(parts.query, keep_blank_values=True)
     schema = dict(given).get("schema")
@@ -212,6 +214,6 @@ def _conninfo(url: str) -> tuple[str, str | None]:
     has_one = parts.password is not None or "password" in dict(rest)
     if password and not has_one:
         rest.append(("password", password))
-    # libpq reads spaces as %20, and a plus as itself
+    # libpq reads %20 as a space, but a plus as itself.
     query = urlencode(rest).replace("+", "%20")
     return urlunsplit(("postgresql", place, parts.path, query, "")), unquote(schema or "") or None

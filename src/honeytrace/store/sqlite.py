@@ -33,47 +33,48 @@ from .trends import TOLD, By, Trends, stepped
 __all__ = ["SQLiteStore"]
 
 _DELETE_CHUNK = 1000
-"""Rows a transaction deletes, so that writers get their turn in between."""
+"""Number of rows that one transaction deletes, so that writers get their turn in between."""
 
 
 class SQLiteStore(StoreFile):
     """A `Store` in the SQLite file at `path`, created with its directory when missing.
 
-    `readonly` never creates or changes a store. `busy_timeout` is how many seconds a call waits for
-    other writers before it raises `StoreBusyError`. Raises `StoreError` when the file cannot be
-    used, `StoreDamagedError` when it is a store and corrupt.
+    `readonly` never creates or changes a store. A call waits `busy_timeout` seconds for other
+    writers before it raises `StoreBusyError`. Raises `StoreError` if the file cannot be used,
+    `StoreDamagedError` if it is a corrupt store.
     """
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> tuple[SQLiteStore, str | None]:
-        """Open the store at `path`; a damaged one is moved aside first, and the text says where."""
+        """Open the store at `path`; a damaged file is moved aside first, and the returned text
+        names its new place."""
         path = Path(path).absolute()
         found = identity(path)
         try:
             return cls(path), None
         except StoreDamagedError as damage:
-            # else another process has just done so, and this is its new store
+            # Otherwise another process has just moved the file, and this is its new store.
             moved = set_aside(path) if identity(path) == found else "another name"
             return cls(path), f"{damage}; it was kept as {moved} and a new store was started"
 
     def insert(self, records: Sequence[Record]) -> None:
         """Add a batch in one transaction; a record whose id is known is merged.
 
-        Raises `RecordRefusedError` when a value cannot be stored, else `StoreBusyError` or
-        `StoreError`; then nothing of the batch is stored.
+        Raises `RecordRefusedError` if a value cannot be stored, otherwise `StoreBusyError` or
+        `StoreError`. After an error nothing of the batch is stored.
         """
         with self._transaction() as conn:
             try:
                 _writing.insert_new(conn, records)
             except sqlite3.IntegrityError:
-                # not a savepoint, for which SQLite would keep a copy of every page it changes
+                # Not a savepoint, for which SQLite would keep a copy of every changed page.
                 conn.execute("ROLLBACK")
                 conn.execute("BEGIN IMMEDIATE")
                 for record in records:
                     _writing.insert_or_merge(conn, record)
 
     def update(self, updates: Sequence[Update]) -> None:
-        """Apply updates in order, in one transaction; those of unknown sessions are kept for them.
+        """Apply updates in order, in one transaction; updates of unknown sessions are kept.
 
         Raises as `insert` does.
         """
@@ -85,13 +86,13 @@ class SQLiteStore(StoreFile):
             return _reading.get(conn, session_id)
 
     def get_many(self, session_ids: Sequence[str]) -> list[Record]:
-        """The records of these ids that exist, in the order asked for."""
+        """Return the existing records of these ids, in the given order."""
         with self._connection(self._reader) as conn:
             found = (_reading.get(conn, session_id) for session_id in session_ids)
             return [record for record in found if record is not None]
 
     def list(self, query: Query) -> Sequence[Record]:
-        """The newest sessions that meet every condition, at most `query.limit`."""
+        """Return the newest sessions that match, at most `query.limit`."""
         with self._reading(query) as conn:
             return _reading.listed(conn, query)
 
@@ -132,7 +133,7 @@ class SQLiteStore(StoreFile):
             if self._few_to_add():
                 self._catch_up(_hourly)
         with self._connection(self._reader) as conn:
-            conn.execute("BEGIN")  # one state of the store for all that is read
+            conn.execute("BEGIN")  # All reads see one state of the store.
             try:
                 if not _hourly.can_tell(conn, query, by):
                     return None
@@ -147,7 +148,7 @@ class SQLiteStore(StoreFile):
         return found
 
     def _few_to_add(self) -> bool:
-        """Whether the sums by the hour can be brought up to date while somebody waits."""
+        """Return whether the hourly sums can be brought up to date while a reader waits."""
         with self._connection(self._reader) as conn:
             return _hourly.is_near(conn)
 
@@ -156,22 +157,22 @@ class SQLiteStore(StoreFile):
             return _reading.count(conn, query)
 
     def index(self) -> None:
-        """Bring what finds sessions up to date: half a minute for the first million rows.
+        """Bring the indexes up to date, which takes half a minute for the first million rows.
 
-        A query does so with what finds texts, users and metrics; a server does it all ahead, in a
-        thread. Others write in between, and queries take the indexes as they are. Raises
-        StoreError.
+        A query updates the indexes of texts, users and metrics by itself; a server updates all
+        indexes in advance, in a thread. Others can write in between, and queries use the indexes in
+        their current state. Raises StoreError.
         """
         with self._indexing:
             for index in (_json_index, _zone_map, _hourly, _fulltext):
                 self._catch_up(index)
 
     def delete(self, *, before: float) -> int:
-        """Delete what started before this time (epoch milliseconds); returns how many.
+        """Delete sessions that started before this time (epoch milliseconds); return their number.
 
-        In small transactions, between which others write; the file shrinks with it. On a full disk
-        the transactions become smaller still, and use the room of the write-ahead log. Raises
-        StoreFullError where not even one session can be deleted.
+        The deletion runs in small transactions, so that others can write in between, and the file
+        shrinks. On a full disk the transactions become even smaller and use the space of the
+        write-ahead log. Raises StoreFullError if not even one session can be deleted.
         """
         deleted, most = 0, _DELETE_CHUNK
         with suppress(StoreFullError), self._transaction() as conn:
@@ -187,7 +188,7 @@ class SQLiteStore(StoreFile):
                 continue
             deleted += count
             with suppress(StoreFullError), self._connection(self._writer) as conn:
-                # as a script, since `execute` stops after the first freed page
+                # Run as a script, since `execute` stops after the first freed page.
                 conn.executescript("PRAGMA incremental_vacuum")
             if count < most:
                 return deleted
@@ -202,7 +203,7 @@ class SQLiteStore(StoreFile):
             ).rowcount
 
     def _stuck(self, error: StoreFullError) -> StoreFullError:
-        """Return an error that says how much room deleting needs."""
+        """Return an error that names the space that deleting needs."""
         needed = os.path.getsize(f"{self.path}-wal") if os.path.exists(f"{self.path}-wal") else 0
         return StoreFullError(
             f"the disk is full, and there is no room to delete sessions from {self.path} either:"
@@ -210,7 +211,7 @@ class SQLiteStore(StoreFile):
         )
 
     def _make_room(self) -> None:
-        """Let the write-ahead log begin anew in the room that it has on the disk."""
+        """Restart the write-ahead log within its present space on the disk."""
         with suppress(StoreError), self._connection(self._writer) as conn:
             conn.execute("PRAGMA wal_checkpoint(RESTART)")
 
@@ -221,7 +222,8 @@ class SQLiteStore(StoreFile):
         return StoreSize(sessions, sum(file.stat().st_size for file in files if file.exists()))
 
     def ready(self) -> None:
-        """Return when the file can be read and, unless `readonly`, its write lock can be had."""
+        """Check that the file can be read and, unless `readonly`, that its write lock is
+        available."""
         with self._connection(self._reader) as conn:
             version(conn)
         if not self.readonly:
@@ -229,7 +231,7 @@ class SQLiteStore(StoreFile):
                 pass
 
     def for_tenant(self, tenant: str) -> SQLiteStore:
-        """Return the store of another tenant: a file beside this one, with connections of its own.
+        """Return the store of another tenant: a file beside this one with its own connections.
 
         The default tenant's is `sessions.db`, that of acme is `sessions.tenant-acme.db`.
         """
@@ -241,7 +243,7 @@ class SQLiteStore(StoreFile):
         )
 
     def _figures(self, query: Query, newest: int) -> Sequence[_statistics.Figure]:
-        # others may read while these are counted
+        # Others may read while the rows are counted.
         with self._reading(query) as conn:
             return _reading.figures(conn, query, newest)
 

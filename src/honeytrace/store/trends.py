@@ -1,8 +1,8 @@
 """Figures of whole periods: calls, failures, durations and tokens over time and by name or user.
 
-A store keeps sums by the hour (`Sums`) that add up to any longer period, however many sessions it
-has. Durations are counted in classes that are 2 per cent wide, so a percentile is within 1 per
-cent of the exact one.
+A store keeps hourly sums (`Sums`) that add up to any longer period, for any number of sessions.
+Durations are counted in classes that are 2 per cent wide, so a percentile is within 1 per cent of
+the exact value.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ DAY = 24 * HOUR
 """Milliseconds."""
 
 TOLD = 300
-"""Groups, those with the most calls, whose slowest session is named by its id."""
+"""Number of groups, those with the most calls, that get the id of their slowest session."""
 
 _FEW_DAYS = 4
-"""Days that are shown hour by hour."""
+"""Number of days that are shown hour by hour."""
 
 By = Literal["name", "user"]
-"""A division of the sessions."""
+"""A grouping of the sessions."""
 
 Model = tuple[str, str]
-"""A model and its provider; empty where nobody recorded them."""
+"""A model and its provider; empty if they were not recorded."""
 
 _WIDTH = math.log(1.02)
 _LONGEST = math.ceil(math.log(1e12) / _WIDTH)
@@ -53,8 +53,8 @@ _MASK = (1 << _BITS) - 1
 
 
 class Tokens(NamedTuple):
-    """Tokens that some `calls` of one model recorded of themselves. `cost` is what they recorded,
-    in US dollars; the unpriced ones are the tokens of calls that recorded no cost."""
+    """Tokens that the `calls` of one model recorded. `cost` is the recorded cost in US dollars; the
+    unpriced tokens are those of calls without a recorded cost."""
 
     calls: int = 0
     prompt: int = 0
@@ -67,13 +67,13 @@ class Tokens(NamedTuple):
     unpriced_cached: int = 0
 
     def plus(self, other: Tokens) -> Tokens:
-        """The sum of both."""
+        """Return the sum of both."""
         return Tokens._make(a + b for a, b in zip(self, other, strict=True))
 
 
 class Sums:
-    """What some sessions add up to. `durations` holds a count for each class of durations, of 32
-    bits each, in one integer: two of them are added by one addition."""
+    """Sums over some sessions. `durations` is one integer with a 32-bit count for each class of
+    durations, so that two sums are added by one addition."""
 
     __slots__ = ("calls", "durations", "errors", "slowest", "slowest_id", "tokens")
 
@@ -100,7 +100,7 @@ class Sums:
         self.tokens[model] = tokens if known is None else known.plus(tokens)
 
     def add(self, other: Sums) -> None:
-        """Add what other sessions add up to."""
+        """Add the sums of other sessions."""
         self.calls += other.calls
         self.errors += other.errors
         self.durations += other.durations
@@ -110,7 +110,8 @@ class Sums:
             self.spend(model, tokens)
 
     def percentiles(self, *wanted: int) -> list[float | None]:
-        """Nearest ranks in milliseconds, in ascending order of `wanted`; None where none ended."""
+        """Return nearest ranks in milliseconds, for ascending `wanted`; None if no session
+        ended."""
         size = -(-self.durations.bit_length() // _BITS)
         counts = memoryview(self.durations.to_bytes(size * 4, sys.byteorder)).cast("I").tolist()
         if sys.byteorder == "big":
@@ -123,7 +124,7 @@ class Sums:
             seen += count
             while count and len(found) < len(ranks) and seen >= ranks[len(found)]:
                 middle = math.exp((number + 0.5) * _WIDTH) / 1000
-                # the slowest is known, and nothing can be slower
+                # The slowest duration is known, and no percentile can exceed it.
                 found.append(min(middle, self.slowest or middle))
         return [*found, *[None] * (len(ranks) - len(found))]
 
@@ -133,7 +134,7 @@ class Sums:
 
 
 def class_of(duration: float) -> int:
-    """The class of a duration in milliseconds."""
+    """Return the class of a duration in milliseconds."""
     micro = duration * 1000
     return 0 if micro <= 1 else min(_LONGEST, int(math.log(micro) / _WIDTH))
 
@@ -158,11 +159,11 @@ class TrendStore(Protocol):
     """A store that can add up whole periods."""
 
     def trends(self, query: Query, by: By, steps: int) -> Trends | None:
-        """The sessions of a period, in at most `steps` equal steps of whole hours or days, and by
-        name or user.
+        """Return the sessions of a period, in at most `steps` equal steps of whole hours or days,
+        and by name or user.
 
-        Of the query, project, session_name (not with users), roots_only, since and until play a
-        part. None where it asks for more than that, or where the sums are too far behind.
+        The query may use project, session_name (not by user), roots_only, since and until. Returns
+        None for any other condition, or if the sums are too far behind.
         """
 
 
@@ -174,19 +175,20 @@ class Period(NamedTuple):
 
     @classmethod
     def of(cls, query: Query, oldest: float, newest: float) -> Period:
-        """What of the query's period has sessions; `oldest` and `newest` started first and last."""
+        """Return the part of the query's period that has sessions, between the starts `oldest` and
+        `newest`."""
         since = oldest if query.since is None else max(query.since, oldest)
         until = math.nextafter(newest, math.inf)
         return cls(since, until if query.until is None else min(query.until, until))
 
     @property
     def unit(self) -> float:
-        """The shortest step that shows the period well: an hour, or a day."""
+        """Return the shortest useful step for the period: an hour or a day."""
         return DAY if self.until - self.since > _FEW_DAYS * DAY else HOUR
 
 
 def stepped(cells: Iterable[tuple[float, str, Sums]], unit: float, steps: int) -> Trends:
-    """Sums with a time in them and their name, put together in steps of so many units."""
+    """Return sums, each given with a time and a name, combined in steps of so many units."""
     over_time: dict[int, Sums] = {}
     groups: dict[str, Sums] = {}
     for at, name, sums in cells:

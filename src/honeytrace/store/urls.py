@@ -1,4 +1,4 @@
-"""Stores by URL: which engine a URL names, and how to show it without its password."""
+"""Store URLs: opening the engine that a URL names, and showing a URL without its password."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 PASSWORD_VARIABLE = "HONEYTRACE_STORE_PASSWORD"
-"""The environment variable with the password of a store whose URL has none."""
+"""The environment variable with the password for a store URL without one."""
 
 _REMOTE = ("postgresql", "postgres", "clickhouse", "chdb")
 
@@ -37,9 +37,9 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
     `chdb:///directory` (ClickHouse inside this process). A password comes from the URL, from
     `HONEYTRACE_STORE_PASSWORD`, or from the files of the engine's own client.
 
-    `tenant`, or `?tenant=` of an engine's URL, names whose sessions these are; `""` is the default.
+    `tenant`, or `?tenant=` in an engine's URL, selects the tenant; `""` is the default tenant.
     `readonly` never creates or changes a store. Raises `ConfigurationError` for a URL that names no
-    engine, for a missing extra and for an invalid tenant, and `StoreError` when the store cannot be
+    engine, for a missing extra and for an invalid tenant, and `StoreError` if the store cannot be
     used.
     """
     tenant = tenant_name(tenant) or dict(parse_qsl(urlsplit(url).query)).get("tenant", "")
@@ -51,25 +51,25 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
     opener = _ENGINES.get(scheme)
     if opener is None:
         raise ConfigurationError(
-            f"store={address(url)!r}: {scheme}:// names no engine; there are a path, sqlite:///,"
-            " postgresql://, clickhouse://, chdb:/// and memory://"
+            f"store={address(url)!r}: {scheme}:// names no engine; use a path, sqlite:///,"
+            " postgresql://, clickhouse://, chdb:/// or memory://"
         )
     store = opener(url, readonly)
     return store.for_tenant(tenant) if tenant else store
 
 
 def address(url: str) -> str:
-    """Return a URL or path for people to read, without a password."""
+    """Return a URL or path without its password, for messages."""
     return without_password(url)
 
 
 def is_remote(url: str) -> bool:
-    """Return whether the store is an engine rather than a file or this process's memory."""
+    """Return whether the store is a database engine, not a file or this process's memory."""
     return _scheme(url) in _REMOTE
 
 
 def file_of(url: str) -> str | None:
-    """Return the path of an SQLite store; None for any other."""
+    """Return the path of an SQLite store; None for any other store."""
     scheme = _scheme(url)
     if not scheme:
         return None if url == ":memory:" else url
@@ -79,27 +79,28 @@ def file_of(url: str) -> str | None:
     path = unquote(parts.path)
     if parts.netloc or not path.strip("/"):
         raise ConfigurationError(f"store={url!r}: write sqlite:///path/to/sessions.db")
-    # file:///C:/x.db is C:/x.db on Windows
+    # On Windows, sqlite:///C:/x.db means C:/x.db.
     return path.lstrip("/") if re.match(r"/+[A-Za-z]:", path) and os.name == "nt" else path
 
 
 def exists(url: str) -> bool:
-    """Return whether a file is there; an engine is not asked, and may always be."""
+    """Return whether the file of a store exists; always True for an engine, which is not asked."""
     path = file_of(url)
     return is_remote(url) if path is None else os.path.exists(path)
 
 
 def open_for_reading(url: str) -> Store:
-    """Open a store that exists to look sessions up; a file that cannot be written is only read.
+    """Open an existing store to look up sessions; a file that cannot be written is only read.
 
-    Raises `StoreError` as `open_store` does, and when there is none.
+    Raises `StoreError` as `open_store` does, and if there is no store.
     """
     path = file_of(url)
     return open_store(url, readonly=path is not None and not os.access(path, os.W_OK))
 
 
 def open_or_replace(url: str) -> tuple[Store, str | None]:
-    """Open a store to write to it. A damaged file is moved aside first, and the text says so."""
+    """Open a store for writing. A damaged file is moved aside first, and the returned text says
+    so."""
     path = file_of(url)
     if path is None:
         return open_store(url), None
@@ -107,14 +108,14 @@ def open_or_replace(url: str) -> tuple[Store, str | None]:
 
     try:
         return SQLiteStore.open(path)
-    except OSError as error:  # something on the way to the file
+    except OSError as error:  # A part of the path to the file cannot be used.
         from ._causes import store_error
 
         raise store_error(error, Path(path)) from error
 
 
 def _scheme(url: str) -> str:
-    """Return the scheme of a URL; nothing for a path."""
+    """Return the scheme of a URL; empty for a path."""
     return url.partition("://")[0].lower() if "://" in url else ""
 
 

@@ -16,7 +16,7 @@ class Counts:
         self._counts: Counter[str] = Counter()
 
     def add(self, name: str, count: int = 1) -> None:
-        """Add to a counter; a count of 0 makes it appear."""
+        """Add to a counter; a count of 0 makes the counter appear."""
         with self._lock:
             self._counts[name] += count
 

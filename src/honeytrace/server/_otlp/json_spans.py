@@ -1,8 +1,8 @@
-"""OTLP in JSON: traces and logs as plain spans, each of them read on its own.
+"""OTLP in JSON: traces and logs as plain spans, each read separately.
 
 Source: the OTLP specification, "JSON Protobuf Encoding": ids are hex, 64-bit integers may be
-strings, and proto3 leaves out zeros. Clients differ from it in small things (ids in base64, floats
-for integers); whatever is still clear is taken as it is meant.
+strings, and proto3 leaves out zeros. Some clients deviate slightly (ids in base64, floats for
+integers); a value is accepted as long as its meaning is clear.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ T = TypeVar("T")
 
 _ERROR = (2, "2", "STATUS_CODE_ERROR")
 _DEPTH = 50
-"""Levels of an attribute's value; deeper ones are replaced by a text that says so."""
+"""Levels of an attribute's value that are kept; deeper levels are replaced by a text that says
+so."""
 
 _DIGITS = 20
-"""Of a 64-bit integer, at most; a longer text is not parsed."""
+"""Most characters of a 64-bit integer; a longer text is not parsed."""
 
 
 def spans(body: Mapping[str, Any]) -> Iterator[Span | RefusedError]:
-    """Yield the spans of an ExportTraceServiceRequest; for one that is none, the reason."""
+    """Yield the spans of an ExportTraceServiceRequest; for an invalid span, yield the reason."""
     for found, resource, scope in _scoped(body, "resourceSpans", "scopeSpans", "spans"):
         yield found if isinstance(found, RefusedError) else _tried(_span, found, resource, scope)
 
 
 def log_events(body: Mapping[str, Any]) -> Iterator[LogEvent | RefusedError]:
-    """Yield the records of an ExportLogsServiceRequest, likewise."""
+    """Yield the records of an ExportLogsServiceRequest; for an invalid record, yield the reason."""
     for found, resource, _ in _scoped(body, "resourceLogs", "scopeLogs", "logRecords"):
         yield found if isinstance(found, RefusedError) else _tried(_log_event, found, resource)
 
@@ -43,8 +44,8 @@ def log_events(body: Mapping[str, Any]) -> Iterator[LogEvent | RefusedError]:
 def _scoped(
     body: Mapping[str, Any], outer: str, inner: str, name: str
 ) -> Iterator[tuple[Any, dict[str, Any], dict[str, Any]]]:
-    """Each item with the attributes of its resource and its scope; in place of one or of a whole
-    group that is misshapen, a RefusedError."""
+    """Yield each item with the attributes of its resource and scope; for an invalid item or group,
+    yield a RefusedError."""
     for group in _members(body, outer):
         if isinstance(group, RefusedError):
             yield group, {}, {}
@@ -60,7 +61,7 @@ def _scoped(
 
 
 def _members(holder: Mapping[str, Any], name: str) -> Iterator[dict[str, Any] | RefusedError]:
-    """The objects of a list; for what is none, the reason."""
+    """Yield the objects of a list; for an item that is not an object, yield the reason."""
     items = holder.get(name)
     if items is not None and type(items) is not list:
         yield bad_request(f"{name} must be a list")
@@ -140,7 +141,8 @@ def _attributes_of(group: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:
-    """Attributes as a mapping. An object in place of the list of pairs is taken as it is."""
+    """Return attributes as a mapping. An object instead of the list of pairs is returned
+    unchanged."""
     if type(pairs) is dict:
         return dict(pairs)
     found: dict[str, Any] = {}
@@ -151,7 +153,7 @@ def _attributes(pairs: Any) -> dict[str, Any]:
 
 
 def _value(value: Any, depth: int = 0) -> Any:
-    """The value of an AnyValue; one of no kind that is known stays as it was sent."""
+    """Return the value of an AnyValue; a value of an unknown kind is returned as it was sent."""
     if depth > _DEPTH:
         return f"<deeper than {_DEPTH} levels>"
     if type(value) is not dict:
@@ -176,7 +178,7 @@ def _value(value: Any, depth: int = 0) -> Any:
 
 
 def _integer(value: Any) -> int | None:
-    """A 64-bit integer, however it is written; None where it is none."""
+    """Return a 64-bit integer from any of its spellings; None if the value is not an integer."""
     if type(value) is str and len(value) <= _DIGITS:
         try:
             value = int(value)
@@ -196,10 +198,10 @@ def _nanoseconds(holder: Mapping[str, Any], name: str) -> int:
 
 
 def _hex(holder: Mapping[str, Any], name: str, size: int) -> str:
-    """An id in lower-case hex; empty where it is absent or all zeros, which means the same."""
+    """Return an id in lower-case hex; empty if it is absent or all zeros, which means the same."""
     text = _text(holder, name).lower()
     if not set(text) <= set("0123456789abcdef"):
-        try:  # as protobuf's own JSON has bytes
+        try:  # Protobuf's own JSON writes bytes in base64.
             decoded = base64.b64decode(holder[name], validate=True)
         except (binascii.Error, ValueError):
             decoded = b""

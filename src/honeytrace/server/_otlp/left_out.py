@@ -9,15 +9,15 @@ from ...otel._semconv import Span
 __all__ = ["LeftOut"]
 
 _MOST = 50_000
-"""Spans that are remembered; beyond it the oldest is forgotten, and a child of it that comes
-later is shown at the top of its trace."""
+"""Number of spans that are remembered. Beyond it, the oldest is forgotten, and its later children
+are shown at the top of their trace."""
 
 _DEEPEST = 1_000
-"""Spans left out one inside the other; also what ends a circle of them."""
+"""Largest depth of spans left out one inside the other. The bound also ends cycles."""
 
 
 class LeftOut:
-    """The parents of spans that were left out, so that what was inside moves up."""
+    """The parents of the spans that were left out, so that calls inside those spans move up."""
 
     def __init__(self) -> None:
         self._parents: OrderedDict[tuple[str, str], str | None] = OrderedDict()
@@ -29,7 +29,7 @@ class LeftOut:
             self._parents.popitem(last=False)
 
     def kept_parent(self, trace_id: str, span_id: str | None) -> str | None:
-        """Return the nearest span that was kept: this one, or one it is inside of."""
+        """Return the nearest span that was kept: this one, or one that encloses it."""
         for _ in range(_DEEPEST):
             if span_id is None or (trace_id, span_id) not in self._parents:
                 return span_id

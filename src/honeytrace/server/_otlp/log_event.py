@@ -1,4 +1,4 @@
-"""Plain shapes that both encodings of OTLP are read into, beside `Span`."""
+"""Plain types, beside `Span`, that both encodings of OTLP are read into."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ class LogEvent(NamedTuple):
 
 
 def dropped_counts(get: Callable[[str], Any], pattern: str) -> dict[str, int]:
-    """Return how much the SDK left out of a span, without the zeros, by what it is."""
+    """Return the counts of items that the SDK dropped from a span, by kind, without zeros."""
     counts = {name: get(pattern.format(name)) for name in ("Attributes", "Events", "Links")}
     return {name.lower(): n for name, n in counts.items() if type(n) is int and n > 0}

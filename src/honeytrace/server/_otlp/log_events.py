@@ -1,4 +1,4 @@
-"""GenAI events that come as OTLP logs: evaluations, and the content of a model call.
+"""GenAI events that arrive as OTLP logs: evaluations, and the content of a model call.
 
 Source: OpenTelemetry's semantic conventions for GenAI, `gen_ai.evaluation.result` and
 `gen_ai.client.inference.operation.details`. Such a log record carries the ids of its span.
@@ -21,7 +21,8 @@ __all__ = ["LogEvents"]
 _PREFIX = "gen_ai."
 
 _EARLY = 10_000
-"""Events of spans that have not come, kept in memory as well; beyond it the oldest is let go."""
+"""Number of events of missing spans that are also kept in memory; beyond it, the oldest is
+dropped."""
 
 
 class LogEvents:
@@ -34,8 +35,9 @@ class LogEvents:
     def updates(self, events: Sequence[LogEvent]) -> list[Update]:
         """Return the updates of the spans that these events belong to.
 
-        The store keeps the update of a span that has not come yet, under the id of its event. The
-        root span of a trace has another id, the session's: what comes before it is kept here, too.
+        The store keeps the update of a span that has not arrived yet, under the id of its event.
+        The root span of a trace is stored under the session's id instead, so events that arrive
+        before a root span are also kept here.
         """
         found = [
             (each, fields)
@@ -58,7 +60,7 @@ class LogEvents:
         return updates
 
     def of_root(self, trace_id: str, span_id: str) -> list[Update]:
-        """Return the updates that came before this root span."""
+        """Return the updates that arrived before this root span."""
         return self._early.pop((trace_id, span_id), [])
 
     def _keep(self, event: LogEvent, update: Update) -> None:
@@ -68,7 +70,7 @@ class LogEvents:
 
 
 def _fields(log: LogEvent) -> dict[str, bytes]:
-    """Return the fields that a span with this event would have from it."""
+    """Return the fields that this event adds to its span."""
     span = Span(log.trace_id, log.span_id, None, "", 0, 0, {}, events=[log.event])
     fields = event_fields(span)
     objects = {name: getattr(fields, name) for name in OBJECTS}

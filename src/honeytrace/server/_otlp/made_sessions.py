@@ -1,4 +1,4 @@
-"""Sessions that nobody started: they take what they are from the spans inside them."""
+"""Sessions that nobody started, built from the spans inside them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def made_session(
 
 
 def widened(session: Record, other: Record, *, renamed: bool = True) -> Record:
-    """Return the session from the start of the earlier to the end of the later of both.
+    """Return the session extended to cover both: from the earlier start to the later end.
 
-    `renamed`: it takes the name of `other` where that started before it.
+    `renamed`: the session takes the name of `other` if `other` started first.
     """
     name = other.event_name if renamed and other.start_time < session.start_time else None
     ends = [end for end in (session.end_time, other.end_time) if end is not None]
@@ -58,7 +58,7 @@ _PLAIN = (
 
 
 def filled(record: Record) -> Update:
-    """Return the update that makes a stored session what `record` says; absent fields stay."""
+    """Return the update that sets a stored session to `record`; absent fields keep their values."""
     fields = {
         name: encode(value) for name in _PLAIN if (value := getattr(record, name)) is not None
     }
@@ -68,7 +68,7 @@ def filled(record: Record) -> Update:
 
 
 def difference(old: Record, new: Record) -> Update | None:
-    """Return the update that turns one record into the other; None where they are equal."""
+    """Return the update that turns one record into the other; None if they are equal."""
     if old == new:
         return None
     names = [name for name in (*_PLAIN, *OBJECTS) if getattr(old, name) != getattr(new, name)]
@@ -84,9 +84,9 @@ def difference(old: Record, new: Record) -> Update | None:
 
 
 class MadeSessions:
-    """Sessions that tracers name and conversations, as one request changes them.
+    """Sessions named by tracers, and conversations, with the changes of one request.
 
-    `known` are the records the store has.
+    `known`: the records that the store has.
     """
 
     def __init__(self, known: Mapping[str, Record]) -> None:
@@ -94,9 +94,10 @@ class MadeSessions:
         self._now: dict[str, Record] = {}
 
     def of_tracer(self, session_id: str, item: Item) -> Record:
-        """Return the session that a tracer names on a span, and let it last until the span's end.
+        """Return the session that a tracer names on a span, extended to the end of the span.
 
-        One that nobody started has the name, start, project and source of its first root span.
+        A session that nobody started has the name, start, project and source of its first root
+        span.
         """
         session = self._now.get(session_id) or self._known.get(session_id)
         is_root = item.span.parent_id is None
@@ -110,7 +111,8 @@ class MadeSessions:
             session = widened(session, later)
         else:
             session = widened(session, item.record)
-        if is_root and session.root_id != session_id:  # readers over the API find it by its id
+        # Clients of the API find the event by the session's id.
+        if is_root and session.root_id != session_id:
             child = encode([item.record.event_id])
             session = session._replace(children_ids=merge_ids(session.children_ids, child))
         self._now[session_id] = session
@@ -119,9 +121,10 @@ class MadeSessions:
     def of_conversation(
         self, conversation: str, session_id: str, record: Record, *, is_root: bool
     ) -> Record:
-        """Return the session of a conversation, with a trace of it: its root span if it has come.
+        """Return the session of a conversation, extended by one trace: its root span, if it has
+        arrived.
 
-        It has the inputs of the first trace and the outputs of the last.
+        The session has the inputs of the first trace and the outputs of the last.
         """
         session = self._now.get(session_id) or self._known.get(session_id)
         if session is None:
@@ -150,7 +153,7 @@ class MadeSessions:
         return [each for name, each in self._now.items() if name not in self._known]
 
     def updates(self) -> list[Update]:
-        """Return what changes of those that are stored."""
+        """Return the updates of the sessions that are stored already."""
         pairs = [(self._known.get(name), each) for name, each in self._now.items()]
         found = [difference(old, new) for old, new in pairs if old is not None]
         return [each for each in found if each is not None]
@@ -166,5 +169,6 @@ def _renamed(session: Record, root: Record) -> Record:
 
 
 def _conversation_name(first: Record) -> str:
-    """The name of a conversation: another than that of its traces, whose calls are counted."""
+    """Return the name of a conversation. It differs from the name of its traces, whose calls are
+    counted."""
     return f"{first.event_name} conversation"

@@ -1,8 +1,8 @@
-"""OTLP in protobuf: traces and logs as plain spans, each of them read on its own.
+"""OTLP in protobuf: traces and logs as plain spans, each read separately.
 
-Source: opentelemetry-proto 1.x, trace/v1, logs/v1 and common/v1. A parser of protobuf refuses the
-whole message for one text that is no UTF-8. Then the message is taken apart by its frames, so that
-only the span with that text is refused.
+Source: opentelemetry-proto 1.x, trace/v1, logs/v1 and common/v1. A protobuf parser refuses a whole
+message because of one text that is not UTF-8. The message is then split by its frames, so that only
+the span with that text is refused.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _LIMITS = {
 
 
 def spans(body: bytes) -> Iterator[Span | RefusedError]:
-    """Yield the spans of an ExportTraceServiceRequest; for one that is none, the reason.
+    """Yield the spans of an ExportTraceServiceRequest; for an invalid span, yield the reason.
 
-    Raises RefusedError when the body is no such request.
+    Raises RefusedError if the body is not such a request.
     """
     request = ExportTraceServiceRequest()
     try:
@@ -69,7 +69,7 @@ def log_events(body: bytes) -> Iterator[LogEvent | RefusedError]:
 
 
 def _one_by_one(body: bytes) -> Iterator[Span | RefusedError]:
-    """The spans of a request that does not parse as a whole."""
+    """Yield the spans of a request that does not parse as a whole."""
     try:
         groups = [_frames(group) for group in _fields(_frames(body), 1)]
         scopes = [
@@ -100,7 +100,7 @@ def _one_by_one(body: bytes) -> Iterator[Span | RefusedError]:
 
 
 def _readable(kind: Any, frames: list[bytes]) -> Any:
-    """The message in the last of these frames; None where there is none that parses."""
+    """Return the message in the last of these frames; None if none of them parses."""
     try:
         return kind.FromString(frames[-1]) if frames else None
     except DecodeError:
@@ -112,7 +112,7 @@ def _fields(frames: list[tuple[int, bytes]], number: int) -> list[bytes]:
 
 
 def _frames(message: bytes) -> list[tuple[int, bytes]]:
-    """The length-delimited fields of a message, by number. Raises ValueError."""
+    """Return the length-delimited fields of a message, by number. Raises ValueError."""
     found, at, end = [], 0, len(message)
     while at < end:
         key, at = _varint(message, at)
@@ -189,7 +189,7 @@ def _scope(scope: InstrumentationScope) -> dict[str, Any]:
 
 
 def _hex(data: bytes) -> str:
-    """An id in hex; empty where it is absent or all zeros, which means the same."""
+    """Return an id in hex; empty if it is absent or all zeros, which means the same."""
     return data.hex() if any(data) else ""
 
 

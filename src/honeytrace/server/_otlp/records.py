@@ -1,4 +1,4 @@
-"""Records of spans, and where they are placed."""
+"""Records of spans, and their places in the tree."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 _NS = 1e6
-"""Nanoseconds in a millisecond. A float, as where sessions are recorded: a span that comes by both
-ways has to have the same start, to the last bit."""
+"""Nanoseconds in a millisecond. A float, as in the recorder: a span that arrives both ways must get
+the same start, to the last bit."""
 
 _HEX = 64
 """Digits of a trace's or span's id; OpenTelemetry's have 32 and 16."""
@@ -38,7 +38,7 @@ _UNPLACED = "unplaced"
 
 
 class Item(NamedTuple):
-    """A span on its way to the store; `record` has the span's own id, but no place yet."""
+    """A span on its way to the store; `record` has the id of the span, but no parent yet."""
 
     span: Span
     fields: Fields
@@ -46,14 +46,14 @@ class Item(NamedTuple):
 
 
 def record_of(span: Span, fields: Fields) -> Record:
-    """Return the record of a span. Raises RefusedError for what can be no record."""
+    """Return the record of a span. Raises RefusedError if the span is not valid."""
     if max(map(len, (span.trace_id, span.span_id, span.parent_id or ""))) > _HEX:
         raise bad_request(f"ids have at most {_HEX} hexadecimal digits")
     if len(fields.session_id or "") > TEXT_LIMIT:
         raise bad_request(f"the id of a session has at most {TEXT_LIMIT} characters")
     start, end, duration, odd = _times(span)
     details: dict[str, Any] = {"otel": [span.trace_id, span.span_id, span.parent_id]}
-    if fields.own:  # what honeytrace noted is in the metadata it exported
+    if fields.own:  # Honeytrace exported its details within the metadata.
         details = dict(fields.metadata.get(RESERVED) or {})
     if fields.traceback is not None:
         details["traceback"] = fields.traceback
@@ -84,22 +84,24 @@ def record_of(span: Span, fields: Fields) -> Record:
 
 
 def _times(span: Span) -> tuple[float, int | None, float | None, dict[str, Any]]:
-    """Return start, end and duration in milliseconds, and metadata for times that cannot be right.
+    """Return start, end and duration in milliseconds, and metadata that describes implausible
+    times.
 
-    An end of 0 is that of a span that was exported before it ended. Without a start it started
-    when it ended.
+    An end of 0 means that the span was exported before it ended. A span without a start gets its
+    end as the start.
     """
     start = span.start or span.end or round(now() * _NS)
     if not span.end:
         return start / _NS, None, None, {}
-    if span.end < start:  # a clock was set, or two clocks were used
+    if span.end < start:  # The clock was set in between, or two clocks were used.
         return start / _NS, round(start / _NS), 0.0, {"end_time_unix_nano": span.end}
-    # rounded up, as the end of a session is
+    # The end is rounded up, like the end of a session.
     return start / _NS, -(-span.end // 1_000_000), (span.end - start) / _NS, {}
 
 
 def _cut(text: str) -> str:
-    """Return the beginning of a text that is too long for a name, and how much was cut."""
+    """Return the beginning of a text that is too long for a name, and the number of characters
+    cut."""
     if len(text) <= TEXT_LIMIT:
         return text
     mark = f"… (+{len(text) - TEXT_LIMIT + 40} characters)"
@@ -107,7 +109,7 @@ def _cut(text: str) -> str:
 
 
 def _with_own(record: Record, own: Mapping[str, Any]) -> Record:
-    """The record with the fields that honeytrace's exporter sent of it."""
+    """Return the record with the fields that honeytrace's exporter sent."""
     changes: dict[str, Any] = {}
     for name, kinds in _OWN.items():
         value = own.get(name)
@@ -139,8 +141,8 @@ def own_ids(fields: Fields) -> tuple[str, str | None] | None:
 def parent_elsewhere(span: Span) -> tuple[str, str | None] | None:
     """Return root and parent of a span whose trace honeytrace began in another process.
 
-    Its `tracestate` names the session that passed the trace on (`honeytrace.inject`); that session
-    is the parent of the first span alone, which has the second half of its id as parent.
+    The `tracestate` names the session that passed the trace on (`honeytrace.inject`). That session
+    is the parent of the first span alone, whose parent id is the second half of the session's id.
     """
     entries = (entry.strip().partition("=") for entry in span.trace_state.split(","))
     session = next((value for key, _, value in entries if key == "ht"), "")
@@ -157,7 +159,7 @@ def conversation_id(conversation: str) -> str:
 
 
 def details_of(record: Record) -> dict[str, Any]:
-    """Return what honeytrace noted in a record's metadata."""
+    """Return the details that honeytrace keeps in a record's metadata."""
     if record.metadata is None:
         return {}
     details = orjson.loads(record.metadata).get(RESERVED)
@@ -171,14 +173,14 @@ def noted(record: Record, **details: Any) -> Record:
 
 
 def at(record: Record, session_id: str, root_id: str, parent_id: str | None) -> Record:
-    """Return the record in this place. A span inside itself is at the top."""
+    """Return the record with this root and parent. A span inside itself is placed at the top."""
     if parent_id == record.event_id:
         parent_id = None
     return record._replace(session_id=session_id, root_id=root_id, parent_id=parent_id)
 
 
 def settled(record: Record, home: Record | None) -> Record:
-    """Return the record with the project and source of its session where it names none."""
+    """Return the record, with the project and source of its session if it names none."""
     return record._replace(
         project=record.project or (home.project if home else "") or DEFAULT_PROJECT,
         source=record.source or (home.source if home else "") or "unknown",

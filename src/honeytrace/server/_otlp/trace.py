@@ -1,4 +1,4 @@
-"""The spans of one trace in one request, beside what is stored of the trace."""
+"""The spans of one trace in one request, combined with the stored records of the trace."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Trace"]
 
 
 class Trace:
-    """Finds the place of each span. `known` are the records that the store has, by id."""
+    """Finds the place of each span. `known`: the records that the store has, by id."""
 
     def __init__(
         self,
@@ -45,17 +45,17 @@ class Trace:
         self.session_id = trace_session_id(trace_id)
         self.stored = known.get(self.session_id)
         self.moved: tuple[str, str] | None = None
-        """An old and a new parent of children that are stored."""
+        """Old and new parents of stored children."""
         self.grouped: str | None = None
-        """The conversation that the trace, stored as a run of its own, turns out to be part of."""
+        """The conversation of the trace, if the trace was first stored as a run of its own."""
         self._root_span = self._stored_root()
         self.root_came: Item | None = None
-        """The root span, where these are the first that it is among."""
+        """The root span, if it arrives with these spans for the first time."""
 
     def leave_out_traffic(self) -> list[Span]:
         """Remove the spans that are only HTTP, database or similar traffic, and return them.
 
-        A root span stays where the trace has others: it names the trace.
+        A root span stays if the trace has other spans, because it names the trace.
         """
         traffic = [
             is_infrastructure(span.attributes, span.scope.get("name"), kind=span.kind)
@@ -73,7 +73,7 @@ class Trace:
         return left
 
     def items(self) -> list[StoreItem]:
-        """Return the records of the spans, and updates of what is stored of the trace."""
+        """Return the records of the spans, and updates of the stored records of the trace."""
         named = next((i.fields.session_id for i in self._items if i.fields.session_id), None)
         placed: list[StoreItem] = []
         rest: list[Item] = []
@@ -83,7 +83,7 @@ class Trace:
             session_id = item.fields.session_id or named
             if own is not None:
                 placed.append(settled(at(item.record, item.record.event_id, *own), None))
-            elif stored is not None:  # a repeat, or a span that came through the bridge
+            elif stored is not None:  # The span is repeated, or it came through the bridge before.
                 placed.append(_like(stored, item.record))
             elif self.stored is not None and item.span.span_id == self._root_span:
                 root = item.record._replace(event_id=self.session_id)
@@ -95,26 +95,26 @@ class Trace:
         return [*placed, *self._in_trace(rest)] if rest else placed
 
     def parent_id(self, span_id: str | None) -> str:
-        """Return the id of the record that a span with this parent is inside of."""
+        """Return the id of the record that encloses a span with this parent."""
         kept = self._left_out.kept_parent(self._trace_id, span_id)
         if kept is None or kept == self._root_span:
             return self.session_id
         return event_id(self._trace_id, kept)
 
     def _stored_root(self) -> str | None:
-        """The id of the span that the stored session is made of."""
+        """The id of the span that became the stored session."""
         ids = details_of(self.stored).get("otel") if self.stored else None
         return ids[1] if type(ids) is list and len(ids) > 1 else None
 
     def _in_session(self, item: Item, session_id: str) -> Record:
-        """The event in a session that its tracer names."""
+        """Return the event in the session that its tracer names."""
         session = self._made.of_tracer(session_id, item)
         parent = self._left_out.kept_parent(self._trace_id, item.span.parent_id)
         parent_id = session_id if parent is None else event_id(self._trace_id, parent)
         return settled(at(item.record, session_id, session.root_id, parent_id), session)
 
     def _in_trace(self, items: list[Item]) -> list[StoreItem]:
-        """The records of spans that name no session, the trace's own among them."""
+        """Return the records of spans that name no session, including the session of the trace."""
         elsewhere = self._elsewhere(items)
         if elsewhere is not None:
             return [self._under(item, *elsewhere) for item in items]
@@ -136,7 +136,7 @@ class Trace:
         return [*events, update] if update else list(events)
 
     def _elsewhere(self, items: list[Item]) -> tuple[str, str] | None:
-        """Session and root of a trace that is part of what another process recorded."""
+        """Return session and root of a trace that continues a run of another process."""
         for item in items:
             parent_id = item.span.parent_id
             anchor = self._known.get(event_id(self._trace_id, parent_id)) if parent_id else None
@@ -161,18 +161,18 @@ class Trace:
         return settled(at(item.record, session_id, root_id, parent_id), self._known.get(root_id))
 
     def _root(self, items: list[Item]) -> Item | None:
-        """The root span, where it is among these and has not come before."""
+        """Return the root span, if it is among these spans and did not arrive before."""
         if self.stored is not None and details_of(self.stored).get(PROVISIONAL) is not True:
             return None
         roots = [item for item in items if item.span.parent_id is None]
         return earliest(roots) if roots else None
 
     def _group(self, items: list[Item], root: Item | None) -> str | None:
-        """The session of the conversation that the trace is part of, if it is."""
+        """Return the session of the trace's conversation; None if there is none."""
         conversation = next((i.fields.conversation for i in items if i.fields.conversation), None)
         stored = self.stored
         if stored is not None and stored.root_id != self.session_id:
-            group = stored.root_id  # only some spans of a trace may name it
+            group = stored.root_id  # Only some spans of a trace may name the conversation.
             if root is not None and group in self._known:
                 self._made.of_conversation(conversation or "", group, root.record, is_root=True)
             return group
@@ -191,7 +191,7 @@ class Trace:
         return group
 
     def _session(self, items: list[Item], root: Item | None, root_id: str) -> Record:
-        """The trace's session as these spans know it."""
+        """Return the session of the trace, as these spans describe it."""
         parent_id = None if root_id == self.session_id else root_id
         if root is not None:
             record = settled(root.record, self.stored)
@@ -214,7 +214,7 @@ class Trace:
 
 
 def _like(stored: Record, record: Record) -> Record:
-    """The record in the place of one that is stored."""
+    """Return the record, moved to the place of the stored one."""
     record = at(record, stored.session_id, stored.root_id, stored.parent_id)
     event_type = "session" if stored.event_type == "session" else record.event_type
     return settled(record._replace(event_type=event_type), stored)

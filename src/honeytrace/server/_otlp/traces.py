@@ -1,12 +1,13 @@
-"""Places spans in their traces, in whatever order and in however many requests they come.
+"""Spans placed in their traces, in any order and from any number of requests.
 
-The root span of a trace is the trace's session: one record, whose id is made of the trace's.
-Exporters send a span when it ends, so children come before their root. Until the root comes, the
-session is provisional: it has the name and start of the earliest span and the end of the latest.
-Then it takes everything from the root, whose children move to it.
+The root span of a trace is the session of the trace: one record, whose id is derived from the trace
+id. Exporters send a span when it ends, so children arrive before their root. Until the root
+arrives, the session is provisional: it has the name and start of the earliest span and the end of
+the latest. Then the session takes all fields from the root, and the root's children move to the
+session.
 
-A session that a HoneyHive tracer names, and one that groups the traces of a conversation, is a
-record of its own, with the root spans inside.
+A session named by a HoneyHive tracer, or one that groups the traces of a conversation, is a record
+of its own with the root spans inside.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ __all__ = ["Traces"]
 log = logging.getLogger("honeytrace.server")
 
 _CHUNK = 5_000
-"""Ids asked of the store at a time."""
+"""Number of ids in one query to the store."""
 
 _MOST = 100_000
-"""Records of one trace that are moved to another place."""
+"""Largest number of records of one trace that are moved."""
 
 
 class Traces:
-    """The traces of one store. `traffic`: whether HTTP, database and similar spans are kept."""
+    """The traces of one store. `traffic`: keep HTTP, database and similar spans."""
 
     def __init__(self, store: Store, counts: Counts, *, traffic: bool = True) -> None:
         self._store = store
@@ -51,10 +52,11 @@ class Traces:
         self.log_events = LogEvents(store)
         self.homeless = Homeless(store)
         self.lock = threading.Lock()
-        """Held from reading a trace until its spans are stored: requests come at the same time."""
+        """A lock, held from reading a trace until its spans are stored, because requests are
+        concurrent."""
 
     def read(self, spans: Iterable[Span | RefusedError]) -> tuple[list[Item], list[str]]:
-        """Return the spans that can be stored, and the reasons why others cannot."""
+        """Return the spans that can be stored, and the reasons for refusing the others."""
         items: list[Item] = []
         reasons: list[str] = []
         for span in spans:
@@ -70,13 +72,13 @@ class Traces:
                 except RefusedError as refusal:
                     reasons.append(f"span {span.span_id[:16]}: {refusal}")
                 except Exception:
-                    # a span that nobody thought of must not cost the others of its request
+                    # An unforeseen kind of span must not cost the other spans of its request.
                     log.exception("span %s could not be read", span.span_id[:16])
-                    reasons.append(f"span {span.span_id[:16]}: the server's log says why")
+                    reasons.append(f"span {span.span_id[:16]}: see the server's log")
         return items, reasons
 
     def place(self, items: Sequence[Item]) -> list[StoreItem]:
-        """Return what to store of these spans, sessions first. Call it under `lock`."""
+        """Return the items to store for these spans, sessions first. The caller holds `lock`."""
         known = self._known(items)
         made = MadeSessions(known)
         by_trace: dict[str, list[Item]] = {}
@@ -104,7 +106,7 @@ class Traces:
         return [*made.records(), *placed, *made.updates(), *moves]
 
     def _known(self, items: Sequence[Item]) -> dict[str, Record]:
-        """The records that decide where these spans belong."""
+        """Return the stored records that decide the places of these spans."""
         ids: dict[str, None] = {}
         for span, fields, record in items:
             ids[trace_session_id(span.trace_id)] = None
@@ -120,20 +122,20 @@ class Traces:
     def _get(self, ids: list[str]) -> dict[str, Record]:
         chunks = (ids[i : i + _CHUNK] for i in range(0, len(ids), _CHUNK))
         found = {each.event_id: each for chunk in chunks for each in self._store.get_many(chunk)}
-        # the conversations of stored traces, which only some of their spans name
+        # Only some spans of a trace name the conversation, so the stored traces are consulted, too.
         roots = {each.root_id for each in found.values()} - found.keys() - set(ids)
         if roots:
             found |= {each.event_id: each for each in self._store.get_many(list(roots))}
         return found
 
     def _moved(self, old_parent: str, new_parent: str) -> list[Update]:
-        """Updates that move what is stored inside one record into another one."""
+        """Return updates that move the stored children of one record into another record."""
         found = self._store.list(Query(parent_id=old_parent, limit=_MOST))
         parent = b'"%b"' % new_parent.encode()
         return [Update(each.event_id, {"parent_id": parent}) for each in found]
 
     def _grouped(self, old_root: str, new_root: str) -> list[Update]:
-        """Updates that move a trace, stored as a run of its own, into a conversation."""
+        """Return updates that move a trace, stored as a run of its own, into a conversation."""
         found = self._store.list(Query(root_id=old_root, limit=_MOST))
         root = b'"%b"' % new_root.encode()
         return [

@@ -1,24 +1,24 @@
-"""The viewer: what was recorded, in a browser.
+"""The viewer: recorded sessions in a browser.
 
-Pages are made on the server, with a little JavaScript of our own on top; nothing comes from
-elsewhere, and nothing is built. Everything but the live list works without JavaScript.
+Pages are rendered on the server, with a little JavaScript of our own on top. Nothing is loaded from
+other servers, and there is no build step. Everything but the live list works without JavaScript.
 
-_page       what every page shares: a page is a dataclass in, HTML out
-_warmup     does beforehand what pages would wait for
+_page       the base of all pages: a page is a dataclass in, HTML out
+_warmup     prepares indexes and templates before pages need them
 _assets     scripts and styles, at addresses that change with their content
 _filters    the state of the list, as its URL has it, and the query it means
-_list       the list; _summary says a session in one line; _live streams what arrives;
+_list       the list; _summary puts a session in one line; _live streams new sessions;
             _excerpt marks the hits of a search, _export makes a file
 _session    a session within its tree; _tree lays that out
 _transcript a run as a conversation
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
 _running    calls that have not ended yet
-_feedback   what a person says about a session
+_feedback   a person's rating of a session and comment on it
 _comparison two sessions side by side
 _overview   figures over time; _charts draws them
 _conversations  runs in groups, by conversation or user
 _issues     failures in groups; _failure reads tracebacks
-_login      the way in where the server has keys
+_login      the login page of a server with keys
 """
 
 from __future__ import annotations
@@ -55,17 +55,18 @@ log = logging.getLogger("honeytrace.server")
 
 
 class View(NamedTuple):
-    """What the pages of one tenant work on."""
+    """The data that the pages of one tenant work on."""
 
     site: Site
     live: Live
 
 
 def routes(find: Callable[[Request], View]) -> list[Route]:
-    """The viewer's routes; none of them is one of the API's. `find` gives a request's tenant."""
+    """Return the viewer's routes, all distinct from the API's. `find` returns the tenant of a
+    request."""
 
     def page(path: str, view: Callable[[Site, Request], Response], method: str = "GET") -> Route:
-        # not async, hence run in a worker thread: stores block
+        # This function is not async, so it runs in a worker thread: stores block.
         def endpoint(request: Request) -> Response:
             site = find(request).site
             site.asked.set()
@@ -108,11 +109,11 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
 
 
 def _problem(site: Site, error: RefusedError | StoreError) -> Response:
-    """A page instead of the JSON that programs get."""
+    """Return a page instead of the JSON that programs get."""
     if isinstance(error, RefusedError):
         title = error.code.replace("_", " ").capitalize()
         return site.html(Problem(title, error.status, str(error)), error.status, **error.headers)
     log.error("the viewer: %s", error)
-    # without the path of the store, which is no reader's business
-    message = "The store cannot be used; the server's log says why."
+    # The page leaves out the path of the store, which readers must not learn.
+    message = "The store cannot be used. See the server's log for the cause."
     return site.html(Problem("Store unavailable", 503, message), 503)

@@ -1,4 +1,4 @@
-"""The viewer's own scripts and styles, at addresses that change with what they hold."""
+"""The viewer's own scripts and styles, at addresses that change with their content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .._root_path import link
 
 __all__ = ["asset", "serve_asset"]
 
-# not asked of the machine: Windows' registry may call a script plain text, and no browser runs that
+# The types are fixed here, because Windows' registry may call a script plain text, and then no
+# browser runs it.
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 _FILES = {
@@ -26,13 +27,15 @@ _VERSION = hashlib.sha256(b"".join(_FILES.values())).hexdigest()[:12]
 
 
 def asset(name: str) -> str:
-    """Where a file of `static/` is served; one folder for all, since scripts import each other."""
+    """Return the address of a file in `static/`. All share one folder, since scripts import each
+    other."""
     assert name in _FILES, name
     return link(f"/static/{_VERSION}/{name}")
 
 
 def serve_asset(request: Request) -> Response:
-    """`GET /static/{version}/{name}`; a browser keeps it for good when the version is ours."""
+    """`GET /static/{version}/{name}`; a browser caches the file forever if the version is the
+    current one."""
     name = request.path_params["name"]
     if name not in _FILES:
         raise RefusedError(404, "not_found", "the viewer has no such file")

@@ -1,4 +1,4 @@
-"""Figures over time as shapes: a chart in per cent of its own box, which the template draws."""
+"""Figures over time as shapes that the template draws, in per cent of the chart's box."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ._page import moment
 __all__ = ["Bar", "Chart", "charts"]
 
 _BURST = 40
-"""Times the usual number of calls, from which on a chart of calls has a logarithmic scale: on a
-linear one nothing but the burst would be seen."""
+"""Multiple of the usual number of calls from which a chart of calls has a logarithmic scale. On a
+linear scale only the burst would be visible."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A rectangle, and what it says when pointed at; `kind` is how it is painted."""
+    """A rectangle with its tooltip; `kind` selects its style."""
 
     kind: str
     x: float
@@ -31,7 +31,7 @@ class Bar:
     height: float
     says: str
     address: str = ""
-    """The list of the sessions that it stands for."""
+    """The address of the list of the sessions that the bar stands for."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Chart:
     ticks: Sequence[str]
     bars: Sequence[Bar]
     lines: Sequence[tuple[str, str]] = field(default=())
-    """What it is, and its path."""
+    """Name and path of each line."""
     start: float = 0
     end: float = 0
-    """Of the x axis, in epoch milliseconds."""
+    """Ends of the x axis, in epoch milliseconds."""
 
     @property
     def grid(self) -> str:
-        """The path of a line at each tick."""
+        """Return the path of a line at each tick."""
         last = max(1, len(self.ticks) - 1)
         return "".join(f"M0 {100 * n / last:.2f}H100" for n in range(last + 1))
 
@@ -57,7 +57,7 @@ class Chart:
 def charts(
     buckets: Sequence[Bucket], tokens: Sequence[tuple[float, float, int]], filters: Filters
 ) -> list[Chart]:
-    """How many, how many of them failed, how long they took, and tokens where some are known."""
+    """Return the charts of calls, failures and durations, and of tokens if any are known."""
     if not buckets:
         return []
 
@@ -95,7 +95,7 @@ def _calls(buckets: Sequence[Bucket], link: Link) -> Chart:
 
 
 def _share(count: int, most: float, log: bool) -> float:
-    """The height of a count, in per cent."""
+    """Return the height of a count, in per cent."""
     if not log:
         return count / most * 100
     return math.log10(count + 1) / math.ceil(math.log10(most)) * 100 if count else 0.0
@@ -121,7 +121,8 @@ def _errors(buckets: Sequence[Bucket], link: Link) -> Chart:
 
 
 def _latency(buckets: Sequence[Bucket], link: Link) -> Chart:
-    """Durations are logarithmic: what is usual and what is slow differ by powers of ten."""
+    """Return the chart of durations, on a logarithmic scale: usual and slow calls differ by powers
+    of ten."""
     known = [each for bucket in buckets for each in (bucket.p50, bucket.p95) if each is not None]
     low = math.floor(math.log10(max(min(known, default=1.0), 0.001)))
     high = max(low + 1, math.ceil(math.log10(max(max(known, default=1.0), 0.001))))
@@ -136,7 +137,7 @@ def _latency(buckets: Sequence[Bucket], link: Link) -> Chart:
         (name, _path([(x + width / 2, height(getattr(each, name))) for x, width, each in columns]))
         for name in ("p95", "p50")
     ]
-    # nothing to be seen, but something to point at
+    # These bars are invisible; they carry the tooltips.
     bars = [
         Bar(
             "pointed",
@@ -173,25 +174,25 @@ def _tokens(steps: Sequence[tuple[float, float, int]], link: Link) -> Chart:
 
 
 def _columns(buckets: Sequence[Bucket]) -> Iterator[tuple[float, float, Bucket]]:
-    """Each bucket with its place and width."""
+    """Yield each bucket with its place and width."""
     width = 100 / len(buckets)
     for i, each in enumerate(buckets):
         yield i * width, width, each
 
 
 def _path(points: Sequence[tuple[float, float | None]]) -> str:
-    """A line through the points there are; where one is missing, it is interrupted."""
+    """Return a line through the known points, interrupted at missing ones."""
     steps, drawing = [], False
     for x, y in points:
         if y is not None:
-            # a point alone shows by the round ends of a line without length
+            # A single point becomes a line of no length, which is visible by its round ends.
             steps.append(f"L{x:.2f} {y:.2f}" if drawing else f"M{x:.2f} {y:.2f}h0")
         drawing = y is not None
     return "".join(steps)
 
 
 def _short(ms: float) -> str:
-    """A power of ten as a duration: `10 ms`, `1 s`."""
+    """Return a power of ten as a duration: `10 ms`, `1 s`."""
     if ms >= 1000:
         return f"{ms / 1000:,.0f} s"
     return f"{ms:g} ms" if ms >= 1 else f"{ms * 1000:g} µs"
@@ -202,7 +203,8 @@ def _ticks(most: float, say: Callable[[float], str]) -> list[str]:
 
 
 def _round_up(value: float) -> float:
-    """The next of …, 1, 2, 4, 6, 8, 10, 20, …: half of it is a round number, too."""
+    """Return the next number of …, 1, 2, 4, 6, 8, 10, 20, …: half of each is a round number,
+    too."""
     size = 1.0
     while size * 10 < value:
         size *= 10

@@ -27,13 +27,13 @@ __all__ = ["ComparePage", "show_comparison"]
 Pace = Literal["slower", "faster", ""]
 
 _NOTABLE = 1.1
-"""Times as long, or as short, is a difference to point out."""
+"""Ratio of two durations from which the difference is pointed out."""
 
 _COMPARED = 3_000
-"""Characters of two texts that are compared word by word: it takes quadratic time."""
+"""Most characters of two texts that are compared word by word, which takes quadratic time."""
 
 _ALIKE = 0.4
-"""Share of words in common, below which marking the others would mark everything."""
+"""Share of common words below which the differing words are not marked: nearly all would be."""
 
 Words = list[tuple[str, bool]]
 
@@ -43,52 +43,52 @@ _CANDIDATES = 20
 
 @dataclass(frozen=True)
 class Changed:
-    """A value that differs; None where it was added or removed."""
+    """A value that differs; None if it was added or removed."""
 
     path: str
     kind: str
     before: Text | None
     after: Text | None
     words: tuple[Words, Words] | None = None
-    """Both texts in pieces, and whether each piece differs; None where that would say little."""
+    """Both texts as pieces, each with a flag for a difference; None if that would say little."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A row: a call of the one run and what corresponds to it in the other."""
+    """A row: a call of one run and the corresponding call of the other."""
 
     pair: Pair
     indent: int
-    """Levels, at most 12: deeper ones stand under each other."""
+    """Levels, at most 12: deeper calls are not indented further."""
     change: str
-    """How much longer or shorter it took, in words; empty when that cannot be said."""
+    """The difference of the durations in words; empty if it is unknown."""
     pace: Pace
     changes: Sequence[Changed]
 
 
 @dataclass(frozen=True)
 class ComparePage(Page):
-    """What became different between two runs of a pipeline."""
+    """The differences between two runs of a pipeline."""
 
     template = "compare.html"
     nav = "compare"
     a: str
     b: str
-    """As typed; what is found for them:"""
+    """The ids as typed; the sessions found for them follow."""
     before: RecordedSession | None
     after: RecordedSession | None
     counts: Mapping[str, int]
     rows: Sequence[Compared]
     left: int
     candidates: Sequence[Row]
-    """Where one is missing: recent ones to choose from."""
+    """Recent sessions to choose from, if one of the two is missing."""
     problem: str
 
 
 def show_comparison(site: Site, request: Request) -> Response:
-    """`GET /compare`, with `a` and `b`: ids, or the beginnings of such."""
+    """`GET /compare`, with `a` and `b`: ids, or beginnings of ids."""
     a, b = (request.query_params.get(name, "").strip() for name in "ab")
-    if chosen := request.query_params.getlist("id"):  # from the list, where the older one is below
+    if chosen := request.query_params.getlist("id"):  # The list shows the older one below.
         b, a, *_ = [*chosen, ""]
     before = after = None
     problem = ""
@@ -132,7 +132,7 @@ def _find(site: Site, text: str) -> RecordedSession:
 
 
 def _candidates(site: Site, chosen: RecordedSession | None) -> list[Row]:
-    """Recent ones of the same name, or recent runs."""
+    """Return recent sessions of the same name, or recent runs."""
     if chosen is None:
         query = Query(roots_only=True, limit=_CANDIDATES)
     else:
@@ -160,7 +160,7 @@ def _changed(change: Change) -> Changed:
 
 
 def _words(change: Change) -> tuple[Words, Words] | None:
-    """The words in which two texts differ, where they have enough in common to say so."""
+    """Return the words in which two texts differ, if they have enough in common."""
     old, new = change.before, change.after
     if not isinstance(old, str) or not isinstance(new, str) or len(old) + len(new) > _COMPARED:
         return None

@@ -21,13 +21,13 @@ from ._page import Page, Site
 __all__ = ["Conversation", "ConversationsPage", "conversation_of", "show_conversations"]
 
 _NEWEST = 1_000
-"""Runs that are put into groups: a tenth of a second."""
+"""Number of runs that are grouped, which takes a tenth of a second."""
 
 _GROUPS = 100
-"""Groups on the page."""
+"""Number of groups on the page."""
 
 _RUNS = 10
-"""Runs of a group that are listed."""
+"""Number of runs that are listed per group."""
 
 _NAMES = ("conversation_id", "thread_id", "chat_id", "gen_ai.conversation.id", "session.id",
           "conversation", "thread")  # fmt: skip
@@ -57,13 +57,13 @@ class ConversationsPage(Page):
     filters: Filters
     by: str
     divisions: Sequence[tuple[str, str]]
-    """What may be grouped by, and the address."""
+    """The possible groupings, each with its address."""
     groups: Sequence[Conversation]
     more: int
     single: int
-    """Runs that belong to no group."""
+    """Number of runs that belong to no group."""
     read: int
-    """Runs that were read, the newest."""
+    """Number of runs that were read, the newest ones."""
     problem: str
 
 
@@ -104,7 +104,7 @@ def show_conversations(site: Site, request: Request) -> Response:
 
 
 def conversation_of(record: Record) -> str:
-    """The id of the conversation that a run belongs to; empty where it names none."""
+    """Return the conversation id of a run; empty if the run names none."""
     for data in (record.metadata, record.inputs):
         if data is None or not any(name.encode() in data for name in _NAMES):
             continue

@@ -14,13 +14,13 @@ _AROUND = 60
 """Characters on each side of the first hit."""
 
 _LOOKED_AT = 200_000
-"""Characters of one value in which a hit is looked for."""
+"""Characters of one value that are searched for a hit."""
 
 _ESCAPES = {"n": " ", "t": " ", "r": " ", '"': '"', "\\": "\\", "/": "/"}
 
 
 def excerpt(record: Record, words: str) -> Sequence[tuple[str, bool]]:
-    """Pieces of text, and whether each is a hit; empty where no word is found as it was typed."""
+    """Return pieces of text, each with a flag for a hit; empty if no word occurs as typed."""
     wanted = [re.escape(word) for word in re.findall(r"\w+", words)]
     if not wanted:
         return ()
@@ -34,7 +34,7 @@ def excerpt(record: Record, words: str) -> Sequence[tuple[str, bool]]:
 
 
 def _text(data: bytes | None) -> str:
-    """JSON as it reads, without the marks of its strings being escaped."""
+    """Return JSON as readable text, without escaped quotes in its strings."""
     if data is None:
         return ""
     text = data[:_LOOKED_AT].decode(errors="ignore")

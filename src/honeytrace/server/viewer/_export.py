@@ -18,20 +18,20 @@ from ._page import Site
 __all__ = ["export_sessions"]
 
 _MOST = 10_000
-"""Sessions of one file."""
+"""Number of sessions in one file."""
 
 _PAGE = 200
-"""Sessions that are read at a time."""
+"""Number of sessions that are read at a time."""
 
 
 def export_sessions(site: Site, request: Request) -> Response:
-    """`GET /export`: the sessions that `id` names, or else those that meet the list's parameters,
-    newest first, at most 10,000."""
+    """`GET /export`: the sessions that `id` names, otherwise those that match the list's
+    parameters, newest first, at most 10,000."""
     ids = request.query_params.getlist("id")
     if len(ids) > _MOST:
         raise bad_request(f"at most {_MOST:,} sessions are exported at a time")
     filters = Filters.read(request.query_params)
-    filters.query(time.time())  # refused now rather than in the file
+    filters.query(time.time())  # Invalid conditions are refused now rather than within the file.
     reader = site.reader
     lines = _chosen(reader, ids) if ids else _listed(reader, filters)
     headers = {"content-disposition": 'attachment; filename="sessions.jsonl"'}

@@ -14,7 +14,7 @@ _FOREIGN = re.compile(r"[/\\](site|dist)-packages[/\\]|[/\\]lib[/\\]python\d|^<"
 """Paths of installed packages, the standard library, and code without a file."""
 
 _MOST = 60
-"""Frames of one traceback; the rest is in its text."""
+"""Largest number of frames of one traceback; the rest is in its text."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Frame:
     function: str
     code: str
     own: bool
-    """Whether it is the program's, and not a package's or Python's."""
+    """True for code of the program, not of a package or Python itself."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Failure:
     """`Type: message`."""
     frames: Sequence[Frame]
     rest: str
-    """The traceback as text, where no frame could be read from it."""
+    """The traceback as text, if no frame could be parsed."""
 
 
 def failures(error: str, details: Mapping[str, Any]) -> list[Failure]:
-    """The error of a session, then its causes, the nearest first; texts only where nothing else
-    was recorded."""
+    """Return the error of a session, then its causes, the nearest first. The text alone is returned
+    if nothing else was recorded."""
     found = [_failure(error, details.get("traceback"))]
     causes, tracebacks = details.get("causes"), details.get("cause_tracebacks")
     for number, cause in enumerate(causes if isinstance(causes, list) else ()):
@@ -58,7 +58,7 @@ def _failure(title: str, traceback: Any) -> Failure:
 
 
 def frames(traceback: str) -> list[Frame]:
-    """The frames in a traceback as Python prints it, at most 60, the innermost last."""
+    """Return the frames of a printed traceback, at most 60, the innermost last."""
     found = []
     for match in _FRAME.finditer(traceback):
         file, line, function, code = match.groups()
@@ -69,12 +69,12 @@ def frames(traceback: str) -> list[Frame]:
 
 
 def innermost(found: Sequence[Frame]) -> Frame | None:
-    """The program's own frame nearest to where the exception was raised; any, without an own."""
+    """Return the innermost frame of the program itself, or of any code if the program has none."""
     own = [each for each in found if each.own]
     return own[-1] if own else found[-1] if found else None
 
 
 def type_of(error: str) -> str:
-    """The type in `Type: message`."""
+    """Return the type in `Type: message`."""
     name = error.partition(":")[0].strip()
     return name if re.fullmatch(r"[\w.<>]{1,80}", name) else "Error"

@@ -1,4 +1,4 @@
-"""What a person says about a session, given on its page."""
+"""Feedback of a person on a session, given on its page."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _LONGEST = 10_000
 
 
 async def give_feedback(site: Site, request: Request) -> Response:
-    """`POST /sessions/{session_id}`, with `rating` (1 to 5), `comment` or both; what was said of
-    the same before is replaced. From our own pages alone: Guard has seen to that."""
+    """`POST /sessions/{session_id}`, with `rating` (1 to 5), `comment` or both, which replace
+    earlier values. Guard ensures that the request comes from the viewer's own pages."""
     body = await read_body(request, site.limits)
     form = {name: value[0] for name, value in parse_qs(body.decode(errors="replace")).items()}
     said = _said(form.get("rating", ""), form.get("comment", "").strip())

@@ -1,4 +1,4 @@
-"""The state of the list, which the URL holds whole, and the query it means."""
+"""The state of the list, which is entirely in the URL, and the query it stands for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._root_path import link
 __all__ = ["PAGE", "Filters"]
 
 PAGE = 50
-"""Sessions on a page."""
+"""Number of sessions on a page."""
 
 _MS = {"us": 0.001, "µs": 0.001, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000}
 _MS |= {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "": 1}
@@ -25,33 +25,33 @@ _MS |= {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "": 1}
 
 @dataclass(frozen=True)
 class Filters:
-    """Each field is a parameter of the URL, as typed; empty is no condition."""
+    """The parameters of the list's URL, as typed; an empty field is no condition."""
 
     q: str = ""
     """Words to find in name, inputs, outputs and error."""
     scope: str = ""
-    """`runs`: what ran inside no other; `calls`: everything. By default calls where words are
-    searched, since the call that said them is wanted, else runs."""
+    """`runs`: only calls that ran inside no other; `calls`: all calls. The default is `calls` for a
+    text search, since the call with those words is wanted, otherwise `runs`."""
     project: str = ""
     name: str = ""
     source: str = ""
     status: str = ""
     since: str = ""
     until: str = ""
-    """A time (ISO 8601; UTC unless it says otherwise) or how long ago: `15m`, `24h`, `7d`."""
+    """A time (ISO 8601; UTC by default) or an age: `15m`, `24h`, `7d`."""
     min: str = ""
     max: str = ""
     """A duration: `250ms`, `2s`; a bare number is milliseconds."""
     metric: str = ""
-    """`score<0.5`."""
+    """A condition on a metric, such as `score<0.5`."""
     user: str = ""
     """A value of `user_properties`."""
     sort: str = ""
-    """`took`: the longest first, of the newest 1,000 that meet the conditions."""
+    """`took`: the longest first, among the newest 1,000 that match."""
     by: str = ""
-    """Of the overview: `model` or `user` in place of the name."""
+    """Grouping of the overview: `model` or `user` instead of the name."""
     before: str = ""
-    """Where the page begins: `start_time,id` of the last session of the page before it."""
+    """Start of the page: `start_time,id` of the last session of the previous page."""
 
     @classmethod
     def read(cls, parameters: Mapping[str, str]) -> Filters:
@@ -64,14 +64,14 @@ class Filters:
         return self.scope == "runs" or (not self.scope and not self.q)
 
     def url(self, path: str = "/", **changes: str) -> str:
-        """The address of this state with some of it changed; from the first page on."""
+        """Return the address of this state with some fields changed, at the first page."""
         state = dataclasses.asdict(self) | {"before": ""} | changes
         given = {name: value for name, value in state.items() if value}
         return link(path) + (f"?{urlencode(given)}" if given else "")
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:
-        """Each condition there is: its name, its value, and the address without it."""
+        """Name and value of each condition, and the address of the list without it."""
         state = dataclasses.asdict(self)
         names = [
             name for name in state if state[name] and name not in ("scope", "sort", "by", "before")
@@ -79,8 +79,8 @@ class Filters:
         return [(name, state[name], self.url(**{name: ""})) for name in names]
 
     def query(self, now: float) -> Query:
-        """What to ask the store; `now` is epoch seconds. Raises RefusedError that says what is
-        wrong with what was typed."""
+        """Return the query for the store; `now` is epoch seconds. Raises RefusedError that explains
+        the problem if a condition is invalid."""
         try:
             metric = Metric.parse(self.metric) if self.metric else None
         except ConfigurationError as error:
@@ -90,7 +90,7 @@ class Filters:
             session_name=self.name or None,
             source=self.source or None,
             status=self.status or None,
-            # the condition that an index knows; what ended in an error always has one
+            # This condition has an index; every failed call has an error.
             error=True if self.status == "error" else None,
             since=_time(self.since, now),
             until=_time(self.until, now),
@@ -100,7 +100,7 @@ class Filters:
             user=self.user or None,
             metric=metric,
             text=self.q or None,
-            limit=PAGE + 1,  # one more than is shown tells whether there are older ones
+            limit=PAGE + 1,  # One more than is shown reveals if there are older sessions.
             before=_place(self.before),
         )
 

@@ -1,4 +1,4 @@
-"""Failures in groups: the same type, raised in the same place of the program."""
+"""Failures in groups of the same type, raised in the same place of the program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._page import Page, Site
 __all__ = ["Issue", "IssuesPage", "grouped", "show_issues"]
 
 _NEWEST = 2_000
-"""Failures that are read: a tenth of a second."""
+"""Number of failures that are read, which takes a tenth of a second."""
 
 _EXAMPLES = 3
 
@@ -42,18 +42,18 @@ class Issue:
 
     type: str
     message: str
-    """Of the newest."""
+    """The message of the newest failure."""
     place: Frame | None
     name: str
-    """The session in which it was raised, which stands for the place where no frame is known."""
+    """The session in which the error was raised; stands for the place if no frame is known."""
     count: int
     users: int
-    """How many users met it, of those that are known."""
+    """Number of known users who met the failure."""
     first: float
     last: float
     """Epoch milliseconds."""
     examples: Sequence[Example]
-    """The newest."""
+    """The newest failures of the group."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class IssuesPage(Page):
     issues: Sequence[Issue]
     failures: int
     since: float
-    """When the oldest failure that was read began."""
+    """Start of the oldest failure that was read."""
     cut: bool
-    """Whether older ones were not read."""
+    """True if older failures were not read."""
     problem: str
 
 
@@ -102,15 +102,15 @@ def show_issues(site: Site, request: Request) -> Response:
 
 
 def grouped(records: Sequence[Record]) -> list[Issue]:
-    """The failures, newest first, by type and innermost own frame. A failure that came out of a
-    call inside counts there alone."""
+    """Return the failures, newest first, by type and innermost own frame. A failure that was raised
+    by a call inside counts only for that call."""
     groups: dict[tuple[Any, ...], list[tuple[Record, Frame | None]]] = {}
     for record in records:
         details = _details(record)
         if details.get("raised_in") or not record.error:
             continue
         place = innermost(frames(str(details.get("traceback") or "")))
-        # not the line, which moves with every edit above it
+        # The line is left out, because it moves with every edit above it.
         where = (place.file, place.function) if place else ("", record.event_name)
         groups.setdefault((type_of(record.error), *where), []).append((record, place))
     issues = [_issue(key[0], found) for key, found in groups.items()]

@@ -1,4 +1,4 @@
-"""The list of sessions, and what is sent of it while it is on a screen."""
+"""The list of sessions, and its updates while it is on a screen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["ListPage", "Row", "follow_list", "show_list"]
 
 
 _SORTED = 1_000
-"""Sessions, the newest, of which a sorted list shows the first."""
+"""Number of sessions, the newest ones, that a sorted list chooses from."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,18 @@ class Row:
     answered: str
     error: str
     calls: int
-    """How many ran directly inside."""
+    """Number of calls directly inside."""
     rating: str
     said: str
-    """The feedback given: its rating, and all of it in a line; empty where there is none."""
+    """The feedback: the rating, and all of it on one line; empty if there is none."""
     figures: Figures = UNKNOWN
-    """Model, tokens and cost, with what ran inside."""
+    """Model, tokens and cost, including calls inside."""
     first: float | None = None
     """Milliseconds to the first token."""
     hits: Sequence[tuple[str, bool]] = ()
-    """The words around what was searched for, in pieces, and which of them were."""
+    """The words around the first search hit as pieces, each with a flag for a hit."""
     now: str = ""
-    """Of a run under way: the name of the call inside that began last."""
+    """The name of the latest call inside a running run."""
 
     @classmethod
     def of(
@@ -67,8 +67,8 @@ class Row:
         figures: Mapping[str, Figures] = MappingProxyType({}),
         words: str = "",
     ) -> Row:
-        """`running`: the calls under way, one of which may be inside. `figures`: by id. `words`:
-        what was searched for."""
+        """Return the row of a session. `running`: the calls under way, some perhaps inside.
+        `figures`: figures by id. `words`: the searched text."""
         inside = innermost(running, record.root_id) if record.status == RUNNING else None
         return cls(
             session_id=record.event_id,
@@ -101,25 +101,25 @@ class ListPage(Page):
     filters: Filters
     rows: Sequence[Row]
     older: str
-    """The address of the next page; empty at the end."""
+    """Address of the next page; empty on the last one."""
     live: str
-    """Where to be told of more; empty on older pages."""
+    """Address of the live stream; empty on older pages."""
     count: int | None
-    """How many meet the conditions; None where counting takes too long."""
+    """Number of sessions that match; None if counting takes too long."""
     sorted_of: int
-    """Of a sorted list: of how many sessions, the newest."""
+    """Number of sessions, the newest ones, that a sorted list chose from."""
     problem: str
-    """What is wrong with the conditions; empty when nothing is."""
+    """The problem with the conditions; empty if there is none."""
     projects: Sequence[str]
     sources: Sequence[str]
     names: Sequence[str]
     statuses: Sequence[str]
-    """What a store holds of each, to choose from."""
+    """The values that the store holds of each, to choose from."""
 
 
 @dataclass(frozen=True)
 class RowPart(Page):
-    """One row alone, as the list has it."""
+    """A single row of the list."""
 
     template = "row.html"
     row: Row
@@ -138,7 +138,7 @@ def show_list(site: Site, request: Request) -> Response:
             found.sort(key=lambda record: record.duration or 0, reverse=True)
         else:
             found = list(reader.list(query))
-            # of words it takes as long as the search itself
+            # Counting the hits of a text search takes as long as the search itself.
             count = None if filters.q else site.store.count(query)
     except RefusedError as refusal:
         problem = str(refusal)
@@ -164,13 +164,13 @@ def show_list(site: Site, request: Request) -> Response:
 
 
 def follow_list(site: Site, live: Live, request: Request) -> Response:
-    """`GET /live`, with the parameters of the list: rows of what arrives or is changed and meets
-    them; without HTML, what was changed and does not meet them any more."""
+    """`GET /live`, with the parameters of the list: rows of new and changed sessions that match. A
+    changed session that does not match any more comes without HTML."""
     filters = Filters.read(request.query_params)
-    filters.query(time.time())  # refused now rather than in the stream
+    filters.query(time.time())  # Invalid conditions are refused now rather than within the stream.
 
     def rows(arrived: Sequence[Record], changed: Sequence[Record]) -> list[dict[str, Any]]:
-        # the engine in memory knows every condition; `since` moves on with the time
+        # The memory engine can evaluate every condition; `since` moves with the time.
         told = MemoryStore()
         running = site.running.now()
         told.insert(_runs_around([*arrived, *changed], running))
@@ -193,7 +193,7 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
 
 
 def _runs_around(told: Sequence[Record], running: Sequence[Record]) -> list[Record]:
-    """The runs under way in which these calls are: their rows say what runs in them now."""
+    """Return the runs under way that contain these calls; their rows name the current call."""
     roots = {each.root_id for each in told}
     return [each for each in running if each.event_id in roots and each.status == RUNNING]
 
@@ -203,7 +203,7 @@ def _told(record: Record, html: str) -> dict[str, Any]:
 
 
 def _user(record: Record) -> str:
-    """How the session's user is called."""
+    """Return the name of the session's user."""
     if record.user_properties is None:
         return ""
     properties = orjson.loads(record.user_properties)

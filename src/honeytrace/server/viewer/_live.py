@@ -1,8 +1,9 @@
-"""Server-sent events: the sessions that arrive or change while a list is on a screen.
+"""Server-sent events of the sessions that arrive or change while a list is on a screen.
 
 One thread polls the store for all open streams (`_poller`), since other processes write to it, too.
-A stream begins where its page was made, and ends when its reader leaves or the server stops; a
-browser that lost its own comes back with the place it had reached. So nothing is missed.
+A stream begins at the place where its page was rendered, and ends when its reader leaves or the
+server stops. A browser that loses its stream reconnects with the place it had reached, so nothing
+is missed.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from ._running import Running
 __all__ = ["Live", "Show", "here"]
 
 _SILENCE = 15.0
-"""Seconds after which something is sent in any case, or a proxy may cut the stream."""
+"""Seconds after which a keep-alive is sent; otherwise a proxy may cut the stream."""
 
 _LONGEST = 60.0
-"""Seconds after which a stream ends, for servers that do not say that they are stopping; the
-browser opens the next one at the place it has reached."""
+"""Seconds after which a stream ends, for servers that do not announce a stop. The browser opens the
+next stream at the place it has reached."""
 
 _GLANCE = 0.2
-"""Seconds from one look at whether the server is stopping to the next."""
+"""Seconds between checks for a stopping server."""
 
 
 class Live:
@@ -45,18 +46,18 @@ class Live:
         self._stopped = False
 
     def stop(self) -> None:
-        """End every stream within a moment; a new one ends at once."""
+        """End every stream soon; a new stream ends at once."""
         self._stopped = True
 
     def follow(self, request: Request, show: Show) -> Response:
-        """Return a stream of what `show` makes of new and changed sessions, as JSON, from the
-        present on or from the place that the browser names.
+        """Return a stream of new and changed sessions, rendered by `show` and sent as JSON. The
+        stream starts now, or at the place that the browser names.
 
-        Raises RefusedError when there are too many streams.
+        Raises RefusedError if there are too many streams.
         """
-        with self._lock:  # pages ask for their streams at the same time
+        with self._lock:  # Pages request their streams concurrently.
             if self._free <= 0:
-                message = "too many pages follow what arrives: close some, or reload later"
+                message = "too many pages follow new sessions: close some, or reload later"
                 raise RefusedError(503, "too_many_streams", message, **{"retry-after": "30"})
             self._free -= 1
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
@@ -67,7 +68,7 @@ class Live:
             self._free += 1
 
     async def events(self, follower: Follower, receive: Receive) -> AsyncGenerator[bytes, None]:
-        """The events of one stream until its reader leaves or the server stops."""
+        """Yield the events of one stream until its reader leaves or the server stops."""
         yield b"retry: 2000\n\n"
         begun = told = time.monotonic()
         was_kept_alive = _is_kept_alive(receive)
@@ -88,22 +89,22 @@ class Live:
 
 
 def _key(request: Request) -> str:
-    """What a stream shows, whatever its place: streams of one key are rendered once."""
+    """Return the key of a stream's content: streams of one key are rendered once."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
     return repr((request.url.path, sorted(kept)))
 
 
 def _is_kept_alive(receive: Receive) -> bool:
-    """Whether the server will keep this connection.
+    """Return whether the server will keep this connection open.
 
-    uvicorn waits for open streams before it tells an application that it is stopping; the one sign
-    of it is that it clears `keep_alive` of every request under way.
+    uvicorn waits for open streams before it tells an application that it is stopping. The only
+    earlier sign is that it clears `keep_alive` of every request in flight.
     """
     return getattr(getattr(receive, "__self__", None), "keep_alive", True) is not False
 
 
 class _Stream(StreamingResponse):
-    """Holds one of the streams there may be until it has ended, however it ends."""
+    """A response that occupies one stream slot until the stream ends for any reason."""
 
     def __init__(self, live: Live, follower: Follower) -> None:
         super().__init__((), media_type="text/event-stream")

@@ -1,4 +1,4 @@
-"""The way in for browsers, where the server has keys: a key is shown once, a ticket kept."""
+"""The login of browsers to a server with keys: a key is sent once, a ticket is kept."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from ._page import Page, Site
 __all__ = ["log_in", "log_out", "show_login"]
 
 _FORM_BYTES = 16_000
-"""A key and an address; parsing a form of megabytes would hold up every other request."""
+"""Number of form fields: a key and an address. Parsing a form of megabytes would block every other
+request."""
 
 _FORM_FIELDS = 10
 
 
 @dataclass(frozen=True)
 class LoginPage(Page):
-    """Asks for a key."""
+    """A page that asks for a key."""
 
     template = "login.html"
     next: str
     """The address to go on to."""
     refused: bool
-    """Whether a key was given that is none."""
+    """True after an invalid key."""
 
 
 def show_login(site: Site, request: Request) -> Response:
@@ -79,7 +80,7 @@ async def log_out(site: Site, request: Request) -> Response:
 
 
 def _onward(address: str) -> str:
-    """`address` if it is a path on this server, otherwise the front page."""
-    # browsers read a backslash as a slash, and skip control characters
+    """Return `address` if it is a path on this server, otherwise the front page."""
+    # Browsers read a backslash as a slash, and skip control characters.
     elsewhere = address.startswith(("//", "/\\")) or not address.isprintable()
     return address if address.startswith("/") and not elsewhere else link("/")

@@ -1,7 +1,8 @@
-"""Markdown from recordings as HTML that is harmless by construction.
+"""Markdown of recorded texts as HTML that is safe by construction.
 
-markdown-it-py parses; this module writes every tag itself, from a closed list, so that no raw HTML,
-no address of an unknown scheme and no request to another server can come out of a recorded text.
+markdown-it-py parses the text. This module writes every tag itself, from a closed list, so that a
+recorded text cannot produce raw HTML, an address of an unknown scheme or a request to another
+server.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ._page import visible
 __all__ = ["looks_like_markdown", "render"]
 
 LONGEST = 20_000
-"""Characters of one text that are parsed; a longer one is shown as it was written."""
+"""Most characters of a text that is parsed; a longer text is shown as written."""
 
 _SCHEMES = ("http", "https", "mailto")
 
@@ -29,7 +30,7 @@ _MARKS = re.compile(
     r"^(?:#{1,6} |[-*+] |\d{1,3}[.)] |> |```|~~~|\|.*\|\s*$)|\*\*[^*\s]|__[^_\s]|`[^`]+`|\]\(",
     re.M,
 )
-"""Anything without one of these is the same text as markdown and as it was written."""
+"""The marks of markdown. A text without any of them reads the same with and without rendering."""
 
 _PLAIN = {
     "paragraph": "p",
@@ -47,10 +48,10 @@ _PLAIN = {
     "em": "em",
     "s": "del",
 }
-"""Token types, without `_open` and `_close`, and the element that each becomes, bare."""
+"""HTML elements without attributes, by token type without `_open` and `_close`."""
 
 _DEEP = re.compile(r"^[ \t]*(?:(?:[>*+-]|\d+[.)])[ \t]*){15,}|^[ \t]{60,}[^ \t\n]", re.M)
-"""Nesting that comes near the parser's own bound, below which it would drop the text silently."""
+"""Depth of nesting close to the parser's own limit, beyond which it would silently drop text."""
 
 _PARSER = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 60}).enable(
     ["table", "strikethrough"]
@@ -58,12 +59,12 @@ _PARSER = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting
 
 
 def looks_like_markdown(text: str) -> bool:
-    """Whether a text has any of markdown's marks, and is short enough to be parsed."""
+    """Return whether a text has marks of markdown and is short enough to be parsed."""
     return len(text) <= LONGEST and bool(_MARKS.search(text)) and not _DEEP.search(text)
 
 
 def render(text: str) -> Markup:
-    """`text` as HTML whose elements carry no attribute but a checked `class`, `href` or `src`."""
+    """Return `text` as HTML whose only attributes are checked `class`, `href` and `src`."""
     return Markup(_blocks(_PARSER.parse(visible(text))))
 
 
@@ -74,7 +75,7 @@ def _blocks(tokens: Sequence[Token]) -> str:
 def _token(token: Token) -> str:
     kind, _, side = token.type.rpartition("_")
     if side in ("open", "close") and kind in _PLAIN:
-        if token.hidden:  # the paragraphs of a tight list
+        if token.hidden:  # These are the paragraphs of a tight list.
             return ""
         slash = "/" if side == "close" else ""
         return f"<{slash}{_PLAIN[kind]}>"
@@ -83,7 +84,7 @@ def _token(token: Token) -> str:
 
 
 def _heading(token: Token) -> str:
-    # no h1 … h6: they would stand among the page's own headings
+    # Not h1 … h6, which would mix with the page's own headings.
     return f'<p class="md-{token.tag}">'
 
 
@@ -96,7 +97,7 @@ def _code(token: Token) -> str:
 def _link(token: Token) -> str:
     address = str(token.attrGet("href") or "")
     if urlsplit(address).scheme.lower() not in _SCHEMES:
-        return "<span>"  # a path or a fragment means nothing here, and a script must not run
+        return "<span>"  # A path or fragment has no meaning here, and a script must not run.
     return f'<a href="{escape(address)}" rel="noopener noreferrer nofollow" target="_blank">'
 
 
@@ -104,13 +105,13 @@ def _image(token: Token) -> str:
     source, alt = str(token.attrGet("src") or ""), escape(token.content)
     if is_pixels(source):
         return f'<img src="{escape(source)}" alt="{alt}">'
-    # not loaded: whoever looks at a recording must not tell another server
+    # The image is not loaded: viewing a recording must not contact another server.
     return f'<span class="md-image">image: {alt or "without a name"} {escape(source[:200])}</span>'
 
 
 def _inline(token: Token) -> str:
     parts: list[str] = []
-    opened: list[str] = []  # a link that is not allowed is a span, and must be closed as one
+    opened: list[str] = []  # A link that is not allowed becomes a span and must be closed as one.
     for child in token.children or ():
         if child.type == "link_open":
             parts.append(_link(child))

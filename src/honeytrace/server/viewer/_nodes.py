@@ -1,6 +1,7 @@
-"""Text and JSON trees as the templates draw them, bounded whatever their size.
+"""Text and JSON trees for the templates, bounded in size.
 
-A page holds the beginning of everything and says how much is left; the rest is a click away, raw.
+A page holds the beginning of each value and says how much is left. The rest is one click away in
+the raw value.
 """
 
 from __future__ import annotations
@@ -18,40 +19,40 @@ from ._markdown import looks_like_markdown, render
 __all__ = ["ITEMS", "Node", "Text", "nodes", "tree"]
 
 _HEAD = 700
-"""Characters of a text that are seen at once."""
+"""Characters of a text that are shown unfolded."""
 
 _SLACK = 120
-"""Characters that are not worth folding away."""
+"""A remainder of so many characters is not folded."""
 
 _LONGEST = 20_000
-"""Characters of a text that the page holds; the rest is in the raw value."""
+"""Most characters of a text in the page; the rest is in the raw value."""
 
 _NODES = 600
-"""Nodes of one value's JSON tree."""
+"""Most nodes of one JSON tree."""
 
 _DEPTH = 12
-"""Levels of a JSON tree."""
+"""Most levels of a JSON tree."""
 
 ITEMS = 100
-"""Items of one object or list."""
+"""Most items of one object or list."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text: its beginning, all of it that the page holds (empty when that is no more than the
-    beginning), and how many characters are left out of the page."""
+    """A text: its beginning, the longer part in the page (empty if the beginning is all of it), and
+    the number of characters left out."""
 
     head: str
     all: str
     left: int
     html: Markup | None = None
-    """The text as markdown, in place of what `head` and `all` say; None for text as it is."""
+    """The text rendered as markdown, instead of `head` and `all`; None for plain text."""
 
     @classmethod
     def of(cls, text: str, head: int = _HEAD, *, markdown: bool = False) -> Text:
-        """`text`, folded behind its first 14 lines and `head` characters.
+        """Return `text`, folded after its first 14 lines and `head` characters.
 
-        `markdown`: render it where it has any of markdown's marks.
+        `markdown`: render the text if it has any of markdown's marks.
         """
         html = render(text) if markdown and looks_like_markdown(text) else None
         lines = text[:head].split("\n", 14)
@@ -63,7 +64,7 @@ class Text:
 
     @property
     def unfold(self) -> str:
-        """The label of what shows the rest of a folded text."""
+        """The label of the control that unfolds the text."""
         held = len(self.all)
         if self.left:
             return f"Show the first {held:,} of {held + self.left:,} characters"
@@ -72,30 +73,30 @@ class Text:
 
 @dataclass(frozen=True)
 class Node:
-    """One value of a JSON tree: a leaf with its text, or an object or list with what is inside."""
+    """A value of a JSON tree: a leaf with its text, or an object or list with its items."""
 
     key: str
     kind: Literal["object", "list", "text", "number", "word"]
     text: Text
-    """The text of a leaf; for an object or list, the hint that stands for it when folded."""
+    """The text of a leaf, or the short form of a folded object or list."""
     inside: Sequence[Node] = field(default=())
     left: int = 0
-    """Items that are not drawn."""
+    """Number of items that are not drawn."""
     open: bool = False
 
 
 def nodes(fields: Mapping[str, Any], opened: int = 2) -> Sequence[Node]:
-    """The values of an object as JSON trees, small ones unfolded down to a level."""
+    """Return the values of an object as JSON trees, small ones unfolded down to a level."""
     return _Drawing(opened).inside(fields.items(), 0)
 
 
 def tree(value: Any) -> Node:
-    """An object or a list as one JSON tree."""
+    """Return an object or a list as one JSON tree."""
     return _Drawing().node("", value, 0)
 
 
 class _Drawing:
-    """Makes nodes until there are enough of them."""
+    """A builder of nodes, up to a maximum number."""
 
     def __init__(self, opened: int = 2) -> None:
         self._free = _NODES
@@ -131,7 +132,7 @@ class _Drawing:
 
 
 def _hint(value: dict[str, Any] | list[Any]) -> str:
-    """The short form of a folded object or list."""
+    """Return the short form of a folded object or list."""
     if isinstance(value, list):
         return "[ ]" if not value else f"[ {len(value)} ]"
     keys = ", ".join(key[:20] for key in islice(value, 4))

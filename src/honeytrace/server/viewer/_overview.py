@@ -1,8 +1,8 @@
-"""How sessions fare over time, and by name, model or user, for the whole period that is asked for.
+"""Figures of sessions over time, and by name, model or user, for a whole period.
 
-The store's sums by the hour (`store.trends`) tell of any number of sessions. Up to 20,000 sessions
-are read one by one, for exact percentiles and finer steps; so are conditions that the sums do not
-know, and then the page says from when on it counts.
+The store's hourly sums (`store.trends`) cover any number of sessions. Up to 20,000 sessions are
+read one by one, for exact percentiles and finer steps. Conditions that the sums do not support are
+also answered from single sessions; the page then says from which time on it counts.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ._page import Page, Site
 __all__ = ["OverviewPage", "show_overview"]
 
 _NEWEST = 20_000
-"""Sessions that are read one by one: a tenth of a second."""
+"""Number of sessions that are read one by one, which takes a tenth of a second."""
 
 _STEPS = 60
 
 _GROUPS = 300
-"""Rows of the table: those with the most calls."""
+"""Number of rows of the table: the groups with the most calls."""
 
 _PERIODS = (("1h", "hour"), ("24h", "day"), ("7d", "week"), ("30d", "month"), ("", "all"))
 
@@ -47,7 +47,7 @@ class Group:
     name: str
     calls: int
     errors: int | None = None
-    """None where the sums do not tell: of models."""
+    """None if the sums do not know it, as for models."""
     p50: float | None = None
     p95: float | None = None
     p99: float | None = None
@@ -56,9 +56,9 @@ class Group:
     tokens: str = ""
     cost: str = ""
     chart: str = ""
-    """The address that shows this one alone."""
+    """Address of the charts of this group alone."""
     sessions: str = ""
-    """The address of its list."""
+    """Address of the list of its sessions."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ class OverviewPage(Page):
     nav = "overview"
     filters: Filters
     periods: Sequence[tuple[str, str, str]]
-    """How far back one may look: the parameter, its name, the address."""
+    """The periods to choose from: the parameter, its name, the address."""
     by: By
     divisions: Sequence[tuple[str, str]]
-    """What the table may be divided by, and the address."""
+    """The groupings to choose from, each with its address."""
     charts: Sequence[Chart]
     start: float
     end: float
-    """Of the charts, in epoch milliseconds."""
+    """Ends of the charts, in epoch milliseconds."""
     groups: Sequence[Group]
     more_groups: int
     calls: int
@@ -84,7 +84,7 @@ class OverviewPage(Page):
     tokens: str
     cost: str
     newest: int
-    """How many sessions were read, where there are more that are not counted; otherwise 0."""
+    """Number of sessions that were read, if there are more that are not counted; otherwise 0."""
     projects: Sequence[str]
     problem: str
 
@@ -126,11 +126,11 @@ def show_overview(site: Site, request: Request) -> Response:
 
 @dataclass(frozen=True)
 class _Found:
-    """The figures of a period, from whichever source."""
+    """The figures of a period, from hourly sums or single sessions."""
 
     buckets: Sequence[Bucket]
     tokens: Sequence[tuple[float, float, int]]
-    """Start, end and tokens of each step; empty where nobody told of any."""
+    """Start, end and tokens of each step; empty if no tokens were recorded."""
     groups: Sequence[Group]
     total: Sums
     newest: int
@@ -151,14 +151,14 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
     if trends is None or total.calls <= _NEWEST:
         alone = query.session_name is not None
         buckets, summaries = store.overview(query, _STEPS, _NEWEST, names=not alone)
-        if alone:  # the other names are still to be chosen from
+        if alone:  # The other names must stay available to choose from.
             summaries = store.summary(query._replace(session_name=None), _NEWEST)
         spent = trends.groups if trends and by == "name" else {}
         groups = [
             Group(*each[:8], *_spent(spent[each.session_name].tokens if each[0] in spent else {}))
             for each in summaries
         ]
-        # a page that is full has left some out
+        # A full page left some sessions out.
         newest = sum(each.calls for each in buckets)
         newest = newest if trends is None and newest >= _NEWEST else 0
     else:
@@ -182,7 +182,8 @@ def _bucket(start: float, end: float, sums: Sums) -> Bucket:
 
 
 def _groups(trends: Trends) -> list[Group]:
-    """The groups with their figures; of those that the table has no room for, their calls alone."""
+    """Return the groups with their figures; groups beyond the size of the table have their calls
+    alone."""
     most = sorted(trends.groups.items(), key=lambda each: (-each[1].calls, each[0]))
     rest = [Group(name, sums.calls) for name, sums in most[_GROUPS:]]
     return [*(_group(name, sums) for name, sums in most[:_GROUPS]), *rest]
@@ -211,7 +212,7 @@ def _models(found: Mapping[Model, Tokens]) -> list[Group]:
 
 
 def _linked(group: Group, filters: Filters, by: By) -> Group:
-    """The row with its ways on; the list knows no condition on a model."""
+    """Return the row with its links; the list has no condition on a model."""
     if by == "name":
         chart = filters.url("/overview", name=group.name)
         return dataclasses.replace(
@@ -224,7 +225,7 @@ def _linked(group: Group, filters: Filters, by: By) -> Group:
 
 
 def _spent(tokens: Mapping[Model, Tokens]) -> tuple[str, str]:
-    """Tokens and cost as texts; empty where nobody told of any."""
+    """Return tokens and cost as texts; empty if none were recorded."""
     if not tokens:
         return "", ""
     total = sum(each.total for each in tokens.values())
@@ -235,7 +236,7 @@ def _spent(tokens: Mapping[Model, Tokens]) -> tuple[str, str]:
 
 
 def _costs(tokens: Iterable[tuple[Model, Tokens]]) -> Iterable[float | None]:
-    """US dollars of each model; None where its tokens have no price."""
+    """Return the cost of each model in US dollars; None if its tokens have no price."""
     for (model, provider), each in tokens:
         if not each.unpriced_prompt and not each.unpriced_completion:
             yield each.cost

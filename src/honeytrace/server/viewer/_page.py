@@ -1,4 +1,4 @@
-"""What every page of the viewer shares: a page is a documented dataclass in, HTML out."""
+"""The base of the viewer's pages: a page is a documented dataclass in, HTML out."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ __all__ = ["INVISIBLE", "Page", "Problem", "Site", "moment", "session_url", "vis
 
 
 _PARTS = 3000
-"""Pieces of a template that are sent together: a hundred rows of a tree."""
+"""Number of template pieces that are sent together, about a hundred rows of a tree."""
 
 _FRESH = 10.0
 _QUICK = 0.005
-"""Seconds."""
+"""Limits in seconds: the age of cached choices, and the time of a read that is repeated freely."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a template shows. Its fields, and `asset`, `link`, `keyed` and the filters below, are
-    all that the template may use."""
+    """The data of a template. The template may only use these fields, `asset`, `link`, `keyed` and
+    the filters below."""
 
     template: ClassVar[str]
     nav: ClassVar[str] = ""
-    """Which entry of the navigation is the current one."""
+    """The current entry of the navigation."""
     title: str
 
 
 @dataclass(frozen=True)
 class Problem(Page):
-    """A page that cannot be shown, and what to do about it."""
+    """An error page, with the cure."""
 
     template = "problem.html"
     status: int
@@ -57,28 +57,28 @@ class Problem(Page):
 
 @dataclass(frozen=True)
 class Site:
-    """What the views work on."""
+    """The data that the views work on."""
 
     store: Store
     keys: Keys
     limits: Limits
     running: Running
     attempts: Attempts = field(default_factory=Attempts)
-    """The wrong keys that were shown to the login."""
+    """The counts of wrong keys at the login."""
     asked: threading.Event = field(default_factory=threading.Event)
-    """Set by each page that is asked for."""
+    """Set by each request for a page."""
     _choices: dict[Field, tuple[float, float, int, Sequence[str]]] = field(default_factory=dict)
 
     @property
     def reader(self) -> Reader:
-        """What pages read: the store, with the calls under way laid over."""
+        """The reader of all pages: the store, overlaid with the calls under way."""
         return self.running.over(self.store)
 
     def choices(self, name: Field) -> Sequence[str]:
-        """Return the values of a field to choose from, as they were at most ten seconds ago.
+        """Return the values of a field to choose from, at most ten seconds old.
 
-        Reading them takes twenty milliseconds in a store of a million; where it takes less than
-        five, they are read again as soon as something has arrived.
+        Reading them takes twenty milliseconds in a store of a million. If reading takes less than
+        five, they are read again as soon as a session has arrived.
         """
         read, took, place, found = self._choices.get(name, (-_FRESH, 0.0, -1, ()))
         fresh = time.monotonic() - read < _FRESH
@@ -98,17 +98,17 @@ class Site:
         return found
 
     def html(self, page: Page, status: int = 200, **headers: str) -> Response:
-        """The page as a response, in its whole frame."""
+        """Return the whole page as a response."""
         return HTMLResponse(self.text(page), status, headers)
 
     def stream(self, page: Page) -> Response:
-        """The page, sent while it is made: the beginning of a long one is seen at once."""
+        """Return the page as a stream, so that the beginning of a long page appears at once."""
         parts = self._template(page).stream(self._context(page))
         parts.enable_buffering(_PARTS)
         return StreamingResponse(parts, media_type="text/html")
 
     def text(self, page: Page) -> str:
-        """The page, or a part of one, as HTML."""
+        """Return the page, or a part of one, as HTML."""
         return self._template(page).render(self._context(page))
 
     def _template(self, page: Page) -> jinja2.Template:
@@ -120,21 +120,22 @@ class Site:
 
 
 def session_url(session_id: str) -> str:
-    """Where a session is shown; ids may hold anything, slashes too."""
+    """Return the address of a session's page; ids may contain anything, slashes too."""
     return link("/sessions/") + quote(session_id, safe="")
 
 
 def moment(ms: float) -> str:
-    """Epoch milliseconds as ISO 8601, for `<time datetime>`; the browser makes it local time."""
+    """Return epoch milliseconds as ISO 8601 for `<time datetime>`; the browser shows local time."""
     try:
         found = datetime.fromtimestamp(ms / 1000, timezone.utc)
-    except (ValueError, OverflowError, OSError):  # a clock of another age: said, not drawn
+    except (ValueError, OverflowError, OSError):
+        # A clock far in the past or future must not break the page.
         return ""
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _invisible() -> dict[int, str]:
-    """Characters that would act on a reader's screen rather than show → how to show them."""
+    """Return visible replacements of characters that would otherwise act on the screen."""
     table = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
     table |= {0x7F: "\u2421", **{code: f"⟨U+{code:04X}⟩" for code in range(0x80, 0xA0)}}
     marks = (0x61C, 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
@@ -145,7 +146,7 @@ INVISIBLE = _invisible()
 
 
 def visible(text: object) -> str:
-    """`text` with control characters, direction overrides and the like made visible."""
+    """Return `text` with control characters, direction overrides and the like made visible."""
     return str(text).translate(INVISIBLE)
 
 

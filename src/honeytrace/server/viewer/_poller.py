@@ -1,7 +1,7 @@
 """One thread that polls the store for all open streams of the viewer.
 
-Each look at the store is shared: it costs the same with one list on a screen as with fifty, and
-lists with the same conditions are rendered once.
+All streams share each poll of the store: fifty open lists cost as much as one, and lists with the
+same conditions are rendered once.
 """
 
 from __future__ import annotations
@@ -28,29 +28,30 @@ __all__ = ["Follower", "Poller", "Show", "here"]
 log = logging.getLogger("honeytrace.server")
 
 _INTERVAL = 0.4
-"""Seconds from one look at the store to the next."""
+"""Seconds between polls of the store."""
 
 _SHARE = 4
-"""A look that took long is followed by a pause of so many times its length."""
+"""A slow poll is followed by a pause of so many times its duration."""
 
 _BATCH = 200
-"""Sessions sent at a time; as many at one look are too many to show."""
+"""Largest number of sessions sent at a time; a poll that finds as many counts as a flood."""
 
 _PATIENCE = 5.0
-"""Seconds that a call which ended may take to be stored; after that it is told of as gone."""
+"""Seconds in which an ended call has to be stored; after that the call is reported as gone."""
 
 GONE = "not stored"
-"""The status of a call that ended and is not in this store: it went to the API, or was lost."""
+"""The status of an ended call that is not in this store: it was sent to the API, or was lost."""
 
 _UNREAD = 20
-"""Events that wait for one slow reader; beyond it, it is told to load its page anew."""
+"""Largest number of events that wait for a slow reader; beyond it, the reader has to reload."""
 
 Show = Callable[[Sequence[Record], Sequence[Record]], object]
-"""Makes what a page is sent of sessions that arrived and that were changed; false for nothing."""
+"""A function that renders new and changed sessions for a page; a false result sends nothing."""
 
 
 class Place(NamedTuple):
-    """In the order of arrival and in that of change; None is the present one."""
+    """A place in the order of arrival and one in the order of changes; None is the present
+    place."""
 
     arrived: int | None
     changed: int | None
@@ -74,7 +75,7 @@ def _present(store: Store) -> Place:
 
 
 class _Look(NamedTuple):
-    """What a look at the store found. `flooded`: too much to show."""
+    """The result of a poll. `flooded`: too much to show."""
 
     arrived: Sequence[Record]
     changed: Sequence[Record]
@@ -83,10 +84,10 @@ class _Look(NamedTuple):
 
 
 class Follower:
-    """One stream's end: the poller tells, the stream's event loop takes.
+    """The receiver of one stream: the poller adds events, the stream's event loop takes them.
 
-    Streams of one `key` show the same, so `show` is called for one of them. `after` is a place as
-    `here` gives it; anything else is the present.
+    Streams of one `key` show the same content, so `show` is called for one of them. `after` is a
+    place returned by `here`; any other text means the present.
     """
 
     def __init__(self, key: str, show: Show, after: str) -> None:
@@ -100,11 +101,11 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def attach(self) -> None:
-        """Say which event loop takes the events: the running one."""
+        """Bind the follower to the running event loop, which takes the events."""
         self._loop = asyncio.get_running_loop()
 
     def tell(self, message: bytes, place: Place) -> None:
-        """Add an event; an empty message only tells the place when the stream begins."""
+        """Add an event; an empty message only sends the place when the stream begins."""
         new = self._place == self.after and self._place != place
         self._place = place
         if not message and not new:
@@ -120,7 +121,7 @@ class Follower:
         self._wake()
 
     def take(self) -> list[bytes] | None:
-        """The events since the last time; None when there will be no more."""
+        """Return the events since the last call; None at the end."""
         self._told.clear()
         events = [self._events.popleft() for _ in range(len(self._events))]
         return events or (None if self._ended else [])
@@ -141,30 +142,31 @@ _FLOODED = b"event: gap\ndata:"
 
 
 class Poller:
-    """Polls while there are followers, in a thread that ends with the last of them."""
+    """Polls in a thread while there are followers; the thread ends with the last of them."""
 
     def __init__(self, store: Store, running: Running) -> None:
         self._store = store
         self._running = running
         self._seen: dict[str, Record] = {}
-        """The calls under way at the last look."""
+        """The calls under way at the last poll."""
         self._awaited: dict[str, tuple[Record, float]] = {}
-        """Calls that left the journals and are not stored yet, and since when."""
+        """Calls that left the journals and are not stored yet, with the time they left."""
         self._lock = threading.Lock()
         self._followers: dict[Follower, bool] = {}
-        """Each with whether it has reached the poller's place."""
+        """The followers, each with a flag that it has reached the poller's place."""
         self._wanted = threading.Event()
         self._polling = False
 
     @contextmanager
     def following(self, follower: Follower) -> Iterator[None]:
-        """Tell `follower` while the block runs, in an event loop."""
+        """Serve `follower` while the block runs, in an event loop."""
         follower.attach()
         with self._lock:
             self._followers[follower] = False
             if not self._polling:
                 self._polling = True
-                # a daemon: it may be in the middle of a look when the process ends
+                # The thread is a daemon, because it may be in the middle of a poll when the process
+                # ends.
                 threading.Thread(target=self._run, name="honeytrace-live", daemon=True).start()
         self._wanted.set()
         try:
@@ -195,13 +197,14 @@ class Poller:
                 self._end(followers)
             took = time.monotonic() - begun
             if took * _SHARE < _INTERVAL:
-                self._wanted.wait(_INTERVAL)  # a new stream is told its place at once
+                # A new stream wakes the wait, so it gets its place at once.
+                self._wanted.wait(_INTERVAL)
             else:
                 time.sleep(took * _SHARE)
 
     def _tell(self, followers: dict[Follower, bool], place: Place | None) -> Place:
-        """Tell those that follow already what is new, then bring those that are new to the same
-        place, which is returned."""
+        """Send news to the present followers, then bring new followers to the same place. Returns
+        that place."""
         place = place or _present(self._store)
         look = self._with_running(self._look(place))
         messages: dict[str, bytes] = {}
@@ -224,17 +227,18 @@ class Poller:
         return look.place
 
     def _look(self, after: Place) -> _Look:
-        # in this order: what arrives in between is not missed, at worst it is told of twice
+        # This order misses no session that arrives in between; at worst one is sent twice.
         arrived = self._store.arrived(after.arrived, _BATCH)
         changed = self._store.changed(after.changed, _BATCH)
         if max(len(arrived.records), len(changed.records)) >= _BATCH:
-            # faster than anyone reads: the page is told to load anew
+            # Nobody reads this fast, so the page has to reload.
             return _Look((), (), _present(self._store), flooded=True)
         place = Place(arrived.last, changed.last)
         return _Look(arrived.records, changed.records, place, flooded=False)
 
     def _with_running(self, look: _Look) -> _Look:
-        """The look with what has begun, or ended without being stored yet, since the last one."""
+        """Return the poll, extended by calls that began, or ended without being stored, since the
+        last one."""
         before, self._seen = self._seen, {each.event_id: each for each in self._running.now()}
         moment = time.monotonic()
         for session_id in before.keys() - self._seen.keys():

@@ -1,7 +1,7 @@
 """Calls under way, as the pages and the live streams see them.
 
-Reading the journals takes a few milliseconds, so all who ask within a quarter of a second share one
-reading.
+Reading the journals takes a few milliseconds, so all requests within a quarter of a second share
+one reading.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ...store.overlay import Overlay
 __all__ = ["Running"]
 
 _FRESH = 0.25
-"""Seconds for which a reading serves everybody."""
+"""Seconds for which one reading is shared."""
 
 
 class Running:
-    """What runs in the processes whose journal is in `journal`; empty for nobody's."""
+    """The calls under way in the processes with a journal in `journal`; an empty path means
+    none."""
 
     def __init__(self, journal: str) -> None:
         self._journal = journal
@@ -31,7 +32,7 @@ class Running:
         self._found: Sequence[Record] = ()
 
     def now(self) -> Sequence[Record]:
-        """The calls that run, and those that ended and are not stored yet, in order of start."""
+        """Return the running calls, and ended calls that are not stored yet, in order of start."""
         if not self._journal:
             return ()
         with self._lock:
@@ -41,6 +42,6 @@ class Running:
             return self._found
 
     def over(self, store: Reader) -> Reader:
-        """The store with the calls under way laid over."""
+        """Return the store, overlaid with the calls under way."""
         found = self.now()
         return Overlay(store, found) if found else store

@@ -1,4 +1,4 @@
-"""A session in its tree, one call in detail, and both as they were recorded."""
+"""A session in its tree, one call in detail, and the raw recorded data."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from ._values import Shown, shown
 __all__ = ["Detail", "SessionPage", "find", "follow_run", "show_detail", "show_raw", "show_session"]
 
 _CHILDREN = 30
-"""Direct calls that are listed; the tree has them all."""
+"""Number of direct calls that are listed; the tree has all of them."""
 
 _INDENTED = 2_000_000
-"""Raw JSON beyond this many bytes is not made more readable: that would double it."""
+"""Size in bytes beyond which raw JSON is not indented, which would double it."""
 
 
 @dataclass(frozen=True)
 class Detail(Page):
-    """One session with all that was recorded of it."""
+    """One session with all its recorded data."""
 
     template = "detail.html"
     session: RecordedSession
@@ -46,19 +46,19 @@ class Detail(Page):
     payloads: Mapping[str, Sequence[Shown]]
     """`inputs` and `outputs`, by shape."""
     facts: Mapping[str, Sequence[Node]]
-    """The other objects, by name."""
+    """The other recorded objects, by name."""
     notes: Sequence[Node]
-    """What honeytrace noted beside the error: causes, members of a group, what was masked."""
+    """Details that honeytrace added to the error: causes, members of a group, masked values."""
     error: Text | None
     failures: Sequence[Failure]
     """The error and its causes, the nearest first."""
     raised_in: RecordedSession | None
-    """The call inside that the error came out of."""
+    """The call inside that raised the error."""
     figures: Figures
     first: float | None
     """Milliseconds to the first token."""
     curl: str
-    """With `{origin}` where the address of the server is to stand."""
+    """A command line; `{origin}` stands for the address of the server."""
     python: str
 
 
@@ -69,14 +69,14 @@ class SessionPage(Detail):
     template = "session.html"
     nav = "sessions"
     top: RecordedSession
-    """What the page is about; the selected session is inside it, or is it."""
+    """The top session of the page; the selected session is inside it, or the same."""
     tree: Tree
     live: str
-    """Where to be told of more, while the run has not ended; then empty."""
+    """Address of the live stream while the run has not ended; then empty."""
     total: Figures
     """The figures of the whole run."""
     ticks: Sequence[float]
-    """Milliseconds at the quarters of the timeline."""
+    """Times at the quarters of the timeline, in milliseconds."""
 
 
 def show_session(site: Site, request: Request) -> Response:
@@ -104,8 +104,8 @@ def show_session(site: Site, request: Request) -> Response:
 
 
 def follow_run(live: Live, request: Request) -> Response:
-    """`GET /live/{root_id}`: how many calls of this run have arrived, and whether some of it was
-    changed, as a run is that was there before it ended."""
+    """`GET /live/{root_id}`: the number of calls of this run that have arrived, and a flag for
+    changes of stored calls."""
     root_id = request.path_params["root_id"]
 
     def counts(*told: Sequence[Record]) -> dict[str, int] | None:
@@ -116,7 +116,7 @@ def follow_run(live: Live, request: Request) -> Response:
 
 
 def show_detail(site: Site, request: Request) -> Response:
-    """`GET /detail/{session_id}`: the part of the page that tells of one call."""
+    """`GET /detail/{session_id}`: the part of the page for one call."""
     session = find(site, request)
     return site.html(_detail(site, session, run_figures(site.reader, session.root_id)))
 
@@ -130,7 +130,7 @@ def show_raw(site: Site, request: Request) -> Response:
     text = orjson.dumps(session.to_dict() if field is None else getattr(session, field))
     if len(text) < _INDENTED:
         text = orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2)
-    # the same JSON, with what acts on a screen escaped
+    # The JSON stays equivalent; characters that act on a screen are escaped.
     content = text.decode().translate(_ESCAPES)
     return Response(content, media_type="text/plain", headers={"content-security-policy": _BARE})
 
@@ -141,7 +141,7 @@ _BARE = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
 def find(site: Site, request: Request) -> RecordedSession:
-    """The session that the address names. Raises RefusedError."""
+    """Return the session that the address names. Raises RefusedError."""
     session = StoreFamily(site.reader).get(request.path_params["session_id"])
     if session is None:
         message = (
@@ -190,7 +190,7 @@ _DRAWN = (
     "status",
     "event_type",
 )
-"""What the page says of `details` in another place."""
+"""Keys of `details` that the page shows elsewhere."""
 
 
 def _facts(session: RecordedSession) -> dict[str, Sequence[Node]]:

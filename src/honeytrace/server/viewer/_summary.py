@@ -1,4 +1,4 @@
-"""What was asked and what came back, in one line of a list."""
+"""A session's inputs and outputs, each in one line of a list."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ __all__ = ["gist"]
 
 _LENGTH = 160
 _TELLING = (
-    *("content", "text", "page_content"),  # of a message, and of a document
+    *("content", "text", "page_content"),  # Names in a message and in a document.
     *("messages", "message", "question", "query", "prompt", "answer", "result"),
 )
-"""Names under which stands what a reader looks for first."""
+"""Names of the values that readers look for first."""
 _DEEPEST = 8
-"""Levels; what is further inside is shown as JSON."""
+"""Levels that are searched; deeper values are shown as JSON."""
 _WHOLE = 64_000
-"""Beyond this many bytes the JSON is shown as it begins: a list must not parse megabytes."""
+"""Size in bytes beyond which the beginning of the JSON is shown: a list must not parse
+megabytes."""
 
 
 def gist(data: bytes | None) -> str:
-    """The words of a JSON object that tell most, at most 160 characters; empty for nothing."""
+    """Return the most telling words of a JSON object, at most 160 characters; may be empty."""
     if data is None or data == b"{}":
         return ""
     if len(data) > _WHOLE:
@@ -35,7 +36,8 @@ def gist(data: bytes | None) -> str:
 
 
 def _said(fields: dict[str, Any]) -> str:
-    """Of a conversation: what the model said or asked for last, or else the user."""
+    """Return the last words or tool calls of the model in a conversation, otherwise those of the
+    user."""
     found = next((part.messages for part in parts(fields) if part.kind == "chat"), ())
     if not found:
         return ""
@@ -69,7 +71,7 @@ def _list(value: list[Any], depth: int) -> str:
     if not value:
         return "[]"
     if _role(value[-1]) is not None:
-        # of a conversation, what the user said last
+        # In a conversation, prefer the user's last message.
         asked = (each for each in reversed(value) if _role(each) == "user")
         return _words(next(asked, value[-1]), depth)
     return f"{len(value)} of {_words(value[0], depth)}"

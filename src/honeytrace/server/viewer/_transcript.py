@@ -1,4 +1,4 @@
-"""A run as a conversation: what was said in it, in order, whichever calls said it.
+"""A run as a conversation: the messages of all its calls, in order.
 
 Each call of the run is read twice, when it begins (its inputs) and when it ends (its outputs), in
 order of time. A model call repeats the conversation so far in its inputs, and a wrapper repeats
@@ -33,37 +33,37 @@ from ._values import Block, Turn, block, shown, turn
 __all__ = ["Said", "Transcript", "show_transcript", "transcript"]
 
 _CALLS = 400
-"""Calls of a run that are read; more would take longer than a reader waits."""
+"""Number of calls of a run that are read; more would take longer than a reader waits."""
 
 _TURNS = 300
-"""Messages on the page."""
+"""Number of messages on the page."""
 
 _BYTES = 4_000_000
-"""Bytes of inputs and outputs that are read."""
+"""Total size in bytes of inputs and outputs that are read."""
 
 _MARKDOWN = 120_000
-"""Characters of markdown that are rendered: about a tenth of a second."""
+"""Characters of markdown that are rendered, which takes about a tenth of a second."""
 
 _SHORT = 700
-"""Characters of a tool's answer that is shown unfolded."""
+"""Most characters of a tool's answer that is shown unfolded."""
 
 
 @dataclass
 class Said:
-    """A message, and the call that said it."""
+    """A message, and the call it comes from."""
 
     message: Message
     session_id: str
     name: str
     duration: float | None
-    """Milliseconds the call took, of the model's own messages; None for those it was given."""
+    """Duration of the call in milliseconds for the model's own messages; None for its inputs."""
     tools: dict[int, ToolRun] = field(default_factory=dict)
-    """What became of the tool calls in the message, by their place in it."""
+    """The results of the tool calls in the message, by their position."""
 
 
 @dataclass
 class ToolRun:
-    """The answer to a tool call, and the session in which the tool ran; None where unknown."""
+    """The answer to a tool call, and the session in which the tool ran; None if unknown."""
 
     result: ToolResult | None = None
     session: Outline | None = None
@@ -89,15 +89,15 @@ class Transcript(Page):
     top: RecordedSession
     spoken: Sequence[Spoken]
     left: int
-    """Messages that are not shown."""
+    """Number of messages that are not shown."""
     unread: int
-    """Calls of the run that were not read."""
+    """Number of calls of the run that were not read."""
     raw: bool
-    """Texts as they were written, instead of markdown."""
+    """True to show texts as written instead of markdown."""
 
 
 def show_transcript(site: Site, request: Request) -> Response:
-    """`GET /transcript/{session_id}`, with `raw=1` for texts as they were written."""
+    """`GET /transcript/{session_id}`, with `raw=1` for texts as written."""
     session = find(site, request)
     raw = bool(request.query_params.get("raw"))
     reader = site.reader
@@ -123,7 +123,7 @@ def show_transcript(site: Site, request: Request) -> Response:
 
 
 def transcript(calls: Sequence[Outline], records: Sequence[Record]) -> tuple[list[Said], int]:
-    """What was said in these calls, and how many of the calls were too large to be read."""
+    """Return the messages of these calls, and the number of calls that were too large to read."""
     told = _Conversation()
     outlines = {each.session_id: each for each in calls}
     events, left, unread = [], _BYTES, 0
@@ -133,7 +133,7 @@ def transcript(calls: Sequence[Outline], records: Sequence[Record]) -> tuple[lis
             unread += 1
             continue
         end = record.start_time + (record.duration or 0)
-        # of calls that begin together the outer one is first, of those that end together the inner
+        # If calls begin together, the outer one is first; if they end together, the inner one.
         events.append((record.start_time, 0, number, record, record.inputs))
         if record.end_time is not None:
             events.append((end, 1, -number, record, record.outputs))
@@ -156,23 +156,23 @@ def _messages(data: bytes) -> list[Message]:
 
 
 class _Conversation:
-    """Puts messages in order, each once, and tool calls beside what became of them."""
+    """A builder that orders messages, keeps each once, and joins tool calls with their results."""
 
     def __init__(self) -> None:
         self.said: list[Said] = []
         self._known: Counter[tuple[str, bytes]] = Counter()
         self._open: list[tuple[ToolCall, ToolRun]] = []
-        """Tool calls that have no answer, or no session, yet."""
+        """Tool calls without an answer or a session so far."""
 
     def begin(self, outline: Outline, record: Record) -> None:
-        """A call began: is it the run of a tool that was asked for?"""
+        """Match a call that began with a requested tool."""
         for call, run in self._open:
             if run.session is None and _same_name(outline.session_name, call.name):
                 run.session, run.record = outline, record
                 return
 
     def hear(self, record: Record, found: Sequence[Message], *, said_here: bool) -> None:
-        """Messages in the inputs, or (`said_here`) in the outputs, of a call."""
+        """Add the messages in the inputs, or (`said_here`) in the outputs, of a call."""
         seen: Counter[tuple[str, bytes]] = Counter()
         for message in found:
             key = _key(message)
@@ -193,7 +193,7 @@ class _Conversation:
         self.said.append(said)
 
     def _without_answers(self, message: Message) -> Message:
-        """The message without the tool results that a tool call takes in."""
+        """Return the message without the tool results that are joined with their calls."""
         kept: list[Piece] = []
         for each in message.pieces:
             run = self._asked(each) if isinstance(each, ToolResult) else None
@@ -218,7 +218,7 @@ def _same_name(session_name: str, tool: str) -> bool:
 
 
 def _key(message: Message) -> tuple[str, bytes]:
-    """The same for a message that a model said and for its copy in the next request."""
+    """Return a key that is equal for a model's message and its copy in the next request."""
     said: list[Any] = []
     for each in message.pieces:
         if isinstance(each, ToolCall):
@@ -243,7 +243,8 @@ def _spoken(said: Said, *, markdown: bool) -> Spoken:
 
 
 def _with_run(drawn: Block, run: ToolRun, markdown: bool) -> Block:
-    """A tool call with its answer: what the model was told, or else what the session returned."""
+    """Return a tool call with its answer: the message to the model, otherwise the session's
+    outputs."""
     result, size, failed = _result(run, markdown)
     session = run.session
     return dataclasses.replace(

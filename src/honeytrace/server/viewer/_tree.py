@@ -1,4 +1,4 @@
-"""A session's tree as rows with their bars on the timeline."""
+"""The tree of a session as rows with bars on the timeline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ._usage import UNKNOWN, Figures, Kind
 __all__ = ["Call", "Tree", "lay_out"]
 
 _MOST = 10_000
-"""Rows of one page."""
+"""Number of rows on one page."""
 
 _CHUNK = 100
-"""Rows that a browser lays out, or skips, together."""
+"""Number of rows that a browser lays out, or skips, together."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Call:
     status: str
     error: str
     level: int
-    """1 for the top, as in `aria-level`."""
+    """Depth, starting at 1 as `aria-level` does."""
     folds: bool
-    """Whether calls inside follow."""
+    """True if calls inside follow."""
     x: str
     width: str
     start: float
@@ -47,30 +47,30 @@ class Call:
 
 @dataclass(frozen=True)
 class Tree:
-    """What the timeline shows."""
+    """The data of the timeline."""
 
     chunks: Sequence[Sequence[Call]]
     count: int
     left: int
-    """Calls of the tree that are not shown."""
+    """Number of calls of the tree that are not shown."""
     start: float
     span: float
-    """Milliseconds since the epoch, and of the whole timeline."""
+    """Start in milliseconds since the epoch, and length of the timeline in milliseconds."""
 
 
 def lay_out(
     family: StoreFamily, session: RecordedSession, figures: Mapping[str, Figures]
 ) -> tuple[RecordedSession, Tree]:
-    """The session on top of the tree, and the tree, in which `session` is selected.
+    """Return the top session of the tree, and the tree with `session` selected.
 
-    The top is the root; or the session itself, where the root is not stored (it has not ended yet)
-    or the tree is so large that the session would not be on the page.
+    The top is the root. If the root is not stored (it has not ended yet), or the tree is so large
+    that the session would not be on the page, the top is the session itself.
     """
     outlines = family.outline(session)
     root = family.get(session.root_id) or session
     for top in (root, session):
         start = next((each for each in outlines if each.session_id == top.session_id), None)
-        if start is None:  # deleted since it was read
+        if start is None:  # The session was deleted after it was read.
             continue
         places = list(islice(walk(start, outlines), _MOST))
         if top is session or any(node.session_id == session.session_id for node, _ in places):
@@ -104,7 +104,7 @@ def _calls(
     for i, (node, place) in enumerate(places):
         following = places[i + 1][1].depth if i + 1 < len(places) else 0
         x = (node.start_time - start) / span * 100
-        # what has not ended reaches to the end
+        # A call that has not ended reaches to the end of the timeline.
         width = 100 - x if node.duration is None else node.duration / span * 100
         yield Call(
             node.session_id,
@@ -124,7 +124,7 @@ def _calls(
 
 
 def _kind(node: Outline, figures: Figures | None) -> Kind:
-    """What a call is: what it was recorded as, or what it used."""
+    """Return the kind of a call: the recorded kind, or one derived from its use of a model."""
     if node.event_type == "model" or (figures is not None and figures.own):
         return "model"
     if node.event_type == "tool":

@@ -1,7 +1,7 @@
-"""Model, tokens, cost and time to first token of the calls on a page, added up their trees.
+"""Model, tokens, cost and time to first token of the calls on a page, summed up their trees.
 
-Only records that may tell of tokens are parsed, and only so many are read for one page: the rest
-has no figures, rather than wrong ones.
+Only records that may contain tokens are parsed, and only a limited number per page. Calls beyond
+the limit have no figures rather than wrong ones.
 """
 
 from __future__ import annotations
@@ -28,44 +28,44 @@ __all__ = [
 ]
 
 _RUN = 2_000
-"""Calls of one run whose figures are added up: a tenth of a second."""
+"""Number of calls of one run whose figures are summed, which takes a tenth of a second."""
 
 _LIST = 1_500
-"""Calls of all runs of a list."""
+"""Number of calls of all runs in a list."""
 
 _FIRST = ("time_to_first_token", "time_to_first_item")
 _HINTS = (b"oken", b"sage", b"cost")
-"""In the objects of every record that tells of tokens or cost: `tokens`, `usage`, `cost_usd`."""
+"""A pattern in every record with tokens or cost: `tokens`, `usage`, `cost_usd`."""
 
 Kind = Literal["run", "model", "tool", "call"]
-"""What a call is, as people name it."""
+"""Display names of the kinds of calls."""
 
 
 class Figures(NamedTuple):
-    """The figures of a call and of everything inside it, as texts; empty where they are unknown."""
+    """The figures of a call and all calls inside, as texts; empty if they are unknown."""
 
     model: str = ""
     tokens: str = ""
-    """Prompt and completion: `2,493 → 46`."""
+    """Prompt and completion tokens: `2,493 → 46`."""
     total: str = ""
-    """Tokens in short: `5.2k tok`."""
+    """The short form of the tokens: `5.2k tok`."""
     cost: str = ""
     own: bool = False
-    """Whether the call itself, and not a call inside it, used a model."""
+    """True if the call itself, not a call inside, used a model."""
 
     @property
     def short(self) -> str:
-        """Everything on one line."""
+        """All figures on one line."""
         return " · ".join(part for part in (self.model, self.total, self.cost) if part)
 
 
 UNKNOWN = Figures()
-"""Nothing was recorded."""
+"""The figures of a call without recorded usage."""
 
 
 @dataclass(frozen=True)
 class _Spender:
-    """What usage is read from."""
+    """The parts of a record that usage is read from."""
 
     session_id: str
     parent_id: str | None
@@ -78,13 +78,13 @@ class _Spender:
 
 
 def run_figures(reader: Reader, root_id: str) -> Mapping[str, Figures]:
-    """The figures of each call of a run, by id; nothing for a run that is too large."""
+    """Return the figures of each call of a run, by id; empty for a run that is too large."""
     records = reader.list(Query(root_id=root_id, limit=_RUN + 1))
     return {} if len(records) > _RUN else _figures(records)
 
 
 def list_figures(reader: Reader, records: Iterable[Record]) -> Mapping[str, Figures]:
-    """The figures of the sessions of a list, with what ran inside them, by id."""
+    """Return the figures of the sessions of a list, calls inside included, by id."""
     found: dict[str, Figures] = {}
     left = _LIST
     for record in records:
@@ -128,7 +128,7 @@ def _spender(record: Record) -> _Spender:
 
 
 def figures_of(usage: Usage, *, own: bool = False) -> Figures:
-    """A usage as texts."""
+    """Return a usage as texts."""
     if not usage:
         return Figures()
     models = [name for name in usage.models if name != UNKNOWN_MODEL]
@@ -147,6 +147,6 @@ def figures_of(usage: Usage, *, own: bool = False) -> Figures:
 
 
 def time_to_first(metrics: Mapping[str, Any]) -> float | None:
-    """Milliseconds until the first token of a streamed answer; None where nobody measured it."""
+    """Return the milliseconds until the first token of a streamed answer; None if not measured."""
     found = (metrics.get(name) for name in _FIRST)
     return next((float(each) for each in found if isinstance(each, (int, float))), None)

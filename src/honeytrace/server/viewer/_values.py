@@ -1,4 +1,4 @@
-"""Recorded values as the templates draw them, by shape: conversations, documents, tables, JSON."""
+"""Recorded values for the templates, by shape: conversations, documents, tables, JSON."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ from ._nodes import ITEMS, Node, Text, nodes, tree
 __all__ = ["Block", "Card", "Shown", "Table", "Turn", "block", "shown", "turn"]
 
 _MOST = 60
-"""Messages or documents of one value."""
+"""Most messages or documents of one value."""
 
 _ROWS = 50
-"""Rows of one table."""
+"""Most rows of one table."""
 
 _CELL = 120
-"""Characters of one cell."""
+"""Most characters of one cell."""
 
 _PIXELS = 3_000_000
-"""Characters of an image's address that a page holds."""
+"""Most characters of an image's address in a page."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a message, and how to draw it: `kind` says which other fields are filled."""
+    """A piece of a message; `kind` selects the way to draw it and the fields that are filled."""
 
     kind: Literal["prose", "thought", "call", "result", "image", "json"]
     text: Text | None = None
-    """The words; of an image that cannot be shown, its address."""
+    """The text, or the address of an image that cannot be shown."""
     line: str = ""
     """The tool call as a line of code, or the name of the tool that answers."""
     nodes: Sequence[Node] = field(default=())
-    """The arguments of a call where the line does not hold them all, or other content."""
+    """The arguments of a call if the line does not hold all of them, or other content."""
     result: Sequence[Shown] = field(default=())
-    """The answer of a tool."""
+    """The result of a tool."""
     source: str = ""
-    """The address of an image of pixels."""
+    """The address of a bitmap image."""
     failed: bool = False
     open: bool = False
-    """Whether the result of a call is seen at once."""
+    """True if the result of a call is shown unfolded."""
     session_id: str = ""
-    """The session in which the tool ran, where it was recorded; then also its duration."""
+    """The session in which the tool ran, if it was recorded; then also its duration."""
     duration: float | None = None
 
 
@@ -80,16 +80,17 @@ class Card:
 
 @dataclass(frozen=True)
 class Table:
-    """Uniform records."""
+    """A table of uniform records."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[tuple[str, bool]]]
-    """Each cell's text, and whether it is a number."""
+    """The text of each cell, with a flag for numbers."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A value and how to draw it; of the fields from `turns` on, the one that `kind` needs."""
+    """A value and the way to draw it; of the fields from `turns` on, only the one for `kind` is
+    filled."""
 
     key: str
     kind: Literal["chat", "documents", "table", "text", "image", "json"]
@@ -100,25 +101,25 @@ class Shown:
     image: Block | None = None
     nodes: Sequence[Node] = field(default=())
     left: int = 0
-    """Messages, documents or rows that are not drawn."""
+    """Number of messages, documents or rows that are not drawn."""
 
 
 def shown(fields: Mapping[str, Any], *, markdown: bool = True) -> list[Shown]:
-    """Each value of `inputs`, `outputs` or the like by its shape; at most 100 of them.
+    """Return the values of `inputs`, `outputs` or the like by their shape; at most 100.
 
-    `markdown`: render texts that have its marks; otherwise they are shown as they were written.
+    `markdown`: render texts with marks of markdown; otherwise texts are shown as written.
     """
     return [_shown(part, markdown) for part in islice(parts(fields), ITEMS)]
 
 
 def turn(message: Message, *, markdown: bool = True) -> Turn:
-    """A message as the templates draw it."""
+    """Return a message for the templates."""
     blocks = [block(each, markdown=markdown) for each in message.pieces[:ITEMS]]
     return Turn(message.role, blocks, nodes(message.rest, 0))
 
 
 def block(piece: Piece, *, markdown: bool = True) -> Block:
-    """A piece of a message as the templates draw it."""
+    """Return a piece of a message for the templates."""
     if isinstance(piece, ToolCall):
         line = call_text(piece)
         if not line.endswith("…)"):

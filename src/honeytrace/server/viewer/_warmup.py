@@ -1,7 +1,7 @@
-"""What readers would wait for, done before they ask: the store's indexes, the choices, templates.
+"""Preparation of the store's indexes, the choices and the templates before readers need them.
 
-A thread does so when the server starts and while its pages are looked at, and at no other time: a
-server that only takes sessions in indexes nothing.
+A thread prepares them when the server starts and while its pages are in use. A server that only
+receives sessions indexes nothing.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ __all__ = ["Ahead"]
 log = logging.getLogger("honeytrace.server")
 
 _REST = 5.0
-"""Seconds from one time to the next at least."""
+"""Least number of seconds between two preparations."""
 
 
 class Ahead:
-    """The thread, from `start` to `stop`."""
+    """The preparing thread, from `start` to `stop`."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Do at once what the first page needs, and the rest in the thread."""
+        """Prepare the first page at once, and the rest in the thread."""
         warm()
         self._try(self._site.refresh)
-        # a daemon: it may be at work on the store when the process ends, as others may
+        # The thread is a daemon, because it may be using the store when the process ends.
         threading.Thread(target=self._run, name="honeytrace-ahead", daemon=True).start()
 
         threading.Thread(target=_import_prices, name="honeytrace-prices", daemon=True).start()
 
     def stop(self) -> None:
-        """Let it end; what it is at ends when the store is closed."""
+        """Ask the thread to end; closing the store ends its current work."""
         self._stopped.set()
         self._site.asked.set()
 
@@ -56,11 +56,11 @@ class Ahead:
             work()
         except StoreError as error:
             if not self._stopped.is_set():
-                log.warning("the viewer's indexes are behind: %s", error)
+                log.warning("the viewer's indexes are not up to date: %s", error)
 
 
 def _import_prices() -> None:
-    """Import what knows the prices of models: it takes a second or two, for which the first page
-    with a cost would wait."""
+    """Import the prices of models. The import takes a second or two, which the first page with a
+    cost would wait for."""
     with suppress(ImportError):
         import genai_prices  # noqa: F401

@@ -1,4 +1,4 @@
-// A stretch marked on a chart becomes the period of the page.
+// Select a period by dragging on a chart.
 
 const SLACK = 5; // pixels: less is a click, which follows the link of a bar
 
@@ -42,7 +42,7 @@ export function bindBrush() {
       }
       location.assign(address);
     });
-    // the bar under the pointer is a link, which a drag must not follow
+    // The bar under the pointer is a link, which a drag must not follow.
     chart.addEventListener("click", (event) => { if (moved) event.preventDefault(); }, true);
     chart.addEventListener("dragstart", (event) => event.preventDefault());
   }

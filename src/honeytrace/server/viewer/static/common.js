@@ -1,10 +1,10 @@
-// What several pages use.
+// Functions that several pages use.
 
 const sameDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const otherDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const otherYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
-/** Times of the server are UTC; here they become the reader's own. */
+/** Shows the server's UTC times in the reader's time zone. */
 export function localTimes(root) {
   const now = new Date();
   for (const element of root.querySelectorAll("time[datetime]")) {
@@ -18,7 +18,7 @@ export function localTimes(root) {
   }
 }
 
-/** How long calls under way have been running, in whole seconds. */
+/** Updates the durations of calls under way, in whole seconds. */
 export function tick() {
   for (const element of document.querySelectorAll("[data-since]")) {
     const seconds = Math.max(0, Math.floor((Date.now() - Number(element.dataset.since)) / 1000));
@@ -30,7 +30,7 @@ export function tick() {
   }
 }
 
-/** HTML of this server, as nodes; scripts in it would not run. */
+/** Parses HTML of this server into nodes; scripts in it do not run. */
 export function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
@@ -38,7 +38,7 @@ export function parse(html) {
 }
 
 let hiding;
-/** A word at the foot of the page, also for screen readers. */
+/** Shows a message at the foot of the page, also for screen readers. */
 export function say(text) {
   const place = document.querySelector("#said");
   place.textContent = text;

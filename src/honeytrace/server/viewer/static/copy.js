@@ -1,9 +1,9 @@
-// Copying: the text stands in the page, or is fetched from the address that does.
+// Copying: the text is in the page, or is fetched from the address in the page.
 import { say } from "./common.js";
 
 async function write(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // plain HTTP beyond localhost has no clipboard API
+  // Plain HTTP has no clipboard API, except on localhost.
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);

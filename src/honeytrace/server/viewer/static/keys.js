@@ -1,4 +1,4 @@
-// One place for the keyboard: keys to the commands that the page has.
+// The keyboard: maps keys to the commands of the page.
 import { switchTheme } from "./common.js";
 
 const { root } = document.body.dataset; // the path under which the viewer is mounted

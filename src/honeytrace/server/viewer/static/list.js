@@ -1,17 +1,17 @@
-// The list: rows that arrive or change while it is looked at, the keyboard, choosing two to compare.
+// The list: live rows, the keyboard, and choosing two sessions to compare.
 import { localTimes, parse, say, tick } from "./common.js";
 import { follow } from "./live.js";
 
-const KEPT = 500; // rows; what scrolls off a list that is left open must not fill the memory
+const KEPT = 500; // rows; a list that is left open must not fill the memory
 
-/** A row at its place by start, newest first; one that is there already is replaced, or goes where
- * it does not meet the conditions any more. */
+/** Places a row by its start, newest first. An existing row is replaced, or removed if it does not
+ * match the conditions any more. */
 function place(rows, told) {
   const known = [...rows.children].find((row) => row.dataset.id === told.id);
   if (!told.html) return known?.remove();
   const row = parse(`<table><tbody>${told.html}</tbody></table>`).querySelector("tr");
   localTimes(row);
-  // a run under way changes with each call inside: it must not flash all the time
+  // A run under way changes with each call inside, and must not flash all the time.
   if (!known || !row.querySelector(".running-for")) row.classList.add("new");
   if (known) {
     const focused = known.contains(document.activeElement);
@@ -23,7 +23,7 @@ function place(rows, told) {
     return;
   }
   const after = [...rows.children].find((each) => Number(each.dataset.start) <= told.start);
-  // what started before all of this page is on an older one
+  // A session that started before all rows of this page belongs on an older page.
   if (!after && document.querySelector("[rel=next]")) return;
   rows.insertBefore(row, after ?? null);
   while (rows.children.length > KEPT) rows.lastElementChild.remove();
@@ -55,7 +55,7 @@ export function bindList() {
     row?.classList.toggle("chosen");
     if (row) row.querySelector("[name=id]").checked = row.classList.contains("chosen");
     const [a, b] = [...rows.querySelectorAll(".chosen")].map((each) => each.dataset.id);
-    // the older one, lower in the list, is what the newer one is compared with
+    // The older session, lower in the list, is the baseline of the comparison.
     if (b) location.href = `${document.body.dataset.root}/compare?${new URLSearchParams({ a: b, b: a })}`;
     else if (a) say("Chosen: press x on another one to compare");
   };
@@ -64,7 +64,7 @@ export function bindList() {
   });
   const filters = document.querySelector("#filters");
   filters.querySelector("form").addEventListener("formdata", (event) => {
-    // the address says what is asked, not what is not
+    // The address contains only the conditions that are set.
     for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
   });
   const focusFilters = () => { filters.open = true; filters.querySelector("select").focus(); };

@@ -1,10 +1,9 @@
-// Following what arrives: server-sent events, while the page is seen.
+// Following new sessions by server-sent events while the page is visible.
 
 const PATIENCE = 10_000; // milliseconds until a stream that was refused is tried again
 
-/** Opens the stream at `path`. Only while the page is in sight: a browser has six connections to a
- * server, which all its tabs share. `told` gets what is told; `flooded` is called when it was
- * too much to be told. */
+/** Opens the stream at `path` while the page is visible: all tabs of a browser share six connections
+ * to a server. `told` receives the events; `flooded` is called when there are too many. */
 export function follow(path, { told, flooded }) {
   let stream, reached = "";
   const note = (event) => { reached = event.lastEventId; };
@@ -24,7 +23,7 @@ export function follow(path, { told, flooded }) {
     });
     stream.addEventListener("error", () => {
       document.body.dataset.live = "off";
-      // refused for good (too many streams, logged out); what was merely cut comes back by itself
+      // The stream was refused (too many streams, logged out). A broken stream reconnects by itself.
       if (stream.readyState === EventSource.CLOSED) setTimeout(() => document.hidden || open(), PATIENCE);
     });
   };

@@ -3,7 +3,7 @@ import { localTimes, parse, say, tick } from "./common.js";
 
 let loading;
 
-/** Puts one call beside the tree; `again`: the same one, so the reader stays where they are. */
+/** Shows one call beside the tree; `again`: the same call, so the scroll position is kept. */
 export async function load(address, again = false) {
   const pane = document.querySelector("#pane");
   loading?.abort();
@@ -25,7 +25,7 @@ export async function load(address, again = false) {
   pane.classList.remove("loading");
 }
 
-/** A value as it was recorded, in its place; and back. */
+/** Toggles between a value and its raw form. */
 async function toggleRaw(link) {
   const body = link.closest("section").querySelector(".body");
   const raw = body.nextElementSibling;
@@ -46,7 +46,7 @@ async function toggleRaw(link) {
 
 async function giveFeedback(form) {
   const body = new URLSearchParams(new FormData(form));
-  // the reply leads to the whole page; what is needed of it is the part of this call
+  // The reply redirects to the whole page, of which only the part for this call is used.
   const reply = await fetch(form.action, { method: "POST", body, redirect: "manual" });
   if (reply.type !== "opaqueredirect") {
     return say(parse(await reply.text()).querySelector(".lead")?.textContent ?? "Not saved");
@@ -55,7 +55,7 @@ async function giveFeedback(form) {
   say("Feedback saved");
 }
 
-/** `follow` is given the address of a link to another call, and says whether it shows that. */
+/** `follow` gets the address of a link to another call, and returns true if it shows that call. */
 export function bindPane(pane, follow) {
   pane.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -71,7 +71,7 @@ export function bindPane(pane, follow) {
   });
 }
 
-/** Inputs and outputs as they were recorded, and back. */
+/** Toggles between inputs and outputs and their raw forms. */
 export const rawValues = () => {
   for (const link of document.querySelectorAll("#pane [data-raw]")) {
     if (/field=(inputs|outputs)$/.test(link.href)) toggleRaw(link);

@@ -8,7 +8,7 @@ import { bindTree } from "./tree.js";
 
 const PACE = 700; // milliseconds between two readings of a run under way
 
-/** Reads the page of a run under way anew, at most once in a while, and shows what has come. */
+/** Reloads the page of a run under way, at a limited rate, and shows the new calls. */
 function grow(tree, timeline) {
   const notice = document.querySelector("#arrived");
   if (!notice) return;
@@ -47,7 +47,7 @@ function grow(tree, timeline) {
     tick();
     reload();
   };
-  // the call beside the tree is read again while it runs, and once it has ended
+  // The call beside the tree is reloaded while it runs, and once after it has ended.
   const reload = () => {
     const detail = document.querySelector("#pane .detail");
     if (detail?.querySelector("header .running-for")) load(tree?.selected().getAttribute("href") ?? location.pathname, true);

@@ -1,4 +1,4 @@
-// The timeline: one part of it at a time, drawn by two numbers that every bar's style uses.
+// The timeline: the visible part is set by two numbers that the style of every bar uses.
 
 const CLOSEST = 1e-5; // of the whole
 
@@ -11,7 +11,7 @@ function durationText(ms) {
   return `${Math.floor(ms / 60_000)} min ${String(Math.floor((ms % 60_000) / 1000)).padStart(2, "0")} s`;
 }
 
-/** `selected` gives the call to zoom to. Returns the keys that zoom, and `adopt` for a newer axis. */
+/** `selected` returns the call to zoom to. Returns the zoom keys, and `adopt` for a newer axis. */
 export function bindTimeline(tree, selected) {
   const axis = document.querySelector("[data-axis]");
   let whole = Number(axis.dataset.span);
@@ -40,7 +40,7 @@ export function bindTimeline(tree, selected) {
   const zooms = { in: () => scale(0.5), out: () => scale(2), whole: all };
   document.querySelector(".zoom").addEventListener("click", (event) => zooms[event.target.dataset.zoom]?.());
 
-  // a wheel with Ctrl (or two fingers) zooms where the pointer is; a sideways one moves along
+  // A wheel with Ctrl (or two fingers) zooms at the pointer; a sideways wheel scrolls.
   tree.addEventListener("wheel", (event) => {
     const area = axis.getBoundingClientRect();
     if (event.ctrlKey) scale(Math.exp(event.deltaY / 200), (event.clientX - area.left) / area.width);
@@ -51,7 +51,7 @@ export function bindTimeline(tree, selected) {
     event.preventDefault();
   }, { passive: false });
 
-  // a stretch marked on the axis is what is shown next
+  // Dragging on the axis zooms to the marked part.
   axis.addEventListener("pointerdown", (down) => {
     const area = axis.getBoundingClientRect();
     const place = (event) => from + (to - from) * Math.min(1, Math.max(0, (event.clientX - area.left) / area.width));
@@ -63,7 +63,7 @@ export function bindTimeline(tree, selected) {
     }, { once: true });
   });
   axis.addEventListener("dblclick", all);
-  /** Takes the span of a newer state of the run. */
+  /** Adopts the span of a newer state of the run. */
   const adopt = (newer) => {
     whole = Number(newer.dataset.span);
     show(from, to);

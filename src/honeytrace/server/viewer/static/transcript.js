@@ -1,4 +1,4 @@
-// The two views of a run: keys that go from one to the other, and to the raw text.
+// The two views of a run: keys that switch between them, and to the raw text.
 
 const visit = (selector) => () => {
   const link = document.querySelector(selector);

@@ -1,4 +1,4 @@
-// The tree of calls: walking, folding, selecting, and taking in a newer state of a run under way.
+// The tree of calls: walking, folding, selecting, and adopting a newer state of a run under way.
 import { say } from "./common.js";
 import { load } from "./pane.js";
 
@@ -6,7 +6,7 @@ const PATIENCE = 90; // milliseconds: walking the tree with a held key must not 
 
 let waiting;
 
-/** Binds the tree. Returns what the keys and the rest of the page need of it. */
+/** Binds the tree. Returns the functions that the keys and the rest of the page use. */
 export function bindTree(tree) {
   let calls = [], levels = [], current = 0;
 
@@ -35,7 +35,7 @@ export function bindTree(tree) {
     const after = end(i);
     for (let j = i + 1; j < after; j += 1) {
       calls[j].hidden = folded;
-      // what was folded inside stays so
+      // Calls that were folded inside stay folded.
       if (!folded && calls[j].ariaExpanded === "false") j = end(j) - 1;
     }
     for (const chunk of tree.children) {
@@ -87,7 +87,7 @@ export function bindTree(tree) {
   });
   const at = (href) => calls.findIndex((call) => call.getAttribute("href") === href);
 
-  /** Puts the rows of a newer state in place of these; selection, folds and scrolling stay. */
+  /** Replaces the rows by those of a newer state; selection, folds and scrolling are kept. */
   const adopt = (newer) => {
     const selected = calls[current].getAttribute("href");
     const folded = calls.filter((call) => call.ariaExpanded === "false").map((call) => call.getAttribute("href"));

@@ -1,4 +1,4 @@
-// The start: what each page needs. Everything is bound by attributes of the page; nothing is inline.
+// The entry point of each page. Everything is bound by attributes of the page; nothing is inline.
 import { bindKeys } from "./keys.js";
 import { bindCopying } from "./copy.js";
 import { localTimes, switchTheme, tick } from "./common.js";
