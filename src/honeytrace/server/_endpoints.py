@@ -102,6 +102,6 @@ class Endpoints:
         )
 
     async def _run(self, work: Callable[[], bytes]) -> bytes:
-        if self._threads is None:  # a limiter belongs to a running event loop
+        if self._threads is None:  # A limiter belongs to a running event loop.
             self._threads = anyio.CapacityLimiter(_THREADS)
         return await to_thread.run_sync(work, limiter=self._threads)

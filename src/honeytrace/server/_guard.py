@@ -38,7 +38,8 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
 """A valid `Host` header. Any other text, such as `127.0.0.1:x@evil`, could be read in two ways."""
 
 _HEADERS = {
-    "honeytrace-batch": BATCH_ROUTE,  # honeytrace's own sink sends batches once it has seen this
+    # Honeytrace's own sink sends batches after it has seen this header.
+    "honeytrace-batch": BATCH_ROUTE,
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
     "content-security-policy": (

@@ -59,7 +59,8 @@ _BUSY = ("TOO_MANY_PARTS", "TOO_MANY_SIMULTANEOUS", "MEMORY_LIMIT", "TIMEOUT", "
 _FULL = ("NOT_ENOUGH_SPACE", "No space left")
 
 _embedded: dict[str, Any] = {}
-"""Engines inside this process, by directory; a directory can have only one engine."""
+"""Engines inside this process, by directory. The process can have only one engine for a
+directory."""
 _embedded_lock = threading.RLock()
 
 

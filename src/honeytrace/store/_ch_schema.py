@@ -120,7 +120,7 @@ def version(client: Any) -> int:
     number = int(client.query("SELECT max(version) FROM honeytrace_meta").result_rows[0][0])
     if number > len(STEPS):
         raise StoreError(
-            f"the schema has version {number}, but this honeytrace supports {len(STEPS)}:"
+            f"the schema has version {number} and this honeytrace knows {len(STEPS)}:"
             " upgrade honeytrace, or name another database"
         )
     return number

@@ -118,7 +118,7 @@ def version(conn: psycopg.Connection[Any]) -> int:
     number = int(row[0]) if row else 0
     if number > len(STEPS):
         raise StoreError(
-            f"the schema has version {number}, but this honeytrace supports {len(STEPS)}:"
+            f"the schema has version {number} and this honeytrace knows {len(STEPS)}:"
             " upgrade honeytrace, or name another schema with ?schema=…"
         )
     return number

@@ -123,7 +123,7 @@ def version(conn: sqlite3.Connection) -> int:
         )
     if number > len(MIGRATIONS):
         raise StoreError(
-            f"{name(conn)} has version {number}, but this honeytrace supports {len(MIGRATIONS)}:"
+            f"{name(conn)} has version {number} and this honeytrace knows {len(MIGRATIONS)}:"
             " upgrade honeytrace, or choose another path, configure(store=…)"
         )
     return int(number)

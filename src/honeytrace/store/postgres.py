@@ -52,7 +52,7 @@ class PostgresStore:
     `?schema=` names the schema, which is created. All other parameters are libpq's. The password
     comes from the URL, from HONEYTRACE_STORE_PASSWORD, from PGPASSWORD or from `~/.pgpass`.
     `readonly` neither creates nor migrates. Raises ConfigurationError without the extra
-    `postgres`, StoreUnavailableError when the server does not answer, StoreError otherwise.
+    `postgres`, StoreUnavailableError if the server does not answer, StoreError otherwise.
     """
 
     def __init__(self, url: str, *, readonly: bool = False, tenant: str = "") -> None:

@@ -37,7 +37,7 @@ _DELETE_CHUNK = 1000
 
 
 class SQLiteStore(StoreFile):
-    """A `Store` in the SQLite file at `path`, created with its directory when missing.
+    """A `Store` in the SQLite file at `path`, created with its directory if missing.
 
     `readonly` never creates or changes a store. A call waits `busy_timeout` seconds for other
     writers before it raises `StoreBusyError`. Raises `StoreError` if the file cannot be used,
@@ -109,7 +109,7 @@ class SQLiteStore(StoreFile):
             return _reading.arrived(conn, after, limit)
 
     def changed(self, after: int | None, limit: int = 100) -> Arrivals:
-        with suppress(StoreError):  # a store that cannot be written can still be read
+        with suppress(StoreError):  # A store that cannot be written can still be read.
             self._catch_up(_changefeed)
         with self._connection(self._reader) as conn:
             return _reading.changed(conn, after, limit)
@@ -129,7 +129,7 @@ class SQLiteStore(StoreFile):
         return Overview(over_time, _statistics.summarised(found, self._id_of) if names else [])
 
     def trends(self, query: Query, by: By, steps: int) -> Trends | None:
-        with suppress(StoreError):  # a store that cannot be written can still be read
+        with suppress(StoreError):  # A store that cannot be written can still be read.
             if self._few_to_add():
                 self._catch_up(_hourly)
         with self._connection(self._reader) as conn:

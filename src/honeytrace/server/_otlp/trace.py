@@ -102,7 +102,7 @@ class Trace:
         return event_id(self._trace_id, kept)
 
     def _stored_root(self) -> str | None:
-        """The id of the span that became the stored session."""
+        """Return the id of the span that became the stored session."""
         ids = details_of(self.stored).get("otel") if self.stored else None
         return ids[1] if type(ids) is list and len(ids) > 1 else None
 

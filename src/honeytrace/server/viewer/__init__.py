@@ -6,10 +6,10 @@ other servers, and there is no build step. Everything but the live list works wi
 _page       the base of all pages: a page is a dataclass in, HTML out
 _warmup     prepares indexes and templates before pages need them
 _assets     scripts and styles, at addresses that change with their content
-_filters    the state of the list, as its URL has it, and the query it means
+_filters    the state of the list, from its URL, and the query it stands for
 _list       the list; _summary puts a session in one line; _live streams new sessions;
             _excerpt marks the hits of a search, _export makes a file
-_session    a session within its tree; _tree lays that out
+_session    a session within its tree; _tree lays out the tree
 _transcript a run as a conversation
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
 _running    calls that have not ended yet

@@ -86,7 +86,7 @@ class Site:
         return found if fresh and not quick else self._read(name)
 
     def refresh(self) -> None:
-        """Read all choices anew."""
+        """Read all choices again."""
         for name in get_args(Field):
             self._read(name)
 

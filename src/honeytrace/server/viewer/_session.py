@@ -104,8 +104,7 @@ def show_session(site: Site, request: Request) -> Response:
 
 
 def follow_run(live: Live, request: Request) -> Response:
-    """`GET /live/{root_id}`: the number of calls of this run that have arrived, and a flag for
-    changes of stored calls."""
+    """`GET /live/{root_id}`: the numbers of calls of this run that arrived and that changed."""
     root_id = request.path_params["root_id"]
 
     def counts(*told: Sequence[Record]) -> dict[str, int] | None:
