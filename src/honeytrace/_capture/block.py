@@ -13,7 +13,7 @@ from .options import checked_options
 from .session import NO_SESSION, Session
 from .spec import Spec
 
-_LONGEST_BARE = 20  # characters; what is known as a credential has more
+_LONGEST_BARE = 20  # characters; known credentials are longer
 
 
 def _named(name: str | None) -> str | None:
@@ -28,14 +28,15 @@ def _named(name: str | None) -> str | None:
 class session:  # noqa: N801 - `with session(...)` reads as the statement it is
     """Record a block as a session: `with session("name") as s:` or `async with`.
 
-    Gives the running `Session`; where nothing is recorded, a false object that ignores what it is
-    told. The parameters are the API's field names; all of them may also be set inside the block.
+    The block receives the running `Session`. If nothing is recorded, it receives an object that is
+    false and ignores every call. The parameters are the API's field names. All of them may also be
+    set inside the block.
 
     session_id: choose the id, or continue the session that has it: the records merge.
-    sample_rate: 0.0 to 1.0, where this block is the outermost.
+    sample_rate: 0.0 to 1.0, used if this block is the outermost.
 
-    One `session` may be entered again, also by several tasks or threads at once: each time it is
-    another session, unless `session_id` says which.
+    You can enter one `session` again, also from several tasks or threads at once. Each entry is a
+    new session unless you give a `session_id`.
     """
 
     __slots__ = ("_fields", "_inputs", "_open", "_session_id", "_spec")
@@ -60,14 +61,14 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         sample_rate: float | None = None,
     ) -> None:
         options = checked_options(
-            session_name=_named(session_name) or "",  # the configured one, once that is known
+            session_name=_named(session_name) or "",  # the configured name is used once it is known
             project=_named(project),
             source=_named(source),
             event_type=event_type,
             capture_outputs=False,
             sample_rate=sample_rate,
         )
-        del options["ignore_inputs"]  # a block says itself what its inputs are
+        del options["ignore_inputs"]  # a block sets its inputs itself
         self._spec = Spec(**options)
         self._fields: dict[str, Any] = {
             "outputs": outputs,
@@ -97,7 +98,7 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         return s
 
     def _parent(self, outer: Any) -> Any:
-        """What is current, unless this block continues it, or one around it: no cycles."""
+        """Return the current session, unless this block continues it or its parents: no cycles."""
         around = outer if self._session_id else None
         while around is not None:
             if around.session_id == self._session_id:
@@ -108,7 +109,7 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
     def __exit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
         now, at = current.get(), len(self._open) - 1
         for i, (s, _) in enumerate(self._open):
-            if s is now:  # and not what another task entered later
+            if s is now:  # and not a session that another task entered later
                 at = i
         s, outer = self._open.pop(at)
         if s is NO_SESSION:

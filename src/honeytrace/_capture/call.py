@@ -4,8 +4,8 @@ This is the hot path: every traced call runs `begin` and one of the other two. T
 current only while the traced frame runs; a generator steps in and out at every yield.
 
 A signal handler may raise between any two instructions of Python, and right behind a call into C.
-`begin` therefore runs inside the `try` of the function that stands in: whatever comes out of it,
-and wherever, `fail` restores the outer session and releases the place in the journal.
+`begin` therefore runs inside the `try` of the wrapper: whatever is raised, and wherever, `fail`
+restores the outer session and releases the place in the journal.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ if not cython.compiled:  # otherwise call.pxd has them in C
     from .spec import Spec
 
 MAX_LATE = 100
-"""Sessions that one which has ended still adopts; each is an update of a record that was made."""
+"""Most children that an ended session adopts; each one is an update of its finished record."""
 LATE_NS = 60_000_000_000
-"""ns after its end in which a session adopts. A worker started inside a request would otherwise
-have that request for its parent for ever."""
+"""Nanoseconds after its end in which a session adopts children. Otherwise a worker that a request
+started would keep that request as its parent for ever."""
 
 _compiled = cython.compiled
 _clock_ns, _time_ns = time.perf_counter_ns, time.time_ns
 
 
-def begin(  # noqa: C901 - one function, since each call of another costs
+def begin(  # noqa: C901 - one function, because every further call costs time
     spec: Spec, parent: Any, bound: Any, session_id: str | None = None
 ) -> Any:
-    """Return a running session, current from here on.
+    """Return a running session and make it current.
 
     parent: the current session, or None.
-    bound: the inputs by name, or None where they are not recorded.
-    session_id: the id, where it was chosen.
+    bound: the inputs by name, or None if they are not recorded.
+    session_id: the id, if it was chosen.
     """
     late: Any = None
     root: Any = None
@@ -82,7 +82,7 @@ def begin(  # noqa: C901 - one function, since each call of another costs
     s._parent = parent
     s._root = root
     s._submit = submit
-    # interpreted, nothing is ever taken from the garbage collector
+    # the interpreted code never takes anything from the garbage collector
     s._plain = (
         _compiled and not spec.fixed and spec.reduce is None and (parent is None or parent._plain)
     )
@@ -111,7 +111,7 @@ def begin(  # noqa: C901 - one function, since each call of another costs
             s._slot = hooks.opened(s)  # a tree that is held stays in memory
         set_var(current, s)
         return s
-    except BaseException as exc:  # noqa: BLE001 - the program's own is raised there
+    except BaseException as exc:  # noqa: BLE001 - an exception of the program is raised there
         return _not_begun(s, parent, child, exc)
 
 
@@ -136,7 +136,7 @@ def _adopts(parent: Running) -> bool:
 
 
 def _below(s: Any, parent: Any) -> None:
-    """Do what only a child needs whose parent has a parent, or has ended."""
+    """Set the fields of a child whose parent has a parent or has ended."""
     let_go(parent)
     if parent._end and parent._late >= 0:
         parent._late += 1
@@ -145,7 +145,7 @@ def _below(s: Any, parent: Any) -> None:
 
 
 def _not_begun(s: Any, parent: Any, child: Any, exc: BaseException) -> Any:
-    """Return what a call gets where `begin`, in its `except`, could not record it."""
+    """Return the stand-in for a call that `begin` could not record; called in its `except`."""
     if isinstance(exc, Exception) and (type(exc) is RecursionError or not interrupts(exc)):
         internal_error(exc)  # recording never raises into the user's code
         return MUTE
@@ -165,9 +165,9 @@ def _take_back(s: Any, parent: Any, child: Any) -> None:
 
 
 def done(s: Any, out: Any, outer: Any) -> None:
-    """The traced code returned: restore `outer`, snapshot, hand over.
+    """Finish a call that returned: restore `outer`, snapshot, hand over.
 
-    An interrupt in here goes on to `fail`.
+    An interrupt in this function is passed on to `fail`.
     """
     if get_var(current) is s and outer is None:
         set_var(current, None)
@@ -201,9 +201,9 @@ def done(s: Any, out: Any, outer: Any) -> None:
 
 
 def fail(s: Any, exc: BaseException, outer: Any) -> None:
-    """The traced code raised, or an interrupt came while it was begun or `done`.
+    """Finish a call that raised, or that an interrupt stopped in `begin` or `done`.
 
-    `s` is None where `begin` returned nothing.
+    `s` is None if `begin` did not return.
     """
     if s is None:
         _undo(outer)
@@ -234,7 +234,7 @@ def fail(s: Any, exc: BaseException, outer: Any) -> None:
 
 
 def _undo(outer: Any) -> None:
-    """Restore `outer` where an interrupt came before `begin` had returned."""
+    """Restore `outer` after an interrupt that came before `begin` returned."""
     begun: Any = current.get()
     if begun is outer:
         return
@@ -261,7 +261,7 @@ def leave(s: Any, outer: Any) -> None:
 
 
 def snapshot(s: Any, value: Any, path: str) -> Any:
-    """Return JSON of a value, and note on the session what was masked in it."""
+    """Return JSON of a value, and note on the session the fields that were masked."""
     masked: list[str] = []
     data = hooks.encode(value, masked, path)
     if masked:
@@ -281,7 +281,7 @@ def output(s: Any, out: Any) -> Any:
 
 
 def _sample(rate: float | None) -> Callable[[Any], None] | None:
-    """Return where the tree of a root goes that has this rate of its own."""
+    """Return the `_submit` of the tree of a root that has its own sample rate."""
     try:
         return hooks.sample(rate)
     except Exception as exc:  # an interrupt, or a defect of ours
@@ -292,7 +292,7 @@ def _sample(rate: float | None) -> Callable[[Any], None] | None:
 
 
 MUTE: Any = Session()
-"""A session that leaves no trace: what a call gets where nothing is recorded. Never current."""
+"""A session that leaves no trace, for calls that are not recorded. It is never current."""
 MUTE._spec = Spec("", capture_inputs=False, capture_outputs=False)
 MUTE._submit = discard
 MUTE._outputs = MUTE._extras = MUTE._slot = MUTE._parent = MUTE._raised = MUTE._masked = None
@@ -304,7 +304,7 @@ _reported = False
 
 
 def internal_error(exc: BaseException) -> None:
-    """Report a defect of ours, once and with its traceback, and never into the traced program."""
+    """Log a defect of honeytrace, once and with its traceback; the program never sees it."""
     global _reported
     if not _reported and not isinstance(exc, RecursionError):  # the program's own depth
         _reported = True
@@ -312,9 +312,9 @@ def internal_error(exc: BaseException) -> None:
 
 
 def current_here() -> Any:
-    """Return what the ContextVar holds.
+    """Return the value of the ContextVar.
 
-    A function and not the variable's own `get`, so that a traced function pickles by value where
-    its module cannot be imported, as cloudpickle does with functions of `__main__`.
+    This is a function and not the variable's own `get`, so that a traced function pickles by value
+    if its module cannot be imported. cloudpickle does so with functions of `__main__`.
     """
     return get_var(current)

@@ -1,4 +1,4 @@
-"""What a program passes as a name, a mapping or a list of ids, in the shape the record needs."""
+"""Conversion of names, mappings and lists of ids into the shape that the record needs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The session that runs here: a ContextVar, and the markers that stand in it instead.
 
-The variable holds the session that runs, None outside of any, or an `Off` marker where nothing is
-to be recorded. It is always restored with `set`, never with a token: a token must be reset in the
-context that made it, and generators and tasks end in others.
+The variable holds the running session, None outside of any session, or an `Off` marker if nothing
+is to be recorded. It is always restored with `set`, never with a token: a token must be reset in
+the context that made it, and generators and tasks may end in another one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Off:
-    """Stands in the ContextVar where nothing is to be recorded."""
+    """A marker in the ContextVar: nothing is to be recorded here."""
 
     __slots__ = ("why",)
     off = True
@@ -38,7 +38,7 @@ current: ContextVar[Running | Off | None] = ContextVar("honeytrace_session", def
 
 
 def innermost() -> Any:
-    """Return what runs here: the current session, or a span of another tracer inside it."""
+    """Return the current session, or a span of another tracer that runs inside it."""
     running = current.get()
     if hooks.adopt is None or (running is not None and running.off):
         return running
@@ -46,11 +46,11 @@ def innermost() -> Any:
 
 
 class OwnThread(threading.Thread):
-    """A thread of the library, which runs in nobody's session."""
+    """A thread of honeytrace, which belongs to no session."""
 
 
 class paused:  # noqa: N801 - used as a statement
-    """`with honeytrace.paused():` records nothing of what runs inside, in this context alone."""
+    """Record nothing inside `with honeytrace.paused():`, in this context alone."""
 
     __slots__ = ("_outer",)
 
@@ -100,7 +100,7 @@ def propagate(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 def _after_fork_in_child() -> None:
-    """Mark what runs here as recorded: the parent process records it, without our children."""
+    """Mark this context as recorded: the parent process records it, without children of ours."""
     running: Any = current.get()
     while running is not None and not running.off:
         running._sealed = True

@@ -15,7 +15,7 @@ T = TypeVar("T", bound="Callable[..., Any] | classmethod[Any, Any, Any] | static
 
 
 class Decorator(Protocol):
-    """Gives back what it is given, traced: the same callable to a type checker."""
+    """A decorator that returns the traced callable; type checkers see the same type."""
 
     def __call__(self, target: T, /) -> T: ...
 
@@ -56,12 +56,12 @@ def trace_session(
     session_name: defaults to the function's qualified name.
     project, source: default to the configuration's.
     event_type: `"chain"`, `"model"` or `"tool"`, used where nested calls become events.
-    config, metadata, user_properties, metrics, feedback: what every session starts with.
+    config, metadata, user_properties, metrics, feedback: the fields every session starts with.
     capture_inputs: True, False, or the names of parameters to keep.
     ignore_inputs: the names of parameters to leave out, such as a client or a request.
     capture_outputs: True, False, or the keys to keep of a returned dict.
-    sample_rate: 0.0 to 1.0, the share of calls recorded where this function is the outermost.
-    reduce: for generators, makes the outputs of the list of what was yielded.
+    sample_rate: 0.0 to 1.0, the share of calls recorded when this function is the outermost.
+    reduce: for generators, a function that turns the list of yielded values into the outputs.
 
     Raises ConfigurationError for an invalid option. A traced call itself raises nothing
     that the undecorated function would not.

@@ -1,4 +1,4 @@
-"""An exception, told in JSON: what it was, where, why, and what it brought along."""
+"""Description of an exception in JSON: its type, message, traceback, causes and notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ENDINGS = {
 }
 """Status by the name of a class."""
 
-# What an exception says of itself may be code of the program: these read what it stores.
+# Attributes of an exception may run code of the program; these readers use the stored values.
 _mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _namespace: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 _qualname: Callable[[type], str] = type.__dict__["__qualname__"].__get__
@@ -51,13 +51,14 @@ _CONTROL_FLOW = {
     ("airflow", "AirflowSkipException"): "skipped",
     ("airflow", "TaskDeferred"): "paused",
 }
-"""Exceptions by which frameworks steer a program, by package and name: they are no failures."""
+"""Exceptions that frameworks use for control flow, by package and name. They are not failures."""
 
 
 def status_of(exc: BaseException) -> str:
     """Return `"error"` for a failure, otherwise how the call ended: `"cancelled"`, `"paused"`, …
 
-    By name, since importing asyncio for its class costs 30 ms, and frameworks may not be installed.
+    Classes are compared by name, because importing asyncio for its class costs 30 ms and frameworks
+    may not be installed.
     """
     kinds = _mro(type(exc))
     if Exception not in kinds:
@@ -73,8 +74,8 @@ def error_text(exc: BaseException, *, raised: bool = True) -> str:
     """Return `Type: message`.
 
     A `__str__` of the program is called for an exception that was raised, as printing its traceback
-    would, and not for its causes and the members of a group. Arguments that are no plain values
-    are snapshotted, since formatting them would run their code.
+    would do. It is not called for causes and members of a group. Arguments that are not plain
+    values are snapshotted, because formatting them would run their code.
     """
     kind = type(exc)
     name: str = _qualname(kind)
@@ -94,7 +95,7 @@ def _message(exc: BaseException, kind: type, raised: bool) -> str:
             return str.__str__(str(exc))
     elif all(type(arg) in _PLAIN for arg in args) or _is_group(kind):
         if len(args) == 1 and type(args[0]) is str and KeyError not in _mro(kind):
-            return args[0]  # which may be too long to copy
+            return args[0]  # it may be too long to copy
         return str(exc)
     if not args:
         return ""
@@ -103,7 +104,7 @@ def _message(exc: BaseException, kind: type, raised: bool) -> str:
 
 
 def _formats_itself(kind: type) -> bool:
-    """Tell whether `__str__` is the interpreter's, or an extension's, and not the program's."""
+    """Return whether `__str__` belongs to the interpreter or an extension, not to the program."""
     for base in _mro(kind):
         if "__str__" in _namespace(base):
             return type(_namespace(base)["__str__"]) is WrapperDescriptorType
@@ -124,8 +125,8 @@ def describe(
     `details` may have `traceback` (text, newest frames last), `causes` and `exceptions` (lists of
     `Type: message`, nearest first; a group's members), `cause_tracebacks` (list of text, for the
     nearest causes, empty for one without frames of the program), `notes` (list of text). `inside`
-    is what the session inside that the exception came out of has left: the frames from there on are
-    that session's, so that a deep tree that fails tells every frame once, and so is the message.
+    is the `_raised` of the nested session that the exception came out of. Frames from there on, and
+    the message, belong to that session, so a deep tree that fails reports each frame once.
     """
     status = status_of(exc)
     if status == "closed":
@@ -136,7 +137,7 @@ def describe(
         text = redact(text).encode("utf-8", "backslashreplace").decode()
         return _cut(text, _TEXT)
 
-    with paused():  # an exception's own code, run to tell it, is not the program's call
+    with paused():  # code of the exception that runs only to describe it is not recorded
         known = inside[2] if inside is not None and not _formats_itself(type(exc)) else None
         error = clean(error_text(exc)) if known is None else known
         try:
@@ -172,7 +173,7 @@ def _details(
 
 
 def _members(exc: BaseException) -> list[BaseException]:
-    """Return the exceptions of a group; of the backport for 3.10, too."""
+    """Return the exceptions of a group, including the backport for Python 3.10."""
     if not _is_group(type(exc)):
         return []
     found = getattr(exc, "exceptions", ())
@@ -191,7 +192,7 @@ def _chain(exc: BaseException) -> list[BaseException]:
 
 
 def _own_frames(tb: TracebackType | None) -> tuple[list[tuple[FrameType, int]], bool]:
-    """The program's frames up to the next traced call, and whether there is one."""
+    """Return the program's frames up to the next traced call, and whether there is one."""
     frames: list[tuple[FrameType, int]] = []
     while tb is not None:
         filename = tb.tb_frame.f_code.co_filename
@@ -205,8 +206,8 @@ def _own_frames(tb: TracebackType | None) -> tuple[list[tuple[FrameType, int]], 
 
 
 def _text(frames: list[tuple[FrameType, int]]) -> str:
-    """The frames as Python prints them; of many, the newest."""
-    import traceback  # which logging has brought
+    """Return the frames as Python prints them; if there are many, the newest."""
+    import traceback  # logging has imported it already
 
     try:
         summary = traceback.StackSummary.extract(iter(frames[-_FRAMES:]))

@@ -1,7 +1,7 @@
 """Sessions that another tracer times: their ids, parents, starts and ends come from outside.
 
 They are journalled, sampled and delivered like any other, but never current: the other tracer
-knows what runs where.
+keeps its own context.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class External(Session):
     __slots__ = ("began", "trace")
 
     began: int
-    """When it began by `hooks.clock_ns`. `_start` follows the other tracer's clock, which is not
-    exact enough to tell what is inside what."""
+    """Start by `hooks.clock_ns`. `_start` follows the other tracer's clock, which is not exact
+    enough to decide the nesting."""
     trace: tuple[str, str] | None
     """Its trace id and span id, hex."""
 
 
 def began(session: Session) -> int:
-    """When a session or a stand-in began, by `hooks.clock_ns`."""
+    """Return the start of a session or a stand-in by `hooks.clock_ns`."""
     return session.began if isinstance(session, External) else session._start
 
 
@@ -42,7 +42,7 @@ def begin_external(
 ) -> External:
     """Open a session that began at `start_ns` (nanoseconds since the epoch) inside `parent`.
 
-    One that is not recorded has `discard` as its `_submit`, and hands that on to its children.
+    A session that is not recorded has `discard` as its `_submit`, and so have its children.
     """
     s = External()
     s.began, s.trace = hooks.clock_ns(), trace
@@ -84,11 +84,11 @@ def end_external(
     failure: tuple[str, str | None, dict[str, Any]] | None,
     extras: dict[str, Any],
 ) -> None:
-    """End a session of `begin_external` and hand it over. Never raises, but for an interrupt.
+    """End a session of `begin_external` and hand it over. Raises nothing but an interrupt.
 
-    `failure`: status, error and details, as `exceptions.describe` gives them. `extras`: mapping
-    fields, names, project and source. What the program added itself, through
-    `current_session()`, wins over all of these.
+    `failure`: status, error and details, as `exceptions.describe` returns them. `extras`: mapping
+    fields, names, project and source. Values that the program set through `current_session()` win
+    over all of these.
     """
     s._end = max(end_ns - s._offset, s._start) or 1  # 0 stands for running
     try:

@@ -1,4 +1,4 @@
-"""A session that has ended as a `Record`; what the flush thread runs for each."""
+"""Conversion of ended sessions into `Record`s, on the flush thread."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def record_of(s: Session, project: str, source: str) -> Record:
     details = more or parent_id or s._failure or s._masked or s._details
     record = _new_record(
         Record,
-        (  # positional, in the order of its fields: by name it takes a microsecond more
+        (  # positional, in the order of the fields: keyword arguments cost one microsecond more
             session_id,
             session_id,
             parent_id,
@@ -73,7 +73,7 @@ def record_so_far(s: Session, project: str, source: str) -> Record:
 
 
 def _object(s: Session, name: str) -> bytes | None:
-    """Return a mapping field as JSON: what the spec fixes, then what the program added."""
+    """Return a mapping field as JSON: the values of the spec, then those the program added."""
     added = s._extras.get(name) if s._extras else None
     fixed = s._spec.fixed.get(name) if s._spec.fixed else None
     return added if fixed is None else merge_objects(s._encode(name, fixed), added)

@@ -1,8 +1,8 @@
 """The hooks through which capture reaches the runtime, and the state of the recorder.
 
-The recorder is in one of three states. *Unconfigured*: the first call that is to be recorded has
-the runtime configure. *Off*: nothing is recorded. *On*:
-the hooks are those of a configured runtime. Capture knows nothing else of delivery.
+The recorder is in one of three states. *Unconfigured*: the first call that is to be recorded makes
+the runtime configure. *Off*: nothing is recorded. *On*: the hooks are those of a configured
+runtime. Capture knows nothing else about delivery.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .ids import format_id
 from .running import Running
 
 discard: Callable[[Running], None] = deque[Any](maxlen=0).append
-"""Where a session goes that is not recorded. In C, so that it works at the recursion limit, too."""
+"""The destination of sessions that are not recorded. In C, so it works at the recursion limit."""
 
 
 class Recorder(NamedTuple):
-    """What a configured runtime does for capture.
+    """The functions of a configured runtime that capture calls.
 
-    rate: the share of trees to keep; below 1.0, or where a function has its own, `sample` decides.
-    sample: a root's own rate → where its tree goes: None for `submit`, `discard` for nowhere.
-    submit: takes a finished session. keep: the same in its barest form, in C, for where no Python
+    rate: the share of trees to keep; below 1.0, or if a function has its own, `sample` decides.
+    sample: a root's own rate → the `_submit` of its tree: None for `submit`, or `discard`.
+    submit: takes a finished session. keep: the same in C, for the recursion limit, where no Python
         function can be called.
-    opened: journals a call that begins → its place; None where there is no journal.
+    opened: journals a call that begins → its place, or None without a journal.
     update: takes later knowledge about a session, by id.
     encode: value, receipt of what was masked (appended to), name of the field → JSON.
     redact: error text → error text without secrets.
@@ -49,10 +49,10 @@ class Recorder(NamedTuple):
 
 
 class Switch:
-    """`on` is False where nothing is recorded: all that a traced function asks in that state.
+    """A switch that a traced function reads first; `on` is False if nothing is recorded.
 
-    A class of its own and interpreted, since Python reads such a field four times as fast as one of
-    a compiled class.
+    It is a separate interpreted class, because Python reads its field four times as fast as a field
+    of a compiled class.
     """
 
     __slots__ = ("on",)
@@ -97,8 +97,8 @@ class Hooks:
         self.recorder: Recorder | None = None
         self.configured = False
         self.adopt: Callable[[Any, Any], Any] | None = None
-        """A call that begins and the session it begins in → the one to be its parent. Only there
-        where other tracers' spans nest with sessions; it never raises."""
+        """A call that begins and the session it begins in → its parent. Set only while spans of
+        other tracers nest with sessions; it never raises."""
         self.clock_ns: Callable[[], int] = time.perf_counter_ns
         self.offset_ns = 0
         self.tick: Callable[[], int] = int
@@ -114,16 +114,16 @@ class Hooks:
         return "on" if switch.on else "off"
 
     def configure(self) -> None:
-        """Have the runtime configure from the environment and call `use`.
+        """Make the runtime configure from the environment and call `use`.
 
-        The runtime is looked up by name. These hooks are held from C, where the garbage collector
-        does not look: a reference would keep the runtime past the end of the program, and with it
-        a sink or a redact function of the program's own, whose files then are not flushed.
+        The runtime is looked up by name. These hooks are held from C, which the garbage collector
+        does not see. A reference would keep the runtime alive past the end of the program, and with
+        it a sink or a redact function of the program, whose files would then not be flushed.
         """
         sys.modules["honeytrace._runtime.runtime"].begin()
 
     def use(self, recorder: Recorder | None) -> None:
-        """Record through this recorder from now on; None: as at import."""
+        """Record through this recorder from now on; None restores the state at import."""
         self.recorder = recorder
         self.configured = recorder is not None
         recorder = recorder or _UNCONFIGURED
@@ -143,22 +143,22 @@ class Hooks:
         return self.recorder, self.adopt, self.opened, self.update, *clock
 
     def restore(self, saved: tuple[Any, ...]) -> None:
-        """Record through the recorder that was in force, again."""
+        """Record through an earlier recorder again."""
         recorder, self.adopt, opened, update, self.clock_ns, self.offset_ns, self.tick = saved
         self.use(recorder)
         self.opened, self.update = opened, update
 
     def reseed(self) -> None:
-        """Let the counter in ids start elsewhere: at import, and in a forked child."""
+        """Restart the counter in ids from a random number: at import, and in a forked child."""
         self.tick = count(int.from_bytes(os.urandom(8), "big") >> 2).__next__
 
     def sync_clock(self) -> None:
-        """Measure again how far the clock is from the system's date."""
+        """Measure the offset between the clock and the system's date again."""
         self.offset_ns = time.time_ns() - self.clock_ns()
 
 
 def _configured(name: str) -> Callable[..., Any]:
-    """Return a hook that configures, and then does what the hook of this name does."""
+    """Return a hook that configures first, and then calls the configured hook of this name."""
 
     def call(*args: Any) -> Any:
         hooks.configure()
@@ -181,7 +181,7 @@ _UNCONFIGURED = Recorder(
     redact=_configured("redact"),
     session_name="session",
 )
-"""A session that was begun before tells of itself through these; otherwise `begin` configures."""
+"""The hooks before configuration. Sessions begun earlier call them; otherwise `begin` configures."""
 
 hooks = Hooks()
 

@@ -1,7 +1,8 @@
 """Session ids: UUIDv7 (RFC 9562), time-ordered, so that stores only ever append.
 
-48 bits of milliseconds, 12 bits of their fraction, 62 bits that count up from a random start. On
-the hot path an id is the pair (wall clock in ns, counter); text is made when somebody reads it.
+An id has 48 bits of milliseconds, 12 bits of their fraction, and 62 bits that count up from a
+random start. On the hot path an id is the pair (wall clock in ns, counter); the text is made when
+somebody reads it.
 """
 
 from __future__ import annotations

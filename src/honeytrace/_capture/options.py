@@ -1,4 +1,4 @@
-"""The options of `@trace_session`: their types, and what of them is accepted."""
+"""The options of `@trace_session`: their types and their checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIXED = ("config", "metadata", "user_properties", "metrics", "feedback")
 
 
 class TraceOptions(TypedDict, total=False):
-    """What `@trace_session` takes by keyword besides `session_name`; its docstring says more."""
+    """The keyword arguments of `@trace_session` besides `session_name`; see its docstring."""
 
     project: str | None
     source: str | None

@@ -1,4 +1,4 @@
-"""The parameters of a traced function: how it is called, and which of its inputs are recorded."""
+"""The parameters of a traced function, and the choice of those that are recorded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST = ("self", "cls", "mcs", "mcls")
 
 
 def all_free(names: Iterable[str]) -> bool:
-    """Return whether the templates can have parameters of these names; generated code has any."""
+    """Return whether the templates can use these parameter names; generated code may have any."""
     return all(
         name.isidentifier() and not (name.startswith("_ht_") or name in _CAUGHT or iskeyword(name))
         for name in names
@@ -25,10 +25,10 @@ def all_free(names: Iterable[str]) -> bool:
 
 
 def parameters(fn: FunctionType) -> tuple[list[str], str, str]:
-    """Return what a function takes, whatever its `__signature__` says.
+    """Return the real parameters of a function, whatever its `__signature__` says.
 
-    The names; the parameter list as source, where None stands for every default (the real ones are
-    put in later); and the arguments that pass every parameter on as it came.
+    The result is the names; the parameter list as source, with None for every default (the real
+    defaults are set later); and the arguments that pass every parameter on unchanged.
     """
     plain, rest, named, keywords = _names(fn)
     code = fn.__code__
@@ -54,7 +54,7 @@ def parameters(fn: FunctionType) -> tuple[list[str], str, str]:
 
 
 def call_as_tuple(fn: FunctionType) -> str:
-    """Return source for what a function was called with: a tuple, and a dict."""
+    """Return source for the arguments of a call: a tuple and a dict."""
     plain, rest, named, keywords = _names(fn)
     args = "".join(f"{name}, " for name in plain) + (f"*{rest}, " if rest else "")
     kwargs = [f"{name!r}: {name}" for name in named]
@@ -77,7 +77,7 @@ def _names(fn: FunctionType) -> tuple[list[str], str | None, list[str], str | No
 
 
 class Binder:
-    """Gives the inputs by name of a callable that binds its arguments itself.
+    """A callable that returns the inputs by name, for callables that bind arguments themselves.
 
     `inspect.signature` follows `__wrapped__`, so decorators below leave the names as they are.
     """
@@ -85,7 +85,7 @@ class Binder:
     __slots__ = ("_recorded", "_signature")
 
     def __init__(self, target: Any, options: dict[str, Any]) -> None:
-        import inspect  # 7 ms that functions do not need
+        import inspect  # costs 7 ms; functions do not need it
 
         try:
             self._signature = inspect.signature(target)
@@ -105,10 +105,10 @@ class Binder:
 
 
 def recorded(target: Any, names: list[str], options: dict[str, Any]) -> list[str] | None:
-    """Return the parameters to record; None for none.
+    """Return the parameters to record, or None if no inputs are recorded.
 
-    All but a method's `self` or `cls`, or those of `capture_inputs`, without `ignore_inputs`.
-    Raises ConfigurationError for a name that is no parameter.
+    These are all except a method's `self` or `cls`, or those of `capture_inputs`, without those of
+    `ignore_inputs`. Raises ConfigurationError for a name that is not a parameter.
     """
     wanted, ignored = options["capture_inputs"], options.get("ignore_inputs") or frozenset()
     if wanted is False:

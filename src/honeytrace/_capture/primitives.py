@@ -10,10 +10,10 @@ get_var = ContextVar.get
 set_var = ContextVar.set
 is_finalizing = sys.is_finalizing
 new: Any = object.__new__
-"""An instance whose fields are still to be set."""
+"""Make an instance without setting its fields."""
 copied = b"%b".__mod__
-"""A copy of just its own size: the results of orjson keep up to 16 KB, however short they are."""
+"""Copy bytes to a block of their own size: results of orjson may hold up to 16 KB each."""
 
 
 def untrack(value: object) -> None:
-    """Take an object that is in no cycle from the garbage collector; interpreted, do nothing."""
+    """Hide an object that is in no cycle from the garbage collector; does nothing interpreted."""

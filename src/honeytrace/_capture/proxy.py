@@ -1,4 +1,4 @@
-"""A traced callable that is no function: in every other way itself, through a wrapt proxy."""
+"""Proxies for traced callables that are not functions; in every other way they act as before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .wrapper import build_any
 
 
 class TracedCallable(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # generic in wrapt 2 only
-    """Pickles and copies as what it is made of."""
+    """A proxy that pickles and copies as the callable and the options it was made from."""
 
     def __init__(self, target: Any, options: dict[str, Any]) -> None:
         super().__init__(target)
@@ -20,7 +20,7 @@ class TracedCallable(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # gen
         self._self_traced = build_any(target, options)
 
     @property
-    def __call__(self) -> Any:  # a property leaves no frame of its own in a traceback
+    def __call__(self) -> Any:  # a property adds no frame to a traceback
         return self._self_traced
 
     def __repr__(self) -> str:
@@ -37,7 +37,7 @@ class TracedCallable(wrapt.CallableObjectProxy):  # type: ignore[type-arg] # gen
 
 
 class TracedDescriptor(TracedCallable):
-    """A callable that binds itself to an instance: what it gives then is traced, too."""
+    """A callable that binds itself to an instance; the bound callable is traced, too."""
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         bound = self.__wrapped__.__get__(instance, owner)
@@ -54,7 +54,7 @@ class TracedDescriptor(TracedCallable):
 
 
 class TracedDispatch(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in wrapt 2 only
-    """A `functools.singledispatchmethod`, no callable itself: the methods it gives are traced."""
+    """A `functools.singledispatchmethod`; it is not callable, but the methods it returns are."""
 
     def __init__(self, target: Any, options: dict[str, Any]) -> None:
         super().__init__(target)
@@ -65,6 +65,6 @@ class TracedDispatch(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in 
 
 
 def traced_callable(target: Any, options: dict[str, Any]) -> Any:
-    """Return a traced callable; without a `__get__` if it has none, as a member of an Enum."""
+    """Return a traced callable, without a `__get__` if it has none, like a member of an Enum."""
     kind = TracedDescriptor if hasattr(type(target), "__get__") else TracedCallable
     return kind(target, options)

@@ -16,7 +16,7 @@ _traced: WeakSet[FunctionType] = WeakSet()
 
 
 def add(traced: FunctionType) -> None:
-    """Remember a function that stands in for another."""
+    """Remember a traced function."""
     _traced.add(traced)
 
 
@@ -31,21 +31,21 @@ def spec_of(traced: FunctionType) -> Any:
 
 
 def target_of(traced: FunctionType) -> Callable[..., Any]:
-    """Return what a traced function calls: the undecorated function, or what `call_instead` set."""
+    """Return the undecorated function, or the stub that `call_instead` has set."""
     found: Callable[..., Any] = traced.__globals__["_ht_fn"]
     return found
 
 
 def call_instead(traced: FunctionType, stub: Callable[..., Any]) -> None:
-    """Let a traced function call `stub`, which must be of the same kind, from its next call on."""
+    """Make a traced function call `stub`, which must be of the same kind, from its next call on."""
     traced.__globals__["_ht_fn"] = stub
 
 
 def place_of(target: Any) -> str | None:
-    """Return where a function is defined: `module:qualname@file:line`; None if it is not Python.
+    """Return the source of a function, `module:qualname@file:line`; None if it is not Python.
 
     The file is relative to the longest entry of `sys.path`, or to the working directory, that
-    contains it; otherwise it stands as it is.
+    contains it. Otherwise the path is unchanged.
     """
     target = getattr(target, "__func__", target)
     code = getattr(target, "__code__", None)

@@ -1,6 +1,6 @@
 """Stand-ins for sessions that are not here: callers in other processes, and spans that have ended.
 
-A stand-in is a parent, and never recorded itself. What begins inside it names it as `parent_id`.
+A stand-in is a parent and is never recorded itself. Sessions inside it have it as `parent_id`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .session import Session
 
 
 class Remote(Session):
-    """A session by its ids alone. `current_session()` does not show it: it takes no updates."""
+    """A session known by its ids alone. It takes no updates, so `current_session()` skips it."""
 
     __slots__ = ("links", "tracestate")
     away = True
@@ -25,8 +25,8 @@ class Remote(Session):
         tracestate: str = "",
         links: list[dict[str, Any]] | None = None,
     ) -> None:
-        """`root`: the outermost session, None for this one; `tracestate`: other tracers' entries,
-        for the root; `links`: of a caller that is not trusted, see `Stranger`."""
+        """Set the ids. `root`: the outermost session, None for this one; `tracestate`: entries of
+        other tracers, for the root; `links`: for a caller that is not trusted, see `Stranger`."""
         self._id = self._text = session_id
         self._root = root
         self._children = []
@@ -34,15 +34,15 @@ class Remote(Session):
         self._inputs = self._outputs = self._masked = self._failure = self._details = None
         self._handed = self._sealed = self._plain = False
         self._tick = 0
-        self._late = -1  # it may have children for as long as its caller pleases
+        self._late = -1  # it may have children at any time: its caller decides
         self._start, self._offset = hooks.clock_ns(), hooks.offset_ns
-        self._end = self._start  # nobody looks for it among what runs
+        self._end = self._start  # it has ended, so it is never listed as running
         self.tracestate = tracestate
         self.links = links or []
 
 
 class Stranger(Remote):
-    """A caller that is not trusted: what begins inside is a root, with a link to the caller."""
+    """A caller that is not trusted. A session inside it is a root with a link to the caller."""
 
     __slots__ = ()
 
@@ -51,7 +51,7 @@ class Stranger(Remote):
 
 
 def adopt(s: Session | None, parent: Session | None) -> Session | None:
-    """`hooks.adopt` where callers are not trusted: a root in place of a stranger's child."""
+    """Return the parent of a call; under an untrusted caller the call becomes a root."""
     if s is not None and type(parent) is Stranger:
         s._extras = {"metadata": {"links": [dict(link) for link in parent.links]}}
         return None
@@ -59,9 +59,9 @@ def adopt(s: Session | None, parent: Session | None) -> Session | None:
 
 
 def expect_strangers() -> None:
-    """Have every session that begins ask whether its caller is trusted, from now on.
+    """Make every session that begins check whether its caller is trusted.
 
-    The OpenTelemetry bridge's hook asks, too; where it is there, nothing is to be done.
+    The hook of the OpenTelemetry bridge checks this, too; if it is installed, nothing changes.
     """
     if hooks.adopt is None:
         hooks.adopt = adopt

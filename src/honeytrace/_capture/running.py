@@ -1,6 +1,6 @@
 """`Running`: the fields of a session, as the hot path reads and writes them.
 
-`session.Session` is this class with everything that a program may ask and tell a session.
+`session.Session` adds the methods that a program may call.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if not cython.compiled:  # otherwise running.pxd has it in C
     from .ids import format_id
 
 OVERHEAD = 320 if cython.compiled else 450
-"""Bytes that a session takes beside its inputs and outputs. Measured with tracemalloc: 260
-compiled, 400 interpreted; the rest is slack."""
+"""Bytes of a session without its inputs and outputs. Measured with tracemalloc: 260 compiled, 400
+interpreted; the rest is slack."""
 
 
 class Running:
@@ -28,16 +28,16 @@ class Running:
     _tick: the counter that makes the id unique. _id: the id that was chosen instead. _text: the id
         as text, once somebody has asked for it.
     _parent, _root: the sessions around it; `let_go` replaces those that are no longer needed.
-    _children: ids of what ran inside, in order of start, as texts or (wall ns, tick), or None.
+    _children: ids of nested sessions, in order of start, as texts or (wall ns, tick), or None.
     _late: how many of them began after this session had ended; -1: there is no bound.
-    _inputs, _outputs: JSON. _extras: what the program added; bytes once sealed.
-    _failure: status, error text and details of a call that failed. _details: what else the reserved
-        key of the metadata says. _masked: the receipt of what was masked.
+    _inputs, _outputs: JSON. _extras: fields that the program added; bytes once sealed.
+    _failure: status, error text and details of a call that failed. _details: other entries of the
+        reserved key of the metadata. _masked: the receipt of masking.
     _raised: identity of the exception that came out of a child, and that child's id and error.
     _slot: its place in the journal, until the flush thread takes it over.
-    _submit: where the finished session goes; None for the queue.
-    _handed: it was handed over. _sealed: its record was made, so what comes later is an update.
-    _plain: it and those around it refer to no object of the program's once they have ended.
+    _submit: the function that takes the finished session; None for the queue.
+    _handed: it was handed over. _sealed: its record was made, so later additions are updates.
+    _plain: once ended, it and the sessions around it refer to no object of the program.
     """
 
     off = False
@@ -93,7 +93,7 @@ class Running:
 
     @property
     def session_id(self) -> str:
-        """The id, UUIDv7 text unless it was chosen; known from the start."""
+        """The id: UUIDv7 text unless it was chosen. It is known from the start."""
         return id_of(self)
 
     @property
@@ -102,7 +102,7 @@ class Running:
 
     @property
     def children_ids(self) -> list[str]:
-        """Ids of what ran directly inside so far, in order of start."""
+        """Ids of the direct children so far, in order of start."""
         children = list(self._children or ())
         return [
             child if type(child) is str else format_id(child[0], child[1]) for child in children
@@ -124,12 +124,12 @@ class Running:
         return (self._end - self._start) / 1e6 if self._end else None
 
     def size(self) -> int:
-        """Return about how many bytes this session takes in memory once it has ended."""
+        """Return the approximate number of bytes this session takes in memory once it has ended."""
         return size_of(self)
 
 
 def id_of(session: Running) -> str:
-    """Return the id of a session as text, kept for whoever asks next."""
+    """Return the id of a session as text and keep the text for the next reader."""
     text = session._text
     if text is None:
         text = session._id or format_id(session._start + session._offset, session._tick)
@@ -138,7 +138,7 @@ def id_of(session: Running) -> str:
 
 
 def size_of(session: Running) -> int:
-    """Return about how many bytes an ended session takes in memory."""
+    """Return the approximate number of bytes an ended session takes in memory."""
     size = OVERHEAD
     if session._inputs is not None:
         size += len(session._inputs)
@@ -152,7 +152,7 @@ def size_of(session: Running) -> int:
 
 
 def size_of_rest(extras: dict[str, Any], failure: tuple[Any, Any, dict[str, Any]] | None) -> int:
-    """Return about how many bytes of memory only some sessions take."""
+    """Return the approximate number of bytes in fields that only some sessions have."""
     size = sum(200 + len(data) for data in extras.values())
     for detail in (failure or ("", None, {}))[2].values():
         size += 200 + sum(map(len, detail)) if isinstance(detail, list) else 200 + len(detail)
@@ -174,10 +174,10 @@ def let_go(session: Running) -> None:
 
 
 def _ids_of(session: Any) -> Running:
-    """Return an ended session without anything but its ids, and its root if that still runs.
+    """Return an ended session reduced to its ids, and its root if that still runs.
 
-    Not the nearest one that runs: in a chain of tasks that overlap there is always one, and each
-    would keep the next.
+    The nearest running session is not kept: in a chain of tasks that overlap there is always one,
+    and each would keep the next.
     """
     found = Running()
     found._spec = found._children = found._details = found._extras = found._failure = None
@@ -193,7 +193,7 @@ def _ids_of(session: Any) -> Running:
 
 
 def nearest_running(session: Any) -> Any:
-    """Return the session itself if it runs, else the nearest one around it that does, or None."""
+    """Return the session if it runs, otherwise the nearest running one around it, or None."""
     while session is not None and session._end:
         session = session._parent
     return session

@@ -1,7 +1,7 @@
-"""Which trees are recorded: decided at the root, for all of it.
+"""Sampling of trees: the root decides for the whole tree.
 
-With `keep_errors`, a tree that lost the draw is held in memory until its root ends, and recorded
-after all when any call in it failed.
+With `keep_errors`, a tree that lost the draw is held in memory until its root ends. It is recorded
+after all if any call in it failed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .session import Session
 
 
 class Sampler:
-    """`hooks.sample`: a root's own rate, or None for the configured one → the way of its tree."""
+    """The hook `sample`: takes a root's own rate, or None for the configured one."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._count = count(1)
         self.left_out = 0
         self.cut = 0
-        """Sessions of recorded trees that there was no room to hold."""
+        """Number of sessions missing from recorded trees because there was no room to hold them."""
         self._random: Callable[[], float] | None = None
 
     def __call__(self, rate: float | None) -> Callable[[Session], None] | None:
@@ -42,14 +42,14 @@ class Sampler:
         if self._random is None:
             import random
 
-            self._random = random.Random().random  # the program's own seeded one is left alone
+            self._random = random.Random().random  # the program's seeded one is not used
         return self._random()
 
 
 class Held:
-    """A tree that lost the draw, until its root ends; bounded in bytes, the newest are kept.
+    """A tree that lost the draw, held until its root ends; bounded in bytes, the newest are kept.
 
-    Without locks, since a finaliser may trace: every session is appended first and taken out once.
+    It has no locks, because a finaliser may trace: every session is appended first and taken once.
     """
 
     def __init__(self, sampler: Sampler) -> None:

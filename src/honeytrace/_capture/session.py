@@ -1,7 +1,7 @@
-"""`Session`: what a program may ask and tell a session, and `current_session`.
+"""`Session`, the program's view of a running session, and `current_session`.
 
-Inputs and outputs are JSON from the moment they are captured. What the program adds is kept as it
-is and encoded when the session ends.
+Inputs and outputs are JSON from the moment they are captured. Values that the program adds are kept
+as objects and encoded when the session ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .running import Running
 
 
 class _MappingField:
-    """A field that reads as a dict to be changed in place."""
+    """A field that is a dict and may be changed in place."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -55,14 +55,14 @@ class Session(Running):
 
     The mapping fields (`inputs, config, metrics, feedback, metadata, user_properties`) read as
     dicts that may be changed in place; `outputs`, `error` and the names may be set. Everything is
-    snapshotted when the session ends: what is read from then on are copies of that snapshot, and
-    what is set or passed to `update` goes the way of `update_session`.
+    snapshotted when the session ends. After that, reading returns copies of the snapshot, and
+    setting a field or calling `update` works like `update_session`.
     """
 
     __slots__ = ()
     off = False
     away = False
-    """Whether it stands in for a session of another process."""
+    """True for a stand-in for a session of another process."""
 
     inputs = _MappingField()
     config = _MappingField()
@@ -80,7 +80,7 @@ class Session(Running):
         return self
 
     def __deepcopy__(self, memo: Any) -> Session:
-        """A program that copies what it holds has one more name for this call."""
+        """Return the session itself: a copy would be one more name for the same call."""
         return self
 
     def update(
@@ -99,7 +99,7 @@ class Session(Running):
         source: str | None = None,
         children_ids: Iterable[str] | None = None,
     ) -> None:
-        """Add what is known now. Mapping fields merge, `children_ids` appends, the rest replaces.
+        """Update fields. Mapping fields merge, `children_ids` appends, all others are replaced.
 
         None leaves a field alone. On a session that has ended this is `update_session`.
         """
@@ -153,7 +153,7 @@ class Session(Running):
         return getattr(self._spec, name) or (hooks.session_name if name == "session_name" else None)
 
     def _ended(self, name: str) -> Any:
-        """A field of an ended session, from its snapshot."""
+        """Return a field of an ended session, from its snapshot."""
         if name == "error":
             return self._failure and self._failure[1]
         if name in ("inputs", "outputs"):
@@ -167,10 +167,12 @@ class Session(Running):
         data = hooks.encode(value, masked, name)
         if masked:
             self._masked = (self._masked or []) + masked
-        return data if name == "outputs" else as_object(data) or data  # cut down, it is a string
+        return (
+            data if name == "outputs" else as_object(data) or data
+        )  # a mapping that was cut down is a string
 
     def _seal(self) -> None:
-        """Snapshot what the program added; called once, when the session ends."""
+        """Snapshot the fields that the program added; called once, when the session ends."""
         extras, self._extras = self._extras or {}, {}
         for name, value in list(extras.items()):  # another thread may be adding
             if name == "inputs":
@@ -190,7 +192,7 @@ class Session(Running):
 
 
 class _NoSession(Session):
-    """What `current_session()` gives outside of any session: false, and deaf."""
+    """The result of `current_session()` outside of any session: false, and it ignores calls."""
 
     __slots__ = ()
 
@@ -216,13 +218,13 @@ NO_SESSION = _NoSession()
 
 
 def current_session() -> Session:
-    """The session that runs here; outside of any, a false object that ignores what it is told."""
+    """Return the session that runs here; outside of any, an object that is false and ignores calls."""
     session = innermost()
     return session if isinstance(session, Session) and not session.away else NO_SESSION
 
 
 def as_given(name: str, value: Any) -> Any:
-    """A field of an update in the shape that its name asks for."""
+    """Return a field of an update in the shape that its name needs."""
     if name in MERGED:
         return as_mapping(value)
     if name == "children_ids":

@@ -1,4 +1,4 @@
-"""`Spec`: everything that is fixed about a traced function or a block, computed once."""
+"""`Spec`: the fixed part of a traced function or a block, computed once."""
 
 from __future__ import annotations
 

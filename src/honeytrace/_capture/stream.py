@@ -27,15 +27,15 @@ if not cython.compiled:  # otherwise stream.pxd has them in C
 
 MAX_YIELDS = 1_000
 MAX_YIELDED_BYTES = 1_000_000
-"""How much a record keeps of what a generator yields; all yields are counted."""
+"""Bound on the yielded values that a record keeps; all of them are counted."""
 
 
 class Stream:
-    """The session of one generator, stepped in and out of at every yield.
+    """The session of one generator, entered and left at every yield.
 
-    `outer` is what is current in the consumer, `here` what is current in the generator's frame (a
+    `outer` is the current session of the consumer, `here` that of the generator's frame (a
     with-block may be open in it). The outputs are `{"yields": […], "count": n, "return": value}`,
-    or what `reduce` makes of the list of yields.
+    or the result of `reduce` for the list of yields.
     """
 
     __slots__ = ("count", "here", "items", "kept", "outer", "s", "size", "spec")
@@ -58,12 +58,12 @@ class Stream:
             raise
 
     def resume(self) -> None:
-        """Step in: the generator's frame runs next."""
+        """Enter the session: the generator's frame runs next."""
         self.outer = get_var(current)
         set_var(current, self.here)
 
     def suspend(self, item: Any) -> None:
-        """Step out: the generator has yielded an item."""
+        """Leave the session: the generator has yielded an item."""
         self.here = get_var(current)
         set_var(current, self.outer)
         self.count += 1
@@ -87,7 +87,7 @@ class Stream:
             internal_error(exc)
 
     def _first(self) -> None:
-        """Note after how many milliseconds the first item came."""
+        """Record the milliseconds until the first item."""
         s = self.s
         if s._submit is not discard:
             details = s._details or {}
@@ -95,7 +95,7 @@ class Stream:
             s._details = details
 
     def returned(self, value: Any) -> None:
-        """The generator returned a value."""
+        """End the session of a generator that returned a value."""
         try:
             self._fold(value)
             done(self.s, None, self.outer)
@@ -104,13 +104,13 @@ class Stream:
             raise
 
     def raised(self, exc: BaseException) -> None:
-        """The generator raised."""
+        """End the session of a generator that raised."""
         self._fold(None)
         fail(self.s, exc, self.outer)
 
     def _fold(self, value: Any) -> None:
-        """Make the outputs of what was yielded and returned."""
-        set_var(current, self.outer)  # what a traced `reduce` records is not inside the generator
+        """Make the outputs from the yielded and returned values."""
+        set_var(current, self.outer)  # a traced `reduce` does not run inside the generator
         if not self.kept or self.s._handed:
             return
         try:
@@ -146,13 +146,13 @@ def first_step(gen: Any) -> Callable[[Any], Any]:
 
 
 def thrown(exc: BaseException) -> BaseException:
-    """Return an exception that was thrown into our frame, without our frame in its traceback."""
+    """Return an exception thrown into the wrapper, without the wrapper in its traceback."""
     tb = exc.__traceback__
     return exc.with_traceback(tb.tb_next if tb is not None else None)
 
 
 class Bystander:
-    """Stands in for a `Stream` where nothing is recorded."""
+    """A stand-in for `Stream` while nothing is recorded."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Which kind of callable is to be traced: a function, a descriptor, a class, or an object."""
+"""Tracing of every kind of callable: functions, descriptors, classes and objects."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..errors import ConfigurationError
 from .wrapper import is_traced, trace_function
 
 _REGISTERS = ("delay", "apply_async", "remote", "submit", "invoke", "ainvoke", "starmap")
-"""Methods by which tasks, tools and flows call the function that was registered with them."""
+"""Methods through which tasks, tools and flows call the function registered with them."""
 
 
 def trace(target: Any, options: dict[str, Any]) -> Any:
-    """Return `target` traced. Raises ConfigurationError for what cannot be called.
+    """Return `target` traced. Raises ConfigurationError if it cannot be called.
 
     options: the keyword arguments of a `Spec`; `session_name` may be None.
     """
@@ -42,7 +42,7 @@ def _trace_object(target: Any, options: dict[str, Any]) -> Any:
         from .proxy import TracedDispatch
 
         return TracedDispatch(target, options)
-    kind = target.__class__  # of a lazy proxy, which Celery gives, the class of what it stands for
+    kind = target.__class__  # Celery's lazy proxy returns the class of its target here
     registered = [name for name in _REGISTERS if callable(getattr(kind, name, None))]
     if callable(target):
         from .proxy import traced_callable  # wrapt takes 30 ms to import
@@ -61,7 +61,7 @@ def _trace_object(target: Any, options: dict[str, Any]) -> Any:
 
 
 def _outside() -> int:
-    """Return the stacklevel of the program's line that decorates."""
+    """Return the stacklevel of the line of the program that uses the decorator."""
     import sys
 
     level, frame = 1, sys._getframe(1)
@@ -79,7 +79,7 @@ def _remade(target: Any, base: Any, *parts: Any) -> Any:
     base.__init__(made, *parts)
     kept = getattr(target, "__dict__", {})
     for name, value in kept.items():
-        if name != "__wrapped__":  # which is the function itself
+        if name != "__wrapped__":  # `__wrapped__` is the function itself
             made.__dict__.setdefault(name, value)
     return made
 

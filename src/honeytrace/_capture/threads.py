@@ -1,9 +1,9 @@
 """Carry the current session into threads and thread pools, as asyncio does into tasks.
 
-On by default (`configure(propagate_threads=False)` turns it off), installed when the first session
-is recorded: a program that only imports honeytrace keeps its `threading` untouched. Only our own
-variable travels; the program's ContextVars stay as the interpreter treats them. OpenTelemetry's
-ThreadingInstrumentor patches the same two methods.
+This is on by default (`configure(propagate_threads=False)` turns it off). The patches are installed
+when the first session is recorded, so a program that only imports honeytrace keeps its `threading`
+untouched. Only honeytrace's own variable is carried; the program's ContextVars are left to the
+interpreter. OpenTelemetry's ThreadingInstrumentor patches the same two methods.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _carry(thread: Any, outer: Any) -> None:
 
 
 def install() -> None:
-    """Patch the two methods, on top of whatever patched them before."""
+    """Patch the two methods, on top of earlier patches."""
     global _on, _patched, _pool_submit, _thread_start
     _on = True
     if not _patched:
@@ -89,7 +89,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Carry no more, and take the patches back, unless somebody patched on top of them."""
+    """Stop carrying sessions, and undo the patches unless other patches are on top of them."""
     global _on, _patched
     _on = False
     if ThreadPoolExecutor.submit is _submit and threading.Thread.start is _start:

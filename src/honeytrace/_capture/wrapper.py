@@ -1,12 +1,12 @@
-"""The decorator's engine: any callable in, the same callable out, traced.
+"""The engine of the decorator: takes a callable and returns the traced callable.
 
-A function is replaced by one compiled for it, with the same parameters of the same kinds, so that
+A function is replaced by one that is compiled for it and has the same parameters of the same kinds.
 Python itself binds the arguments: at no cost, with the same TypeErrors, and the inputs by name. The
-templates below are that function's whole source. Other callables go through a wrapt proxy, which
+templates below are the whole source of that function. Other callables get a wrapt proxy, which
 keeps their attributes and their `isinstance`.
 
-Measured on a tiny call against the same wrapper taking `*args, **kwargs` and a `bind` lambda: 0.14
-us less; against wrapt's FunctionWrapper for functions: 0.5 us less.
+Measured on a tiny call, this takes 0.14 us less than a wrapper with `*args, **kwargs` and a `bind`
+lambda, and 0.5 us less than wrapt's FunctionWrapper.
 """
 
 from __future__ import annotations
@@ -114,11 +114,11 @@ _numbers = count(1)
 
 @lru_cache(maxsize=4096)
 def _compile(source: str) -> CodeType:
-    """Return the code of a template's function, its lines known to tracebacks and debuggers."""
-    import linecache  # which brings tokenize
+    """Return the code of a template's function; tracebacks and debuggers can show its lines."""
+    import linecache  # imports tokenize
 
-    # `warnings.warn(stacklevel=2)` counts no frame of a file that has both words in its name, so
-    # that a warning is attributed to the caller, as without us; otherwise filters would hide it
+    # `warnings.warn(stacklevel=2)` skips frames of files with both words in the name. The warning is
+    # then attributed to the caller, as it is without tracing; otherwise filters would hide it.
     filename = f"<honeytrace {next(_numbers)}: skipped by warnings as importlib._bootstrap is>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = compile(source, filename, "exec")
@@ -126,12 +126,12 @@ def _compile(source: str) -> CodeType:
 
 
 def is_traced(fn: FunctionType) -> bool:
-    """Return whether a function stands in for another."""
+    """Return whether a function is a compiled wrapper."""
     return fn.__code__.co_filename.startswith("<honeytrace")
 
 
 def _flags(target: Any) -> int:
-    """Return the code flags of what runs when `target` is called; 0 if that is not Python."""
+    """Return the flags of the code that runs when `target` is called; 0 if it is not Python."""
     while isinstance(target, partial):
         target = target.func
     if not hasattr(target, "__code__"):
@@ -143,7 +143,7 @@ def _flags(target: Any) -> int:
 
 
 def trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
-    """Return the function that stands in for `fn`: of the same signature and kind."""
+    """Return the wrapper of `fn`, with the same signature and of the same kind."""
     names, params, call = parameters(fn)
     flags = fn.__code__.co_flags
     if not all_free(names):
@@ -151,7 +151,7 @@ def trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     else:
         more = {}
         if hasattr(fn, "__wrapped__") and not is_traced(fn):
-            # a decorator below is `(*args, **kwargs)`: the names are those of what it wraps
+            # a decorator below is `(*args, **kwargs)`, so the names of its wrapped function are used
             more["_ht_bind"] = Binder(fn, options)
             bound = f"_ht_bind({call_as_tuple(fn)})"
         else:
