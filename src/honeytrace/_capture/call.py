@@ -136,7 +136,7 @@ def _adopts(parent: Running) -> bool:
 
 
 def _below(s: Any, parent: Any) -> None:
-    """Set the fields of a child whose parent has a parent or has ended."""
+    """Let go of ended sessions above a child, and add a late child to its parent's record."""
     let_go(parent)
     if parent._end and parent._late >= 0:
         parent._late += 1

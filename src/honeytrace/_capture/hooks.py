@@ -181,7 +181,7 @@ _UNCONFIGURED = Recorder(
     redact=_configured("redact"),
     session_name="session",
 )
-"""The hooks before configuration. Sessions begun earlier call them; otherwise `begin` configures."""
+"""The hooks before configuration. Sessions begun before call them; otherwise `begin` configures."""
 
 hooks = Hooks()
 

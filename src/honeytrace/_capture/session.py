@@ -218,7 +218,7 @@ NO_SESSION = _NoSession()
 
 
 def current_session() -> Session:
-    """Return the session that runs here; outside of any, an object that is false and ignores calls."""
+    """Return the session that runs here; without one, an object that is false and ignores calls."""
     session = innermost()
     return session if isinstance(session, Session) and not session.away else NO_SESSION
 

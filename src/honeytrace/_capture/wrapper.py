@@ -117,8 +117,8 @@ def _compile(source: str) -> CodeType:
     """Return the code of a template's function; tracebacks and debuggers can show its lines."""
     import linecache  # imports tokenize
 
-    # `warnings.warn(stacklevel=2)` skips frames of files with both words in the name. The warning is
-    # then attributed to the caller, as it is without tracing; otherwise filters would hide it.
+    # `warnings.warn(stacklevel=2)` skips frames of files with both words in the name. The warning
+    # is then attributed to the caller, as without tracing; otherwise filters would hide it.
     filename = f"<honeytrace {next(_numbers)}: skipped by warnings as importlib._bootstrap is>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = compile(source, filename, "exec")
@@ -151,7 +151,7 @@ def trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
     else:
         more = {}
         if hasattr(fn, "__wrapped__") and not is_traced(fn):
-            # a decorator below is `(*args, **kwargs)`, so the names of its wrapped function are used
+            # a decorator below takes `(*args, **kwargs)`; the wrapped function has the names
             more["_ht_bind"] = Binder(fn, options)
             bound = f"_ht_bind({call_as_tuple(fn)})"
         else:

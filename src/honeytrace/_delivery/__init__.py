@@ -5,10 +5,10 @@ encoder         makes records of sessions and gives back their journal slots
 flusher         the flush thread, `flush`, and the end of delivery
 deliverer       one batch at a time: filled, handed to the sink, settled
 batch           finds the record that stops a batch
-ledger          the books: what was recorded, delivered, refused, dropped
+ledger          the books: counts of recorded, delivered, refused and dropped items
 stats           the books as `stats()` and `flush()` return them
 overflow        moves records from memory to disk and back
 also            second destinations, each with a thread of its own
-backoff         how long to wait after a failure
+backoff         the wait after a failure
 native_threads  threads and locks that gevent and eventlet do not replace
 """

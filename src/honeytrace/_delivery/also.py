@@ -1,7 +1,7 @@
-"""A second destination: gets what the first one took, in a thread of its own.
+"""Second destinations: each gets the records that the first one took, in its own thread.
 
-The first destination has the journal and the books. A second one that is slow or away never holds
-it up: what waits for it is bounded in bytes, and beyond that the oldest is dropped and counted.
+The first destination has the journal and the books. A second one that is slow or away never delays
+it: the records that wait are bounded in bytes. Beyond that, the oldest are dropped and counted.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _TIMEOUT = 30.0
 """Seconds that one delivery may take."""
 
 _IDLE = 60.0
-"""Seconds between two looks at nothing; `put` wakes the thread."""
+"""Seconds between two checks of an empty queue; `put` wakes the thread earlier."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
-"""Seconds before a delivery that failed is tried again: twice as long each time."""
+"""Seconds before a failed delivery is repeated; the wait doubles each time."""
 
 
 class Also:
-    """Delivers into `sink`, which only its thread uses."""
+    """A thread that delivers into `sink`; nothing else uses that sink."""
 
     def __init__(self, sink: Sink, limit: int = LIMIT) -> None:
         self.sink = sink
@@ -62,8 +62,8 @@ class Also:
             self._changed.notify_all()
 
     def wait(self, timeout: float) -> bool:
-        """Whether everything was delivered within `timeout` seconds; False at once while the sink
-        is away."""
+        """Return whether everything is delivered within `timeout` seconds; False at once while the
+        sink is away."""
         deadline = time.monotonic() + timeout
         with self._lock:
             while (self._items or self._busy) and not self._failing:
@@ -74,7 +74,7 @@ class Also:
             return not (self._items or self._busy)
 
     def _run(self) -> None:
-        current.set(PAUSED)  # what a sink calls is not recorded
+        current.set(PAUSED)  # calls that a sink makes are not recorded
         wait = _FIRST_WAIT
         while True:
             with self._lock:
@@ -111,14 +111,14 @@ class Also:
 
 
 class Both:
-    """A sink that hands on to others what the first one took."""
+    """A sink that passes the records that the first sink took on to others."""
 
     def __init__(self, first: Sink, others: Sequence[Also]) -> None:
         self._first = first
         self._others = others
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
-        """Deliver to the first; what it does not want tried again goes to the others, too."""
+        """Deliver to the first; everything except its `retry` goes to the others, too."""
         delivery = self._first.deliver(batch, timeout=timeout)
         again = {id(item) for item in delivery.retry}
         taken = [item for item in batch if id(item) not in again] if again else batch

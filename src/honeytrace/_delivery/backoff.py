@@ -1,4 +1,4 @@
-"""A destination that is away: how long to wait for it, and what to say of that."""
+"""Waits and log lines for a destination that is away."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from .._base.lazy import logger
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 30.0
 _QUIET = 60.0
-"""Seconds in which another outage is not told of yet: a flapping server must not fill the log."""
+"""Seconds in which a further outage is not logged: a flapping server must not fill the log."""
 
 
 class Outage:
-    """The outage that lasts, if any. It costs one log line when it begins and one when it ends."""
+    """The current outage, if any. It writes one log line when it begins and one when it ends."""
 
     def __init__(self) -> None:
         self.failures = 0
-        """In a row; none while deliveries succeed."""
+        """Failures in a row; 0 while deliveries succeed."""
         self.wait = 0.0
         """Seconds until the next attempt."""
         self.why = ""
         self.told: str | None = None
-        """The reason that the log has given."""
+        """The reason that was logged last."""
         self._quiet_until = 0.0
 
     def failed(self, why: str, retry_after: float | None, *, quiet: bool) -> None:
-        """A delivery failed: wait twice as long as before, give or take a quarter, or as asked."""
-        import random  # 5 ms that only a program in trouble pays
+        """Note a failed delivery: double the wait, give or take a quarter, or wait as asked."""
+        import random  # costs 5 ms, so only a program in trouble imports it
 
         self.why = why
         longest = min(_FIRST_WAIT * 2 ** min(self.failures + 1, 10), _LONGEST_WAIT)
@@ -38,7 +38,7 @@ class Outage:
         self.failures += 1
 
     def ended(self) -> None:
-        """A delivery succeeded."""
+        """Note a delivery that succeeded."""
         if self.told is not None:
             logger.info("honeytrace delivers again")
         self.failures, self.told = 0, None

@@ -1,10 +1,10 @@
 """A batch being delivered: parts, divided until a record that no destination takes stands alone.
 
-A part that fails while others are taken is halved and moved behind them; down to a single record,
-which has had its chances after `MOST_STRIKES` of such failures. One of few that nearly all others
-leave behind is counted likewise; what is left in larger numbers is a destination that takes no more
-just now. While nothing at all is taken the order stays, but for a first record that might be what
-stops everything.
+A part that fails while others are taken is halved and moved behind them, down to a single record.
+That record is given up after `MOST_STRIKES` such failures. The few records that remain after nearly
+all others were taken are counted in the same way. If many remain, the destination takes no more
+for now. While nothing at all is taken the order stays the same, except for a first record that may
+be the one that stops everything.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from .._record.record import Item
 from ..sinks._bisect import halves
 
 PATIENCE = 5
-"""Failures in a row after which a batch is told apart from its first record."""
+"""Failures in a row after which the first record of a batch is tried separately."""
 MOST_STRIKES = 30
-"""So often a record may fail while others are delivered: at a rate of 50 % once in a billion."""
+"""Failures of a record while others are delivered; at a failure rate of 50 %, one in a billion."""
 
 
 _FEW = 10
-"""Up to a tenth of a part is suspected when the others are taken."""
+"""Share of a part that is suspected when the others are taken: up to a tenth."""
 
 
 class Part(list[Item]):
-    """Records that are tried together. `seen`: how many were delivered at its last failure."""
+    """Records that are tried together. `seen`: number of delivered items at its last failure."""
 
     def __init__(self, items: Sequence[Item], seen: int) -> None:
         super().__init__(items)
@@ -35,15 +35,15 @@ class Part(list[Item]):
 
 
 class Batch:
-    """Any number of parts, the first of which is tried.
+    """A batch of any number of parts; the first one is tried.
 
-    It may change while a signal handler looks at it, hence the copies.
+    It may change while a signal handler reads it, so readers get copies.
     """
 
     def __init__(self) -> None:
         self._parts: deque[Part] = deque()
         self._strikes: Counter[int] = Counter()
-        """Failures of an item, by identity, while others were delivered."""
+        """Number of failures of each item, by identity, while others were delivered."""
 
     def __len__(self) -> int:
         return sum(map(len, list(self._parts)))
@@ -56,23 +56,23 @@ class Batch:
 
     @property
     def part(self) -> Part:
-        """The part to try now."""
+        """Return the part to try now."""
         return self._parts[0]
 
     def add(self, items: Sequence[Item], delivered: int) -> None:
-        """These come last; `delivered` is how many were by now."""
+        """Append items; `delivered` is the number of items delivered so far."""
         if self._parts and not self._parts[-1].failures:
             self._parts[-1].extend(items)
         elif items:
             self._parts.append(Part(items, delivered))
 
     def settled(self, left: Sequence[Item]) -> list[Item]:
-        """Of the part that was tried, these are left; returns those of them that had their chances.
+        """Keep `left` of the part that was tried; return those of them that are given up.
 
-        They are in the batch no more.
+        They are removed from the batch.
         """
         part = self._parts[0]
-        if not left and not self._strikes:  # as nearly always
+        if not left and not self._strikes:  # the usual case
             self._parts.popleft()
             return []
         poison = self._struck(left) if len(left) * _FEW <= len(part) else []
@@ -85,7 +85,7 @@ class Batch:
         return poison
 
     def failed(self, delivered: int) -> list[Item]:
-        """Nothing of the part that was tried was taken; returns what is given up, as `settled`."""
+        """Note that nothing of the part was taken; return the items given up, like `settled`."""
         part, parts = self._parts[0], self._parts
         alive, part.seen = delivered > part.seen, delivered
         part.failures += 1

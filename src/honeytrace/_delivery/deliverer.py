@@ -24,13 +24,13 @@ from .overflow import Overflow
 from .queue import Queue
 
 MakeSink = Callable[[Exception | None], Sink]
-"""Called for the first delivery and after the sink was closed, with the exception that made the
-last sink unusable, or None."""
+"""A function that makes the sink, for the first delivery and after the sink was closed. Its
+argument is the exception that made the last sink unusable, or None."""
 
 
 class Deliverer:
-    """Owns the sink and the batch. A batch stays here until the sink has told the fate of every
-    item, so that no exception loses one.
+    """Owner of the sink and the batch. A batch stays here until the sink has reported the fate of
+    every item, so no exception loses an item.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Deliverer:
         self.ledger = Ledger(queue, overflow, encoder, self.batch)
         self.outage = Outage()
         self.quiet = False
-        """The process ends: an outage that begins now is told of in another way."""
+        """True when the process ends: an outage that begins now is reported in another way."""
         self.importing = RLock()
-        """Held while modules may be imported: a fork in the middle would leave the child halves."""
+        """Held while modules may be imported: a fork meanwhile would leave half modules."""
         self._queue, self._overflow, self._encoder = queue, overflow, encoder
         self._make_sink = make_sink
         self._sink: Sink | None = None
@@ -57,22 +57,22 @@ class Deliverer:
         self._turn = RLock()
         """Held while a batch is delivered."""
         self._thread: int | None = None
-        """The thread that delivers just now."""
+        """The thread that is delivering now."""
 
     def is_here(self) -> bool:
-        """Tell whether this very thread is delivering, with the sink's code below us."""
+        """Return whether this thread is delivering, so that the caller runs inside the sink."""
         return self._thread == get_ident()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Keep deliveries away meanwhile."""
+        """Keep deliveries from starting inside the block."""
         with self._turn:
             yield
 
     def step(self, timeout: float, *, for_program: bool = True) -> bool:
-        """Deliver one batch within `timeout` seconds; true when it is settled and there is more.
+        """Deliver one batch within `timeout` seconds; true if it is settled and more items wait.
 
-        for_program: a thread of the program's own delivers, so an interrupt is raised.
+        for_program: the thread belongs to the program, so an interrupt is raised.
         """
         if not self._turn.acquire(timeout=timeout):
             return False
@@ -96,7 +96,7 @@ class Deliverer:
         part = self.batch.part.copy()
         try:
             fate = self._open_sink().deliver(part, timeout=timeout)
-            # a destination that takes part of a batch is there: no reason to wait
+            # a destination that takes part of a batch is up, so there is no reason to wait
             waits = bool(fate.retry_after or len(fate.retry) * 2 > len(part))
             if len(fate.retry) < len(part):
                 self.outage.ended()
@@ -119,23 +119,23 @@ class Deliverer:
         return self.waiting()
 
     def waiting(self) -> bool:
-        """Tell whether anything waits; without a lock, because a fork may come anywhere."""
+        """Return whether anything waits; without a lock, because a fork may come at any moment."""
         return bool(self._queue.items or self.batch or self._overflow.waiting)
 
     # the batch
 
     def _load(self) -> None:
-        """Fill the batch up from the queue."""
+        """Fill the batch from the queue."""
         room = self.config.batch_size - len(self.batch)
         size = self.config.most_bytes - (sum(map(size_of, self.batch)) if self.batch else 0)
         if room <= 0 or size <= 0:
             return
-        if hooks.clock_ns is time.perf_counter_ns:  # else a test has injected a clock
+        if hooks.clock_ns is time.perf_counter_ns:  # otherwise a test has injected a clock
             hooks.sync_clock()
         with self._queue.lock:
             if not self.batch:
                 self.ledger.begin_batch()
-            if self._overflow.waiting:  # older than all that is queued
+            if self._overflow.waiting:  # records on disk are older than the queued ones
                 found = self._overflow.take(room, size)
                 self.ledger.take(len(found))
                 self.batch.add(found, self.ledger.delivered)
@@ -182,12 +182,12 @@ class Deliverer:
         with self.importing:
             self.outage.failed(why, retry_after, quiet=self.quiet)
         with self._queue.lock:
-            self.ledger.changed.notify_all()  # an impatient flush waits no longer
+            self.ledger.changed.notify_all()  # an impatient flush stops waiting
 
     # the sink
 
     def serve(self, config: Config, make_sink: MakeSink) -> None:
-        """Go on under another configuration, with what is pending and the books as they are."""
+        """Continue under another configuration, with the same pending items and the same books."""
         self.config, self._make_sink = config, make_sink
         self.close_sink()
 
@@ -198,7 +198,7 @@ class Deliverer:
         return self._sink
 
     def close_sink(self) -> None:
-        """Close the sink now or, while it delivers, right afterwards; then it is made anew."""
+        """Close the sink now or, while it delivers, right afterwards; a new one is made later."""
         self._stale = True
         if self._turn.acquire(blocking=False):
             try:

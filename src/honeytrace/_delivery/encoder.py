@@ -1,4 +1,4 @@
-"""Sessions to records on their way out of the queue, and what places in the journal they hold."""
+"""Conversion of queued sessions to records, and the places in the journal that they hold."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .queue import Pending
 
 
 class Encoder:
-    """Makes records, and knows by identity where the journal has them until they are released."""
+    """An encoder that keeps the journal place of every record, by identity, until its release."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.slots: dict[int, Slot] = {}
-        """Places of records that were made here, and of updates."""
+        """Journal places of records that were made here, and of updates."""
         self.failed = 0
-        """Sessions that no record could be made of."""
+        """Number of sessions that could not be converted to a record."""
 
     def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
-        """Make records of all that waits, one by one, so that an interrupt loses none."""
+        """Make records of all waiting items one by one, so that an interrupt loses none."""
         while waiting:
             item = waiting[0]
             record = self.record(item)
@@ -39,7 +39,7 @@ class Encoder:
             waiting.popleft()
 
     def record(self, item: Pending) -> Item | None:
-        """The item as a record, or as the update it is; None where that cannot be."""
+        """Return the record of an item, or the update itself; None if no record can be made."""
         if not isinstance(item, Session):
             return item
         try:
@@ -49,7 +49,7 @@ class Encoder:
             return None
 
     def release(self, item: Item | Pending) -> None:
-        """Give up the place in the journal of what is settled or dropped."""
+        """Release the journal places of items that are settled or dropped."""
         slot = self.slots.pop(id(item), None)
         if isinstance(item, Session):
             slot, item._slot = item._slot, None
@@ -57,7 +57,7 @@ class Encoder:
             slot[0].release(slot)
 
     def release_all(self, items: Iterable[Item], kept: set[int]) -> None:
-        """`release` all but those whose identities are kept."""
+        """Release all items except those whose identities are kept."""
         if not self.slots:
             return
         for item in items:

@@ -1,7 +1,7 @@
-"""The flush thread: waits for records, and has them delivered in batches.
+"""The flush thread: waits for records and delivers them in batches.
 
-The thread is a daemon, starts with the first item, waits without a timer when there is nothing to
-do, and is started anew in a forked child and after `stop`.
+The thread is a daemon. It starts with the first item, waits without a timer while there is nothing
+to do, and starts again in a forked child and after `stop`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from .stats import FlushResult, Stats
 _DELIVERY_TIMEOUT = 60.0
 """Seconds for one batch."""
 _PAUSE = 0.1
-"""Seconds that a fork waits at most for an idle thread to end."""
+"""Longest time in seconds that a fork waits for an idle thread to end."""
 
 
 class Flusher:
-    """Owns the queue and the thread. `started` is called when the thread starts."""
+    """Owner of the queue and the thread. `started` is called when the thread starts."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Flusher:
         self.importing = self.deliverer.importing
         self.turn = self.deliverer.turn
         self.sync: Callable[[], object] = bool
-        """Writes the journal through to the disk."""
+        """Function that writes the journal to the disk."""
         self._started = started
         self._thread: OwnThread | NativeThread | None = None
         self._urgent = False
@@ -60,7 +60,7 @@ class Flusher:
     # the thread
 
     def _attend(self) -> None:
-        if self._exit_timeout is not None:  # after our exit hook, no thread lives long enough
+        if self._exit_timeout is not None:  # after the exit hook, no thread lives long enough
             self.queue.expect(ANY)
             if not self.outage.failures:
                 self._flush_here(time.monotonic() + self._exit_timeout)
@@ -76,7 +76,7 @@ class Flusher:
             self._thread = None
             again = self.queue.bytes + self.config.most_bytes
             self.queue.expect(min(again, self.queue.limit - 1))
-            if not isinstance(exc, RuntimeError):  # which says that there is no thread to be had
+            if not isinstance(exc, RuntimeError):  # a RuntimeError means that no thread can start
                 raise
 
     def _run(self) -> None:
@@ -95,16 +95,16 @@ class Flusher:
                 and self._goes_on()
             ):
                 pass
-        self.queue.wake()  # it may have been for the thread that took over
+        self.queue.wake()  # the wake-up may be for the thread that took over
 
     def _is_mine(self) -> bool:
-        """Tell whether this thread is still the one: not stopped, and not started twice."""
+        """Return whether this thread is still in charge: not stopped and not replaced."""
         thread = self._thread
         return thread is not None and thread.ident == get_ident() and thread.is_alive()
 
     def _goes_on(self) -> bool:
-        """Tell whether the next batch goes at once: part of one would come too often beside busy
-        threads, each for some milliseconds' wait for the GIL."""
+        """Return whether the next batch is sent at once. Beside busy threads each batch waits some
+        milliseconds for the GIL, so small batches would be too many."""
         queue = self.queue
         return (
             bool(self.deliverer.batch or self._overflow.waiting)
@@ -133,7 +133,7 @@ class Flusher:
         self.ledger.warn_of_losses()
 
     def _wait_for_room(self) -> None:
-        """With `overflow="block"`: hold the caller until the queue is within its bound again."""
+        """Block the caller, with `overflow="block"`, until the queue is within its bound again."""
         if self.config.overflow != "block" or self._is_mine() or self.deliverer.is_here():
             return
         queue = self.queue
@@ -146,14 +146,14 @@ class Flusher:
                 self.ledger.changed.wait(1.0)
 
     def relieve(self) -> bool:
-        """Make room in a full journal: move the oldest records that wait from there to disk."""
+        """Make room in a full journal: move its oldest waiting records to the disk queue."""
         with self.queue.alone(LOCK_TIMEOUT) as mine:
             return mine and bool(self.queue.items) and self._overflow.shed()
 
-    # what others call
+    # called from other modules
 
     def serve(self, config: Config, make_sink: MakeSink) -> None:
-        """Go on under another configuration, with all that is pending and the books as they are."""
+        """Continue under another configuration, with the same pending items and the same books."""
         self.config = self.encoder.config = config
         self.queue.resize(config.queue_bytes)
         with self.queue.lock:
@@ -161,9 +161,9 @@ class Flusher:
         self.deliverer.serve(config, make_sink)
 
     def flush(self, timeout: float, *, patient: bool = True) -> FlushResult:
-        """Deliver what was accepted so far, for at most `timeout` seconds.
+        """Deliver everything accepted so far, for at most `timeout` seconds.
 
-        Without patience, delivery that fails is not waited for, and losses are not told of.
+        Without patience, a failed delivery is not waited for, and losses are not reported.
         """
         deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
         goal = self.ledger.aim()
@@ -184,14 +184,14 @@ class Flusher:
                 break
 
     def stats(self) -> Stats:
-        """The books, after everything that has to go is out of the queue."""
+        """Return the books, after the queue is trimmed to its bound."""
         with self.queue.lock:
             self.queue.trim()
             return self.ledger.stats()
 
     def pending(self, session_id: str | None = None) -> list[Item]:
-        """Copies of what is not delivered yet, oldest first. Of what is on disk alone there is only
-        what is in the tree of this session."""
+        """Return copies of undelivered items, oldest first. Of items that are only on disk, these
+        are the items in the tree of this session."""
         with self.queue.lock:
             waiting = [self.encoder.record(item) for item in self.queue.items.copy()]
             batch, places = list(self.deliverer.batch), self._overflow.places()
@@ -199,7 +199,7 @@ class Flusher:
         return [*batch, *on_disk, *(item for item in waiting if item is not None)]
 
     def stop(self, timeout: float) -> FlushResult:
-        """Flush, end the thread and close the sink; the next item starts them anew."""
+        """Flush, end the thread and close the sink; the next item starts both again."""
         result = self.flush(timeout)
         is_mine = self._is_mine()
         thread, self._thread = self._thread, None
@@ -212,9 +212,9 @@ class Flusher:
         return result
 
     def pause(self) -> None:
-        """Before a fork: end the thread where it has nothing to do, until there is something.
+        """End an idle thread before a fork; the next item starts it again.
 
-        Python 3.12 and later warn of forks beside threads.
+        Python 3.12 and later warn about forks in programs with threads.
         """
         thread = self._thread
         if thread is None or not thread.is_alive() or self._is_mine() or self.deliverer.waiting():
@@ -223,15 +223,15 @@ class Flusher:
         self.queue.expect(ANY)
         self.queue.wake()
         thread.join(_PAUSE)
-        if sys.version_info < (3, 13):  # where `join` returns a moment before the system's thread
+        if sys.version_info < (3, 13):  # there, `join` returns a moment before the system's thread
             end = time.monotonic() + _PAUSE
             while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < end:
                 sleep(0)
-        if self.deliverer.waiting():  # it came meanwhile
+        if self.deliverer.waiting():  # an item came meanwhile
             self._attend()
 
     def finish(self, timeout: float) -> None:
-        """`stop` for the end of the process; what is left then is for the next one to deliver."""
+        """Stop at the end of the process; the next process delivers the remaining items."""
         self._exit_timeout, self.deliverer.quiet = timeout, True
         result = self.stop(timeout)
         self.ledger.warn_of_losses(now=True)
@@ -246,7 +246,7 @@ class Flusher:
             )
 
     def _keep(self) -> str:
-        """Put on disk what is in memory alone; says what becomes of it."""
+        """Write items that are only in memory to disk; return the fate of all of them as text."""
         with self.queue.lock:
             queued = [item for item in self.queue.items if getattr(item, "_slot", None) is None]
             records = [
@@ -257,10 +257,10 @@ class Flusher:
             return self._overflow.keep(loose)
 
     def keep_in(self, directory: str) -> None:
-        """Put records that memory has no room for in this directory, beside the journal."""
+        """Use this directory, beside the journal, for records that memory has no room for."""
         with self.queue.lock:
             self._overflow.keep_in(directory)
 
     def forget(self) -> None:
-        """In a forked child: what is on disk is the parent's."""
+        """Let go of the files on disk, in a forked child: they belong to the parent."""
         self._overflow.forget()

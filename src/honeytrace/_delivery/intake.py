@@ -1,9 +1,9 @@
-"""`Intake`: the end of the queue that a traced call comes to.
+"""`Intake`: the entrance of the queue, used by every traced call.
 
 It takes no lock and wakes nobody on an ordinary call, so a signal handler or a finaliser that
 traces cannot deadlock it: `deque.append` is atomic and re-entrant. The byte count is a plain
-attribute: CPython switches threads within `x += n` only where `n` is computed by Python code, and
-the count is set right whenever the queue runs empty.
+attribute: CPython switches threads within `x += n` only if Python code computes `n`. The count is
+corrected whenever the queue runs empty.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _compiled = cython.compiled
 
 
 class Intake:
-    """Takes finished sessions.
+    """Entrance for finished sessions.
 
-    keep: appends to `items`. bytes: about how much waits. _level: how many bytes may wait before
-    `_crossed` is called.
+    keep: appends to `items`. bytes: approximate number of waiting bytes. _level: number of bytes
+    that may wait before `_crossed` is called.
     """
 
     __slots__ = ("__dict__", "_level", "bytes", "items", "keep")
@@ -40,19 +40,19 @@ class Intake:
     keep: Callable[[Any], None]
 
     def _crossed(self) -> None:
-        """See to what waits; the queue does."""
+        """Handle a level that was crossed; implemented by the queue."""
         raise NotImplementedError
 
     def put(self, session: Any) -> None:
         """Take a finished session; this is the hook `submit`."""
         self.keep(session)
         if _compiled and session._plain:
-            untrack(session)  # it has ended and is in no cycle: nothing for the collector
+            untrack(session)  # it has ended and is in no cycle, so the collector need not scan it
         size = size_of(session)
         self.bytes += size
         if self.bytes > self._level:
             try:
                 self._crossed()
             except BaseException:
-                session._submit = discard  # it is queued: nobody need do that again
+                session._submit = discard  # it is queued and must not be queued again
                 raise

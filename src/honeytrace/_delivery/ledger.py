@@ -1,4 +1,4 @@
-"""The books: how many items were recorded, and what became of each."""
+"""The books: counts of recorded items and of the fate of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUIET = 60.0
 
 
 class Ledger:
-    """Counts what passes from the queue to the sink. Its numbers change under the queue's lock.
+    """Counts of the items on their way from the queue to the sink, changed under the queue's lock.
 
     Items are numbered in the order in which they were recorded; the first `settled()` of them are
     delivered, refused or dropped.
@@ -28,36 +28,36 @@ class Ledger:
     def __init__(self, queue: Queue, overflow: Overflow, encoder: Encoder, batch: Batch) -> None:
         self._queue, self._overflow, self._encoder, self._batch = queue, overflow, encoder, batch
         self._lock = queue.lock
-        # one lock with the queue: a signal handler's wait within a wait gives back all of it
+        # It shares the queue's lock, so a signal handler that waits within a wait frees it fully.
         self.changed = Condition(queue.lock)
-        """Notified when something was settled, or a delivery failed."""
+        """Condition that is notified when an item was settled or a delivery failed."""
         self.delivered = 0
         self.goal = 0
-        """Number of the last item that somebody has asked to be delivered at once."""
+        """Number of the last item whose delivery was requested at once."""
         self._taken = 0
         self._batch_start = 0
-        """Items recorded before the batch; all of them are settled."""
+        """Number of items recorded before the batch; all of them are settled."""
         self._refused: Counter[str] = Counter()
         self._warned = 0
-        """Dropped items that the log has reported."""
+        """Number of dropped items that were logged."""
         self._quiet_until = 0.0
         self._told = 0
-        """Losses that a flush has reported."""
+        """Number of losses that a flush has reported."""
 
     def begin_batch(self) -> None:
-        """Everything that left the queue so far is settled, and a new batch begins."""
+        """Note that everything that left the queue is settled, and begin a new batch."""
         self._batch_start = self._gone()
 
     def take(self, count: int) -> None:
-        """So many items went from the queue, or from disk, into the batch."""
+        """Count items that went from the queue, or from disk, into the batch."""
         self._taken += count
 
     def refuse(self, reason: str) -> None:
-        """An item of the batch is refused."""
+        """Count a refused item of the batch."""
         self._refused[reason] += 1
 
     def _gone(self) -> int:
-        """So many items are in a batch, or were, or were lost before one."""
+        """Number of items that are or were in a batch, or were lost before one."""
         overflow = self._overflow
         lost = overflow.dropped + overflow.unreadable + overflow.unencodable
         return self._taken + self._queue.dropped + lost
@@ -68,12 +68,12 @@ class Ledger:
             return self._gone() + self._overflow.waiting + len(self._queue.items)
 
     def settled(self) -> int:
-        """Return how many items, from the first one recorded, are settled."""
+        """Return the number of settled items, counted from the first one recorded."""
         with self._lock:
             return self._batch_start if self._batch else self._gone()
 
     def aim(self) -> int:
-        """Ask for the delivery of everything recorded so far; return how much that is."""
+        """Request the delivery of everything recorded so far; return the number of items."""
         with self._lock:
             goal = self.recorded()
             self.goal = max(self.goal, goal)
@@ -88,7 +88,7 @@ class Ledger:
                 self.changed.wait(left)
 
     def stats(self) -> Stats:
-        """The books at this moment."""
+        """Return the books at this moment."""
         with self._lock:
             recorded, waiting = self.recorded(), self._overflow.waiting
             dropped = self._dropped()
@@ -113,7 +113,7 @@ class Ledger:
         )
 
     def warn_of_losses(self, *, now: bool = False) -> None:
-        """Log what was dropped: the first at once, more of it every minute, or `now`."""
+        """Log dropped items: the first at once, later ones every minute, or `now`."""
         moment = time.monotonic()
         if moment < self._quiet_until and not now:
             return
@@ -128,7 +128,7 @@ class Ledger:
             )
 
     def result(self, goal: int, *, tell: bool) -> FlushResult:
-        """The result of a flush up to `goal`; with `tell`, losses count as reported by it."""
+        """Return the result of a flush up to `goal`; with `tell`, it reports the losses so far."""
         with self._lock:
             stats, settled = self.stats(), self.settled()
             refused, dropped = sum(stats.refused.values()), sum(stats.dropped.values())

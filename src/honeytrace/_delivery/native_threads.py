@@ -21,11 +21,11 @@ from typing import Any
 from .._capture.context import OwnThread
 
 _POLL = 0.005
-"""Seconds between two looks of a greenlet that waits."""
+"""Seconds between two checks of a waiting greenlet."""
 
 
 def _patcher(module: str) -> Any:
-    """The library that has replaced a module of the standard library, otherwise None."""
+    """Return the library that has replaced a module of the standard library, or None."""
     gevent: Any = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched(module):
         return gevent
@@ -37,7 +37,7 @@ def _patcher(module: str) -> Any:
 
 
 def _original(module: Any, name: str) -> Any:
-    """An attribute of a module of the standard library, as it was before any patch."""
+    """Return an attribute of a module of the standard library, as it was before any patch."""
     patcher = _patcher(module.__name__)
     if patcher is None:
         return getattr(module, name)
@@ -53,9 +53,9 @@ RLock: Callable[[], Any] = _original(_thread, "RLock")  # neither library replac
 
 
 class NativeThread:
-    """A thread of the system that `threading` knows nothing of, for where that is patched.
+    """A thread of the system that `threading` does not know, for programs that patch `threading`.
 
-    It ends with the process, as a daemon does.
+    It ends with the process, like a daemon.
     """
 
     ident: int | None = None
@@ -66,7 +66,7 @@ class NativeThread:
         self._running = allocate_lock()
 
     def start(self) -> None:
-        """Start the thread. Raises RuntimeError where the system has none left."""
+        """Start the thread. Raises RuntimeError if the system cannot start one."""
         start_new_thread: Any = _original(_thread, "start_new_thread")
         self._running.acquire()
         try:
@@ -86,30 +86,30 @@ class NativeThread:
         return bool(self._running.locked())
 
     def join(self, timeout: float) -> None:
-        """Wait for the end, for at most `timeout` seconds."""
+        """Wait for the end of the thread, for at most `timeout` seconds."""
         if self._running.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
             self._running.release()
 
 
 class _DaemonThread(OwnThread):
-    """A thread that ends quietly where `threading` was patched while it ran."""
+    """A thread that ends quietly even if `threading` was patched while it ran."""
 
     def _delete(self) -> None:
-        with suppress(KeyError):  # `threading` looks for the id of a greenlet now
+        with suppress(KeyError):  # the patched `threading` looks for the id of a greenlet
             super()._delete()  # type: ignore[misc]
 
 
 def new_thread(target: Callable[[], object], name: str) -> OwnThread | NativeThread:
-    """A daemon thread of the system, not started yet."""
+    """Return a daemon thread of the system that is not started yet."""
     if _patcher("threading") is None:
         return _DaemonThread(target=target, name=name, daemon=True)
     return NativeThread(target)
 
 
 class Condition:
-    """As `threading.Condition` over a re-entrant lock that is held, with locks of the system.
+    """A `threading.Condition` over a re-entrant lock, made of locks of the system.
 
-    A wait inside a wait, such as that of a signal handler, gives back all of the lock.
+    A wait inside a wait, such as that of a signal handler, releases the lock completely.
     """
 
     def __init__(self, lock: Any, *, cooperative: bool = True) -> None:
@@ -137,13 +137,13 @@ class Condition:
                 self._waiters.remove(waiter)
 
     def notify_all(self) -> None:
-        """Let everybody who waits go on."""
+        """Wake everyone who waits."""
         while self._waiters:
             self._waiters.popleft().release()
 
 
 class Event:
-    """As `threading.Event`, with locks of the system."""
+    """A `threading.Event` made of locks of the system."""
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -159,7 +159,7 @@ class Event:
             self._changed.notify_all()
 
     def wait(self, timeout: float) -> bool:
-        """Wait for `set`, for at most `timeout` seconds; return whether it came."""
+        """Wait for `set`, for at most `timeout` seconds; return whether it is set."""
         end = time.monotonic() + timeout
         with self._lock:
             while not self._is_set and (left := end - time.monotonic()) > 0:

@@ -1,4 +1,4 @@
-"""Records that memory has no room for go to disk, in their order, and come back in time."""
+"""Overflow to disk: records that memory has no room for, kept in order until they are delivered."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .._record.record import Item
 from .queue import Pending, Queue
 
 _CHUNK = 500_000
-"""Bytes moved to disk at once: two milliseconds in the caller whose item was one too many."""
+"""Bytes moved to disk at once. This costs two milliseconds in the call that exceeds the bound."""
 _ITEMS = 2_000
 _QUIET = 60.0
-"""Seconds in which a disk that takes nothing is told of once."""
+"""Seconds between two warnings about a disk that takes nothing."""
 _AGAIN = 5.0
-"""Seconds for which a disk that took nothing is left alone."""
+"""Seconds before a disk that took nothing is tried again."""
 
 
 class Overflow:
-    """The disk's side of the queue. Everything here runs under the queue's lock.
+    """The disk side of the queue. All methods run under the queue's lock.
 
-    `encode` makes records of what is queued: it moves all from its first argument to its second,
-    but for what it has to drop. `release` gives up the journal's place of a record. `lost` hears of
-    items that were dropped from disk.
+    `encode` makes records of queued items: it moves all of them from its first argument to its
+    second, except those that it drops. `release` frees the journal place of a record. `lost` is
+    called with items that were dropped from disk.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Overflow:
         self._directory: str | None = None
         self._blocked_until = self._quiet_until = 0.0
         self.out: set[int] = set()
-        """Items taken from disk and not settled, by identity: they are still on disk."""
+        """Items taken from disk and not settled, by identity; they are still on disk."""
         self.configure(config)
 
     def configure(self, config: Config) -> None:
-        """Go by this configuration; what is on disk stays where it is until it is delivered."""
+        """Use this configuration; records on disk stay in their directory until delivered."""
         self._config = config
         self._queue.overflow = config.overflow
         if config.journal == NO_JOURNAL or config.store == ":memory:":
@@ -59,7 +59,7 @@ class Overflow:
         self._blocked_until = 0.0
 
     def keep_in(self, directory: str) -> None:
-        """Put what comes from now on here: the journal is not where it was asked for."""
+        """Write new records to this directory, because the journal is not in the configured one."""
         if self._directory is not None:
             self._directory = directory
             self._renew()
@@ -71,16 +71,16 @@ class Overflow:
                 self._spill = None
         elif spill is None:
             self._spill = DiskQueue(directory, self._config.disk_bytes)
-        else:  # segments that are there stay where they are
+        else:  # existing segments stay in their directory
             spill.directory, spill.limit = directory, self._config.disk_bytes
 
     @property
     def waiting(self) -> int:
-        """Records on disk that the flush thread has not taken."""
+        """Number of records on disk that the flush thread has not taken."""
         return self._spill.waiting if self._spill else 0
 
     def shed(self) -> bool:
-        """Move some of the oldest items from memory to disk; false where that cannot be done."""
+        """Move some of the oldest items from memory to disk; return False if that fails."""
         spill = self._spill
         oldest = self._config.overflow == "drop_oldest"
         if (
@@ -106,7 +106,7 @@ class Overflow:
                     return False
                 self.dropped += lost
                 self._lost()
-        except BaseException:  # an interrupt: nothing of it was written
+        except BaseException:  # an interrupt: none of the items were written
             self._queue.put_back([*records, *waiting])
             raise
         for record in records:
@@ -114,7 +114,7 @@ class Overflow:
         return True
 
     def _append(self, spill: DiskQueue, records: list[Item]) -> bool:
-        """False where they find no room; a disk that is full is left alone for a while."""
+        """Write items to disk; False if there is no room. A full disk is not tried for a while."""
         try:
             spill.append(records)
         except DiskQueueFullError:
@@ -129,7 +129,7 @@ class Overflow:
         return True
 
     def take(self, count: int, room: int) -> Sequence[Item]:
-        """The oldest that are on disk; they stay there until `settle`."""
+        """Return the oldest items on disk; they stay there until `settle`."""
         assert self._spill is not None
         taken, lost = self._spill.take(count, room)
         self.unreadable += lost
@@ -137,7 +137,7 @@ class Overflow:
         return taken
 
     def places(self) -> list[Place]:
-        """Return the places on disk of the rest."""
+        """Return the places on disk of the other items."""
         return self._spill.places() if self._spill else []
 
     def settle(self) -> None:
@@ -147,7 +147,7 @@ class Overflow:
             self._spill.settle()
 
     def keep(self, items: Sequence[Item]) -> str:
-        """Put on disk what no journal has, since the process ends; says what becomes of it all."""
+        """Write items that no journal has to disk at the end of the process; return their fate."""
         if self._spill is None:
             return "they are lost: there is no journal"
         try:
@@ -158,7 +158,7 @@ class Overflow:
         return f"they are kept in {self._directory}, for the next process to deliver"
 
     def set_aside(self, item: Item, reason: str) -> None:
-        """Keep what nobody takes, for somebody to look at."""
+        """Keep a refused item in `refused/`, for a person to look at."""
         if self._directory is not None:
             try:
                 set_aside(self._directory, item, reason)

@@ -1,9 +1,9 @@
-"""Finished sessions on their way to the flush thread: bounded in bytes, never waiting.
+"""The queue of finished sessions for the flush thread: bounded in bytes, and it never waits.
 
 The producer's side takes no lock and wakes nobody on an ordinary call, so a signal handler or a
 finaliser that traces cannot deadlock it: `deque.append` and `SimpleQueue.put` are re-entrant. The
-byte count is a plain attribute: in CPython no other thread runs within `x += n` as long as `n` is
-at hand, and what drifts all the same is set right whenever the queue runs empty.
+byte count is a plain attribute: in CPython no other thread runs within `x += n` if `n` is already
+computed, and any drift is corrected whenever the queue runs empty.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 try:
-    from _queue import Empty, SimpleQueue  # what `queue` takes them from, without the rest of it
+    from _queue import Empty, SimpleQueue  # cheaper to import than `queue`
 except ImportError:
     from queue import Empty, SimpleQueue
 
@@ -25,24 +25,24 @@ from .intake import Intake
 from .native_threads import RLock
 
 ANY = -1 << 62
-"""The level that any item crosses, even where the byte count has drifted below zero."""
+"""A level that every item crosses, even if the byte count has drifted below zero."""
 
 LOCK_TIMEOUT = 1.0
-"""Seconds that one who cannot go on without the lock waits for it: a batch is being made up."""
+"""Seconds that a caller who needs the lock waits for it, for example while a batch is filled."""
 
 Pending = Session | Update | Record
 
 
 def weigh(item: Pending) -> int:
-    """Return about how many bytes an item takes in memory."""
+    """Return the approximate number of bytes an item takes in memory."""
     return item.size() if isinstance(item, Session) else size_of(item)
 
 
 class Queue(Intake):
-    """Holds at most `limit` bytes. Beyond, `shed` is asked to make room; when it cannot, items are
-    dropped as `overflow` says, each counted in `dropped` and told to `lost`.
+    """A queue of at most `limit` bytes. Beyond that, `shed` makes room. If it cannot, items are
+    dropped as `overflow` says; each is counted in `dropped` and reported to `lost`.
 
-    `attend` is called when an item may need somebody who looks after the queue.
+    `attend` is called when an item may need the flush thread.
     """
 
     def __init__(
@@ -55,18 +55,18 @@ class Queue(Intake):
         self.attend = attend
         self.lost = lost
         self.shed: Callable[[], bool] = bool
-        """Takes some of the oldest items elsewhere; false where that cannot be done."""
+        """Function that moves some of the oldest items elsewhere; it returns False if it fails."""
         self.overflow = "drop_oldest"
-        """Or `"drop_newest"`, or `"block"`: then nothing is dropped, and `overfull` may wait."""
+        """`"drop_oldest"`, `"drop_newest"` or `"block"`: nothing is dropped, `overfull` waits."""
         self.overfull: Callable[[], object] = bool
-        """Called, without the lock, after an item that no room could be made for."""
+        """Function called, without the lock, after an item that found no room."""
         self._trimming = False
         self.items = deque()
         self.keep = self.items.append
         self.bytes = 0
         self.dropped = 0
         self.lock = RLock()
-        """Held while items are dropped, and by whoever counts: none is ever in no column or two."""
+        """Lock held while items are dropped or counted, so that each is in exactly one column."""
         self._level = ANY
         self._wake: SimpleQueue[None] = SimpleQueue()
 
@@ -89,10 +89,10 @@ class Queue(Intake):
                 self.overfull()
 
     def trim(self) -> None:
-        """Make room beyond the limit.
+        """Make room when the queue is over its limit.
 
-        Without waiting, since whoever holds the lock trims for everybody; but where that takes so
-        long that the bound is missed by far, the caller does wait.
+        This does not wait, because the holder of the lock trims for everybody. If that takes so
+        long that the queue is far over its limit, the caller does wait.
         """
         with self.alone(LOCK_TIMEOUT if self.bytes > self.limit * 1.25 else 0) as mine:
             while mine and self.bytes > self.limit and self.items and not self.shed():
@@ -107,7 +107,7 @@ class Queue(Intake):
 
     @contextmanager
     def alone(self, timeout: float = 0) -> Iterator[bool]:
-        """Hold the lock; false where it is not to be had, or this very thread is making room."""
+        """Hold the lock; False if it cannot be taken, or if this thread is making room already."""
         if self.lock._is_owned():  # as `threading.Condition` asks it
             mine, self._trimming = not self._trimming, True
             try:
@@ -115,7 +115,7 @@ class Queue(Intake):
             finally:
                 self._trimming = not mine
             return
-        try:  # around `acquire`, since an interrupt may come between it and what follows
+        try:  # around `acquire`, because an interrupt may come right after it
             mine = self.lock.acquire(timeout=timeout)
             self._trimming = self._trimming or mine
             yield mine
@@ -125,13 +125,13 @@ class Queue(Intake):
                 self.lock.release()
 
     def put_back(self, items: Sequence[Pending]) -> None:
-        """Have these, which were taken last, at the front again."""
+        """Put the items that were taken last back at the front."""
         self.items.extendleft(reversed(items))
         size = sum(map(weigh, items))
         self.bytes += size
 
     def take(self, count: int, room: int) -> list[Pending]:
-        """Up to `count` items, about `room` bytes in all, oldest first."""
+        """Return up to `count` items, about `room` bytes in total, oldest first."""
         taken: list[Pending] = []
         while len(taken) < count and room > 0:
             try:
@@ -146,11 +146,11 @@ class Queue(Intake):
         return taken
 
     def wake(self) -> None:
-        """Let `rest` return."""
+        """Make `rest` return."""
         self._wake.put(None)
 
     def expect(self, level: int) -> None:
-        """Have `attend` called when more than `level` bytes wait."""
+        """Call `attend` once more than `level` bytes wait."""
         self._level = min(level, self.limit)
 
     def resize(self, limit: int) -> None:

@@ -1,6 +1,6 @@
 """The books, as `stats()` and `flush()` return them."""
 
-# annotations are no texts here: see _record
+# without `from __future__ import annotations`, for the reason given in _record.record
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,9 +18,9 @@ class Stats(NamedTuple):
     recorded: int = 0
     delivered: int = 0
     pending: int = 0
-    """In memory; the journal has a copy of each, but for the `unprotected`."""
+    """Records in memory; the journal has a copy of each except the `unprotected`."""
     journalled: int = 0
-    """On disk alone: memory had no room for them while the destination was away."""
+    """Records only on disk: memory had no room for them while the destination was away."""
     refused: Mapping[str, int] = _NONE
     dropped: Mapping[str, int] = _NONE
     sampled_out: int = 0
@@ -30,15 +30,15 @@ class Stats(NamedTuple):
     left_out: int = 0
     """Spans of HTTP, databases and the like that the OpenTelemetry bridge did not record."""
     also_lost: int = 0
-    """Records that a second destination refused, or that it was away too long for."""
+    """Records that a second destination refused or was away too long to take."""
     unprotected: int = 0
-    """Records that found no room in the journal: the death of the process would have cost them."""
+    """Records that found no room in the journal: a kill of the process would have lost them."""
 
 
 class FlushResult(NamedTuple):
-    """True when all that was recorded before the flush is delivered.
+    """The result of a flush: true if everything recorded before the flush was delivered.
 
-    What was refused or dropped makes one flush false: the next. The numbers are totals.
+    A refused or dropped record makes only the next flush false. The numbers are totals.
     """
 
     complete: bool

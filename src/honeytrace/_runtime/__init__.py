@@ -1,10 +1,10 @@
-"""The runtime: the one mutable global, which puts all other rooms to work.
+"""The runtime: the one mutable global, which starts and connects all other packages.
 
-runtime      `Runtime`, `configure`, and what capture calls before anything is configured
+runtime      `Runtime`, `configure`, and the hooks of capture before configuration
 public       `flush`, `shutdown`, `stats`, `update_session`
 capturing    a runtime for `honeytrace.testing`
 keeper       opens the journal and starts recovery
 process      forks and the end of the process
-destination  where sessions go: a store, the API, or a sink of the program's
+destination  the destination of sessions: a store, the API, or a sink of the program
 settings     the keyword arguments of `configure`, for type checkers
 """

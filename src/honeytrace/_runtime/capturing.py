@@ -16,9 +16,9 @@ from .runtime import Runtime, replaced, runtime
 def captured(
     settings: Mapping[str, Any], capture: Callable[[Runtime, Session | Update], None]
 ) -> Iterator[None]:
-    """Call `capture` with everything recorded while the block runs; afterwards all is as before.
+    """Call `capture` with everything recorded in the block, then restore the previous state.
 
-    The environment does not count, and `configure` inside the block ends with it.
+    The environment is not read, and a `configure` inside the block ends with it.
     """
     inside = Runtime(_config.load(settings, {}), memory=True)
     inside.capture = lambda item: capture(runtime(), item)

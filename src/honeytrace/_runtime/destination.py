@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class Destination:
-    """A store, the API, or a sink of the program's own.
+    """A destination: a store, the API, or a sink of the program.
 
-    `memory` has everything where nothing is to be written. It goes on from `before`, as do readers.
+    `memory` keeps everything if nothing is to be written. It and the readers are taken over from
+    `before`.
     """
 
     def __init__(self, config: Config, memory: bool, before: Destination | None) -> None:
@@ -29,16 +30,16 @@ class Destination:
             from ..store.memory import MemoryStore
 
             self.memory = (before and before.memory) or MemoryStore()
-        # shared, since sessions that were found before read on in theirs
+        # shared, because sessions found earlier continue to read from these stores
         self._readers: dict[str, Store] = before._readers if before else {}
         self._reader_lock: Any = before._reader_lock if before else RLock()
         self._file: tuple[int, int] | None = None
         known = {id(each.sink): each for each in before.also} if before else {}
         self.also: list[Also] = [known.get(id(sink)) or Also(sink) for sink in config.also or ()]
-        """Second destinations, each with what waits for it."""
+        """Second destinations, each with the items that wait for it."""
 
     def sink(self, damage: Exception | None = None) -> Sink:
-        """A way there; `damage` is what made the last one unusable."""
+        """Return a sink; `damage` is the exception that made the last sink unusable."""
         first = self._first(damage)
         return Both(first, self.also) if self.also else first
 
@@ -64,7 +65,7 @@ class Destination:
         if is_remote(self._config.store):
             return open_store(self._config.store)
         path = Path(self._config.store)
-        if damage is not None and identity(path) == self._file:  # else another process did it
+        if damage is not None and identity(path) == self._file:  # otherwise another process did it
             kept = set_aside(path)
             logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
         store, warning = open_or_replace(self._config.store)
@@ -74,19 +75,19 @@ class Destination:
         return store
 
     def wait_for_others(self, timeout: float) -> bool:
-        """Whether the second destinations have everything within `timeout` seconds, together."""
+        """Return whether all second destinations have everything within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         waited = [each.wait(max(deadline - time.monotonic(), 0)) for each in self.also]
         return all(waited)
 
     def reader(self) -> Store | None:
-        """The store to look sessions up in; None while there is none."""
+        """Return the store to look sessions up in; None while there is none."""
         url = self._config.store
         if self.memory is not None:
             return self.memory
         with self._reader_lock:
             if url not in self._readers and ("://" in url or os.path.exists(url)):
-                from ..store.urls import open_for_reading  # sqlite3, 3 ms
+                from ..store.urls import open_for_reading  # imports sqlite3, 3 ms
 
                 self._readers[url] = open_for_reading(url)
             return self._readers.get(url)
@@ -99,7 +100,7 @@ class Destination:
 
     @property
     def is_api(self) -> bool:
-        """True where sessions go to the API, so that lookup has to ask it."""
+        """True if sessions go to the API, so that lookup has to ask the API."""
         return self.memory is None and bool(self._config.api_key)
 
     def where(self) -> str:

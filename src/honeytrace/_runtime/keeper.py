@@ -1,6 +1,6 @@
-"""Owns this process's journal and starts the recovery of journals that dead processes left.
+"""Ownership of this process's journal, and recovery of journals that dead processes left.
 
-The journal is opened with the first session, and a thread then delivers what the dead have left.
+The journal is opened with the first session. A thread then delivers records of dead processes.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 _FIRST_TRY, _LONGEST_TRY = 1.0, 60.0
-"""Seconds between attempts to deliver what dead processes left."""
+"""Seconds between attempts to deliver records of dead processes."""
 _LOOK = 1.0
-"""Seconds between two looks at whether the journal's file is still there."""
+"""Seconds between two checks that the journal's file still exists."""
 
 
 class Keeper:
-    """Keeps what is recorded under one configuration. `lock` is held while that changes.
+    """Keeper of the journal under one configuration. `lock` is held while that changes.
 
-    `make_sink` gives another way to where `flusher` delivers; `before` was this one's predecessor.
+    `make_sink` makes another sink for the destination of `flusher`; `before` is the last keeper.
     """
 
     def __init__(
@@ -57,30 +57,30 @@ class Keeper:
         self._look_at = 0.0
         self._recovering: OwnThread | NativeThread | None = None
         self._ended = Event()
-        """Another configuration is in force, or the process ends."""
+        """True when another configuration is in force or the process ends."""
 
     @property
     def unprotected(self) -> int:
-        """Records that found no room in this journal and those before it."""
+        """Number of records that found no room in this journal and those before it."""
         return self._unprotected + (0 if self.journal is None else self.journal.unprotected)
 
     def wire(self) -> None:
-        """Have the journal hear of what begins; the next session opens it."""
+        """Set the hook that journals sessions; the next session opens the journal."""
         if self._config.journal == NO_JOURNAL:
             hooks.opened = discard
         else:
             hooks.opened = self._first_opened if self.journal is None else self.journal.opened
 
     def _first_opened(self, s: Session) -> Slot | None:
-        """`hooks.opened` until there is a journal: open it, or do without."""
+        """Open the journal or decide to run without; this is `hooks.opened` until then."""
         journal = self.ensure(s)
-        if s._parent is None:  # nobody knows it yet: the opening is not part of its duration
+        if s._parent is None:  # its duration must not include the opening
             s._start = hooks.clock_ns()
         return None if journal is None else journal.opened(s)
 
     def ensure(self, s: Session | None = None) -> Journal | None:
-        """The journal; None where there is none, or it is just being opened, for `s` to follow."""
-        # without the queue's lock nothing recorded meanwhile is taken from there
+        """Return the journal, or None without one or while it is being opened; `s` follows then."""
+        # while the queue's lock is held, nothing that is recorded leaves the queue
         with self._lock, self._flusher.queue.lock:
             if self._opening:
                 if s is not None:
@@ -96,10 +96,10 @@ class Keeper:
         return self.journal
 
     def take_over(self, older: Keeper) -> None:
-        """Keep the journal of the configuration before this one, where it is the same.
+        """Keep the journal of the previous configuration if directory and size are the same.
 
-        Programs that configure again and again while nobody takes their records would otherwise
-        hold a journal, a mapping and two descriptors for each time.
+        A program that configures again and again while its destination is away would otherwise
+        hold a journal, a mapping and two descriptors for each configuration.
         """
         ours, theirs = self._config, older._config
         journal = older.journal
@@ -114,7 +114,7 @@ class Keeper:
             self._start_recovery()
 
     def _look_after(self) -> None:
-        """Called by the flush thread, between batches."""
+        """Write the journal to the disk and check its file; called between batches."""
         journal = self.journal
         if journal is None:
             return
@@ -127,8 +127,8 @@ class Keeper:
                 self._replace(journal)
 
     def _replace(self, journal: Journal) -> None:
-        """The file of this journal was deleted or moved: have the next session open another."""
-        if not self._lock.acquire(blocking=False):  # its owner may wait for this thread: later
+        """Replace a journal whose file was deleted or moved; the next session opens another."""
+        if not self._lock.acquire(blocking=False):  # its owner may wait for this thread
             return
         try:
             if self.journal is not journal:
@@ -149,10 +149,12 @@ class Keeper:
         )
 
     def _follow(self) -> None:
-        """Have those in the journal, too, that were recorded meanwhile."""
+        """Journal the sessions that were recorded while the journal was being opened."""
         while self._meanwhile:
             s = self._meanwhile.pop()
-            if self.journal is not None and not s._sealed:  # else the handler itself has flushed
+            if (
+                self.journal is not None and not s._sealed
+            ):  # otherwise the handler itself has flushed
                 s._slot = self.journal.opened(s)
                 if s._end and s._slot is not None:
                     self.journal.closed(s, s._slot)
@@ -174,32 +176,32 @@ class Keeper:
             self._start_recovery()
 
     def end(self) -> None:
-        """Begin no further attempt at recovery."""
+        """Stop further attempts at recovery."""
         self._ended.set()
 
     def join(self, timeout: float) -> None:
-        """Give a recovery under way so many seconds."""
+        """Wait for a running recovery for at most `timeout` seconds."""
         if self._recovering is not None:
             self._recovering.join(max(0.0, timeout))
 
     def retire(self) -> None:
-        """Remove the journal as soon as nothing in it is needed; what still comes has another."""
+        """Remove the journal as soon as nothing in it is needed; later sessions have another."""
         journal = self.journal
         if journal is not None:
             self._unprotected += journal.unprotected
             self.journal = None
             journal.retire()
 
-    # the dead
+    # recovery of dead processes
 
     def _start_recovery(self) -> None:
         thread = new_thread(self._keep_recovering, "honeytrace-recovery")
-        with suppress(RuntimeError):  # no thread to be had: the next process recovers
+        with suppress(RuntimeError):  # no thread can start: the next process recovers
             thread.start()
             self._recovering = thread
 
     def _keep_recovering(self) -> None:
-        """The thread that delivers what processes that died have left, once that is possible."""
+        """Deliver records of dead processes as soon as that is possible; runs in a thread."""
         import logging
 
         with self._flusher.importing:
@@ -224,9 +226,9 @@ class Keeper:
             wait, level = min(wait * 2, _LONGEST_TRY), logging.DEBUG
 
     def recover(self, found: Recovered | None = None) -> Recovered:
-        """Deliver what processes that died have left; the counts go on in `found`.
+        """Deliver the records of dead processes and add the counts to `found`.
 
-        Raises what the destination does, AwayError where it takes no more just now.
+        Raises the errors of the destination, and AwayError if it takes no more for now.
         """
         with self._flusher.importing:
             from .._durability.recovery import recover_all
@@ -239,7 +241,7 @@ class Keeper:
         with self._flusher.importing:
             from .._durability.redelivery import Redelivery
 
-        # a sink of the program's own is never called twice at once, nor closed
+        # a sink of the program is never called twice at once and never closed here
         own = self._config.sink is not None
         redelivery = Redelivery(self._another_sink, self._flusher.turn if own else nullcontext)
         try:

@@ -1,6 +1,6 @@
-"""The ends of a process, and its forks: what the interpreter tells of, for what is at work.
+"""Hooks for the end of the process and for forks, which call the runtime in force.
 
-`os._exit` and signals that kill tell nobody: what they leave is in the journal.
+`os._exit` and signals that kill run no hook; the journal keeps the records they leave.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .._delivery.native_threads import RLock, get_ident
 from .._durability.journal import forget_all
 
 _IMPORTS = 5.0
-"""Seconds that a fork waits for another thread to have configured, or to have its modules."""
+"""Seconds that a fork waits for another thread that configures or imports."""
 
 
 class AtWork(Protocol):
-    """The runtime, which is told that the process ends."""
+    """A runtime, as this module sees it: it can be ended."""
 
     flusher: Flusher
 
@@ -29,15 +29,15 @@ class AtWork(Protocol):
 
 
 _RUNTIME = "honeytrace._runtime.runtime"
-"""The module that has what is at work. Its functions are looked up by name: the interpreter holds
-these hooks to its very end, where a reference would keep a sink of the program's own alive."""
+"""Name of the module with the runtime. Its functions are looked up by name: the interpreter holds
+these hooks to its very end, and a reference would keep a sink of the program alive that long."""
 
 _is_prepared = False
 _LOCKING = {"concurrent.futures.thread": "_global_shutdown_lock", "logging": "_lock"}
-"""Modules whose own hooks take a lock before a fork and release it afterwards, and its name."""
+"""Modules whose own fork hooks take a lock and release it afterwards, with the lock's name."""
 
 _held: dict[int, list[Any]] = {}
-"""Locks that a thread holds during its fork."""
+"""Locks that a thread holds while it forks."""
 
 
 def watch() -> None:
@@ -52,7 +52,7 @@ def watch() -> None:
 
 
 def _at_work() -> AtWork | None:
-    """Return what delivers, and ends with the process."""
+    """Return the runtime that delivers and has to be ended with the process."""
     runtime = sys.modules.get(_RUNTIME)
     work: AtWork | None = None if runtime is None else runtime.active()
     return work
@@ -65,24 +65,24 @@ def _configuring() -> Any:
 
 
 def prepare_for_forks() -> None:
-    """Have what is at work stand still for a fork, from now on.
+    """Register the fork hooks, which bring the runtime to rest for every fork.
 
-    Not before logging is imported: of such hooks the last to come is the first to run, and ours
-    waits for a thread that may want logging's lock.
+    logging is imported first: the last hook registered runs first, and this hook waits for a thread
+    that may want logging's lock.
     """
     global _is_prepared
     if not _is_prepared and hasattr(os, "register_at_fork"):
-        import logging  # noqa: F401 - its own hook comes first
+        import logging  # noqa: F401 - registers its own hook first
 
         _is_prepared = True
         os.register_at_fork(before=_before_fork)
 
 
 def _before_early_fork() -> None:
-    """Do as `_before_fork`, where a fork began before that was registered.
+    """Run `_before_fork` for a fork that began before that hook was registered.
 
-    Logging's hook has run by then if there is one. Its lock is given back meanwhile, because the
-    thread that configures may want it.
+    Logging's hook has run already if it exists. Its lock is released meanwhile, because the thread
+    that configures may want it.
     """
     if get_ident() in _held:
         return
@@ -96,8 +96,8 @@ def _before_early_fork() -> None:
 
 
 def _before_fork() -> None:
-    """Wait until no thread configures or imports: the child would find modules and locks halfway,
-    held by a thread that it does not have."""
+    """Wait until no thread configures or imports. Otherwise the child would have half modules, and
+    locks held by a thread that it does not have."""
     held = _held.setdefault(get_ident(), [])
     present = sys.modules.keys() & _LOCKING
     _hold(_configuring(), held)
@@ -106,7 +106,7 @@ def _before_fork() -> None:
         work.flusher.pause()
         _hold(work.flusher.importing, held)
         _catch_up(present)
-        # what was imported meanwhile has no hook in this fork
+        # modules imported meanwhile have no hook in this fork
         store: Any = sys.modules.get("honeytrace.store._connection")
         if store is not None:
             store.before_fork()
@@ -115,9 +115,9 @@ def _before_fork() -> None:
 def _catch_up(present: Collection[str]) -> None:
     """Take the locks of modules that were imported while this fork waited.
 
-    Their hooks come too late to take them, and would complain when they release them afterwards. A
-    module that was `present` before has its hook take its lock: taken here as well, it would be
-    held in the parent for ever.
+    Their hooks come too late to take the locks and would fail when they release them afterwards. A
+    module that was `present` before takes its lock in its hook. If it were taken here as well, the
+    parent would hold it for ever.
     """
     for name in _LOCKING.keys() - present:
         lock = getattr(sys.modules.get(name), _LOCKING[name], None)
@@ -158,24 +158,24 @@ def _after_fork_in_child() -> None:
 
 
 def at_exit() -> None:
-    """Deliver what can be in time, and keep the rest for the next process."""
+    """Deliver as much as possible in time, and keep the rest for the next process."""
     work = _at_work()
     if work is not None:
         work.finish()
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):
-        # CPython forgets at the next `exec` of a text, such as a namedtuple's in what delivery
-        # imports, that Ctrl-C ended the program: the exit status would be 1, not -SIGINT
+        # CPython forgets that Ctrl-C ended the program at the next `exec` of a text, such as that
+        # of a namedtuple in a module that delivery imports. The status would be 1, not -SIGINT.
         with suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt")
 
 
 def outlive_worker() -> None:
-    """Have a worker of multiprocessing deliver at its end: it leaves by `os._exit`, without atexit.
+    """Make a worker of multiprocessing deliver at its end: it ends by `os._exit`, without atexit.
 
-    Called when the flush thread starts, since such a process begins by clearing its finalizers.
+    This is called when the flush thread starts, because a worker clears its finalizers at start.
     """
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
         from multiprocessing.util import Finalize
 
-        Finalize(None, at_exit, exitpriority=-10)  # after those of the program
+        Finalize(None, at_exit, exitpriority=-10)  # after finalizers of the program

@@ -35,14 +35,14 @@ def flush(timeout: float | None = None) -> FlushResult:
 
 
 async def aflush(timeout: float | None = None) -> FlushResult:
-    """Do as `flush` does, while the event loop of asyncio or trio goes on."""
+    """Flush like `flush`, while the event loop of asyncio or trio keeps running."""
     trio = _running_trio()
     if trio is not None:
         return await trio.to_thread.run_sync(flush, timeout, abandon_on_cancel=True)  # type: ignore[no-any-return]
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
-    # a pool of its own: the default one may be full of the program's work
+    # a separate pool, because the default one may be full of the program's work
     pool = ThreadPoolExecutor(1, "honeytrace-aflush")
     try:
         return await asyncio.get_running_loop().run_in_executor(pool, flush, timeout)
@@ -51,7 +51,7 @@ async def aflush(timeout: float | None = None) -> FlushResult:
 
 
 def _running_trio() -> Any:
-    """The module trio where its loop runs here, otherwise None."""
+    """Return the module trio if its loop runs here, otherwise None."""
     trio = sys.modules.get("trio")
     try:
         return trio and trio.lowlevel.current_task() and trio
@@ -62,7 +62,7 @@ def _running_trio() -> Any:
 def shutdown(timeout: float | None = None) -> FlushResult:
     """Flush for at most `timeout` seconds (default: `exit_timeout`), and end the flush thread.
 
-    The end of the process does so by itself. What is recorded afterwards starts the thread anew.
+    The end of the process does this by itself. Sessions recorded later start the thread again.
     """
     work = active()
     if work is None:
@@ -71,7 +71,7 @@ def shutdown(timeout: float | None = None) -> FlushResult:
 
 
 def stats() -> Stats:
-    """The books: recorded = delivered + pending + journalled + refused + dropped, at any moment."""
+    """Return the books; recorded = delivered + pending + journalled + refused + dropped, always."""
     work = active()
     if work is None:
         return Stats(refused={}, dropped={})
@@ -85,15 +85,15 @@ def stats() -> Stats:
 
 
 def count_left_out() -> None:
-    """Count a span that the bridge of OpenTelemetry did not record."""
+    """Count a span that the OpenTelemetry bridge did not record."""
     global _left_out
     _left_out += 1
 
 
 def pending(session_id: str | None = None) -> list[Item]:
-    """Return the items recorded and not delivered: sessions that run here, then those that wait.
+    """Return the undelivered items: sessions that run here, then those that wait.
 
-    Of what memory had no room for, only what is in the tree of this session.
+    Of the items that are only on disk, these are the items in the tree of this session.
     """
     rt = runtime()
     found: list[Item] = []
@@ -108,8 +108,8 @@ def pending(session_id: str | None = None) -> list[Item]:
 def update_session(session_id: str, **fields: Any) -> None:
     """Add to a session that has ended, wherever it was recorded.
 
-    Takes the fields `Session.update` takes. Mapping fields merge, the rest replaces; the update is
-    delivered after its session. Raises TypeError for a field there is not.
+    It takes the fields of `Session.update`. Mapping fields merge, all others are replaced. The
+    update is delivered after its session. Raises TypeError for an unknown field.
     """
     unknown = sorted(set(fields) - set(_UPDATABLE))
     if unknown:

@@ -1,6 +1,6 @@
-"""The one mutable global: what is configured, and all that is at work by it.
+"""The one mutable global: the runtime, which is a configuration and everything that runs under it.
 
-Nothing runs until the first session is recorded; then the environment is read, unless `configure`
+Nothing runs until the first session is recorded. Then the environment is read, unless `configure`
 was called before. Capture knows this module only through the hooks.
 """
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 
 class Runtime:
-    """A configuration at work. What `before` had pending, in memory and in its books goes along."""
+    """A configuration in force. It takes over the pending items, memory and books of `before`."""
 
     def __init__(
         self, config: Config, *, memory: bool = False, before: Runtime | None = None
     ) -> None:
-        # not for `import honeytrace`: compiled patterns, and datetime
+        # not at `import honeytrace`: these compile patterns and import datetime
         from .._snapshot.limits import Limits
         from .._snapshot.redact import redactor
         from .._snapshot.rules import Rules
@@ -58,7 +58,7 @@ class Runtime:
         self.sampler = Sampler(config)
         self.left_out = 0 if before is None else before.sampled_out
         self.capture: Callable[[Session | Update], None] | None = before.capture if before else None
-        """Takes everything in place of the queue, where a test asked for it."""
+        """Function that takes everything in place of the queue, if a test asked for it."""
         make_sink = self.destination.sink
         self.flusher: Flusher = (
             before.flusher if before else Flusher(config, make_sink, process.outlive_worker)
@@ -67,7 +67,7 @@ class Runtime:
         self.keeper: Keeper = Keeper(config, self.flusher, make_sink, _lock, older)
 
     def serves(self, config: Config, memory: bool) -> bool:
-        """Tell whether this runtime is what such a configuration would make."""
+        """Return whether this runtime has the same configuration."""
         in_memory = memory or config.store == ":memory:"
         return self.config == config and (self.destination.memory is not None) == in_memory
 
@@ -76,11 +76,11 @@ class Runtime:
         return self.left_out + self.sampler.left_out
 
     def finish(self) -> None:
-        """The end of the process: deliver, within `exit_timeout` seconds, ours and what is left.
+        """Deliver everything at the end of the process, within `exit_timeout` seconds.
 
-        What is recorded afterwards has a journal of its own. The hooks let go of this runtime: they
-        are held from C, and would keep a sink or a redact function of the program alive, and with
-        it the program's globals, whose open files then would lose their buffered text.
+        Sessions recorded afterwards have their own journal. The hooks let go of this runtime: they
+        are held from C, and would keep a sink or a redact function of the program alive. With it
+        they would keep the program's globals, whose open files would lose their buffered text.
         """
         deadline = time.monotonic() + self.config.exit_timeout
         self.keeper.end()
@@ -97,7 +97,7 @@ class Runtime:
         return text if self.redactor is None else self.redactor.text(text)
 
     def wire(self) -> None:
-        """Let capture record through this runtime."""
+        """Make capture record through this runtime."""
         hooks.use(
             Recorder(
                 on=self.config.enabled,
@@ -115,8 +115,8 @@ class Runtime:
         )
         self.wire_journal()
         try:
-            from .._capture import threads as _threads  # 4 ms of concurrent.futures
-        except RuntimeError:  # the main thread has ended: no pool can be made any more
+            from .._capture import threads as _threads  # imports concurrent.futures, 4 ms
+        except RuntimeError:  # the main thread has ended, so no pool can be created
             return
         if self.config.propagate_threads:
             _threads.install()
@@ -124,7 +124,7 @@ class Runtime:
             _threads.uninstall()
 
     def wire_journal(self) -> None:
-        """Have the journal hear of what begins."""
+        """Connect capture to the journal."""
         if self.destination.memory is None and self.capture is None:
             self.keeper.wire()
         else:
@@ -134,16 +134,16 @@ class Runtime:
 _lock = RLock()
 _runtime: Runtime | None = None
 _inherited: Runtime | None = None
-"""In a forked child that has recorded nothing yet: the runtime of its parent."""
+"""The runtime of the parent, in a forked child that has recorded nothing yet."""
 _arguments: dict[str, Any] = {}
 
 
 def configure(**settings: Unpack[Settings]) -> None:
-    """Set how sessions are recorded; docs/configuration.md tells of every setting.
+    """Configure recording; docs/configuration.md describes every setting.
 
-    Settings given before stay as they were; None takes one back to the environment or its default.
-    What is pending is delivered first, under the old configuration, for at most its `exit_timeout`
-    seconds; what is left then goes by the new one. Raises ConfigurationError.
+    Settings from earlier calls stay in force; None resets one to the environment or its default.
+    Pending items are delivered first, under the old configuration, for at most its `exit_timeout`
+    seconds. Items that remain are delivered under the new one. Raises ConfigurationError.
     """
     global _runtime, _inherited
     with _lock:
@@ -156,7 +156,7 @@ def configure(**settings: Unpack[Settings]) -> None:
         while True:
             old = _runtime
             new = Runtime(config, memory=_in_memory(arguments), before=old)
-            if _runtime is old:  # else a signal handler has recorded meanwhile
+            if _runtime is old:  # otherwise a signal handler has recorded meanwhile
                 break
         if old is not None:
             old.flusher.flush(old.config.exit_timeout, patient=False)
@@ -172,7 +172,7 @@ def configure(**settings: Unpack[Settings]) -> None:
 
 
 def _in_memory(arguments: Mapping[str, Any]) -> bool:
-    """Under pytest nothing is written and nobody is called unless it was asked for."""
+    """Return whether to record in memory: under pytest, unless a destination was asked for."""
     asked = ("store", "sink", "api_key", "server_url")
     return _config.under_test() and not any(
         arguments.get(name) or os.environ.get(f"HONEYTRACE_{name.upper()}") for name in asked
@@ -185,7 +185,7 @@ def active() -> Runtime | None:
 
 
 def runtime() -> Runtime:
-    """The runtime, configured from the environment if nobody did."""
+    """Return the runtime; without one, configure it from the environment."""
     global _runtime
     if _runtime is None:
         with _lock:
@@ -203,7 +203,7 @@ def runtime() -> Runtime:
 
 
 def _take_over(parent: Runtime) -> None:
-    """In a forked child: record as the parent does, with a queue, thread and files of its own."""
+    """Make a forked child's runtime: the parent's settings, with its own queue, thread and files."""
     global _runtime, _inherited
     new = Runtime(parent.config, memory=parent.destination.memory is not None)
     new.capture = parent.capture
@@ -212,7 +212,7 @@ def _take_over(parent: Runtime) -> None:
 
 
 def settings() -> Config:
-    """The configuration in force, for readers: without one, the environment's, not started."""
+    """Return the configuration in force; without one, read the environment but start nothing."""
     work = _runtime or _inherited
     return _config.load(_arguments) if work is None else work.config
 
@@ -252,7 +252,7 @@ def _encoded(rt: Runtime, name: str, value: Any, masked: list[str]) -> bytes:
 
 @contextmanager
 def replaced(runtime: Runtime, arguments: Mapping[str, Any]) -> Iterator[None]:
-    """Let capture record through `runtime` while the block runs; `arguments` are those of its
+    """Make capture record through `runtime` while the block runs; `arguments` are those of its
     `configure`."""
     global _runtime
     before, arguments_before = _runtime, _arguments.copy()
@@ -274,7 +274,7 @@ def replaced(runtime: Runtime, arguments: Mapping[str, Any]) -> Iterator[None]:
 
 
 def unconfigured() -> None:
-    """The state at import: the first session configures."""
+    """Restore the state at import: the first session configures."""
     global _runtime, _inherited
     _runtime = _inherited = None
     _arguments.clear()
@@ -282,14 +282,14 @@ def unconfigured() -> None:
 
 
 def begin() -> None:
-    """Record through the runtime, made now if need be; the hooks call this by its name."""
+    """Make the runtime if there is none and record through it; the hooks call this by name."""
     work = runtime()
     if not hooks.configured:
         work.wire()
 
 
 def _wire_first(*, on: bool) -> None:
-    """Have the next traced call make the runtime."""
+    """Make the next traced call create the runtime."""
     hooks.use(None)
     switch.on = on
 
@@ -300,8 +300,8 @@ def configuring() -> Any:
 
 
 def renew() -> None:
-    """In a forked child: the parent delivers what it has. The child starts empty, with locks and
-    ids of its own, and becomes a runtime at its first traced call: a fork must not import."""
+    """Start empty in a forked child; the parent delivers its own items. The child gets new locks
+    and ids, and makes its runtime at its first traced call, because a fork must not import."""
     global _lock, _runtime, _inherited
     _lock = RLock()
     hooks.reseed()

@@ -12,7 +12,7 @@ __all__ = ["Settings"]
 
 
 class Settings(TypedDict, total=False):
-    """The keyword arguments of `configure`: those of `Config`; None stands for not given."""
+    """The keyword arguments of `configure`, which are those of `Config`; None means not given."""
 
     project: str | None
     source: str | None
