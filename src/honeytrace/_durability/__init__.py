@@ -7,8 +7,8 @@ journal_format  structs, states and sizes of a journal
 disk_queue      records on disk, in order, when memory has no room for them
 segment_file    one file of the disk queue
 redelivery      delivers such records, so that one never stops another
-damaged         what can be read of files that were set aside
+damaged         the readable part of files that were set aside
 quarantine      refused records and damaged files, kept for a person to look at
 recovery        finds and delivers the files that dead processes left
-directories     where these files are, and the locks on them
+directories     the directories of these files, and the locks on them
 """

@@ -1,6 +1,6 @@
-"""Files that recovery set aside in `damaged/`, and how much of each can still be read."""
+"""Files that recovery set aside in `damaged/`, with the number of readable records in each."""
 
-# annotations are no texts here: see _record
+# without `from __future__ import annotations`, for the reason given in _record.record
 
 import os
 import stat
@@ -22,7 +22,7 @@ class Damaged(NamedTuple):
     since: float
     size: int
     readable: int
-    """Records that can be read; recovery has delivered them."""
+    """Number of records that can be read; recovery has delivered them."""
     reason: str
 
 
@@ -36,7 +36,7 @@ def damaged(directory: str) -> Iterator[Damaged]:
         return
     found = []
     for path in paths:
-        with suppress(OSError):  # it was pruned meanwhile
+        with suppress(OSError):  # another process deleted it meanwhile
             found.append((os.lstat(path), path))
     # the move into `damaged/` sets the ctime
     for status, path in sorted(found, key=lambda each: each[0].st_ctime_ns):

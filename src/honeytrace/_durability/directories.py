@@ -10,14 +10,14 @@ from zlib import crc32
 
 
 def candidates(directory: str) -> list[str]:
-    """Return the directories where a journal may be, in the order in which they are tried.
+    """Return the directories that may hold a journal, in the order in which they are tried.
 
     These are the configured one, one in the user's state directory and one for temporary files. The
-    latter two belong to the configured directory: one program's calls are not for another to
-    deliver. A directory that cannot be named here is left out: the working directory may be
-    deleted, the user may have no home, and no temporary directory may be writable.
+    latter two are named after the configured directory, so that no program delivers the calls of
+    another. A directory that cannot be named is left out: the working directory may be deleted,
+    the user may have no home, and no temporary directory may be writable.
     """
-    import tempfile  # brings random, 5 ms
+    import tempfile  # imports random, 5 ms
 
     found = []
     with suppress(OSError):  # the working directory is gone
@@ -34,9 +34,9 @@ def candidates(directory: str) -> list[str]:
 
 
 def private(directory: str) -> str:
-    """`directory`, made with mode 0700 where missing. Raises OSError as `owned` does."""
+    """Return `directory`, made with mode 0700 if it is missing. Raises OSError like `owned`."""
     parent = os.path.dirname(directory)
-    if not os.path.isdir(parent):  # whoever may rename in it could put a directory of his own here
+    if not os.path.isdir(parent):  # a user who may rename entries in it could replace the directory
         os.makedirs(os.path.dirname(parent), exist_ok=True)
         os.makedirs(parent, mode=0o700, exist_ok=True)
         _ignore(parent)
@@ -45,14 +45,14 @@ def private(directory: str) -> str:
 
 
 def _ignore(directory: str) -> None:
-    """Keep recorded prompts out of repositories: git ignores a new directory of ours.
+    """Keep recorded prompts out of repositories: make git ignore a new journal directory.
 
-    The store does so in a directory that it creates; whichever of the two comes first counts.
+    The store does the same in a directory that it creates; the first of the two applies.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         fd = os.open(os.path.join(directory, ".gitignore"), flags, 0o600)
-    except OSError:  # it is there, or nothing can be written here at all
+    except OSError:  # the file exists, or nothing can be written here at all
         return
     try:
         os.write(fd, b"*\n")
@@ -61,7 +61,7 @@ def _ignore(directory: str) -> None:
 
 
 def owned(directory: str) -> str:
-    """`directory`. Raises OSError where it is none of this user, a symlink, or open to others."""
+    """Return `directory`. Raises OSError if it is another user's, a symlink, or open to others."""
     found = os.lstat(directory)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "not a directory of this user", directory)
@@ -71,8 +71,8 @@ def owned(directory: str) -> str:
 
 
 def lock(fd: int) -> bool:
-    """Take the lock that says who owns a journal; false where somebody else has it."""
-    import fcntl  # there is none on Windows
+    """Take the lock of a journal's owner; return False if another process has it."""
+    import fcntl  # not available on Windows
 
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,7 +82,7 @@ def lock(fd: int) -> bool:
 
 
 def reserve(fd: int, size: int) -> None:
-    """Give the file its blocks now: a page without one is a SIGBUS when the disk is full."""
+    """Allocate the file's blocks now: on a full disk, a page without a block causes a SIGBUS."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(fd, 0, size)
     else:

@@ -1,11 +1,11 @@
 """A queue in files, for records that memory has no room for while the destination is away.
 
 Items are appended to the last segment and read from the first, so that their order is kept. A
-segment is removed when everything in it is delivered. Its header says how far that has come, so
-that a recovery repeats little. The caller ensures that only one thread is in here.
+segment is removed when everything in it is delivered. Its header holds the progress, so that a
+recovery repeats little. The caller ensures that only one thread uses the queue at a time.
 """
 
-# annotations are no texts here: see _record
+# without `from __future__ import annotations`, for the reason given in _record.record
 
 import os
 from collections import deque
@@ -20,7 +20,7 @@ from .segment_file import SUFFIX, Segment, frame, frames
 SEGMENT = 8 * 1024 * 1024
 """Bytes after which a new file is begun."""
 _TRIES = 10
-"""Names tried for a new file, each of which a recovery may remove before it is locked."""
+"""Number of names tried for a new file; a recovery may remove each before it is locked."""
 
 
 class DiskQueueFullError(OSError):
@@ -28,7 +28,7 @@ class DiskQueueFullError(OSError):
 
 
 class Place(NamedTuple):
-    """A part of a file with items in it."""
+    """A part of a file that holds items."""
 
     path: str
     begin: int
@@ -36,9 +36,9 @@ class Place(NamedTuple):
 
 
 class DiskQueue:
-    """At most `limit` bytes of items in `directory`; no file is there before the first one.
+    """A queue of at most `limit` bytes in `directory`; the first item creates the first file.
 
-    `waiting` is how many items are in it that `take` has not handed out.
+    `waiting` is the number of items that `take` has not handed out.
     """
 
     def __init__(self, directory: str, limit: int) -> None:
@@ -54,7 +54,7 @@ class DiskQueue:
         return sum(segment.size for segment in self._segments)
 
     def append(self, items: Sequence[Item]) -> None:
-        """Add these at the end. Raises OSError; then nothing of them is here."""
+        """Add items at the end. If it raises OSError, none of them was added."""
         data = b"".join(map(frame, items))
         if self.bytes + len(data) > self.limit:
             raise DiskQueueFullError(f"{self.bytes} bytes wait in {self.directory}")
@@ -68,13 +68,13 @@ class DiskQueue:
         name = f"{self._name}-{self._made:08}{SUFFIX}"
         try:
             return Segment(os.path.join(private(self.directory), name))
-        except BlockingIOError:  # a recovery was faster, which looks at no other name now
+        except BlockingIOError:  # a recovery was faster; it does not look at the next name
             if tries == 1:
                 raise
             return self._new_segment(tries - 1)
 
     def take(self, count: int, room: int) -> tuple[list[Item], int]:
-        """The next items in order, up to `count` and about `room` bytes; how many are unreadable.
+        """Return the next items, up to `count` and about `room` bytes, and the unreadable number.
 
         They stay in the file until `settle`.
         """
@@ -105,7 +105,7 @@ class DiskQueue:
         return taken, lost
 
     def settle(self) -> None:
-        """Everything handed out so far is delivered."""
+        """Note that everything handed out so far is delivered."""
         for segment in list(self._segments):
             if segment.read < segment.count:
                 segment.mark()
@@ -113,9 +113,9 @@ class DiskQueue:
             self._segments.popleft().remove()
 
     def drop_oldest(self) -> int:
-        """Give up the oldest items that nobody has taken, a segment's; how many they were.
+        """Drop the oldest segment's items that were not taken; return their number.
 
-        What was taken stays: nothing else has it but memory.
+        Items that were taken stay on disk: otherwise they would be in memory only.
         """
         for segment in self._segments:
             lost = segment.count - segment.read
@@ -129,11 +129,11 @@ class DiskQueue:
         return 0
 
     def places(self) -> list[Place]:
-        """Return the places of everything that `take` has not handed out."""
+        """Return the places of all items that `take` has not handed out."""
         return [Place(segment.path, segment.at, segment.size) for segment in self._segments]
 
     def forget(self) -> None:
-        """Let go of the files: in a forked child they are the parent's."""
+        """Let go of the files, in a forked child: they belong to the parent."""
         for segment in self._segments:
             os.close(segment.fd)
         self._segments.clear()
@@ -141,9 +141,9 @@ class DiskQueue:
 
 
 def tree_of(session_id: str, places: Sequence[Place], room: int = 16_000_000) -> list[Item]:
-    """Return the items of a session in these places, and of its tree up to `room` bytes.
+    """Return the items of a session in these places, and those of its tree up to `room` bytes.
 
-    For whoever does not own the files: one that is gone is delivered.
+    The caller does not own the files, so a file that is gone has been delivered.
     """
     found = list(_mentioning(places, [session_id], room))
     for item in found:
@@ -153,7 +153,7 @@ def tree_of(session_id: str, places: Sequence[Place], room: int = 16_000_000) ->
 
 
 def _mentioning(places: Sequence[Place], ids: Sequence[str], room: int) -> Iterator[Item]:
-    """Yield the items that have one of these ids in them; those of the first need no room."""
+    """Yield the items that contain one of these ids; items of the first id ignore the bound."""
     words = [orjson.dumps(each)[1:-1] for each in ids]
     for place in places:
         try:

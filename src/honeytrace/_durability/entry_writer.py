@@ -1,7 +1,7 @@
-"""Entries of any kind and size: everything that does not pass through `Slots` at once.
+"""Entries of any kind and size: everything that does not fit the fast path of `Slots`.
 
-A call that is large, chose its id, has updates, failed, or begins when the journal is full is
-written here, in Python; `Slots` writes the usual call.
+Python code writes calls that are large, chose their id, have updates, failed, or begin when the
+journal is full. `Slots` writes the usual call.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ Slot = tuple["EntryWriter", int, int, int, "bytes | None", int]
 """A place in a journal, as `Slots` describes it."""
 
 MAX_SPECS = 4096
-"""Specs that are written once and referred to by number; later ones go along with each call."""
+"""Most specs that are written once and referred to by number; others are written with each call."""
 _pack_head, _pack_kin, _pack_tail = HEAD.pack, KIN.pack, TAIL.pack
 _NO_KIN = bytes(KIN.size)
 
 
 class EntryWriter(Slots):
-    """Writes entries that need more than one slot and one block, or more than the usual fields.
+    """A writer of entries that need more than one slot and one block, or unusual fields.
 
     `unprotected` counts entries for which a full journal had no room. `relieve` is called when the
     journal is full, and returns True if places may have become free.
     """
 
     _idle: int
-    """Slots and blocks that are free when nothing is open; written specs keep theirs."""
+    """Number of slots and blocks that are free when no call is open; written specs keep theirs."""
 
     def __init__(self, project: str, source: str) -> None:
         """
@@ -63,11 +63,11 @@ class EntryWriter(Slots):
         self._number = count(1).__next__
 
     def _opened_again(self, s: Session) -> Slot | None:
-        """Journal a call once room was made in a full journal; None, and counted, without room."""
+        """Make room in a full journal and open the call; without room, count it and return None."""
         return self.opened(s) if self._relieved() else None
 
     def _opened_at_length(self, s: Session, slot: int) -> Slot | None:
-        """`opened`, in a slot that was taken, for calls of any kind and size."""
+        """Open a call of any kind and size in a slot that was taken."""
         number = self._numbers.get(s._spec) or self._tell(s._spec)
         parent, kin = s._parent, _NO_KIN if s._parent is None else self._kin(s._parent)
         named = s._id or s._masked or not number or not kin
@@ -77,14 +77,14 @@ class EntryWriter(Slots):
         return place or self._opened_again(s)
 
     def _closed_at_length(self, s: Session, place: Slot) -> None:
-        """Complete a slot with what is known at the end of its call.
+        """Complete a slot at the end of its call.
 
-        Where a full journal has no room for that, the slot stays as it was opened.
+        If a full journal has no room for that, the slot stays as it was opened.
         """
         _, slot, written, crc, inputs, behind = place
         outputs, more = s._outputs or b"", b""
         if s._extras is not None or s._children or s._failure or s._masked or s._details:
-            self._memory.mark(slot, OPEN)  # an interrupt may have it closed again
+            self._memory.mark(slot, OPEN)  # after an interrupt it may be closed again
             more = self._more(s, inputs)
         end, size = s._end + s._offset, len(outputs)
         rest = outputs + more if more else outputs
@@ -106,7 +106,7 @@ class EntryWriter(Slots):
         self._memory.commit(slot, at + len(tail), crc, DONE)
 
     def noted(self, update: Update) -> Slot | None:
-        """Write later knowledge about a session; None where the journal is full."""
+        """Write an update of a session; return None if the journal is full."""
         fields = {name: data.decode() for name, data in update.fields.items()}
         own = hooks.clock_ns() + hooks.offset_ns, hooks.tick()
         try:
@@ -117,7 +117,7 @@ class EntryWriter(Slots):
         return place or (self.noted(update) if self._relieved() else None)
 
     def _relieved(self) -> bool:
-        """Ask for room; without any, the item that needs it counts as unprotected."""
+        """Ask for room; if there is none, count the item as unprotected."""
         if self.relieve():
             return True
         self.unprotected += 1
@@ -133,7 +133,7 @@ class EntryWriter(Slots):
         kin: bytes = _NO_KIN,
         inputs: bytes | None = None,
     ) -> Slot | None:
-        """Fill a slot of any size and commit it; where there are too few blocks, give it back."""
+        """Fill a slot of any size and commit it; give it back if there are too few blocks."""
         try:
             place = self._filled(slot, state, number, extra, own, kin, inputs)
         except BaseException:  # an interrupt
@@ -172,7 +172,7 @@ class EntryWriter(Slots):
         return self, slot, len(data), crc, inputs, behind
 
     def _kin(self, parent: Session) -> bytes:
-        """The ids of a parent and its root, kept for the next child; empty where one is a text."""
+        """Return the ids of a parent and its root, kept for the next child; empty for text ids."""
         last, kin = self._last
         if last is parent:
             return kin
@@ -184,7 +184,7 @@ class EntryWriter(Slots):
         return kin
 
     def _extra(self, s: Session, number: int) -> bytes:
-        """The ids that are chosen texts, the receipt of what was masked, a spec without number."""
+        """Return the extra text: chosen ids, the receipt of masking, and a spec without number."""
         parent, root = s._parent, s._root
         ids = [None if each is None else each._id for each in (parent, root)]
         extra = [s._id, *ids, s._masked]
@@ -206,7 +206,7 @@ class EntryWriter(Slots):
         return orjson.dumps(more)
 
     def _tell(self, spec: Spec) -> int:
-        """Write a spec that calls can then refer to by number; 0 where there is no number left."""
+        """Write a spec that calls can refer to by number; return the number, 0 if none is left."""
         portrait = _portrait(spec, *self._defaults)
         key = orjson.dumps(portrait)
         number = self._known.get(key, 0)
@@ -222,7 +222,7 @@ class EntryWriter(Slots):
             self._idle -= 1 + len(self._chains.get(slot, ()))
             self._known[key] = number
         if number:
-            if len(self._numbers) >= MAX_SPECS:  # a block brings a spec of its own each time
+            if len(self._numbers) >= MAX_SPECS:  # every `session` block has its own spec
                 self._numbers.clear()
             self._numbers[spec] = number
         return number
@@ -230,8 +230,8 @@ class EntryWriter(Slots):
     def _chain(self, slot: int, data: bytes, crc: int) -> tuple[int, int] | None:
         """Write `data` into blocks that go with the slot.
 
-        Returns the first block, and the checksum, which goes on from `crc`; None where there are
-        too few blocks.
+        Returns the first block and the checksum, which continues from `crc`; None if there are too
+        few blocks.
         """
         blocks = self._take(len(data))
         if blocks is None:
@@ -246,7 +246,7 @@ def _pair(s: Any) -> tuple[int, int]:
 
 
 def _portrait(spec: Spec, project: str, source: str) -> list[Any]:
-    """A spec in JSON's terms: names, then the fields it fixes, encoded and masked."""
+    """Return a spec for JSON: names, then its fixed fields, encoded and masked."""
     masked: list[str] = []
     fixed = {
         name: hooks.encode(spec.fixed[name], masked, name).decode()

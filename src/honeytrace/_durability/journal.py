@@ -1,16 +1,16 @@
-"""The journal: what is recorded and not yet delivered, in a file that outlives the process.
+"""The journal: recorded sessions that are not yet delivered, in a file that outlives the process.
 
-One memory-mapped file per process, cut into slots that are used again and again. Writing is
-copying into the map: no system call, no lock, and the bytes are the kernel's from that moment, so
-that `kill -9` costs nothing that was written. A call takes a slot when it begins (`opened`),
-completes it when it ends (`closed`), and the slot is free again once a sink has acknowledged it
-(`release`). What does not fit a slot goes on in a chain of blocks.
+Each process has one memory-mapped file, divided into slots that are used again and again. Writing
+copies into the map: there is no system call and no lock, and the bytes belong to the kernel at
+once, so `kill -9` loses nothing that was written. A call takes a slot when it begins (`opened`) and
+completes it when it ends (`closed`). The slot is free again once a sink has acknowledged the call
+(`release`). Data that does not fit a slot continues in a chain of blocks.
 
-Every state is committed by one aligned store, made last, so that no instant shows half of it. Free
-slots come from deques, whose `pop` and `append` are atomic and re-entrant: threads, signal handlers
-and finalisers may all record at once.
+Every state is committed by one aligned store, made last, so that no half state is ever visible.
+Free slots come from deques, whose `pop` and `append` are atomic and re-entrant: threads, signal
+handlers and finalisers may all record at once.
 
-The owner holds an exclusive `flock` while it lives; `_recovery` reads what the dead have left.
+The owner holds an exclusive `flock` while it lives; `recovery` reads the files of dead processes.
 Measured on CPython 3.11: `opened` and `closed` of a small call take about 1 us together.
 """
 
@@ -42,7 +42,7 @@ __all__ = ["Journal", "Slot", "forget_all", "open_journal"]
 
 
 class Journal(EntryWriter):
-    """The writer's side of one file. Made by `create`."""
+    """The writer of one journal file. `create` makes it."""
 
     _map: mmap
 
@@ -53,7 +53,7 @@ class Journal(EntryWriter):
         self._attach(_mapped(fd, size))
         slots = size // 3 // SLOT
         self._border = border = slots * SLOT
-        # popped at the end: what was used last is warm
+        # popped at the end: the slot that was used last is in the cache
         self._free = deque(range(border - SLOT, 0, -SLOT))
         self._blocks = deque(reversed(range(border, size - BLOCK + 1, BLOCK)))
         self._idle = len(self._free) + len(self._blocks)
@@ -66,7 +66,7 @@ class Journal(EntryWriter):
 
     @classmethod
     def create(cls, directory: str, size: int, project: str = "", source: str = "") -> Journal:
-        """A journal of about `size` bytes in `directory`, which is made private to the user.
+        """Create a journal of about `size` bytes in `directory`, which is made private to the user.
 
         `project` and `source` are those of sessions that name none. Raises OSError.
         """
@@ -77,7 +77,7 @@ class Journal(EntryWriter):
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(path, flags, 0o600)
             try:
-                # a recovery may come across the file before it is locked, and remove it
+                # a recovery may find the file before it is locked, and remove it
                 if lock(fd) and os.fstat(fd).st_nlink:
                     reserve(fd, size)
                     return cls(path, fd, size, project, source)
@@ -88,7 +88,7 @@ class Journal(EntryWriter):
             os.close(fd)
 
     def _attach(self, memory: mmap) -> None:
-        """Write to this memory from now on, and close what there was."""
+        """Write to this memory from now on, and close the previous one."""
         before = (self._memory, self._map) if hasattr(self, "_map") else ()
         self._write_to(memory)
         self._map = memory
@@ -101,16 +101,16 @@ class Journal(EntryWriter):
         self._map.close()
 
     def sync(self) -> None:
-        """Let what is written survive the machine, too: msync, for the flush thread to call."""
+        """Write the map to the disk with msync, so that it survives a power loss, too."""
         self._map.flush()
 
     def record_as(self, project: str, source: str) -> None:
-        """From now on, sessions that name no project and source are of these."""
+        """Set the project and source of sessions that name none, from now on."""
         self._defaults = project, source
         self._numbers.clear()
 
     def is_gone(self) -> bool:
-        """Tell whether somebody has deleted or moved the file: no recovery would find it."""
+        """Return whether the file was deleted or moved, so that no recovery would find it."""
         try:
             found, own = os.stat(self.path), os.fstat(self._fd)
         except OSError as error:
@@ -127,11 +127,11 @@ class Journal(EntryWriter):
     def retire(self) -> None:
         """Remove the file as soon as nothing in it is needed any more.
 
-        Calls that still run may end in it. What is left when the process ends is recovered.
+        Calls that still run may end in it. Entries left when the process ends are recovered.
         """
         self._retired = True
         if self._fd >= 0 and len(self._free) + len(self._blocks) == self._idle:
-            free, self._free = self._free, deque()  # from here on nobody gets a slot
+            free, self._free = self._free, deque()  # from here on no call gets a slot
             if len(free) + len(self._blocks) < self._idle:
                 self._free.extend(free)
                 return
@@ -140,34 +140,34 @@ class Journal(EntryWriter):
             self.forget()
 
     def forget(self) -> None:
-        """Let go of the file: in a forked child it is the parent's.
+        """Let go of the file, in a forked child: it belongs to the parent.
 
         Calls that began before may still end here, in memory that nobody reads.
         """
         fd, self._fd = self._fd, -1
         _living.discard(self)
         if fd >= 0:
-            try:  # pages that are not touched cost nothing
+            try:  # untouched pages cost nothing
                 self._attach(_mapped(-1, len(self._map)))
             except BaseException:
-                self._detach()  # what ends here then is told so by a ValueError
+                self._detach()  # a call that ends here later gets a ValueError
                 raise
             finally:
                 os.close(fd)
 
 
 _living: set[Journal] = set()
-"""Those that have a file."""
+"""The journals that have a file."""
 
 
 def _mapped(fd: int, size: int) -> mmap:
-    import mmap  # half a millisecond, and not for `import honeytrace`
+    import mmap  # half a millisecond, so not at `import honeytrace`
 
     return mmap.mmap(fd, size)
 
 
 def forget_all() -> None:
-    """In a forked child: every journal, the retired that are still in use too, is the parent's."""
+    """Let go of every journal, also the retired ones, in a forked child: the parent owns them."""
     for journal in list(_living):
         journal.forget()
 
@@ -175,20 +175,20 @@ def forget_all() -> None:
 def open_journal(
     directory: str, size: int, project: str = "", source: str = ""
 ) -> tuple[Journal | None, str | None]:
-    """The journal of this process and a warning: in `directory`, else in a fall-back, else none."""
+    """Return a journal in `directory`, otherwise in a fall-back, otherwise none; and a warning."""
     if sys.platform == "win32":
-        return None, "no journal on Windows: what is not delivered does not survive a kill"
+        return None, "no journal on Windows: undelivered records do not survive a kill"
     problem: Exception | None = None
     for place in candidates(directory):
         try:
             journal = Journal.create(place, size, project, source)
-        except (OSError, ValueError, OverflowError) as error:  # noqa: PERF203 - the next may do
+        except (OSError, ValueError, OverflowError) as error:  # noqa: PERF203 - the next may work
             problem = problem or error
         else:
             if problem:
                 logger.info("honeytrace keeps its journal in %s: %s", place, problem)
             return journal, None
     return None, (
-        f"cannot keep a journal ({problem}): what is not delivered does not survive a kill; "
+        f"cannot keep a journal ({problem}): undelivered records do not survive a kill; "
         "set journal= (HONEYTRACE_JOURNAL) to a directory of your own with room on its disk"
     )

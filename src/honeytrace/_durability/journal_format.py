@@ -17,8 +17,8 @@ MAGIC = b"honeytrace journal 2\n\0\0\0"
 HEADER = Struct("<24sQQI")
 """Magic, file size, offset of the large blocks, CRC-32 of these."""
 COMMIT = Struct("<Q")
-"""State in the low byte; above it the checksum of everything the slot says, unless the call still
-runs: the Adler-32 of the chained bytes, continued over the head and what follows it."""
+"""State in the low byte; above it the checksum of the slot's contents, unless the call still runs:
+the Adler-32 of the chained bytes, continued over the head and the bytes after it."""
 HEAD = Struct("<IIIIqQ")
 """Follows the commit word: number of the spec (0: the spec is in the extra text), offset of the
 chain (0: none), bytes of extra text, bytes of inputs; wall clock in ns and tick of the call."""
@@ -28,11 +28,11 @@ TAIL = Struct("<IIIxxxxq")
 """Follows the inputs: offset of the chain (or `BEHIND`), bytes of outputs, bytes of the text after
 them, wall clock of the end in ns."""
 BEHIND = 1
-"""In place of a chain's offset: the outputs stand right behind the inputs, in the same block."""
+"""Value in place of a chain's offset: the outputs follow the inputs in the same block."""
 
 SLOT, BLOCK = 512, 5120
-"""A block is as much as `adler32` takes without releasing the GIL, which would cost milliseconds
-beside a busy thread."""
+"""Bytes of a block: as many as `adler32` takes without releasing the GIL. Releasing it would cost
+milliseconds beside a busy thread."""
 INLINE = SLOT - COMMIT.size - HEAD.size - KIN.size - TAIL.size
 """Bytes of inputs and outputs that fit a slot."""
 FREE, OPEN, DONE, STATIC, UPDATE = range(5)
@@ -40,15 +40,15 @@ FREE, OPEN, DONE, STATIC, UPDATE = range(5)
 FIXED = ("config", "metrics", "feedback", "user_properties", "metadata")
 """Fields that a spec can fix, in the order in which a session encodes them."""
 FRESH = 1
-"""Start value of a checksum. No kill needs checksums: they find what a loss of power left
-half-written. Adler-32 can be computed with vector instructions and without a library; for small
-calls it costs a quarter of CRC-32."""
+"""Start value of a checksum. Checksums are not needed after a kill; they find entries that a power
+loss left half-written. Adler-32 can be computed with vector instructions and without a library; for
+small calls it costs a quarter of CRC-32."""
 SMALLEST, LARGEST = 64 * 1024, 1 << 30
 """Bounds of a file's size."""
 
 
 class DamagedError(ValueError):
-    """A file, or a part of it, is not what this version writes."""
+    """A file, or a part of it, does not have the format that this version writes."""
 
 
 class NewerFormatError(Exception):
@@ -56,7 +56,7 @@ class NewerFormatError(Exception):
 
 
 def check_version(head: bytes, magic: bytes) -> None:
-    """Raise NewerFormatError where a file begins like `magic` but with a higher number.
+    """Raise NewerFormatError if a file begins like `magic` but with a higher number.
 
     The number is the last word of the magic's line. Files of one kind may be shared by two versions
     of honeytrace, for example during a rolling deployment.
@@ -80,7 +80,7 @@ def data_chunks(fd: int, end: int, size: int = 1 << 20) -> Iterator[tuple[int, b
             try:
                 at = max(at, os.lseek(fd, at, os.SEEK_DATA) // size * size)
             except OSError as error:
-                if error.errno == errno.ENXIO:  # nothing but holes up to the end of the file
+                if error.errno == errno.ENXIO:  # only holes up to the end of the file
                     return
         yield at, os.pread(fd, min(size, end - at), at)
         at += size

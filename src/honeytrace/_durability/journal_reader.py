@@ -1,7 +1,7 @@
-"""One journal of a process that died, read: what stands in it, in order of start.
+"""A reader of one journal of a dead process; it returns the entries in order of start.
 
-It is believed no further than its checksums, and no length in it costs more memory than the file is
-long.
+Only data with a valid checksum is trusted, and no length in the file makes the reader allocate more
+memory than the file has bytes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 
 
 class Reader:
-    """One journal, locked. Raises DamagedError where the file as a whole is no journal, and
+    """A reader of one locked journal. Raises DamagedError if the file as a whole is no journal, and
     NewerFormatError."""
 
     unended = "interrupted"
@@ -65,7 +65,7 @@ class Reader:
         self._entries: list[Entry] = []
         self._children: dict[tuple[int, int], list[Entry]] = {}
         self._owners: dict[int, int] = {}
-        """The entry of each block: one at most, otherwise lengths could add up to anything."""
+        """Entry of each block, at most one; otherwise the lengths could add up to any size."""
         self._size = os.fstat(fd).st_size
         if self._size > LARGEST:
             raise DamagedError(f"it has {self._size} bytes, more than any journal")
@@ -75,19 +75,19 @@ class Reader:
         self._entries.sort()
 
     def items(self) -> Iterator[tuple[int, Item]]:
-        """Everything that can be read, each with its offset, in order of start."""
+        """Yield all readable entries with their offsets, in order of start."""
         for entry in self._entries:
             item = self._attempt(self._item, entry)
             if item is not None:
                 yield entry.offset, item
 
     def free(self, offsets: Sequence[int]) -> None:
-        """Mark what is settled, so that the next recovery need not repeat it."""
+        """Mark settled entries, so that the next recovery does not repeat them."""
         for offset in offsets:
             os.pwrite(self._fd, b"\0", offset)
 
     def _begin(self) -> int:
-        """Return the offset of the blocks; 0 where the process died before it had begun."""
+        """Return the offset of the blocks; 0 if the process died before it had begun."""
         head = os.pread(self._fd, HEADER.size, 0)
         check_version(head, MAGIC)
         if not any(head) and not any(d.strip(b"\0") for _, d in data_chunks(self._fd, self._size)):
@@ -102,14 +102,14 @@ class Reader:
         return int(border)
 
     def _used(self) -> Iterator[tuple[int, int]]:
-        """Offset and state of every slot that is not free."""
+        """Yield the offset and state of every slot that is not free."""
         for at, data in data_chunks(self._fd, self._border):
             for index, state in enumerate(data[::SLOT]):
                 if state and (at or index):  # the first slot is the header
                     yield at + index * SLOT, state
 
     def _attempt(self, read: Callable[..., Any], *args: Any) -> Any:
-        """Call `read`; None, and counted, where the entry is damaged."""
+        """Call `read`; if the entry is damaged, count it and return None."""
         try:
             return read(*args)
         except Exception as error:  # noqa: BLE001 - hostile bytes may be of any wrong kind
@@ -154,7 +154,7 @@ class Reader:
         return str(chosen or format_id(entry.wall, entry.tick))
 
     def _record(self, slot: _Content, children: list[Any]) -> Record:
-        """The record of a call. `children` are those of a call that has not ended."""
+        """Return the record of a call. `children` are those of a call that has not ended."""
         (number, _, _, _, wall, tick), kin = slot.head, slot.kin
         chosen, parent, root, masked, *portrait = (
             orjson.loads(slot.extra) if slot.extra else (None, None, None, None)
@@ -210,7 +210,7 @@ class Reader:
         )
 
     def _slot(self, offset: int, state: int) -> _Content:
-        """The parts of a slot, their checksum verified."""
+        """Return the parts of a slot after verifying their checksum."""
         end_of_slot = offset + SLOT
         word = COMMIT.unpack(self._read(offset, 8))[0]
         packed = self._read(offset + 8, HEAD.size + KIN.size)
@@ -248,7 +248,7 @@ class Reader:
         return self._read(at, length)
 
     def _follow(self, block: int, length: int, owner: int) -> bytes:
-        """The bytes along a chain."""
+        """Return the bytes along a chain."""
         if length > self._size:
             raise DamagedError(f"{length} bytes are more than the file has")
         parts: list[bytes] = []

@@ -1,8 +1,7 @@
-"""`Memory`: bytes into a mapped journal, committed by one aligned store that comes last.
+"""`Memory`: writes bytes to a mapped journal and commits them with one aligned store at the end.
 
-Beside it stands `memory.pyx`, the same in C: there a store stays in its place whatever the
-compiler would prefer, and the checksum is made while the bytes are copied. A closed memory raises
-ValueError.
+`memory.pyx` is the same in C: its compiler may not move that store, and it computes the checksum
+while it copies the bytes. A closed memory raises ValueError.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _pack_head, _pack_kin, _pack_tail = HEAD.pack, KIN.pack, TAIL.pack
 
 
 class Memory:
-    """Writes to the slots and blocks of one map. Offsets and sizes are in bytes."""
+    """A writer to the slots and blocks of one map. Offsets and sizes are in bytes."""
 
     __slots__ = ("_map", "_words")
 
@@ -24,7 +23,7 @@ class Memory:
         self._map, self._words = memory, memoryview(memory).cast("Q")
 
     def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         self._words.release()
 
     def open(
@@ -42,7 +41,7 @@ class Memory:
     ) -> int:
         """Write the head and, unless they are in a chain, the inputs; mark the slot open.
 
-        Returns how many bytes were written behind the commit word.
+        Returns the number of bytes written after the commit word.
         """
         size = 0 if inputs is None else len(inputs)
         data = _pack_head(number, chain, 0, size, wall, tick)
@@ -70,7 +69,7 @@ class Memory:
         self._map[slot] = state
 
     def link(self, block: int, following: int) -> None:
-        """Name the block that a chain goes on in; 0 for none."""
+        """Store the next block of a chain; 0 for none."""
         self._words[block >> 3] = following << 8
 
     def commit(self, slot: int, end: int, checksum: int, state: int) -> None:

@@ -1,8 +1,8 @@
 """Calls that have not ended, read from the journals of living processes while they are written.
 
-Nothing is locked for longer than it takes to see that the writer lives, and nothing is written. A
-slot may be freed and used again at any moment, so what was read counts only if the slot still
-belongs to the same call afterwards.
+The lock is held only to check that the writer lives, and nothing is written. A slot may be freed
+and used again at any moment, so an entry counts only if its slot still belongs to the same call
+after it was read.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from .journal_reader import Entry, Reader
 __all__ = ["open_calls"]
 
 _ENDED = 2_000
-"""Calls of one journal that ended and are not delivered yet, of which so many are read: beyond it
-the destination is away, and reading all of them at every look would take too long."""
+"""Most ended but undelivered calls that are read from one journal. If there are more, the
+destination is away, and reading all of them every time would take too long."""
 
 
 _TRIES = 3
-"""Readings of one call, which may end while it is read: if it were left out, it would be found
-nowhere until it is stored."""
+"""Attempts to read one call, which may end while it is read. A call that were left out could not
+be found anywhere until it is stored."""
 
 
 def open_calls(directory: str) -> Iterator[Record]:
-    """The calls that run in living processes whose journal is in `directory`, status `running`, and
-    those that ended there and are not delivered yet; none where there is no such directory.
+    """Yield the calls of living processes whose journal is in `directory`: those that run, with
+    status `running`, and those that ended and are not delivered yet.
 
-    A journal that cannot be read just now is left out.
+    A journal that cannot be read now is left out. Without the directory there are no calls.
     """
     try:
         names = sorted(os.listdir(owned(directory)))
@@ -44,7 +44,7 @@ def open_calls(directory: str) -> Iterator[Record]:
             try:
                 yield from _calls(os.path.join(directory, name))
             except (OSError, DamagedError) as error:
-                logger.debug("honeytrace cannot see what runs by %s: %s", name, error)
+                logger.debug("honeytrace cannot read the open calls in %s: %s", name, error)
 
 
 def _calls(path: str) -> Iterator[Record]:
@@ -58,8 +58,8 @@ def _calls(path: str) -> Iterator[Record]:
 
 
 def _lives(fd: int) -> bool:
-    """Whether the process that writes this journal lives: it holds an exclusive lock until then."""
-    import fcntl  # there is none on Windows, and no journal either
+    """Return whether the writer of this journal lives; it holds an exclusive lock until it dies."""
+    import fcntl  # not available on Windows, which has no journal either
 
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -70,12 +70,12 @@ def _lives(fd: int) -> bool:
 
 
 class _LiveReader(Reader):
-    """A journal that somebody else writes to meanwhile."""
+    """A reader of a journal that another process writes to at the same time."""
 
     unended = "running"
 
     def calls(self) -> Iterator[Record]:
-        """The calls that run or wait for their delivery, in order of start."""
+        """Yield the calls that run or wait for their delivery, in order of start."""
         for entry in self._entries:
             state = entry.state
             for _ in range(_TRIES):
@@ -98,7 +98,7 @@ class _LiveReader(Reader):
         self._attempt(super()._note, offset, state)
 
     def _state(self, entry: Entry) -> int:
-        """The state of the slot now; `FREE` where it no longer belongs to the same call."""
+        """Return the current state of the slot; `FREE` if it belongs to another call by now."""
         packed = self._read(entry.offset, COMMIT.size + HEAD.size)
         *_, wall, tick = HEAD.unpack_from(packed, COMMIT.size)
         return packed[0] if (wall, tick) == (entry.wall, entry.tick) else FREE

@@ -1,11 +1,11 @@
-"""Records and files that cannot be delivered, kept beside the journals for a person to see.
+"""Quarantine: records and files that cannot be delivered, kept beside the journals for a person.
 
-A record that no destination takes has a private file in `refused/`, with its reason; beyond `MOST`
-they are counted only. A file of which not everything can be read goes to `damaged/`; beyond
-`MOST_FILES` or `MOST_BYTES` the oldest there are deleted.
+A record that no destination takes is written to a private file in `refused/`, with its reason;
+beyond `MOST` files, records are only counted. A file that is only partly readable is moved to
+`damaged/`; beyond `MOST_FILES` or `MOST_BYTES` the oldest files there are deleted.
 """
 
-# annotations are no texts here: see _record
+# without `from __future__ import annotations`, for the reason given in _record.record
 
 import os
 import time
@@ -24,11 +24,11 @@ DIRECTORY = "refused"
 MOST_FILES, MOST_BYTES = 100, 256 * 1024 * 1024
 DAMAGED = "damaged"
 _LARGEST = 256 * 1024 * 1024
-"""Bytes of a file that is read as a record."""
+"""Largest file in bytes that is read as a record."""
 
 
 class Refused(NamedTuple):
-    """A record set aside. `since` is epoch milliseconds."""
+    """A record that was set aside. `since` is epoch milliseconds."""
 
     path: str
     reason: str
@@ -37,7 +37,7 @@ class Refused(NamedTuple):
 
 
 def set_aside(directory: str, item: Item, reason: str) -> bool:
-    """Keep `item` in `refused/` of this directory; false where there are too many already.
+    """Keep `item` in `refused/` of this directory; return False if there are too many already.
 
     Raises OSError.
     """
@@ -81,7 +81,7 @@ def _read(path: str) -> Refused:
 
 
 def set_file_aside(path: str, reason: str) -> None:
-    """Keep this file in `damaged/` of its directory, in place of the oldest there if need be.
+    """Move this file to `damaged/` of its directory; it may replace the oldest files there.
 
     Raises OSError.
     """
@@ -100,7 +100,7 @@ def set_file_aside(path: str, reason: str) -> None:
 
 
 def _beyond(place: str) -> Iterator[str]:
-    """Yield the files beyond the bounds; the newest stays, however large it is."""
+    """Yield the files beyond the bounds; the newest file always stays."""
     found: list[tuple[int, int, str]] = []
     for name in os.listdir(place):
         path = os.path.join(place, name)

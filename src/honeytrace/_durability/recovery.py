@@ -1,8 +1,8 @@
 """Recovery of the journals that dead processes left.
 
-A journal belongs to the living: only a file whose lock can be had is read, by `_reader`, or by
-`_spill` where it is what memory had no room for. A file that cannot be read, or not wholly, is set
-aside in `damaged/` beside it; a record that is refused, in `refused/`.
+A living process owns its journal: only a file whose lock is free is read. `journal_reader` reads
+journals, and `segment_file` reads records that memory had no room for. A file that is unreadable,
+even in part, is set aside in `damaged/` beside it; a refused record in `refused/`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ BATCH_ITEMS, BATCH_BYTES = 500, 4_000_000
 _LEFT = (".journal", SUFFIX)
 
 Deliver = Callable[[list[Item]], "Delivery | None"]
-"""Takes a batch and tells its fate; None: all was delivered. After an exception none of it was."""
+"""A function that takes a batch and returns its fate; None: all delivered, raising: none."""
 
 
 class AwayError(ConnectionError):
-    """The destination takes no more just now; it may have asked to wait `retry_after` seconds."""
+    """The destination takes no more for now; it may have asked to wait `retry_after` seconds."""
 
     def __init__(self, fate: Delivery) -> None:
         super().__init__(fate.why or "the destination takes no more just now")
@@ -47,7 +47,7 @@ class Recovered:
 
     journals: int = 0
     records: int = 0
-    """Calls and updates delivered, the interrupted among them."""
+    """Calls and updates delivered, including the interrupted ones."""
     interrupted: int = 0
     """Calls that were running when their process died."""
     refused: int = 0
@@ -57,7 +57,7 @@ class Recovered:
 
 
 def recover_all(journal: str, deliver: Deliver, found: Recovered | None = None) -> Recovered:
-    """`recover` in every directory where journals may be that were meant to be in `journal`."""
+    """Recover every directory that may hold journals of the setting `journal`."""
     found = found or Recovered()
     before = found.refused
     try:
@@ -71,7 +71,7 @@ def recover_all(journal: str, deliver: Deliver, found: Recovered | None = None) 
 
 
 def retry_refused(journal: str, deliver: Deliver) -> Recovered:
-    """Deliver what was set aside there once more; what is refused again stays. Raises likewise."""
+    """Deliver the records in `refused/` again; those refused again stay. Raises like `recover`."""
 
     def retry(directory: str, deliver: Deliver, found: Recovered) -> Recovered:
         _drain(_Refused(directory), deliver, lambda item, reason: False, found)
@@ -99,27 +99,28 @@ def _everywhere(
 
 
 def recover(directory: str, deliver: Deliver, found: Recovered | None = None) -> Recovered:
-    """Deliver what dead processes left in `directory`, each journal in order of start; remove it.
+    """Deliver and remove the journals of dead processes in `directory`, each in order of start.
 
-    What `deliver` leaves over or raises ends the recovery of a journal, and is raised once the
-    others had their turn; what was not delivered stays for the next one. A batch may come again,
-    with the same ids, if the process dies right after its delivery. Any number of processes may
-    recover at once. Counts go on in `found`. Raises AwayError, and what `deliver` does.
+    If `deliver` leaves items over or raises, the recovery of that journal ends, and the error is
+    raised after the other journals. Items that were not delivered stay for the next recovery. A
+    batch may be delivered twice, with the same ids, if the process dies right after its delivery.
+    Any number of processes may recover at once. The counts are added to `found`. Raises AwayError
+    and the errors of `deliver`.
     """
     found = found or Recovered()
     try:
         names = os.listdir(owned(directory))
     except FileNotFoundError:
         return found
-    except OSError as error:  # somebody else's: nothing in it is ours
+    except OSError as error:  # the directory and everything in it belong to another user
         logger.debug("honeytrace recovers nothing in %s: %s", directory, error)
         return found
-    # what a process spilled is older than what is in its journal
+    # records that a process moved to disk are older than those in its journal
     names.sort(key=lambda name: (name.endswith(".journal"), name))
     paths = [os.path.join(directory, name) for name in names if name.endswith(_LEFT)]
     before = found.records
     failed = _recover_files(paths, deliver, found)
-    if failed and found.records > before:  # the destination is there: a lone record is suspect
+    if failed and found.records > before:  # the destination is up, so a lone record is suspect
         failed = _recover_files(failed, deliver, found)
     if failed:
         raise next(iter(failed.values()))
@@ -129,7 +130,7 @@ def recover(directory: str, deliver: Deliver, found: Recovered | None = None) ->
 def _recover_files(
     paths: Iterable[str], deliver: Deliver, found: Recovered
 ) -> dict[str, Exception]:
-    """The files that could not be recovered, and why."""
+    """Recover each file; return those that could not be recovered, with the reasons."""
     failed: dict[str, Exception] = {}
     for path in paths:
         try:
@@ -141,14 +142,14 @@ def _recover_files(
 
 
 def _heed(error: Exception) -> None:
-    """Go no further where the destination asks to wait."""
+    """Stop if the destination asks to wait."""
     if isinstance(error, AwayError) and error.retry_after:
         raise error
 
 
 def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
     try:
-        # a pipe of that name would make us wait for its writer
+        # opening a pipe of that name would otherwise block until it has a writer
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return
@@ -190,41 +191,41 @@ def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
 
 
 _NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV)
-"""Errors of `open` that say that a path is a symbolic link, a directory, a socket or a device."""
+"""Errors of `open` for a path that is a symbolic link, a directory, a socket or a device."""
 _UNREADABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
-"""Errors of `open` that another user, or another mount, may not get."""
+"""Errors of `open` that may not occur for another user or on another mount."""
 
 _newer: set[str] = set()
 """Files of newer versions that have been reported."""
 
 _held: set[int] = set()
-"""Files that are being recovered; a forked child lets go of them, else their locks outlive us."""
+"""Files under recovery; a forked child closes them, because it would hold their locks otherwise."""
 
 
 def forget() -> None:
-    """In a forked child: what is being recovered is the parent's."""
+    """Close the files under recovery, in a forked child: the parent recovers them."""
     while _held:
         os.close(_held.pop())
 
 
 class _Left(Protocol):
-    """A file that a dead process left. `damaged` is how many entries of it could not be read."""
+    """A file that a dead process left. `damaged` is the number of entries that are unreadable."""
 
     damaged: int
 
     def items(self) -> Iterator[tuple[int, Item]]:
-        """Each that can be read, with its place."""
+        """Yield every readable item with its place."""
 
     def free(self, places: Sequence[int]) -> None:
-        """Note that these places are settled: the next recovery need not repeat them."""
+        """Note that these places are settled, so that the next recovery does not repeat them."""
 
 
 def _drain(
     left: _Left, deliver: Deliver, keep: Callable[[Item, str], bool], found: Recovered
 ) -> None:
-    """Deliver everything; raises DamagedError at the end where something could not be read.
+    """Deliver everything; raises DamagedError at the end if some entries could not be read.
 
-    `keep` is told what is refused, and says whether it need not stay where it is.
+    `keep` is called with each refused item; it returns True if the item may be removed here.
     """
     batch: dict[int, Item] = {}
     room = BATCH_BYTES
@@ -278,12 +279,12 @@ class _Refused:
 
     def free(self, places: Sequence[int]) -> None:
         for place in places:
-            with suppress(FileNotFoundError):  # it was retried by two at once
+            with suppress(FileNotFoundError):  # two processes retried it at once
                 os.unlink(self._paths[place])
 
 
 class _Spilled:
-    """A segment of a queue that memory had no room for; a place in it is where an item ends."""
+    """A segment of a disk queue; the place of an item is the offset of its end."""
 
     def __init__(self, fd: int) -> None:
         self.damaged = 0
@@ -300,7 +301,7 @@ class _Spilled:
                 yield end, item
 
     def free(self, places: Sequence[int]) -> None:
-        """The header knows one place, up to which everything is settled."""
+        """Store the progress: the header holds one place, up to which everything is settled."""
         settled, done = set(places), 0
         while self._ends and self._ends[0] in settled:
             done = self._ends.popleft()

@@ -1,4 +1,4 @@
-"""Delivery of records that dead processes left: one record never stops another."""
+"""Delivery of records that dead processes left; no record stops another."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..sinks import Delivery, Sink
 from ..sinks._bisect import bisect
 
 PAUSES = (0.1, 0.5, 2.0)
-"""Seconds before each further chance of a record that failed alone."""
+"""Seconds before each further attempt at a record that failed alone."""
 _FEW = 10
-"""Up to a tenth of a batch is suspected when the others are taken."""
+"""Share of a batch that is suspected when the others are taken: up to a tenth."""
 
 
 class Redelivery:
-    """Delivers through the sink that `make` returns; the first batch makes it, `close` closes it.
+    """A delivery through the sink that `make` returns; the first batch makes it, `close` closes it.
 
     A batch that fails is divided until the record that stops it stands alone. That record is
     refused when it fails again after nearly all others were taken. `turn` is entered for each
@@ -31,9 +31,9 @@ class Redelivery:
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.alive = False
-        """The destination has taken something, so it is there."""
+        """True once the destination has taken something, so it is up."""
         self.hopeless = False
-        """The destination takes nothing, and says that waiting is no cure."""
+        """True if the destination takes nothing and reports that waiting does not help."""
         self._make = make
         self._turn = turn
         self._sink: Sink | None = None
@@ -41,7 +41,7 @@ class Redelivery:
     def deliver(self, batch: Sequence[Item], *, timeout: float = 60.0) -> Delivery:
         """Deliver like a sink; a non-empty `retry` means the destination accepts no more for now.
 
-        timeout: seconds for each attempt. Raises what `make` raises.
+        timeout: seconds for each attempt. Raises the errors of `make`.
         """
         return _Division(self, batch, timeout).fate()
 
@@ -74,7 +74,7 @@ class _NoMoreError(Exception):
 
 
 class _Division:
-    """One batch, divided around what the destination does not take."""
+    """A batch that is divided around the records the destination does not take."""
 
     def __init__(self, way: Redelivery, batch: Sequence[Item], timeout: float) -> None:
         self._way, self._batch, self._timeout = way, list(batch), timeout
@@ -107,7 +107,7 @@ class _Division:
         return rest
 
     def _insist(self) -> None:
-        """Try what fails on its own again, after a pause each time."""
+        """Repeat the records that fail on their own, after a pause each time."""
         for pause in PAUSES:
             if self._left:
                 time.sleep(pause)
@@ -115,7 +115,7 @@ class _Division:
                     self._attempt([item])
 
     def _attempt(self, part: list[Item]) -> list[Item]:
-        """Deliver a part; return what is not taken."""
+        """Deliver a part; return the records that were not taken."""
         fate = self._way.attempt(part, self._timeout)
         self._why = fate.why or self._why
         self._refused += fate.refused
@@ -128,7 +128,7 @@ class _Division:
         return list(fate.retry)
 
     def _is_there(self) -> bool:
-        """Tell whether the destination takes anything, after it took nothing of the whole batch."""
+        """Return whether the destination takes any record, after it took none of the batch."""
         if len(self._batch) == 1:
             return self._way.alive
         return any(not self._attempt(end) for end in (self._batch[:1], self._batch[-1:]))

@@ -1,10 +1,10 @@
-"""One file of the disk queue: a header, then frames with an item each.
+"""A file of the disk queue: a header, then frames with one item each.
 
-The owner holds an exclusive `flock`; `recovery` reads the files of the dead. A crash during a write
-leaves half a frame, of a record that its journal still has.
+The owner holds an exclusive `flock`; `recovery` reads the files of dead processes. A crash during a
+write leaves half a frame; the journal still has that record.
 """
 
-# annotations are no texts here: see _record
+# without `from __future__ import annotations`, for the reason given in _record.record
 
 import errno
 import os
@@ -30,7 +30,7 @@ _PIECE = 1 << 20
 
 
 class Segment:
-    """One file. `count` and `read` are how many items it has, and how many were read."""
+    """One file. `count` is the number of its items, `read` the number of items read."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class Segment:
         self.damaged = False
         self.at = HEADER.size
         try:
-            # a recovery may come across the file before it is locked, and remove it
+            # a recovery may find the file before it is locked, and remove it
             if not (lock(self.fd) and os.fstat(self.fd).st_nlink):
                 raise OSError(errno.EAGAIN, "a recovery was faster", path)
             self.write(HEADER.pack(MAGIC, HEADER.size), 0)
@@ -49,7 +49,7 @@ class Segment:
             raise
 
     def write(self, data: bytes, count: int) -> None:
-        """All of it or nothing: a disk that fills up takes half."""
+        """Write all of it or nothing: a disk that fills up may take half."""
         written = os.pwrite(self.fd, data, self.size)
         if written < len(data):
             os.ftruncate(self.fd, self.size)
@@ -58,12 +58,12 @@ class Segment:
         self.count += count
 
     def cut(self) -> None:
-        """Give up what was not read."""
+        """Drop the items that were not read."""
         os.ftruncate(self.fd, self.at)
         self.count, self.size = self.read, self.at
 
     def mark(self) -> None:
-        """Note how far everything is delivered."""
+        """Store the offset up to which everything is delivered."""
         os.pwrite(self.fd, HEADER.pack(MAGIC, self.at), 0)
 
     def remove(self) -> None:
@@ -78,11 +78,11 @@ class Segment:
 def frames(
     fd: int, at: int, words: Sequence[bytes] = (), *, ours: bool = False
 ) -> Iterator[tuple[Item | None, int]]:
-    """The items from this offset on, None for one that cannot be read, each with the offset of its
-    end; with `words` those alone that have one of them. `ours`: nobody else has written there.
+    """Yield the items from this offset on, each with the offset of its end; None for an unreadable
+    one. `words`: only items that contain one of them. `ours`: no other process wrote the file.
 
-    Half an item at the end is left out: its writer died. Reads in large pieces, since every read
-    lets go of the GIL, which takes milliseconds to come by again beside a busy thread.
+    Half an item at the end is left out: its writer died. The file is read in large pieces, because
+    every read releases the GIL, and taking it again costs milliseconds beside a busy thread.
     """
     size = os.fstat(fd).st_size
     held, start = b"", at
@@ -90,11 +90,11 @@ def frames(
         if at + FRAME.size > start + len(held):
             held, start = os.pread(fd, _PIECE, at), at
             if len(held) < FRAME.size:
-                return  # it was cut meanwhile
+                return  # the file was truncated meanwhile
         length, crc = FRAME.unpack_from(held, at - start)
         if length > size - at - FRAME.size:
             return
-        if not length:  # no item has none: from here on the disk has lost what was written
+        if not length:  # no item has length 0: from here on the disk has lost the data
             yield None, size
             return
         end = at + FRAME.size + length
@@ -117,7 +117,7 @@ def begin(fd: int) -> int:
     """
     head = os.pread(fd, HEADER.size, 0)
     if not head:
-        return HEADER.size  # its process died before it had begun
+        return HEADER.size  # its process died before it wrote the header
     check_version(head, MAGIC)
     if len(head) < HEADER.size or not head.startswith(MAGIC):
         raise DamagedError("it does not begin like a spilled queue")

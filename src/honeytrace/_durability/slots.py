@@ -1,7 +1,7 @@
-"""`Slots`: how every call passes through a journal: `opened`, `closed`, `release`.
+"""`Slots`: the path of every call through a journal: `opened`, `closed`, `release`.
 
-The usual call fits one slot, or one slot and one block. What is larger, or says more than its
-inputs and outputs, goes on in `journal.Journal`.
+The usual call fits one slot, or one slot and one block. A call that is larger, or has more than
+inputs and outputs, is written by `entry_writer`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _TAIL = TAIL.size
 class Slots:
     """The slots and blocks of one journal.
 
-    _free, _blocks: offsets of unused slots and blocks. _border: where the blocks begin.
-    _chains: the blocks that go with a slot. _numbers: the number of each spec that was written.
-    _retired: the file goes away with the last entry that is needed.
+    _free, _blocks: offsets of unused slots and blocks. _border: offset of the first block.
+    _chains: the blocks of each slot. _numbers: the number of each spec that was written.
+    _retired: the file is removed with the last entry that is needed.
 
-    A place in the journal is a tuple: the journal, the slot, the bytes written so far behind the
-    commit word, the checksum of what is chained, the inputs written, and where in their one block
-    there is room behind them, or 0.
+    A place in the journal is a tuple: the journal, the slot, the number of bytes written after the
+    commit word, the checksum of the chained bytes, the inputs written, and the offset of free room
+    after them in their one block, or 0.
     """
 
     __slots__ = (
@@ -78,7 +78,7 @@ class Slots:
         self._memory = Memory(memory)
 
     def opened(self, s: Any) -> Any:
-        """Write what is known at the entry of a call; None where the journal is full."""
+        """Write a call that begins; return None if the journal is full."""
         try:
             slot = self._free.pop()
         except IndexError:
@@ -91,7 +91,7 @@ class Slots:
         return self._opened_at_length(s, slot) if place is None else place
 
     def _usual(self, s: Any, slot: int) -> Any:
-        """Write a call of the usual kind and size; None where it is of another."""
+        """Write a call of the usual kind and size; return None for any other call."""
         number = self._numbers.get(s._spec)
         inputs = s._inputs
         size = 0 if inputs is None else len(inputs)
@@ -131,7 +131,7 @@ class Slots:
         return (self, slot, written, checksum, inputs, behind)
 
     def closed(self, s: Any, place: Any) -> None:
-        """Complete a slot with what is known at the end of its call."""
+        """Complete a slot at the end of its call."""
         if (
             s._extras is not None
             or s._children is not None
@@ -157,7 +157,7 @@ class Slots:
         self._memory.close_slot(slot, written, chain, s._end + s._offset, outputs, checksum)
 
     def release(self, place: Any) -> None:
-        """Free a slot, once: its record is safe elsewhere, or given up."""
+        """Free a slot, once: its record is safe elsewhere or was given up."""
         self._take_back(place[1])
         if self._retired:
             self.retire()
@@ -171,9 +171,9 @@ class Slots:
             self._give(blocks)
 
     def _take(self, size: int) -> list[int] | None:
-        """Return blocks for `size` bytes, of the kind that fits best; None where there are too few.
+        """Return blocks for `size` bytes, of the kind that fits best; None if there are too few.
 
-        A pop that fails, and no check before it: another thread may be faster.
+        Blocks are popped without a check first, because another thread may be faster.
         """
         taken: list[int] = []
         while size > 0:
@@ -196,7 +196,7 @@ class Slots:
             (self._blocks if block >= self._border else self._free).append(block)
 
     def _spill(self, blocks: list[int], data: bytes, checksum: int) -> int:
-        """Write `data` along a chain; its checksum goes on from `checksum`."""
+        """Write `data` along a chain; its checksum continues from `checksum`."""
         at = 0
         for i, block in enumerate(blocks):
             room = (_BLOCK if block >= self._border else _SLOT) - 8

@@ -79,7 +79,7 @@ class Keeper:
         return None if journal is None else journal.opened(s)
 
     def ensure(self, s: Session | None = None) -> Journal | None:
-        """Return the journal, or None without one or while it is being opened; `s` follows then."""
+        """Return the journal; None without one, or while it is being opened: `s` follows then."""
         # while the queue's lock is held, nothing that is recorded leaves the queue
         with self._lock, self._flusher.queue.lock:
             if self._opening:

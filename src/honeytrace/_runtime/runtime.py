@@ -203,7 +203,7 @@ def runtime() -> Runtime:
 
 
 def _take_over(parent: Runtime) -> None:
-    """Make a forked child's runtime: the parent's settings, with its own queue, thread and files."""
+    """Make the runtime of a forked child: the parent's settings, but its own queue and files."""
     global _runtime, _inherited
     new = Runtime(parent.config, memory=parent.destination.memory is not None)
     new.capture = parent.capture
