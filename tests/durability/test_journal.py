@@ -494,7 +494,7 @@ def test_windows_is_told_what_it_goes_without(tmp_path: Path, monkeypatch) -> No
     monkeypatch.setattr(sys, "platform", "win32")
     journal, warning = open_journal(str(tmp_path), SIZE)
     assert journal is None
-    assert "does not survive a kill" in warning
+    assert "do not survive a kill" in warning
     assert list(tmp_path.iterdir()) == []
 
 
