@@ -116,10 +116,10 @@ def begin(  # noqa: C901 - one function, because every further call costs time
 
 
 def _configure() -> bool:
-    """Have the first call configure; return whether it is recorded."""
+    """Configure at the first call; return whether the call is recorded."""
     try:
         hooks.configure()
-    except Exception as exc:  # an interrupt, or a defect of ours
+    except Exception as exc:  # an interrupt, or a defect of honeytrace
         if interrupts(exc):
             raise
         internal_error(exc)
@@ -284,7 +284,7 @@ def _sample(rate: float | None) -> Callable[[Any], None] | None:
     """Return the `_submit` of the tree of a root that has its own sample rate."""
     try:
         return hooks.sample(rate)
-    except Exception as exc:  # an interrupt, or a defect of ours
+    except Exception as exc:  # an interrupt, or a defect of honeytrace
         if interrupts(exc):
             raise
         internal_error(exc)

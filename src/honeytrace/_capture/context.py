@@ -100,7 +100,7 @@ def propagate(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 def _after_fork_in_child() -> None:
-    """Mark this context as recorded: the parent process records it, without children of ours."""
+    """Mark this context as recorded: the parent process records it, without nested sessions."""
     running: Any = current.get()
     while running is not None and not running.off:
         running._sealed = True

@@ -55,7 +55,7 @@ def trace_session(
 
     session_name: defaults to the function's qualified name.
     project, source: default to the configuration's.
-    event_type: `"chain"`, `"model"` or `"tool"`, used where nested calls become events.
+    event_type: `"chain"`, `"model"` or `"tool"`, used when nested calls become events.
     config, metadata, user_properties, metrics, feedback: the fields every session starts with.
     capture_inputs: True, False, or the names of parameters to keep.
     ignore_inputs: the names of parameters to leave out, such as a client or a request.

@@ -52,7 +52,7 @@ def checked_options(
     ):
         raise ConfigurationError(f"sample_rate is 0.0 to 1.0, not {sample_rate!r}")
     if reduce is not None and not callable(reduce):
-        raise ConfigurationError("reduce is a function of the list of yielded values")
+        raise ConfigurationError("reduce is a function that takes the list of yielded values")
     for name, value in fixed.items():
         if name not in _FIXED:
             raise TypeError(f"trace_session() got an unexpected keyword argument {name!r}")

@@ -131,7 +131,7 @@ class Stream:
 def first_step(gen: Any) -> Callable[[Any], Any]:
     """Return `gen.asend` for the first step, hidden from the event loop's list of open generators.
 
-    The loop closes every generator on its list at shutdown; ours closes the user's.
+    The loop closes every generator on its list at shutdown. The wrapper closes the user's itself.
     """
 
     def asend(value: Any) -> Any:

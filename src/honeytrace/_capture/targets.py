@@ -49,8 +49,8 @@ def _trace_object(target: Any, options: dict[str, Any]) -> Any:
 
         if registered:
             warnings.warn(
-                f"@trace_session stands above what made a {kind.__qualname__}: calls by its "
-                f"{registered[0]}() are not recorded. Put @trace_session below that decorator.",
+                f"@trace_session is above the decorator that made a {kind.__qualname__}: calls by "
+                f"its {registered[0]}() are not recorded. Put @trace_session below that decorator.",
                 stacklevel=_outside(),
             )
         return traced_callable(target, options)

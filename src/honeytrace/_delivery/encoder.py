@@ -44,7 +44,7 @@ class Encoder:
             return item
         try:
             return record_of(item, self.config.project, self.config.source)
-        except Exception:  # noqa: BLE001 - a defect of ours must not cost the batch
+        except Exception:  # noqa: BLE001 - a defect of honeytrace must not cost the batch
             logger.exception("honeytrace could not encode a session")
             return None
 

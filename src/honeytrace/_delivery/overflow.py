@@ -124,7 +124,9 @@ class Overflow:
             self._blocked_until = now + _AGAIN
             if now >= self._quiet_until:
                 self._quiet_until = now + _QUIET
-                logger.warning("honeytrace cannot put on disk what finds no room: %s", error)
+                logger.warning(
+                    "honeytrace cannot put on disk the records beyond queue_bytes: %s", error
+                )
             return False
         return True
 

@@ -48,7 +48,7 @@ def damaged(directory: str) -> Iterator[Damaged]:
 def _read(path: str, status: os.stat_result) -> tuple[int, str]:
     """Return the number of records that can be read, and the fault of the file."""
     if not stat.S_ISREG(status.st_mode):
-        return 0, "it is no regular file"
+        return 0, "it is not a regular file"
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

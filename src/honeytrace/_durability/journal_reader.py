@@ -98,7 +98,7 @@ class Reader:
         if magic != MAGIC or crc != crc32(head[:-4]):
             raise DamagedError("it does not begin like a journal")
         if size != self._size or not SLOT <= border <= size or border % SLOT:
-            raise DamagedError(f"it has {self._size} bytes and says {size}")
+            raise DamagedError(f"it has {self._size} bytes, but its header gives {size}")
         return int(border)
 
     def _used(self) -> Iterator[tuple[int, int]]:
@@ -244,7 +244,7 @@ class Reader:
 
     def _inside(self, at: int, length: int, end: int) -> bytes:
         if at + length > end:
-            raise DamagedError("a slot is too short for what it says")
+            raise DamagedError("a slot is too short for its lengths")
         return self._read(at, length)
 
     def _follow(self, block: int, length: int, owner: int) -> bytes:

@@ -71,13 +71,13 @@ def _read(path: str) -> Refused:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(fd, "rb") as file:
         if os.fstat(fd).st_size > _LARGEST:
-            raise DamagedError(f"{path} is no record")
+            raise DamagedError(f"{path} is not a record")
         head, _, data = file.read().partition(b"\n")
     told = orjson.loads(head)
     try:
         return Refused(path, str(told["reason"]), float(told["since"]), unpack(data))
     except Exception as error:  # hostile bytes may be of any wrong kind
-        raise DamagedError(f"{path} is no record") from error
+        raise DamagedError(f"{path} is not a record") from error
 
 
 def set_file_aside(path: str, reason: str) -> None:

@@ -65,7 +65,7 @@ def recover_all(journal: str, deliver: Deliver, found: Recovered | None = None) 
     finally:
         if found.refused > before:
             logger.warning(
-                "honeytrace: of what the dead have left, %d refused: `honeytrace refused` says why",
+                "honeytrace recovered records, %d refused: `honeytrace refused` says why",
                 found.refused - before,
             )
 
@@ -172,7 +172,7 @@ def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
             return
         try:
             if not regular:
-                raise DamagedError("it is no regular file")
+                raise DamagedError("it is not a regular file")
             left = _Spilled(fd) if path.endswith(SUFFIX) else Reader(fd)
             found.journals += 1
             _drain(left, deliver, partial(_keep, os.path.dirname(path)), found)

@@ -123,7 +123,7 @@ def begin(fd: int) -> int:
         raise DamagedError("it does not begin like a spilled queue")
     at, size = int(HEADER.unpack(head)[1]), os.fstat(fd).st_size
     if size > LARGEST or not HEADER.size <= at <= size:
-        raise DamagedError(f"it has {size} bytes and says that {at} are delivered")
+        raise DamagedError(f"it has {size} bytes, but its header says {at} are delivered")
     return at
 
 
