@@ -74,7 +74,7 @@ class DiskQueue:
             return self._new_segment(tries - 1)
 
     def take(self, count: int, room: int) -> tuple[list[Item], int]:
-        """Return the next items, up to `count` and about `room` bytes, and the unreadable number.
+        """Return up to `count` items, about `room` bytes, and the number of unreadable ones.
 
         They stay in the file until `settle`.
         """

@@ -52,9 +52,7 @@ class EntryWriter(Slots):
     """Number of slots and blocks that are free when no call is open; written specs keep theirs."""
 
     def __init__(self, project: str, source: str) -> None:
-        """
-        project, source: those of sessions that name none.
-        """
+        """Start with nothing written. project, source: those of sessions that name none."""
         self.unprotected = 0
         self.relieve: Callable[[], bool] = bool
         self._defaults = project, source
