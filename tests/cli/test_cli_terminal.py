@@ -83,6 +83,8 @@ def test_hostile_content_is_harmless_in_a_terminal(command: list[str], tmp_path:
     obeyed, and, but where all was asked for, no more than a few screens of it."""
     _, shown = in_terminal(*command, "--store", hostile(tmp_path))
     text = COLOUR.sub("", shown).replace("\r\n", "\n")
+    # a busy machine gets a sign of life, which redraws its line
+    text = re.sub("(?:[\u2800-\u28ff] \\w+[\r\n]*)+", "", text)
     assert "\x1b" not in text
     assert not FORBIDDEN.search(text)
     if command[0] not in ("stats", "doctor"):
@@ -269,7 +271,7 @@ def completed(words: str) -> list[str]:
 
 def test_shells_complete(store: str) -> None:
     """Shells complete commands, names and statuses, and ids from the store that is meant."""
-    assert completed("honeytrace st") == ["stats"]
+    assert completed("honeytrace st") == ["stats", "store"]
     assert completed(f"honeytrace show --store {store} ") == ["@last", "@last-error", "root"]
     assert completed(f"honeytrace show --store {store} ch") == ["child"]
     assert completed(f"honeytrace diff --store {store} root r") == ["root"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +69,11 @@ class Destination:
         if damage is not None and identity(path) == self._file:  # otherwise another process did it
             kept = set_aside(path)
             logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
+        is_first = not path.exists()
         store, warning = open_or_replace(self._config.store)
         self._file = identity(path)
+        if is_first:
+            _welcome(self._config.store)
         if warning:
             logger.warning("honeytrace: %s", warning)
         return store
@@ -109,3 +113,16 @@ class Destination:
             return "memory"
         api = f" or at {self._config.server_url}" if self._config.api_key else ""
         return without_password(self._config.store) + api
+
+
+def _welcome(store: str) -> None:
+    """Tell a person at a terminal, once per store, where sessions go and how to look at them."""
+    try:
+        if sys.stderr is None or not sys.stderr.isatty():
+            return
+        where = os.path.relpath(store)
+        where = store if where.startswith("..") else where
+        sys.stderr.write(f"honeytrace: recording to {where} (`honeytrace ui` shows it)\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):  # a stream that is closed or gone
+        pass

@@ -58,17 +58,18 @@ def binding_pattern(more: tuple[str, ...] = ()) -> re.Pattern[str]:
 
 
 def mask_bindings(
-    text: str, pattern: re.Pattern[str], sensitive: Sensitive, *, prose: bool = False
+    text: str, pattern: re.Pattern[str] | None, sensitive: Sensitive, *, prose: bool = False
 ) -> str:
     """Return `text` with the values of sensitive names masked.
 
     Args:
         text: any text; the cost is linear in its length.
-        pattern: the result of `binding_pattern`.
+        pattern: the result of `binding_pattern`; None searches arguments and pairs alone.
         sensitive: decides over a name.
         prose: the text was written by a person: `password: see below` stays.
     """
-    spans = sorted((*_bindings(text, pattern, sensitive, prose), *_others(text, sensitive)))
+    bound = () if pattern is None else _bindings(text, pattern, sensitive, prose)
+    spans = sorted((*bound, *_others(text, sensitive)))
     parts: list[str] = []
     done = 0
     for start, end in spans:
