@@ -84,8 +84,10 @@ def test_out_of_memory(place: Place) -> None:
     said = place.run("""
 import resource
 class Big:
-    def __repr__(self):
-        return "x" * 10**10
+    pass
+def rule(value):  # a rule of the program's, which needs more memory than there is
+    return "x" * 10**10
+honeytrace.configure(snapshot={Big: rule})
 call(1)
 assert honeytrace.flush(60)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

@@ -94,7 +94,7 @@ def test_the_innermost_call_of_a_run(running: Agent, tmp_path: Path) -> None:
     assert innermost([], running.run_id) is None
 
 
-def test_sessions_of_this_process_too(tmp_path: Path) -> None:
+def test_sessions_of_this_process_too(alone: None, tmp_path: Path) -> None:
     """Calls that run in other threads or around the caller are found like those of others."""
     honeytrace.configure(store=str(tmp_path / "s.db"), journal=str(tmp_path / "journal"))
     with honeytrace.session("here") as s:

@@ -29,7 +29,7 @@ def recorded(session_id: str = "a", parent_id: str | None = None, **fields: Any)
 
 
 @pytest.fixture(autouse=True)
-def price_file(tmp_path: Path) -> Iterator[Path]:
+def price_file(alone: None, tmp_path: Path) -> Iterator[Path]:
     """A price file in force: one model, one pattern of models, nothing else."""
     path = tmp_path / "prices.json"
     rows = {"bee-1": {"input": 2, "output": 10, "cached": 1}, "wasp-*": {"input": 1, "output": 1}}

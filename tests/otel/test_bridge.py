@@ -346,7 +346,7 @@ def test_the_context_of_another_library_is_untouched(recorded: CapturedSessions)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX")
-def test_a_forked_child_does_not_end_its_parents_spans(tmp_path: Any) -> None:
+def test_a_forked_child_does_not_end_its_parents_spans(alone: None, tmp_path: Any) -> None:
     """A span that runs at a fork is recorded once, and what the child records is below it."""
     store = str(tmp_path / "sessions.db")
     honeytrace.configure(store=store, journal=":none:")
