@@ -47,10 +47,13 @@ def parts() -> list[Part]:
     known = set(folders)
     core = [str(TESTS / name) for name in CORE if name in known]
     first = [str(TESTS / name) for name in folders if name in FIRST]
-    second = [str(TESTS / name) for name in folders if name not in FIRST and name != "interop"]
+    others = [name for name in folders if name not in FIRST and name not in ("interop", "store")]
+    second = [str(TESTS / name) for name in others]
     without = [str(TESTS / name) for name in ("api", "sinks")]
     return [
         Part("second half", second),
+        # chdb is one engine a process, and does not bear the forks of other tests
+        Part("stores", [str(TESTS / "store")]),
         Part("first half", [*files, *first]),
         Part(
             "core without the compiled modules", [*files, *core], (("HONEYTRACE_PURE_PYTHON", "1"),)
