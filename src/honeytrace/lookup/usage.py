@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from .._record.tokens import COUNTS, model_of, recorded_cost, tokens_of
+from .._record.tokens import COUNTS, Recorded, model_of, recorded_cost, tokens_of
 from .prices import price
-from .tree import walk
+from .tree import Node, walk
 
 UNKNOWN_MODEL = "unknown"
 """The name in `models` of tokens whose model nobody recorded."""
@@ -52,25 +52,11 @@ class Usage(NamedTuple):
 FIGURES = Usage._fields[:5]
 
 
-class Spender(Protocol):
+class Spender(Recorded, Node, Protocol):
     """The fields from which usage is read; a `RecordedSession` has them."""
 
     @property
-    def session_id(self) -> str: ...
-    @property
-    def parent_id(self) -> str | None: ...
-    @property
-    def children_ids(self) -> Sequence[str]: ...
-    @property
     def start_time(self) -> float: ...
-    @property
-    def config(self) -> dict[str, Any]: ...
-    @property
-    def metadata(self) -> dict[str, Any]: ...
-    @property
-    def metrics(self) -> dict[str, Any]: ...
-    @property
-    def outputs(self) -> dict[str, Any]: ...
 
 
 S = TypeVar("S", bound=Spender)
