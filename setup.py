@@ -14,7 +14,7 @@ ROOT = "src/honeytrace/"
 
 
 def extensions():
-    """The modules that `honeytrace._cython` lists, from their `.py` or the `.pyx` beside it."""
+    """The modules that `_base/cython.py` lists, from their `.py` or the `.pyx` beside it."""
     if os.environ.get("HONEYTRACE_SKIP_CYTHON") or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return []
     required = bool(os.environ.get("HONEYTRACE_REQUIRE_CYTHON"))
@@ -25,7 +25,7 @@ def extensions():
             raise
         return []
     modules = []
-    for name in runpy.run_path(f"{ROOT}_cython.py")["COMPILED"]:
+    for name in runpy.run_path(f"{ROOT}_base/cython.py")["COMPILED"]:
         path = ROOT + name.replace(".", "/")
         modules.append(
             Extension(

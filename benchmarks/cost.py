@@ -38,7 +38,7 @@ from typing import Any
 import orjson
 
 import honeytrace
-from honeytrace._cython import interpreted
+from honeytrace._base.cython import interpreted
 
 from .ours import Nowhere
 from .workloads import BY_NAME, WORKLOADS, Workload, hundred_at_once

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import honeytrace
+from honeytrace._base.cython import COMPILED, interpreted
 from honeytrace._capture.ids import format_id
-from honeytrace._cython import COMPILED, interpreted
 from honeytrace._durability.memory import Memory
 from honeytrace._record import body
 from honeytrace._record.record import Record
@@ -62,14 +62,14 @@ def run(code: str, *args: str, **environment: str) -> str:
 
 def test_python_can_be_chosen() -> None:
     """HONEYTRACE_PURE_PYTHON runs the source of every module that was compiled."""
-    code = "from honeytrace._cython import *; print(interpreted() == [*COMPILED])"
+    code = "from honeytrace._base.cython import *; print(interpreted() == [*COMPILED])"
     assert run(code, HONEYTRACE_PURE_PYTHON="1") == "True"
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="no compiler to build with")
 def test_it_is_compiled_where_it_can_be() -> None:
     """An installation beside a compiler has the hot path in C, so that this suite tests it."""
-    code = "import honeytrace; print(honeytrace._cython.interpreted())"
+    code = "import honeytrace; print(honeytrace._base.cython.interpreted())"
     assert run(code, HONEYTRACE_PURE_PYTHON="") == "[]"
 
 

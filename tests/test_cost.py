@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from honeytrace._cython import interpreted
+from honeytrace._base.cython import interpreted
 
 ROOT = Path(__file__).parents[1]
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}" + (

@@ -38,7 +38,7 @@ ROOMS = {
         "store",
     },
 }
-LEAVES = {"_base", "_config", "_cython", "_network", "errors"}
+LEAVES = {"_base", "_config", "_network", "errors"}
 ABOVE = {
     "lookup",
     "propagation",

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import typing as _typing
 
-from . import _cython as _cython  # before the first module that may be compiled
+from ._base import cython as _cython  # noqa: F401 - before the first module that may be compiled
 from ._base.version import __version__
 from ._capture.block import session
 from ._capture.context import paused, propagate

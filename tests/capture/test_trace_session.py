@@ -15,9 +15,9 @@ import pytest
 
 import honeytrace
 from honeytrace import ConfigurationError, Session, current_session, trace_session
+from honeytrace._base.cython import interpreted
 from honeytrace._capture.context import current
 from honeytrace._capture.hooks import hooks
-from honeytrace._cython import interpreted
 from honeytrace._durability.journal import Journal
 from honeytrace.testing import capture
 

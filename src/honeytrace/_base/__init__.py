@@ -1,5 +1,6 @@
 """Leaves that any room may use.
 
+cython      the hot path compiled or interpreted, and a stand-in for Cython
 lazy        orjson and logging, imported on first use
 interrupts  tells the program's own Ctrl-C and signals from other exceptions
 version     the version of the package

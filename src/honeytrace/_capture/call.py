@@ -17,7 +17,7 @@ from typing import Any
 try:
     import cython
 except ModuleNotFoundError:
-    from .. import _cython as cython
+    from .._base import cython
 
 from .._base.interrupts import interrupts
 from .._base.lazy import logger, orjson

@@ -11,7 +11,7 @@ from typing import Any
 try:
     import cython
 except ModuleNotFoundError:
-    from .. import _cython as cython
+    from .._base import cython
 
 if not cython.compiled:  # otherwise running.pxd has it in C
     from .ids import format_id

@@ -12,7 +12,7 @@ from typing import Any
 try:
     import cython
 except ModuleNotFoundError:
-    from .. import _cython as cython
+    from .._base import cython
 
 from .._base.interrupts import interrupts
 from .call import fail, internal_error, output

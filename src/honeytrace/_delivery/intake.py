@@ -15,7 +15,7 @@ from typing import Any
 try:
     import cython
 except ModuleNotFoundError:
-    from .. import _cython as cython
+    from .._base import cython
 
 from .._capture.hooks import discard
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 try:
     import cython
 except ModuleNotFoundError:
-    from .. import _cython as cython
+    from .._base import cython
 
 if not cython.compiled:  # otherwise slots.pxd has them in C
     from .memory import Memory

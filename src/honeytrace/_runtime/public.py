@@ -14,8 +14,6 @@ from .._delivery.stats import FlushResult, Stats
 from .._record.record import Item
 from .runtime import active, runtime, update
 
-_left_out = 0
-
 
 def flush(timeout: float | None = None) -> FlushResult:
     """Deliver everything recorded so far, for at most `timeout` seconds (default: 10).
@@ -79,15 +77,16 @@ def stats() -> Stats:
         sampled_out=work.sampled_out,
         cut=work.sampler.cut,
         unprotected=work.keeper.unprotected,
-        left_out=_left_out,
+        left_out=work.spans_left_out,
         also_lost=sum(each.dropped + each.refused for each in work.destination.also),
     )
 
 
 def count_left_out() -> None:
     """Count a span that the OpenTelemetry bridge did not record."""
-    global _left_out
-    _left_out += 1
+    work = active()
+    if work is not None:
+        work.spans_left_out += 1
 
 
 def pending(session_id: str | None = None) -> list[Item]:

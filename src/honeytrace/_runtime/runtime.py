@@ -57,6 +57,8 @@ class Runtime:
         self.snapshotter = Snapshotter(limits, self.redactor, Rules(config.snapshot))
         self.sampler = Sampler(config)
         self.left_out = 0 if before is None else before.sampled_out
+        self.spans_left_out: int = before.spans_left_out if before else 0
+        """Number of spans that the OpenTelemetry bridge did not record."""
         self.capture: Callable[[Session | Update], None] | None = before.capture if before else None
         """Function that takes everything in place of the queue, if a test asked for it."""
         make_sink = self.destination.sink

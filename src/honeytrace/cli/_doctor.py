@@ -16,9 +16,9 @@ import click
 from rich.text import Text
 
 from .. import _config
+from .._base.cython import COMPILED, interpreted
 from .._base.version import __version__
 from .._config import Config, without_password
-from .._cython import COMPILED, interpreted
 from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
 from . import _options
