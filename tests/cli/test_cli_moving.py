@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import logging
 from collections.abc import Callable
@@ -59,6 +60,34 @@ def test_an_export_goes_through_a_pipe(store: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no /dev/fd")
+def test_a_gzipped_export_is_imported_from_a_file_and_a_pipe(cli: Cli, store: str) -> None:
+    """The ending .gz compresses, and an import knows gzip by its first bytes."""
+    cli("export", "--store", store, "-o", "all.jsonl.gz")
+    packed = Path("all.jsonl.gz").read_bytes()
+    assert gzip.decompress(packed) == piped("export", "--store", store).stdout
+    assert cli("import", "all.jsonl.gz", "--store", "copy.db").status == 0
+    assert piped("import", "-", "--store", "piped.db", input=packed).returncode == 0
+    assert contents("copy.db") == contents("piped.db") == contents(store)
+
+
+def test_a_damaged_gzip_file_is_told(cli: Cli, store: str) -> None:
+    """The sessions before the damage are imported; the command says so and fails."""
+    cli("export", "--store", store, "-o", "all.jsonl.gz")
+    Path("half.gz").write_bytes(Path("all.jsonl.gz").read_bytes()[:-20])
+    ran = cli("import", "half.gz", "--store", "copy.db")
+    assert ran.status == 1
+    assert "the gzip data are damaged" in ran.err
+
+
+@pytest.mark.parametrize("name", ["all.xlsx", "all.xlsx.gz", "all.parquet.gz"])
+def test_an_ending_of_no_format_is_refused(cli: Cli, store: str, name: str) -> None:
+    """A table program's ending does not silently become JSON Lines; --format says it is meant."""
+    ran = cli("export", "--store", store, "-o", name)
+    assert ran.status == 2
+    assert not Path(name).exists()
+    assert cli("export", "--store", store, "-o", "any.xlsx", "--format", "jsonl").status == 0
+
+
 def test_an_import_reads_what_is_no_file(store: str) -> None:
     """As `<(…)` of a shell, which is a pipe with a name."""
     lines = piped("export", "--store", store)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -364,6 +366,34 @@ def test_stats_say_when_they_are_of_a_part(cli: Cli, store: str) -> None:
     assert "of the newest 2 sessions" in ran.err
 
 
+def test_stats_are_grouped_by_any_field(cli: Cli, tmp_path: Path) -> None:
+    """A column, a key inside a mapping, and the model; sessions without it are one group."""
+    usage = {"model": "m-1", "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+    records = [
+        record("a", user_properties={"team": "red"}, metadata=usage),
+        record("b", user_properties={"team": "red"}, error="ValueError: no"),
+        record("c"),
+    ]
+    path = str(stored(tmp_path / "s.db", *records))
+
+    def figures(field: str) -> dict[str, tuple[int, int]]:
+        found = cli("stats", "--group-by", field, "--json", "--store", path).documents
+        return {each["group"]: (each["calls"], each["errors"]) for each in found}
+
+    assert figures("user_properties.team") == {"red": (2, 1), "": (1, 0)}
+    assert figures("status") == {"ok": (2, 0), "error": (1, 1)}
+    assert figures("model") == {"m-1": (1, 0), "": (2, 1)}
+    ran = cli("stats", "--group-by", "model", "--store", path)
+    assert ran.out.split()[:4] == ["model", "calls", "errors", "p50"]
+    assert "(none)" in ran.out
+
+
+@pytest.mark.parametrize("field", ["nope", "status,name", ""])
+def test_stats_by_no_field_is_misuse(cli: Cli, store: str, field: str) -> None:
+    """An unknown field, two, or none."""
+    assert cli("stats", "--group-by", field, "--store", store).status == 2
+
+
 def test_diff_shows_what_changed(cli: Cli, store: str) -> None:
     """Values with the path to them, calls that are gone, and both durations."""
     ran = cli("diff", "--store", store)
@@ -416,6 +446,30 @@ def test_tail_follows_until_it_is_interrupted(store: str) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr.read() == b""
+
+
+def test_tail_tells_of_starts_and_ends(store: str, tmp_path: Path) -> None:
+    """A run of another process is shown when it starts, and again when it has ended."""
+    program = (
+        "import sys, honeytrace\nwith honeytrace.session('slow-run'):\n    sys.stdin.readline()\n"
+    )
+    environment = {**os.environ, "HONEYTRACE_STORE": store, "HONEYTRACE_JOURNAL": str(tmp_path)}
+    command = [*COMMAND, "tail", "-n", "0"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process,
+        subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, env=environment
+        ) as running,
+    ):
+        assert process.stdout is not None
+        line = process.stdout.readline().decode()
+        assert "slow-run" in line
+        assert "(running)" in line
+        running.communicate(b"\n")
+        ended = process.stdout.readline().decode()
+        assert "slow-run" in ended
+        assert "✓" in ended
+        process.terminate()
 
 
 def test_tail_may_be_there_first(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -173,6 +174,17 @@ def test_a_reader_that_has_enough_is_no_error(command: list[str], tmp_path: Path
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 141
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["stats"], ["export"]])
+def test_a_closed_standard_output_is_told(command: list[str], store: str) -> None:
+    """`honeytrace list >&-` fails with one line, and a closed standard error hides only words."""
+    line = shlex.join([*COMMAND, *command, "--store", store])
+    ran = subprocess.run(["sh", "-c", f"{line} >&-"], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 1
+    assert ran.stderr == "honeytrace: standard output is closed, so there is nowhere to print\n"
+    quiet = subprocess.run(["sh", "-c", f"{line} 2>&-"], capture_output=True, timeout=120)
+    assert (quiet.returncode, bool(quiet.stdout)) == (0, True)
 
 
 def test_an_ascii_terminal_can_be_read(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._base.lazy import logger
@@ -35,6 +36,7 @@ class Destination:
         self._readers: dict[str, Store] = before._readers if before else {}
         self._reader_lock: Any = before._reader_lock if before else RLock()
         self._file: tuple[int, int] | None = None
+        self._told_unknown = False
         known = {id(each.sink): each for each in before.also} if before else {}
         self.also: list[Also] = [known.get(id(sink)) or Also(sink) for sink in config.also or ()]
         """Second destinations, each with the items that wait for it."""
@@ -50,12 +52,23 @@ class Destination:
         if self._config.sink is not None:
             return self._config.sink  # type: ignore[no-any-return]
         if self.memory is not None:
-            return StoreSink(self.memory)
+            return StoreSink(self.memory, self._unknown)
         if self._config.api_key:
             from ..sinks.api import ApiSink
 
             return ApiSink(self._config)
-        return StoreSink(self._open_store(damage))
+        return StoreSink(self._open_store(damage), self._unknown)
+
+    def _unknown(self, ids: Sequence[str]) -> None:
+        """Report, once per destination, that `update_session` was given an unknown id."""
+        if not self._told_unknown:
+            self._told_unknown = True
+            logger.warning(
+                "honeytrace: update_session(%r): there is no such session in %s; the update is kept"
+                " until it arrives. Is the id that of session.session_id?",
+                ids[0],
+                self.where(),
+            )
 
     def _open_store(self, damage: Exception | None) -> Store:
         from pathlib import Path

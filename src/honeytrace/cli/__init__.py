@@ -3,10 +3,10 @@
 _terminal   printing: plain in a pipe, bounded, harmless
 _options    options that commands share
 _target     the store, and the session that `@last` or the beginning of an id names
-_list       list, search, tail
+_list       list, search; _tail tail; _rows prints the sessions of all three
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
-_stats      stats
+_stats      stats; _grouped its figures by any field
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
 _push       push
 _recover    recover, refused
@@ -47,7 +47,7 @@ _COMMANDS = {
     "list": "_list:list_",
     "show": "_show:show",
     "search": "_list:search",
-    "tail": "_list:tail",
+    "tail": "_tail:tail",
     "diff": "_diff:diff",
     "stats": "_stats:stats",
     "export": "_files:export",

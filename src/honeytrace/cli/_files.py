@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import gzip
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal, cast
 
 import click
 
@@ -59,6 +61,8 @@ def export(
     """Write sessions, nested calls too, as JSON Lines, CSV or Parquet, newest first."""
     output = None if output == _STANDARD else output
     form = form or _form_of(output)
+    if form == "parquet" and output is not None and output.suffix.lower() == ".gz":
+        raise click.BadParameter("Parquet is compressed already: leave .gz out")
     if output is None and as_json:
         raise click.BadParameter("--json is about the file: it goes with --output FILE")
     if output is None and form == "parquet" and sys.stdout.isatty():
@@ -90,11 +94,25 @@ class Counted:
             yield record
 
 
+_ENDINGS: dict[str, Form] = {
+    **dict.fromkeys(("", ".jsonl", ".ndjson", ".json", ".txt"), "jsonl"),
+    ".csv": "csv",
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+}
+
+
 def _form_of(output: Path | None) -> Form:
-    ending = "" if output is None else output.suffix.lower()
-    if ending in (".parquet", ".pq"):
-        return "parquet"
-    return "csv" if ending == ".csv" else "jsonl"
+    """Return the format that a file's name asks for; raises BadParameter for an unknown ending."""
+    if output is None or (output.exists() and not output.is_file()):  # such as /dev/stdout
+        return "jsonl"
+    name = output.with_suffix("") if output.suffix.lower() == ".gz" else output
+    ending = name.suffix.lower()
+    if ending not in _ENDINGS:
+        raise click.BadParameter(
+            f"{output} ends in {ending}: .jsonl, .csv and .parquet are written, also .jsonl.gz and"
+            " .csv.gz; --format jsonl|csv|parquet writes any name"
+        )
+    return _ENDINGS[ending]
 
 
 @contextmanager
@@ -113,8 +131,12 @@ def _destination(output: Path | None) -> Iterator[IO[bytes]]:
         return
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with unfinished.open("xb") as file:
-            yield file
+        with unfinished.open("xb") as raw:
+            if output.suffix.lower() == ".gz":
+                with gzip.GzipFile(output.name, "wb", fileobj=raw, mtime=0) as file:
+                    yield cast("IO[bytes]", file)
+            else:
+                yield raw
         os.replace(unfinished, output)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -128,7 +150,7 @@ def _destination(output: Path | None) -> Iterator[IO[bytes]]:
 @_options.store
 @_options.as_json
 def import_(files: tuple[Path, ...], store: str | None, as_json: bool) -> None:
-    """Add sessions from JSON Lines: an export, or startSession payloads.
+    """Add sessions from JSON Lines, also gzipped: an export, or startSession payloads.
 
     Importing a file again changes nothing. Lines that are no session are reported and left out;
     the exit status is then 1.
@@ -184,9 +206,13 @@ def _records(
     """The sessions of a file, each with where it stands and its size."""
     name = "standard input" if path == _STANDARD else str(path)
     with contextlib.ExitStack() as stack:
-        file = sys.stdin.buffer if path == _STANDARD else stack.enter_context(path.open("rb"))
-        for number, line in enumerate(file, start=1):
-            done(len(line))
+        raw = sys.stdin.buffer if path == _STANDARD else stack.enter_context(path.open("rb"))
+        before = 0
+        for number, line in enumerate(_unzipped(raw), start=1):
+            # of a file the bytes on disk count, and of standard input those of its lines
+            read = raw.tell() if path != _STANDARD and raw.seekable() else before + len(line)
+            done(read - before)
+            before = read
             if number == 1:
                 if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                     raise HoneytraceError(f"{name} is UTF-16: write it in UTF-8")
@@ -197,6 +223,17 @@ def _records(
                 yield f"{name}:{number}", read_session(line), len(line)
             except (ValueError, TypeError) as error:  # the latter where it is nested too deeply
                 refused.add(f"{name}:{number}", str(error))
+
+
+def _unzipped(raw: Any) -> Iterator[bytes]:
+    """Yield the lines of a file; one that begins as gzip does is decompressed."""
+    if raw.peek(2)[:2] != b"\x1f\x8b":
+        yield from raw
+        return
+    try:
+        yield from gzip.GzipFile(fileobj=raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise HoneytraceError(f"the gzip data are damaged: {error}") from None
 
 
 def _batches(records: Iterable[tuple[str, Record, int]]) -> Iterator[list[tuple[str, Record]]]:

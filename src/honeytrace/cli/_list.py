@@ -1,9 +1,8 @@
-"""`list`, `search` and `tail`: sessions, one on a line."""
+"""`list` and `search`: sessions, one on a line."""
 
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 
@@ -13,7 +12,6 @@ from .._record.record import Record
 from ..lookup.running import with_running
 from ..lookup.usage import Usage
 from ..store import Query, Reader
-from ..store.memory import MemoryStore
 from . import _options
 from ._recent import remember
 from ._rows import Rows, parse_fields
@@ -24,10 +22,6 @@ from ._usage import page_usage
 _limit = click.option(
     "--limit", "-n", metavar="N", type=_options.limit, default="20", help="Show at most N."
 )
-_nested = click.option("--all", "-a", "nested", is_flag=True, help="Include nested calls.")
-
-_POLL = 0.3
-"""Seconds between two looks at the store; a process delivers every half second at the earliest."""
 
 _SORTED = 10_000
 """Matching sessions, the newest first, that `--sort` looks at."""
@@ -49,7 +43,7 @@ _web = click.option("--web", is_flag=True, help="Open the list in the viewer ins
 
 @click.command("list")
 @_limit
-@_nested
+@_options.nested
 @_sort
 @_fields
 @_web
@@ -140,44 +134,3 @@ def search(
         _print(reader, found, fields, as_json)
         if not found:
             say(missed(reader, reader.where, f"no session has {one_line(text, 60)!r}"))
-
-
-@click.command()
-@click.option(
-    "--lines",
-    "-n",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=10,
-    help="Show the newest N first.",
-)
-@_nested
-@_options.store
-@_options.as_json
-@_options.filtered
-def tail(query: Query, lines: int, nested: bool, store: str | None, as_json: bool) -> None:
-    """Follow sessions as they end, until Ctrl-C."""
-    query = query._replace(roots_only=not nested)
-    # the store may not exist yet: the followed program may create it
-    with told(store, create=True) as reader:
-        place = reader.arrived(None).last
-        shown = reader.list(query._replace(limit=lines))[::-1] if lines else []
-        printed = Rows(as_json=as_json)
-        printed.print(shown)
-        if not shown:
-            say(f"waiting for sessions in {reader.where}")
-        known = {record.event_id for record in shown}  # one may have arrived in between
-        while True:
-            arrived, place = reader.arrived(place)
-            new = [record for record in arrived if record.event_id not in known]
-            printed.print(_meeting(query, new))
-            if not arrived:
-                time.sleep(_POLL)
-
-
-def _meeting(query: Query, records: Sequence[Record]) -> list[Record]:
-    """Those that meet the conditions, in their order."""
-    held = MemoryStore()
-    held.insert(records)
-    met = {record.event_id for record in held.list(query._replace(limit=len(records)))}
-    return [record for record in records if record.event_id in met]

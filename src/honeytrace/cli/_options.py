@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, HoneytraceError
 from ..lookup.times import duration_ms, moment_ms
 from ..store import Metric, Query
 
-__all__ = ["as_json", "duration", "filtered", "limit", "moment", "store"]
+__all__ = ["as_json", "duration", "filtered", "limit", "moment", "nested", "store"]
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ store = click.option(
     " .honeytrace/sessions.db.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+nested = click.option("--all", "-a", "nested", is_flag=True, help="Include nested calls.")
 
 _STATUSES = ("ok", "error", "running", "cancelled", "interrupted", "closed", "exited")
 

@@ -21,7 +21,7 @@ from ._target import SHORT, session_json
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._usage import page_usage, short_cost
 
-__all__ = ["Rows", "parse_fields"]
+__all__ = ["Rows", "as_cell", "field_values", "parse_fields"]
 
 _NAME, _NARROWEST, _MODEL = 32, 16, 24
 """Columns of a name, of a name before the time goes, and of a model."""
@@ -88,14 +88,12 @@ class Rows:
 
     def _print_fields(self, records: Sequence[Record], usages: Mapping[str, Usage]) -> None:
         for record in records:
-            values = decode(record)
             usage = usages.get(record.event_id, Usage())
-            values |= {"model": _models(usage), "tokens": usage.total_tokens, "cost": usage.cost}
-            found = {name: _inside(values, name) for name in self._fields}
+            found = field_values(record, usage, self._fields)
             if self._as_json:
                 emit(found)
             else:
-                emit("\t".join(_cell(value) for value in found.values()).encode())
+                emit("\t".join(as_cell(value) for value in found.values()).encode())
 
     def _print_columns(self, records: Sequence[Record], usages: Mapping[str, Usage]) -> None:
         console = out()
@@ -170,6 +168,13 @@ def _models(usage: Usage) -> str:
     return ", ".join(name for name in usage.models if name != UNKNOWN_MODEL)
 
 
+def field_values(record: Record, usage: Usage, names: Sequence[str]) -> dict[str, Any]:
+    """Return the values of these fields; None for one that the session does not have."""
+    values = decode(record)
+    values |= {"model": _models(usage), "tokens": usage.total_tokens, "cost": usage.cost}
+    return {name: _inside(values, name) for name in names}
+
+
 def _inside(values: Mapping[str, Any], path: str) -> Any:
     """Return the value at `metrics.score`; None where there is none."""
     found: Any = values
@@ -178,7 +183,8 @@ def _inside(values: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def _cell(value: Any) -> str:
+def as_cell(value: Any) -> str:
+    """Return a value in one line; empty for None."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
 import sys
 import threading
@@ -75,8 +76,25 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("honeytrace", _in_ascii)
 
 
+class _Closed(io.RawIOBase):
+    """Stands in for a standard output that the shell closed (`>&-`): writing fails."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raise OSError("standard output is closed, so there is nowhere to print")
+
+
 def tolerate() -> None:
-    """Have standard output take any text: a terminal or file may have no bytes for some of it."""
+    """Have standard output take any text: a terminal or file may have no bytes for some of it.
+
+    Python has None for a stream that was closed before the program began.
+    """
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(cast("Any", _Closed()), "utf-8", write_through=True)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - it stays open as long as the process
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="honeytrace")
 

@@ -22,10 +22,17 @@ T = TypeVar("T", Record, Update)
 
 
 class StoreSink:
-    """Delivers into `store`. The sink owns the store from now on, and `close` closes it."""
+    """Delivers into `store`. The sink owns the store from now on, and `close` closes it.
 
-    def __init__(self, store: Store) -> None:
+    `tell_unknown` takes the ids of updates whose session the store does not have yet. The updates
+    are kept for it in any case.
+    """
+
+    def __init__(
+        self, store: Store, tell_unknown: Callable[[Sequence[str]], None] | None = None
+    ) -> None:
         self.store = store
+        self._tell_unknown = tell_unknown
 
     def deliver(self, batch: Sequence[Item], *, timeout: float) -> Delivery:
         """Store the batch; a record that can never be stored is refused alone.
@@ -41,12 +48,21 @@ class StoreSink:
                 _write(self.store.insert, records, refused)
                 records.clear()
                 _write(self.store.update, updates, refused)
+                self._look_for_sessions(updates)
                 del steps[0]
         except StoreBusyError:
             gone = {id(item) for item, _ in refused}
             left = [item for step in steps for part in step for item in part]
             return Delivery([item for item in left if id(item) not in gone], refused)
         return Delivery(refused=refused)
+
+    def _look_for_sessions(self, updates: Sequence[Update]) -> None:
+        if self._tell_unknown is None or not updates:
+            return
+        ids = list(dict.fromkeys(update.event_id for update in updates))
+        known = {record.event_id for record in self.store.get_many(ids)}
+        if unknown := [each for each in ids if each not in known]:
+            self._tell_unknown(unknown)
 
     def close(self) -> None:
         self.store.close()
