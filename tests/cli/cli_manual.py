@@ -25,6 +25,8 @@ import orjson
 
 from honeytrace import testing
 from honeytrace.__main__ import main
+from honeytrace._base.commit import commit
+from honeytrace._record.stamp import root_stamp
 from honeytrace.cli._jsonl import read_session
 from honeytrace.cli._show import as_object
 from honeytrace.store.sqlite import SQLiteStore
@@ -47,7 +49,13 @@ TOPICS = {
         " executed, and the same value is used for each call that gives none for the parameter."
     ),
 }
-SETTINGS = {"COLUMNS": "96", "FORCE_COLOR": "1", "TZ": "UTC", "TERM": "xterm-256color"}
+SETTINGS = {
+    "COLUMNS": "96",
+    "FORCE_COLOR": "1",
+    "TZ": "UTC",
+    "TERM": "xterm-256color",
+    "HONEYTRACE_COMMIT": "3f2a9c1d2e4f",
+}
 
 
 def demo(path: Path) -> None:
@@ -94,11 +102,19 @@ def rendered(page: str) -> str:
     ):
         os.environ.pop("NO_COLOR", None)
         time.tzset()
+        forget_commit()
         path = Path(directory, "sessions.db")
         demo(path)
         page = EXAMPLE.sub(lambda found: f"{found[1]}\n{shown(found[1], path)}", page)
     time.tzset()
+    forget_commit()
     return page
+
+
+def forget_commit() -> None:
+    """Read the commit again at the next record."""
+    commit.cache_clear()
+    root_stamp.cache_clear()
 
 
 if __name__ == "__main__":

@@ -3,5 +3,6 @@
 cython      the hot path compiled or interpreted, and a stand-in for Cython
 lazy        orjson and logging, imported on first use
 interrupts  tells the program's own Ctrl-C and signals from other exceptions
+commit      the commit of the program that records
 version     the version of the package
 """

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .._base.lazy import orjson
-from .._record.merge import as_object, merge_objects, with_details
+from .._record.merge import as_object, is_bare, merge_objects, with_details
 from .._record.record import Record
+from .._record.stamp import root_stamp
 from .hooks import hooks
 from .running import Running, id_of, let_go
 from .session import Session
@@ -29,7 +30,11 @@ def record_of(s: Session, project: str, source: str) -> Record:
     start, end, inputs = s._start, s._end, s._inputs
     if inputs is not None and inputs[0] != _BRACE:
         inputs = as_object(inputs)
-    details = more or parent_id or s._failure or s._masked or s._details
+    outputs = s._outputs
+    stamp = spec.stamp if parent_id else root_stamp(spec.stamp)
+    details = more or parent_id or s._failure or s._masked or s._details or stamp
+    if is_bare(outputs):
+        details = stamp = stamp + b',"bare":true' if stamp else b'"bare":true'
     record = _new_record(
         Record,
         (  # positional, in the order of the fields: keyword arguments cost one microsecond more
@@ -49,10 +54,10 @@ def record_of(s: Session, project: str, source: str) -> Record:
             b"%b" % orjson.dumps(s.children_ids) if s._children else b"[]",
             _object(s, "config") if more else None,
             inputs,
-            as_object(s._outputs),
+            as_object(outputs),
             _object(s, "metrics") if more else None,
             _object(s, "feedback") if more else None,
-            _metadata(s, parent_id, root_id) if details else None,
+            _metadata(s, parent_id, root_id, stamp) if details else None,
             _object(s, "user_properties") if more else None,
         ),
     )
@@ -79,7 +84,8 @@ def _object(s: Session, name: str) -> bytes | None:
     return added if fixed is None else merge_objects(s._encode(name, fixed), added)
 
 
-def _metadata(s: Session, parent_id: str | None, root_id: str) -> bytes | None:
+def _metadata(s: Session, parent_id: str | None, root_id: str, stamp: bytes) -> bytes | None:
     own = _object(s, "metadata") if s._extras or s._spec.fixed else None
-    event_type = s._spec.event_type
-    return with_details(own, parent_id, root_id, event_type, s._failure, s._masked, s._details)
+    return with_details(
+        own, parent_id, root_id, s._spec.event_type, s._failure, s._masked, s._details, stamp
+    )

@@ -52,7 +52,9 @@ def place_of(target: Any) -> str | None:
     if code is None:
         return None
     module, qualname = getattr(target, "__module__", None), getattr(target, "__qualname__", "")
-    return f"{module or '?'}:{qualname}@{_relative(code.co_filename)}:{code.co_firstlineno}"
+    place = f"{module or '?'}:{qualname}@{_relative(code.co_filename)}:{code.co_firstlineno}"
+    # a file name that is not UTF-8 has surrogates, which JSON has no word for
+    return place if place.isascii() else place.encode("utf-8", "backslashreplace").decode()
 
 
 def _relative(file: str) -> str:
@@ -61,4 +63,10 @@ def _relative(file: str) -> str:
         folder = os.path.join(entry, "") if isinstance(entry, str) and entry else ""
         if len(folder) > len(best) and file.startswith(folder):
             best = folder
+    if not best and os.path.isabs(file):
+        try:
+            here = os.path.join(os.getcwd(), "")
+        except OSError:  # the directory was deleted
+            return file
+        best = here if file.startswith(here) else ""
     return file[len(best) :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._base.lazy import orjson
 from .coerce import as_text
 
 
@@ -13,6 +14,7 @@ class Spec:
 
     fixed: `config`, `metadata`, … that every session of this spec starts with.
     code: `module:qualname@file:line` of the traced function; None for a block.
+    stamp: the same as a member of honeytrace's details, JSON; empty for a block.
     """
 
     __slots__ = (
@@ -27,6 +29,7 @@ class Spec:
         "sample_rate",
         "session_name",
         "source",
+        "stamp",
     )
 
     def __init__(
@@ -53,6 +56,7 @@ class Spec:
         self.reduce = reduce
         self.fixed = {name: dict(value) for name, value in (fixed or {}).items() if value}
         self.code = code
+        self.stamp = b"" if code is None else b'"code":' + orjson.dumps(code)
 
     def __copy__(self) -> Spec:
         return self
@@ -65,7 +69,9 @@ class Spec:
         return _restored, (self.session_name, options)
 
 
-_OPTIONS = tuple(name for name in Spec.__slots__ if name not in ("__weakref__", "session_name"))
+_OPTIONS = tuple(
+    name for name in Spec.__slots__ if name not in ("__weakref__", "session_name", "stamp")
+)
 
 
 def _restored(session_name: str, options: dict[str, Any]) -> Spec:

@@ -11,6 +11,7 @@ from .._capture.session import Session
 from .._config import Config
 from .._durability.journal import Slot
 from .._record.record import Item
+from .._record.stamp import with_versions
 from .queue import Pending
 
 
@@ -23,6 +24,7 @@ class Encoder:
         """Journal places of records that were made here, and of updates."""
         self.failed = 0
         """Number of sessions that could not be converted to a record."""
+        self._versions_due = True
 
     def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
         """Make records of all waiting items one by one, so that an interrupt loses none."""
@@ -43,7 +45,11 @@ class Encoder:
         if not isinstance(item, Session):
             return item
         try:
-            return record_of(item, self.config.project, self.config.source)
+            record = record_of(item, self.config.project, self.config.source)
+            if self._versions_due and record.parent_id is None and item._end:
+                self._versions_due = False  # one root of a process has them
+                record = with_versions(record)
+            return record
         except Exception:  # noqa: BLE001 - a defect of honeytrace must not cost the batch
             logger.exception("honeytrace could not encode a session")
             return None

@@ -15,6 +15,7 @@ from .._capture.hooks import hooks
 from .._capture.session import Session
 from .._capture.spec import Spec
 from .._record.record import Update
+from .._record.stamp import root_stamp
 from .journal_format import (
     BEHIND,
     BLOCK,
@@ -244,12 +245,14 @@ def _pair(s: Any) -> tuple[int, int]:
 
 
 def _portrait(spec: Spec, project: str, source: str) -> list[Any]:
-    """Return a spec for JSON: names, then its fixed fields, encoded and masked."""
+    """Return a spec for JSON: names, its fixed fields, encoded and masked, and its stamps."""
     masked: list[str] = []
     fixed = {
         name: hooks.encode(spec.fixed[name], masked, name).decode()
         for name in FIXED
         if name in spec.fixed
     }
+    # among the fixed fields, where versions of honeytrace that do not know the stamp skip it
+    fixed["code"], fixed["root"] = spec.stamp.decode(), root_stamp(spec.stamp).decode()
     name = spec.session_name or hooks.session_name
     return [name, spec.project or project, spec.source or source, spec.event_type, fixed, masked]

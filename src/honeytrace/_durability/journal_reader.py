@@ -16,7 +16,7 @@ import orjson
 from .._base.lazy import logger
 from .._capture.ids import format_id
 from .._record.file_format import checked
-from .._record.merge import as_object, merge_objects, with_details
+from .._record.merge import as_object, is_bare, merge_objects, with_details
 from .._record.record import Item, Record, Update
 from .journal_format import (
     BEHIND,
@@ -186,8 +186,18 @@ class Reader:
             for name in FIXED
         }
         receipt = [*(more.get("masked") or masked or []), *masked_fixed]
+        stamps = [fixed.get("root" if parent_id is None else "code", "").encode()]
+        if is_bare(slot.outputs):
+            stamps.append(b'"bare":true')
         fields["metadata"] = with_details(
-            fields["metadata"], parent_id, root_id, event_type, failure, receipt
+            fields["metadata"],
+            parent_id,
+            root_id,
+            event_type,
+            failure,
+            receipt,
+            more.get("details"),
+            b",".join(filter(None, stamps)),
         )
         return Record(
             event_id=session_id,

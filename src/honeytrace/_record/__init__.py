@@ -2,6 +2,7 @@
 
 record       `Record` and `Update`, and which of their fields merge
 merge        two accounts of one session in one
+stamp        the code that made a record: place, commit, versions of libraries
 fold         many updates of one session in one
 wire         startSession and event bodies, and a record of a payload
 span_ids     the ids of records that stand for spans of other tracers

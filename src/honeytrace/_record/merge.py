@@ -16,6 +16,13 @@ def as_object(data: bytes | None) -> bytes | None:
     return b'{"result":' + data + b"}"
 
 
+def is_bare(data: bytes | None) -> bool:
+    """Return whether outputs are an object that looks like the one `as_object` makes."""
+    if data is None or not data.startswith(b'{"result":'):
+        return False
+    return len(orjson.loads(data)) == 1
+
+
 def merge_objects(old: bytes | None, new: bytes | None) -> bytes | None:
     """Two JSON objects in one, shallowly; `new` wins. A reserved key present in both merges too."""
     if old is None or new is None:
@@ -123,12 +130,14 @@ def with_details(
     failure: tuple[str, str | None, Mapping[str, Any]] | None,
     masked: Sequence[str] | None,
     more: Mapping[str, Any] | None = None,
+    stamp: bytes = b"",
 ) -> bytes | None:
     """Return the metadata `own` with everything that only the reserved key can say.
 
     failure: status, error text, and details of a call that failed.
     masked: the receipt of masked values.
     more: whatever else is known, by name.
+    stamp: members that are JSON already, as they stand between the braces.
     """
     details: dict[str, Any] = {}
     if parent_id is not None:
@@ -143,7 +152,12 @@ def with_details(
         details["masked"] = masked
     if more:
         details.update(more)
-    if not details:
+    if details:
+        reserved = b"%b" % orjson.dumps({RESERVED: details})  # a copy, as in `pieces`
+        if stamp:
+            reserved = b"%b,%b}}" % (reserved[:-2], stamp)
+    elif stamp:
+        reserved = b'{"honeytrace":{%b}}' % stamp
+    else:
         return own
-    reserved = b"%b" % orjson.dumps({RESERVED: details})  # a copy, as in `pieces`
     return reserved if own is None else merge_objects(own, reserved)

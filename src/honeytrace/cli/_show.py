@@ -83,6 +83,7 @@ def _head(session: RecordedSession) -> None:
         "project": session.project,
         "source": session.source,
         "inside": session.parent_id,
+        "code": _code(session),
         "model": ", ".join(name for name in usage.models if name != UNKNOWN_MODEL),
         "usage": usage_text(usage),
         "first": _first_token(session),
@@ -92,6 +93,14 @@ def _head(session: RecordedSession) -> None:
     for name, fact in facts.items():
         if fact:
             write(Text.assemble((f"{name:>7}  " if wide else f"{name} ", "dim"), one_line(fact)))
+
+
+def _code(session: RecordedSession) -> str:
+    """Return the place of the call in the source, and the commit of a root."""
+    function, _, at = str(session.details.get("code", "")).partition("@")
+    commit = session.details.get("commit")
+    parts = [f"{function} ({at})" if at else function, f"commit {commit}" if commit else ""]
+    return ", ".join(filter(None, parts))
 
 
 def _first_token(session: RecordedSession) -> str | None:

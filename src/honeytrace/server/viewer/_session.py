@@ -17,6 +17,7 @@ from ...lookup import StoreFamily
 from ...lookup.recorded import RecordedSession
 from .._http import RefusedError, bad_request
 from .._root_path import link
+from ._code import CodePlace, code_place
 from ._failure import Failure, failures
 from ._live import Live, here
 from ._nodes import Node, Text, nodes
@@ -57,6 +58,7 @@ class Detail(Page):
     figures: Figures
     first: float | None
     """Milliseconds to the first token."""
+    code: CodePlace | None
     curl: str
     """A command line; `{origin}` stands for the address of the server."""
     python: str
@@ -174,6 +176,7 @@ def _detail(site: Site, session: RecordedSession, figures: Mapping[str, Figures]
         raised_in=raised_in,
         figures=figures.get(session.session_id) or UNKNOWN,
         first=time_to_first(session.metrics),
+        code=code_place(session.details, link=not site.keys),
         curl=f"curl{header} {shlex.quote('{origin}' + path)}",
         python=f"import honeytrace\n\nhoneytrace.get_session({session.session_id!r})",
     )
@@ -188,6 +191,8 @@ _DRAWN = (
     "root_id",
     "status",
     "event_type",
+    "code",
+    "commit",
 )
 """Keys of `details` that the page shows elsewhere."""
 
