@@ -2,6 +2,8 @@
 
 journal         the writer: open calls and undelivered records, in a mapped file
 entry_writer    entries of any kind and size; slots writes the usual call
+memory          stores into the mapped file, in C or interpreted
+bus_error       keeps an interpreted program alive if that file is truncated
 journal_reader  the reader of journals that dead processes left
 journal_format  structs, states and sizes of a journal
 disk_queue      records on disk, in order, when memory has no room for them

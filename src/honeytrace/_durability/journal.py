@@ -45,6 +45,8 @@ class Journal(EntryWriter):
     """The writer of one journal file. `create` makes it."""
 
     _map: mmap
+    _head: bytes
+    """The header of the file, which is never changed."""
 
     def __init__(self, path: str, fd: int, size: int, project: str, source: str) -> None:
         super().__init__(project, source)
@@ -61,8 +63,9 @@ class Journal(EntryWriter):
         self._numbers = {}
         self._retired = False
         _living.add(self)
-        head = MAGIC, size, border
-        HEADER.pack_into(self._map, 0, *head, crc32(HEADER.pack(*head, 0)[:-4]))
+        head = HEADER.pack(MAGIC, size, border, 0)[:-4]
+        self._head = head + crc32(head).to_bytes(4, "little")
+        self._memory.write(0, self._head, 0)
 
     @classmethod
     def create(cls, directory: str, size: int, project: str = "", source: str = "") -> Journal:
@@ -110,12 +113,17 @@ class Journal(EntryWriter):
         self._numbers.clear()
 
     def is_gone(self) -> bool:
-        """Return whether the file was deleted or moved, so that no recovery would find it."""
+        """Return whether no recovery would find what is written: the file was deleted, moved,
+        truncated or overwritten, or its disk failed."""
+        if self._memory.is_lost():
+            return True
         try:
             found, own = os.stat(self.path), os.fstat(self._fd)
+            head = os.pread(self._fd, len(self._head), 0)
         except OSError as error:
             return isinstance(error, (FileNotFoundError, NotADirectoryError))
-        return (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino)
+        same = (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+        return not same or own.st_size != len(self._map) or head != self._head
 
     def in_use(self) -> int:
         """Return the number of calls and updates in the journal."""

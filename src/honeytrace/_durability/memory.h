@@ -75,3 +75,71 @@ static uint32_t adler32(uint32_t before, const uint8_t *p, uint8_t *to, size_t s
     }
     return b << 16 | a;
 }
+
+/* Another program may truncate the file, or its disk may fail: a store into a page that has no block
+ * any more raises SIGBUS. The handler puts anonymous memory in place of the map, so that the program
+ * goes on; the journal finds out by `is_lost`. Any other SIGBUS goes to the handler before this one. */
+enum { GUARDS = 64 };
+#ifdef _WIN32
+#define guard(base, size) (-1)
+#define unguard(index) ((void)(index))
+#define was_hit(index) (0)
+#else
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+static struct {
+    uint8_t *volatile base;
+    size_t size;
+    volatile int hit;
+} guards[GUARDS];
+static struct sigaction earlier;
+
+static void on_bus_error(int number, siginfo_t *info, void *context) {
+    const int error = errno, sent = info->si_code <= 0; /* by another process, not by a store */
+    for (int i = 0; i < GUARDS && !sent; i++) {
+        uint8_t *base = guards[i].base;
+        if (base && (uintptr_t)info->si_addr - (uintptr_t)base < guards[i].size) {
+            guards[i].hit = mmap(base, guards[i].size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+            errno = error;
+            if (guards[i].hit)
+                return;
+        }
+    }
+    if (earlier.sa_flags & SA_SIGINFO) {
+        earlier.sa_sigaction(number, info, context);
+    } else if (earlier.sa_handler != SIG_DFL && earlier.sa_handler != SIG_IGN) {
+        earlier.sa_handler(number);
+    } else if (!sent || earlier.sa_handler == SIG_DFL) {
+        sigaction(number, &earlier, NULL); /* a store is repeated when this returns */
+        if (sent)
+            raise(number);
+    }
+}
+
+/* Return the number of the guard over a map, or -1 without a free one. */
+static int guard(uint8_t *base, size_t size) {
+    static int installed;
+    struct sigaction ours = {.sa_sigaction = on_bus_error};
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    if (!installed)
+        installed = sigaction(SIGBUS, &ours, &earlier) == 0;
+    for (int i = 0; i < GUARDS; i++) {
+        if (!guards[i].base) {
+            guards[i].size = size, guards[i].hit = 0;
+            guards[i].base = base;
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void unguard(int index) {
+    if (index >= 0)
+        guards[index].base = NULL;
+}
+
+static int was_hit(int index) { return index >= 0 && guards[index].hit; }
+#endif

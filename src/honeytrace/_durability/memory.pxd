@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cdef class Memory:
     cdef Py_buffer _view
     cdef uint8_t* _base
+    cdef int _guard
     cdef uint8_t* at(self, Py_ssize_t offset) except NULL
     cpdef Py_ssize_t open(self, Py_ssize_t slot, uint32_t number, uint32_t chain, int64_t wall,
                           uint64_t tick, int64_t parent_wall, uint64_t parent_tick,

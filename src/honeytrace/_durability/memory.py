@@ -9,6 +9,7 @@ from __future__ import annotations
 from mmap import mmap
 from zlib import adler32
 
+from .bus_error import Guard
 from .journal_format import DONE, HEAD, KIN, OPEN, TAIL
 
 _pack_head, _pack_kin, _pack_tail = HEAD.pack, KIN.pack, TAIL.pack
@@ -17,14 +18,20 @@ _pack_head, _pack_kin, _pack_tail = HEAD.pack, KIN.pack, TAIL.pack
 class Memory:
     """A writer to the slots and blocks of one map. Offsets and sizes are in bytes."""
 
-    __slots__ = ("_map", "_words")
+    __slots__ = ("_guard", "_map", "_words")
 
     def __init__(self, memory: mmap) -> None:
         self._map, self._words = memory, memoryview(memory).cast("Q")
+        self._guard = Guard(memory)
 
     def close(self) -> None:
         """Stop writing."""
+        self._guard.release()
         self._words.release()
+
+    def is_lost(self) -> bool:
+        """Return whether the map has no file any more, so that nothing written is kept."""
+        return self._guard.is_hit
 
     def open(
         self,

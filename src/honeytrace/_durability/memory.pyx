@@ -10,6 +10,9 @@ cdef extern from "memory.h":
     void store_byte(uint8_t* at, uint8_t byte)
     void store_word(uint8_t* at, uint64_t word)
     uint32_t adler32(uint32_t before, const uint8_t* data, uint8_t* to, size_t size)
+    int guard(uint8_t* base, size_t size)
+    void unguard(int index)
+    bint was_hit(int index)
 
 cdef packed struct Head:
     uint32_t number, chain, extra, inputs
@@ -30,14 +33,19 @@ cdef class Memory:
     def __init__(self, memory):
         PyObject_GetBuffer(memory, &self._view, PyBUF_WRITABLE)
         self._base = <uint8_t*>self._view.buf
+        self._guard = guard(self._base, self._view.len)
 
     def close(self):
         if self._base != NULL:
             self._base = NULL
+            unguard(self._guard)
             PyBuffer_Release(&self._view)
 
     def __dealloc__(self):
         self.close()
+
+    def is_lost(self):
+        return was_hit(self._guard)
 
     cdef uint8_t* at(self, Py_ssize_t offset) except NULL:
         if self._base == NULL:

@@ -127,7 +127,7 @@ class Keeper:
                 self._replace(journal)
 
     def _replace(self, journal: Journal) -> None:
-        """Replace a journal whose file was deleted or moved; the next session opens another."""
+        """Replace a journal that `is_gone`; the next session opens another."""
         if not self._lock.acquire(blocking=False):  # its owner may wait for this thread
             return
         try:
@@ -142,8 +142,9 @@ class Keeper:
         finally:
             self._lock.release()
         logger.warning(
-            "honeytrace: the journal %s is gone, and a new one is made; %d records would not have "
-            "survived a kill meanwhile: keep this directory while the program runs",
+            "honeytrace: the journal %s was deleted, moved or truncated, and a new one is made; %d "
+            "records would not have survived a kill meanwhile: leave its directory alone while the "
+            "program runs",
             journal.path,
             count,
         )
