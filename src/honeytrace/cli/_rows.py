@@ -11,6 +11,7 @@ import orjson
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from .._display.summary import summary
 from .._display.text import duration_text
 from .._record.record import OBJECTS, Record
 from .._record.wire import decode
@@ -25,9 +26,6 @@ __all__ = ["Rows", "as_cell", "field_values", "parse_fields"]
 
 _NAME, _NARROWEST, _MODEL = 32, 16, 24
 """Columns of a name, of a name before the time goes, and of a model."""
-
-_PARSED = 20_000
-"""Bytes of inputs that are parsed for the sake of one line."""
 
 _FIELDS = (
     *("session_id", "session_name", "project", "source", "status", "start_time", "end_time"),
@@ -197,8 +195,4 @@ def _gist(record: Record) -> str:
         return one_line(record.error)
     if record.status != "ok":
         return f"({one_line(record.status, 40)})"
-    inputs = record.inputs or b"{}"
-    if len(inputs) > _PARSED:
-        return one_line(inputs[:_PARSED].decode(errors="ignore"))
-    first = next(iter(orjson.loads(inputs).values()), "")
-    return one_line(first if isinstance(first, str) else orjson.dumps(first).decode())
+    return one_line(summary(record.inputs))
