@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from .messages import answer, chat_history, system_message
-from .nesting import as_object, gather, parsed
+from .nesting import as_object, parsed
+from .shape import Attributes
 from .span import Fields
 
 _ROLE_EVENTS = {
@@ -20,7 +21,7 @@ _ROLE_EVENTS = {
 }
 
 
-def read_gen_ai(left: dict[str, Any], fields: Fields) -> None:
+def read_gen_ai(left: Attributes, fields: Fields) -> None:
     """OpenTelemetry's GenAI attributes: messages in JSON, arguments and results of tools."""
     if not fields.inputs:
         history: list[dict[str, Any]] = []
@@ -41,17 +42,17 @@ def read_gen_ai(left: dict[str, Any], fields: Fields) -> None:
             fields.outputs["documents"] = parsed(left.pop("gen_ai.retrieval.documents"))
 
 
-def read_flat_gen_ai(left: dict[str, Any], fields: Fields) -> None:
+def read_flat_gen_ai(left: Attributes, fields: Fields) -> None:
     """GenAI's messages as they were before 1.37: one attribute per message, or per part of it."""
     history = fields.inputs.get("chat_history")
     if not fields.inputs or (type(history) is list and _is_system(history)):
-        prompts = gather(left, "gen_ai.prompt.")
+        prompts = left.gather("gen_ai.prompt.")
         if prompts is None and "gen_ai.prompt" in left:
             prompts = left.pop("gen_ai.prompt")
         if prompts is not None:
             fields.inputs.setdefault("chat_history", []).extend(chat_history(listed(prompts)))
     if not fields.outputs:
-        completions = gather(left, "gen_ai.completion.")
+        completions = left.gather("gen_ai.completion.")
         if completions is None and "gen_ai.completion" in left:
             completions = left.pop("gen_ai.completion")
         if completions is not None:
@@ -69,11 +70,11 @@ def _role(message: dict[str, Any]) -> Any:
     return "assistant" if role == "user" else role
 
 
-def read_openllmetry(left: dict[str, Any], fields: Fields) -> None:
+def read_openllmetry(left: Attributes, fields: Fields) -> None:
     """OpenLLMetry's own names: the input and output of tasks, functions offered to a model."""
     read_value(left, "traceloop.entity.input", fields.inputs, "value")
     read_value(left, "traceloop.entity.output", fields.outputs, "result")
-    functions = gather(left, "llm.request.functions.")
+    functions = left.gather("llm.request.functions.")
     if functions is not None:
         tools = [
             {"type": "function", "function": {**f, "parameters": parsed(f.get("parameters"))}}
@@ -84,7 +85,7 @@ def read_openllmetry(left: dict[str, Any], fields: Fields) -> None:
         put(fields, fields.config, "tools", tools, "llm.request.functions")
 
 
-def read_logfire(left: dict[str, Any], fields: Fields) -> None:
+def read_logfire(left: Attributes, fields: Fields) -> None:
     """pydantic-ai's agent runs, and logfire's requests before they had GenAI names."""
     result = left.get("final_result")
     if not fields.inputs and "pydantic_ai.all_messages" in left:
@@ -112,7 +113,7 @@ def read_logfire(left: dict[str, Any], fields: Fields) -> None:
         fields.outputs = answer(chat_history([message])) if whole else response
 
 
-def read_langfuse(left: dict[str, Any], fields: Fields) -> None:
+def read_langfuse(left: Attributes, fields: Fields) -> None:
     """langfuse's observations, which put input and output into one attribute each."""
     for side, target, key in (
         ("input", fields.inputs, "value"),
@@ -150,7 +151,7 @@ def is_message_event(name: str) -> bool:
     return name in _ROLE_EVENTS or name == "gen_ai.choice"
 
 
-def read_value(left: dict[str, Any], name: str, target: dict[str, Any], key: str) -> None:
+def read_value(left: Attributes, name: str, target: dict[str, Any], key: str) -> None:
     """A whole input or output in one attribute; used only where nothing better was found."""
     if name in left and not target:
         target.update(as_object(left.pop(name), key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .content import (
@@ -16,6 +16,7 @@ from .event_type import event_type
 from .honeyhive import OWN_ID, read_honeyhive, read_own
 from .nesting import parsed
 from .openinference import read_openinference
+from .shape import Attributes, Reader, shape_of
 from .span import Fields, Span
 from .span_events import read_error, read_events
 from .tables import (
@@ -37,21 +38,21 @@ def event_fields(span: Span) -> Fields:
     it, else in `metadata` under its own name. Nothing here raises for the content of a span.
     """
     # the SDK keeps sequences as tuples, OTLP brings lists
-    left = {
-        name: list(value) if type(value) is tuple else value
-        for name, value in span.attributes.items()
-        if value is not None
-    }
+    left = Attributes(
+        {
+            name: list(value) if type(value) is tuple else value
+            for name, value in span.attributes.items()
+            if value is not None
+        }
+    )
     fields = Fields(event_type(left, span.kind), _name(span))
     if OWN_ID in left:
         return _own(span, left, fields)
     fields.conversation = _conversation(left)
     first_token = read_events(span, left, fields)
-    # most spans follow one convention: readers of the others are not asked
-    heads = {name[:_HEAD] for name in left}
-    for wanted, read in READERS:
-        if not wanted.isdisjoint(heads):
-            read(left, fields)
+    left.shape = shape_of(left, _readers)
+    for read in left.shape.readers:
+        read(left, fields)
     if first_token is not None:
         fields.metrics.setdefault("time_to_first_token", first_token)
     read_error(span, fields)
@@ -94,32 +95,34 @@ def _conversation(attributes: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _read_tables(left: dict[str, Any], fields: Fields) -> None:
+def _read_tables(left: Attributes, fields: Fields) -> None:
     """Move attributes to their fields. A second value for a field stays, unless it is equal."""
-    for _, bucket, key, written, name in sorted((*RULES[n], n) for n in left.keys() & RULES.keys()):
+    for bucket, key, written, name in left.shape.rules:
         value = left[name]
         if written == "json":
             value = parsed(value)
         elif written and type(value) in (int, float):
             value = value * 1e3
-        target = getattr(fields, bucket)
-        if key not in target:
-            target[key] = value
-        elif target[key] != value:
-            continue
-        del left[name]
-
-
-def _read_hyperparameters(left: dict[str, Any], fields: Fields) -> None:
-    """Return the attributes of a request that the tables did not use."""
-    for name in [name for name in left if name.startswith(HYPERPARAMETERS)]:
-        prefix = next(prefix for prefix in HYPERPARAMETERS if name.startswith(prefix))
-        key = name[len(prefix) :]
-        if key == "type" or "." in key:  # `llm.request.type`, `llm.request.functions.0.name`
-            continue
-        target = fields.config.setdefault("hyperparameters", {})
-        if type(target) is dict and target.setdefault(key, left[name]) == left[name]:
+        if getattr(fields, bucket).setdefault(key, value) == value:
             del left[name]
+
+
+def _read_hyperparameters(left: Attributes, fields: Fields) -> None:
+    """Move the attributes of a request that the tables did not use to `hyperparameters`."""
+    for name, key in left.shape.hyperparameters:
+        if name in left:
+            target = fields.config.setdefault("hyperparameters", {})
+            if type(target) is dict and target.setdefault(key, left[name]) == left[name]:
+                del left[name]
+
+
+def _readers(names: tuple[str, ...]) -> tuple[Reader, ...]:
+    """Return the readers for attributes of these names.
+
+    Most spans follow one convention, and readers of the others are not asked.
+    """
+    heads = {name[:_HEAD] for name in names}
+    return tuple(read for wanted, read in READERS if not wanted.isdisjoint(heads))
 
 
 _HEAD = 10
@@ -130,7 +133,7 @@ def _heads(*names: str) -> frozenset[str]:
     return frozenset(name[:_HEAD] for name in names)
 
 
-READERS: tuple[tuple[frozenset[str], Callable[[dict[str, Any], Fields], None]], ...] = (
+READERS: tuple[tuple[frozenset[str], Reader], ...] = (
     (_heads("honeyhive_", "honeyhive.", "traceloop."), read_honeyhive),
     (_heads(*RULES), _read_tables),
     (_heads(*HYPERPARAMETERS), _read_hyperparameters),

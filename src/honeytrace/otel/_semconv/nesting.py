@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -47,15 +48,21 @@ def with_lists(value: Any) -> Any:
     return inner
 
 
-def gather(attributes: dict[str, Any], prefix: str) -> Any:
-    """Take the attributes below a prefix out and return them nested; None where there is none."""
-    names = [name for name in attributes if name.startswith(prefix)]
-    if not names:
-        return None
+def template(names: Iterable[str], prefix: str) -> Any:
+    """Return the nested value that names below a prefix stand for, with the names as its leaves."""
     nested: dict[str, Any] = {}
     for name in names:
-        place(nested, name[len(prefix) :], attributes.pop(name))
+        place(nested, name[len(prefix) :], name)
     return with_lists(nested)
+
+
+def filled(template: Any, attributes: dict[str, Any]) -> Any:
+    """Return a `template` with the values of its names, which are taken out of `attributes`."""
+    if type(template) is str:
+        return attributes.pop(template, None)
+    if type(template) is list:
+        return [filled(each, attributes) for each in template]
+    return {key: filled(each, attributes) for key, each in template.items()}
 
 
 def as_object(value: Any, key: str) -> dict[str, Any]:

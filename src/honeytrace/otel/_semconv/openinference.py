@@ -9,27 +9,28 @@ from typing import Any
 
 from .content import listed, put, read_value
 from .messages import answer, chat_history
-from .nesting import gather, parsed
+from .nesting import parsed
+from .shape import Attributes
 from .span import Fields
 
 _DOCUMENTS = ("retrieval.documents", "reranker.output_documents")
 _PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 
 
-def read_openinference(left: dict[str, Any], fields: Fields) -> None:
+def read_openinference(left: Attributes, fields: Fields) -> None:
     """Fill the fields that the GenAI attributes left empty, the most specific attribute first."""
     _read_messages(left, fields)
     for name in _DOCUMENTS:
-        documents = gather(left, f"{name}.")
+        documents = left.gather(f"{name}.")
         if documents is not None:
             rows = _unwrapped(documents, "document")
             put(fields, fields.outputs, "documents", rows, name)
-    embeddings = gather(left, "embedding.embeddings.")
+    embeddings = left.gather("embedding.embeddings.")
     if embeddings is not None:
         _read_embeddings(_unwrapped(embeddings, "embedding"), fields)
     if "reranker.query" in left:
         put(fields, fields.inputs, "query", left.pop("reranker.query"), "reranker.query")
-    tools = gather(left, "llm.tools.")
+    tools = left.gather("llm.tools.")
     if tools is not None:
         schemas = [parsed(tool) for tool in _unwrapped(_unwrapped(tools, "tool"), "json_schema")]
         put(fields, fields.config, "tools", schemas, "llm.tools")
@@ -44,22 +45,22 @@ def read_openinference(left: dict[str, Any], fields: Fields) -> None:
         fields.metadata.update(own)
 
 
-def _read_messages(left: dict[str, Any], fields: Fields) -> None:
+def _read_messages(left: Attributes, fields: Fields) -> None:
     if not fields.inputs:
-        if (messages := gather(left, "llm.input_messages.")) is not None:
+        if (messages := left.gather("llm.input_messages.")) is not None:
             fields.inputs["chat_history"] = chat_history(listed(messages))
-        elif (prompts := gather(left, "llm.prompts.")) is not None:
+        elif (prompts := left.gather("llm.prompts.")) is not None:
             fields.inputs["prompts"] = prompts
-        elif (documents := gather(left, "reranker.input_documents.")) is not None:
+        elif (documents := left.gather("reranker.input_documents.")) is not None:
             fields.inputs["documents"] = _unwrapped(documents, "document")
     if not fields.outputs:
-        if (messages := gather(left, "llm.output_messages.")) is not None:
+        if (messages := left.gather("llm.output_messages.")) is not None:
             fields.outputs = answer(chat_history(listed(messages)))
-        elif (choices := gather(left, "llm.completions.")) is not None:
+        elif (choices := left.gather("llm.completions.")) is not None:
             fields.outputs["choices"] = choices
 
 
-def _read_parameters(left: dict[str, Any], name: str, fields: Fields) -> None:
+def _read_parameters(left: Attributes, name: str, fields: Fields) -> None:
     """Invocation parameters; those that contradict a known value keep the attribute whole."""
     parameters = parsed(left[name])
     if type(parameters) is not dict:
