@@ -8,6 +8,7 @@ These need the extra: pip install "honeytrace[otel]".
 
 _semconv/       one mapping from spans to events, for the bridge and for the server; no extra needed
 _bridge.py      SpanProcessor: a span that runs here becomes a session
+_finished.py    a finished span in the shape that the mapping takes
 _spans.py       the spans that run here, and the sessions they stand for
 _instrument.py  instrument(): find and start the installed instrumentors
 _sink.py        OtlpSink: sessions to a collector

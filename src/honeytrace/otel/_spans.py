@@ -50,14 +50,16 @@ Key = tuple[int, int]
 class Running:
     """A span that runs: its session, and whether it is to be recorded."""
 
-    __slots__ = ("held", "kept", "session")
+    __slots__ = ("kept", "own", "session")
 
-    def __init__(self, session: Session | None, *, kept: bool, held: bool = False) -> None:
+    def __init__(self, session: Session | None, *, own: bool, kept: bool) -> None:
         self.session = session
         """Of the span itself, or of the nearest one around it that is recorded."""
+        self.own = own
+        """True if it is the span's own."""
         self.kept = kept
-        self.held = held
-        """Not wanted for itself, but recorded when something inside it was: a request's span."""
+        """False for a span that is not wanted for itself. If the session is its own all the same,
+        it is recorded when something inside it was: the span of a request."""
 
 
 class Spans:
@@ -81,12 +83,12 @@ class Spans:
             links, running, outer = running.links, None, self._local(up)
         parent = inner(running, outer)
         if not kept and not (held and parent is None):
-            self._add(context, Running(parent, kept=False), span)
+            self._add(context, Running(parent, own=False, kept=False), span)
             return
         session = self.begin(span, attributes, parent)
         if links:
             session.metadata["links"] = links
-        self._add(context, Running(session, kept=kept, held=not kept), span)
+        self._add(context, Running(session, own=True, kept=kept), span)
 
     def begin(self, span: Any, attributes: Mapping[str, Any], parent: Session | None) -> External:
         """The session of a span, with the ids that the server derives when it comes by OTLP."""
