@@ -11,9 +11,9 @@ from opentelemetry.sdk import trace as sdk
 
 from .._base.interrupts import interrupts
 from .._capture.call import internal_error
-from .._capture.context import OwnThread
+from .._capture.context import OwnThread, current
 from .._capture.external import External, abandon, end_external
-from .._capture.hooks import hooks
+from .._capture.hooks import hooks, switch
 from .._config import SETTINGS
 from .._record.record import RESERVED
 from .._runtime import public
@@ -21,7 +21,7 @@ from .._runtime.runtime import settings
 from ..errors import ConfigurationError
 from ._finished import finished, raw
 from ._semconv import Fields, Span, event_fields, is_infrastructure
-from ._spans import HELD, KINDS, SPANS, Running, adopt, is_off, spec
+from ._spans import HELD, KINDS, SPANS, Running, adopt, spec
 
 Keep = Literal["llm", "all"] | Callable[[sdk.ReadableSpan], bool]
 
@@ -51,15 +51,16 @@ class SpanProcessor(sdk.SpanProcessor):
     def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:
         """Open the session of a span. Never raises into the program."""
         try:
-            if is_off() or SPANS.knows(span):
+            running = current.get()
+            if not switch.on or (running is not None and running.off):
                 return
             attributes = raw(span._attributes)
             if attributes.get("logfire.span_type") == "pending_span":
                 return  # a placeholder that logfire exports while the span itself runs
-            kept = self._keeps(span, attributes)
+            kept = self._keep == "all" or self._keeps(span, attributes)
             if not kept and isinstance(threading.current_thread(), OwnThread):
                 return  # the delivery of recorded sessions
-            SPANS.open(span, attributes, kept=kept, held=span.kind in HELD)
+            SPANS.open(span, attributes, running, kept=kept, held=span.kind in HELD)
         except Exception as error:
             if interrupts(error):
                 raise
@@ -86,13 +87,11 @@ class SpanProcessor(sdk.SpanProcessor):
 
     def _keeps(self, span: sdk.ReadableSpan, attributes: Mapping[str, Any]) -> bool:
         keep = self._keep
-        if keep == "all":
-            return True
         if keep == "llm":
             scope = span.instrumentation_scope
             name = None if scope is None else scope.name
             return not is_infrastructure(attributes, name, kind=KINDS[span.kind])
-        return bool(keep(span))
+        return keep == "all" or bool(keep(span))
 
     def _end(self, span: sdk.ReadableSpan, found: Running) -> None:
         session = found.session

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, StatusCode
+from opentelemetry.trace import Link, SpanContext, StatusCode
 
 from ._semconv import Span, SpanEvent, SpanLink
 from ._spans import KINDS
@@ -19,29 +20,50 @@ from ._spans import KINDS
 
 def finished(span: sdk.ReadableSpan, ids: tuple[str, str]) -> Span:
     """Return a span as the mapping takes it. `ids`: its trace id and span id, hex."""
-    up, scope, state = span._parent, span._instrumentation_scope, _context(span).trace_state
-    events, links, status = span._events, span._links, span._status
+    context, up, scope, status = (
+        span._context,
+        span._parent,
+        span._instrumentation_scope,
+        span._status,
+    )
+    attributes, events, links = span._attributes, span._events, span._links
+    state = None if context is None else context.trace_state
+    lost = _lost(attributes), _lost(events), _lost(links)
     return Span(
-        *ids,
+        ids[0],
+        ids[1],
         None if up is None else f"{up.span_id:016x}",
         span._name,
         span._start_time or 0,
         span._end_time or 0,
-        raw(span._attributes),
+        raw(attributes),
         _resource(span._resource),
         KINDS[span._kind],
         {} if scope is None else _scope(scope),
-        [SpanEvent(e.name, e.timestamp, _json_ready(e.attributes)) for e in events]
-        if events
-        else (),
-        [SpanLink(*trace_of(link.context), _json_ready(link.attributes)) for link in links]
-        if links
-        else (),
+        [_event(each) for each in events] if events else (),
+        [_link(each) for each in links] if links else (),
         status.status_code is StatusCode.ERROR,
         status.description or "",
         state.to_header() if state else "",
-        _dropped(span),
+        _by_name(lost) if any(lost) else {},
     )
+
+
+def _lost(part: Any) -> int:
+    """Return the number of attributes, events or links that the SDK's limits left out."""
+    return getattr(part, "dropped", 0)
+
+
+def _by_name(lost: tuple[int, int, int]) -> dict[str, int]:
+    return {name: n for name, n in zip(("attributes", "events", "links"), lost, strict=True) if n}
+
+
+def _event(event: Event) -> SpanEvent:
+    return SpanEvent(event.name, event.timestamp, _json_ready(event.attributes))
+
+
+def _link(link: Link) -> SpanLink:
+    return SpanLink(*trace_of(link.context), _json_ready(link.attributes))
 
 
 def raw(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -56,14 +78,6 @@ def raw(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
 def trace_of(context: SpanContext) -> tuple[str, str]:
     """Return the trace id and the span id, hex."""
     return f"{context.trace_id:032x}", f"{context.span_id:016x}"
-
-
-def _dropped(span: sdk.ReadableSpan) -> dict[str, int]:
-    """Return the counts of the parts of a span that the SDK's limits left out."""
-    lost = span.dropped_attributes, span.dropped_events, span.dropped_links
-    if not any(lost):
-        return {}
-    return {name: n for name, n in zip(("attributes", "events", "links"), lost, strict=True) if n}
 
 
 class _Last:
@@ -100,9 +114,3 @@ def _json_ready(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return attributes as OTLP would bring them: the SDK keeps sequences as tuples."""
     known = raw(attributes)
     return {k: list(v) if type(v) is tuple else v for k, v in known.items()}
-
-
-def _context(span: sdk.ReadableSpan) -> SpanContext:
-    context = span._context
-    assert context is not None  # of a span that a provider made
-    return context

@@ -15,9 +15,8 @@ from typing import Any
 from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, get_current_span
 
 from .._capture import remote
-from .._capture.context import current
 from .._capture.external import External, began, begin_external
-from .._capture.hooks import discard, switch
+from .._capture.hooks import discard
 from .._capture.remote import Remote, Stranger
 from .._capture.session import Session
 from .._capture.spec import Spec
@@ -73,22 +72,26 @@ class Spans:
         self._running: dict[Key, Running] = {}
         self._ended: dict[Key, tuple[str, str, bool]] = {}
 
-    def open(self, span: Any, attributes: Mapping[str, Any], *, kept: bool, held: bool) -> None:
-        """A span starts: find its parent and open its session."""
-        running: Any = current.get()
+    def open(
+        self, span: Any, attributes: Mapping[str, Any], running: Any, *, kept: bool, held: bool
+    ) -> None:
+        """A span starts: find its parent and open its session. `running`: the current session."""
         context, up = span.get_span_context(), span.parent
+        key = context.trace_id, context.span_id
+        if key in self._running:
+            return  # another processor has opened the span's session
         outer = (detached() or self._chain()) if up is None else self._around(up)
         links: list[dict[str, Any]] = []
         if isinstance(running, Stranger):  # whoever called is not trusted, whatever the span says
             links, running, outer = running.links, None, self._local(up)
         parent = inner(running, outer)
         if not kept and not (held and parent is None):
-            self._add(context, Running(parent, own=False, kept=False), span)
+            self._add(key, Running(parent, own=False, kept=False), span)
             return
         session = self.begin(span, attributes, parent)
         if links:
             session.metadata["links"] = links
-        self._add(context, Running(session, own=True, kept=kept), span)
+        self._add(key, Running(session, own=True, kept=kept), span)
 
     def begin(self, span: Any, attributes: Mapping[str, Any], parent: Session | None) -> External:
         """The session of a span, with the ids that the server derives when it comes by OTLP."""
@@ -98,11 +101,6 @@ class Spans:
         kind = event_type(attributes, KINDS[span.kind])
         return begin_external(spec(span.name, kind), parent, own, span.start_time, trace)
 
-    def knows(self, span: Any) -> bool:
-        """True if another processor has opened the span's session."""
-        context = span.get_span_context()
-        return (context.trace_id, context.span_id) in self._running
-
     def close(self, context: SpanContext) -> Running | None:
         """A span ends; None for one that began before the bridge did."""
         key = context.trace_id, context.span_id
@@ -110,8 +108,7 @@ class Spans:
         session = None if found is None else found.session
         if session is not None:
             root = session if session._root is None else session._root
-            muted = session._submit is discard
-            self._ended[key] = session.session_id, root.session_id, muted
+            self._ended[key] = session.session_id, root.session_id, session._submit is discard
             _bound(self._ended)
         return found
 
@@ -120,10 +117,11 @@ class Spans:
         found = self._running.get((context.trace_id, context.span_id))
         return None if found is None else found.session
 
-    def _add(self, context: SpanContext, running: Running, span: Any) -> None:
-        self._running[context.trace_id, context.span_id] = running
+    def _add(self, key: Key, running: Running, span: Any) -> None:
+        self._running[key] = running
         _bound(self._running)
-        if span.instrumentation_scope and span.instrumentation_scope.name in _DETACHED:
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name in _DETACHED:
             _detached.set(running.session)
         # the hook of every session that begins reads this one attribute
         setattr(span, _SESSION, running.session)
@@ -218,12 +216,6 @@ def spec(name: str, kind: str) -> Spec:
             _specs.clear()
         found = _specs[name, kind] = Spec(name, event_type=kind)
     return found
-
-
-def is_off() -> bool:
-    """True if nothing is recorded here."""
-    running = current.get()
-    return not switch.on or (running is not None and running.off)
 
 
 def _bound(entries: dict[Key, Any]) -> None:

@@ -28,8 +28,6 @@ from .tables import (
     UNNAMED,
 )
 
-_TOKENS = ("prompt_tokens", "completion_tokens")
-
 
 def event_fields(span: Span) -> Fields:
     """The event that a span stands for, without ids and times.
@@ -161,13 +159,13 @@ READERS: tuple[tuple[frozenset[str], Reader], ...] = (
 
 
 def _complete(fields: Fields) -> None:
-    """Fields that follow from others: the model that answered, the sum of the tokens."""
+    """Fill fields that follow from others: the model that answered, the sum of the tokens."""
     config, metadata = fields.config, fields.metadata
-    if "model" not in config and "response_model" in metadata:
-        config["model"] = metadata["response_model"]
-    counts = [metadata.get(name) for name in _TOKENS]
-    if "total_tokens" not in metadata and all(type(count) is int for count in counts):
-        metadata["total_tokens"] = sum(counts)
+    if "response_model" in metadata:
+        config.setdefault("model", metadata["response_model"])
+    prompt, completion = metadata.get("prompt_tokens"), metadata.get("completion_tokens")
+    if type(prompt) is int and type(completion) is int:
+        metadata.setdefault("total_tokens", prompt + completion)
 
 
 def _keep(metadata: dict[str, Any], name: str, value: Any) -> None:

@@ -62,13 +62,15 @@ def _chat_messages(message: Any) -> list[dict[str, Any]]:
 
 def _from_parts(made: dict[str, Any], parts: list[Any]) -> list[dict[str, Any]]:
     """The messages of a GenAI message, whose content is a list of typed parts."""
+    if len(parts) == 1 and _is_text(parts[0]):  # most messages
+        return [{"role": made.pop("role", "user"), "content": parts[0]["content"], **made}]
     rest: list[Any] = []
     calls: list[Any] = []
     responses: list[dict[str, Any]] = []
     for part in parts:
         kind = part.get("type") if type(part) is dict else None
-        if kind == "text" and part.keys() <= _TEXT:
-            rest.append({"type": "text", "text": part.get("content")})
+        if _is_text(part):
+            rest.append({"type": "text", "text": part["content"]})
         elif kind == "tool_call" and part.keys() <= _CALL:
             calls.append(_tool_call(part))
         elif kind == "tool_call_response" and part.keys() <= _RESPONSE:
@@ -89,6 +91,10 @@ def _from_parts(made: dict[str, Any], parts: list[Any]) -> list[dict[str, Any]]:
         shared = {key: value for key, value in made.items() if key != "role"}
         return [{**shared, **response} for response in responses]
     return [made, *responses]
+
+
+def _is_text(part: Any) -> bool:
+    return type(part) is dict and part.keys() == _TEXT and part["type"] == "text"
 
 
 def _tool_call(call: Any) -> Any:
