@@ -115,6 +115,9 @@ def answers(
         store.get_many("fedcba"),
         store.get_many("aXa"),
         store.count(query),
+        store.count(query, 2),
+        longest(store, query),
+        {name: [*counts.items()] for name, counts in store.facets(query).items()},
         figures(store, query),
         store.size().sessions,
     ]
@@ -145,6 +148,14 @@ def followed(
         found += page.records
     assert ask(place, limit).last == place
     return found
+
+
+def longest(store: Store, query: Query) -> list[float | None]:
+    """How long the longest took; each meets the query, whichever of equals come."""
+    found = store.longest(query)
+    meeting = {each.event_id for each in store.list(query._replace(before=None, limit=1000))}
+    assert {each.event_id for each in found} <= meeting
+    return [each.duration for each in found]
 
 
 def figures(store: Store, query: Query) -> list[object]:

@@ -30,7 +30,7 @@ def test_from_the_list_to_the_call_and_back_with_feedback(page: Any, store: SQLi
     page.get_by_role("button", name="Apply").click()
     expect(page.locator(".row")).to_have_count(1)
     assert page.url.endswith("/?name=answer")
-    page.get_by_role("link", name="answer").click()
+    page.get_by_role("link", name="answer", exact=True).click()
     expect(page.locator("h1")).to_have_text("answer")
     page.get_by_role("treeitem", name="generate").click()
     expect(page.locator("h1")).to_have_text("generate")
@@ -221,7 +221,7 @@ def test_the_keyboard_does_it_all(page: Any, store: SQLiteStore) -> None:
     press("s")
     expect(page.locator(".row")).to_have_count(3)
     press("f")
-    expect(page.get_by_label("Project")).to_be_focused()
+    expect(page.locator("#filters").get_by_label("Project")).to_be_focused()
 
 
 def test_the_timeline_zooms(page: Any, store: SQLiteStore) -> None:

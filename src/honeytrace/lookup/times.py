@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from ..errors import ConfigurationError
 
@@ -28,17 +28,17 @@ _LAST = 100_000_000_000
 """Epoch seconds from which a number must be milliseconds: the year 5138."""
 
 
-def duration_ms(value: float | str | timedelta) -> float:
+def duration_ms(value: float | str | timedelta, *, bare: str = "s") -> float:
     """Return the milliseconds of seconds, of a timedelta, or of `200ms`, `1.5s`, `2m`, `3h`, `7d`.
 
-    Raises ConfigurationError for any other value.
+    `bare` is the unit of a text without one. Raises ConfigurationError for any other value.
     """
     if isinstance(value, timedelta):
         return value.total_seconds() * 1000
     if isinstance(value, str):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zµ]*)", value.strip().lower())
-        if found is not None and (found[2] or "s") in _UNITS:
-            return float(found[1]) * _UNITS[found[2] or "s"] * 1000
+        found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([a-zµ]*)", value.strip().lower(), re.ASCII)
+        if found is not None and (found[2] or bare) in _UNITS:
+            return float(found[1]) * _UNITS[found[2] or bare] * 1000
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         return value * 1000
     raise ConfigurationError(
@@ -46,16 +46,17 @@ def duration_ms(value: float | str | timedelta) -> float:
     )
 
 
-def moment_ms(value: float | str | datetime | timedelta) -> float:
+def moment_ms(value: float | str | datetime | timedelta, *, zone: tzinfo | None = None) -> float:
     """Return the epoch milliseconds of a datetime, of epoch seconds, of ISO 8601 text, or of a
     timedelta or `2h` ago.
 
-    A datetime without an offset is local. Raises ConfigurationError for any other value, also for
-    milliseconds, the unit of records.
+    `zone` is that of a datetime without an offset; None means the local one. Raises
+    ConfigurationError for any other value, also for milliseconds, the unit of records.
     """
     if isinstance(value, str):
         value = _written(value.strip())
     if isinstance(value, datetime):
+        value = value if value.tzinfo else value.replace(tzinfo=zone)
         try:
             return value.timestamp() * 1000
         except (OverflowError, OSError, ValueError):

@@ -19,14 +19,17 @@ from ._ch_client import Client
 from ._ch_query import Condition, among, condition
 from ._ch_rows import FIELDS, SELECTED, record_of
 from ._query import Arrivals, Bucket, Field, NameSummary, Outline, Query
+from ._statistics import FACETS, faceted
 
 __all__ = [
     "Known",
     "count",
+    "facets",
     "find_ids",
     "following",
     "known",
     "listed",
+    "longest",
     "outline",
     "over_time",
     "summary",
@@ -172,6 +175,30 @@ def count(client: Client, tenant: str, query: Query) -> int:
     """Return the number of sessions that match a query."""
     sql, values = _conditions(client, tenant, query._replace(before=None))
     return int(client.rows(f"SELECT count() FROM sessions FINAL WHERE {sql}", **values)[0][0])
+
+
+def longest(client: Client, tenant: str, query: Query) -> list[Record]:
+    """Return the sessions with the longest durations, longest first."""
+    sql, values = _conditions(client, tenant, query._replace(before=None))
+    rows = client.rows(
+        f"SELECT event_id FROM sessions FINAL WHERE {sql} AND isNotNull(duration)"
+        " ORDER BY duration DESC LIMIT {most:UInt32}",
+        **values,
+        most=query.limit,
+    )
+    ids = [row[0] for row in rows]
+    found = known(client, tenant, ids)
+    return [found[each].record for each in ids if each in found]
+
+
+def facets(client: Client, tenant: str, query: Query) -> dict[Field, dict[str, int]]:
+    """Return the number of sessions per value of each field, of all sessions."""
+    sql, values = _conditions(client, tenant, query._replace(before=None))
+    columns = ", ".join(_COLUMNS[field] for field in FACETS)
+    rows = client.rows(
+        f"SELECT {columns}, count() FROM sessions FINAL WHERE {sql} GROUP BY {columns}", **values
+    )
+    return faceted(tuple(row) for row in rows)
 
 
 _COLUMNS: dict[Field, str] = {

@@ -21,13 +21,16 @@ from ._pg_query import Condition
 from ._pg_rows import SELECTED, quoted, record_of, unquoted
 from ._pg_schema import PREFIX
 from ._query import Arrivals, Bucket, Field, NameSummary, Outline, Query
+from ._statistics import FACETS, faceted
 
 __all__ = [
     "changes_or_arrivals",
     "count",
+    "facets",
     "find_ids",
     "get_many",
     "listed",
+    "longest",
     "outline",
     "over_time",
     "summary",
@@ -114,10 +117,33 @@ def changes_or_arrivals(
     return Arrivals([record_of(row[1:]) for row in rows], rows[-1][0] if rows else after)
 
 
-def count(conn: Conn, tenant: str, query: Query) -> int:
-    """Return the number of sessions that match a query."""
+def count(conn: Conn, tenant: str, query: Query, most: int | None) -> int:
+    """Return the number of sessions that match a query, or `most` if there are more."""
     condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
-    return int(_rows(conn, f"SELECT count(*) FROM sessions WHERE {condition}", values)[0][0])
+    found = f"SELECT 1 FROM sessions WHERE {condition} LIMIT %s"
+    return int(_rows(conn, f"SELECT count(*) FROM ({found}) AS found", [*values, most])[0][0])
+
+
+def longest(conn: Conn, tenant: str, query: Query) -> list[Record]:
+    """Return the sessions with the longest durations, longest first."""
+    condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
+    sql = (
+        f"SELECT {SELECTED} FROM sessions WHERE {condition} AND duration IS NOT NULL"
+        " ORDER BY duration DESC LIMIT %s"
+    )
+    return list(map(record_of, _rows(conn, sql, [*values, query.limit])))
+
+
+def facets(conn: Conn, tenant: str, query: Query, newest: int) -> dict[Field, dict[str, int]]:
+    """Return the number of sessions per value of each field, of the newest sessions."""
+    condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
+    columns = ", ".join(_COLUMNS[field] for field in FACETS)
+    sql = (
+        f"SELECT {columns}, count(*) FROM (SELECT {columns} FROM sessions WHERE {condition}"
+        f" {_NEWEST_FIRST} LIMIT %s) AS newest GROUP BY {columns}"
+    )
+    rows = _rows(conn, sql, [*values, newest])
+    return faceted((*map(unquoted, found), calls) for *found, calls in rows)
 
 
 _COLUMNS: dict[Field, str] = {

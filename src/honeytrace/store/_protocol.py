@@ -12,7 +12,7 @@ storable), `StoreBusyError` and `StoreUnavailableError` (try again later), `Stor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from .._record.record import Record, Update
@@ -105,8 +105,22 @@ class Store(Reader, Protocol):
         """Return the distinct values of a field among the `NEWEST` sessions or more, in code point
         order."""
 
-    def count(self, query: Query) -> int:
-        """Return the number of sessions that match; `limit` and `before` are ignored."""
+    def count(self, query: Query, most: int | None = None) -> int:
+        """Return the number of sessions that match, or `most` if there are more; `limit` and
+        `before` are ignored."""
+
+    def longest(self, query: Query) -> Sequence[Record]:
+        """Return the sessions with the longest durations among all that match, at most
+        `query.limit`, longest first, in no particular order if they took equally long. Sessions
+        without a duration are left out; `before` is ignored."""
+
+    def facets(self, query: Query, newest: int = NEWEST) -> Mapping[Field, Mapping[str, int]]:
+        """Return the number of sessions per value of each field, of the `newest` sessions that
+        match, most frequent values first, then in code point order.
+
+        `limit` and `before` of the query are ignored. If the counts of a field add up to `newest`,
+        older sessions were left out. An engine that counts fast may include all sessions.
+        """
 
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         """Return figures per name of the `newest` sessions that match, most called first, then by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
 from collections.abc import Iterable
 from itertools import islice
@@ -12,18 +13,20 @@ import orjson
 from .._record.record import OBJECTS, Record
 from . import _changefeed, _plan, _zone_map
 from ._query import NEWEST, Arrivals, Field, Outline, Query
-from ._statistics import Figure
+from ._statistics import FACETS, Figure, faceted
 
 __all__ = [
     "JSON",
     "arrived",
     "changed",
     "count",
+    "facets",
     "figures",
     "find_ids",
     "get",
     "id_of",
     "listed",
+    "longest",
     "outline",
     "values",
 ]
@@ -82,14 +85,54 @@ def figures(conn: sqlite3.Connection, query: Query, newest: int) -> list[Figure]
     return found
 
 
-def count(conn: sqlite3.Connection, query: Query) -> int:
-    """Return the number of sessions that match a query."""
+def count(conn: sqlite3.Connection, query: Query, most: int | None) -> int:
+    """Return the number of sessions that match a query, or `most` if there are more."""
     found = 0
     for part in _parts(conn, query._replace(before=None)):
         table, condition, values = _plan.counting(conn, part)
-        sql = f"SELECT count(*) FROM {table} WHERE {condition}"
+        if most is None:
+            sql = f"SELECT count(*) FROM {table} WHERE {condition}"
+        else:
+            sql = f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {condition}"
+            sql += f" LIMIT {most - found})"
         found += conn.execute(sql, values).fetchone()[0]
+        if found == most:
+            break
     return found
+
+
+def longest(conn: sqlite3.Connection, query: Query) -> list[Record]:
+    """Return the sessions with the longest durations, longest first."""
+    rows: list[tuple[float, int]] = []
+    for part in _parts(conn, query._replace(before=None)):
+        table, condition, values = _plan.counting(conn, part)
+        # The time index holds the duration, so only the longest rows are fetched.
+        sql = (
+            f"SELECT duration, id FROM {table} WHERE {condition} AND duration IS NOT NULL"
+            " ORDER BY duration DESC LIMIT ?"
+        )
+        rows += conn.execute(sql, (*values, query.limit))
+    top = heapq.nlargest(query.limit, rows)
+    found = (conn.execute(f"{_SELECT} WHERE id = ?", (row,)).fetchone() for _, row in top)
+    return [Record._make(row) for row in found]
+
+
+def facets(conn: sqlite3.Connection, query: Query, newest: int) -> dict[Field, dict[str, int]]:
+    """Return the number of sessions per value of each field, of the newest sessions."""
+    columns = ", ".join(_VALUES[field] for field in FACETS)
+    left, rows = newest, list[tuple[Any, ...]]()
+    for part in _parts(conn, query._replace(before=None)):
+        table, condition, values = _plan.counting(conn, part)
+        sql = (
+            f"SELECT {columns}, count(*) FROM (SELECT {columns} FROM {table} WHERE {condition}"
+            f" ORDER BY start_time DESC LIMIT {left}) GROUP BY {columns}"
+        )
+        found = conn.execute(sql, values).fetchall()
+        rows += found
+        left -= sum(row[-1] for row in found)
+        if left <= 0:
+            break
+    return faceted(rows)
 
 
 def _parts(conn: sqlite3.Connection, query: Query) -> Iterable[Query]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, get_args
 
-from ._query import Bucket, NameSummary, Query
+from ._query import Bucket, Field, NameSummary, Query
 
-__all__ = ["Figure", "bucketed", "summarised"]
+__all__ = ["FACETS", "Figure", "bucketed", "faceted", "summarised"]
+
+FACETS: tuple[Field, ...] = get_args(Field)
+"""The fields that facets count, in this order."""
 
 Figure = tuple[str, float, "float | None", str, Any]
 """Name, start, duration and status of a session, and its key in the engine. A plain tuple, because
@@ -66,6 +69,19 @@ def bucketed(figures: Sequence[Figure], query: Query, count: int, *, cut: bool) 
         for number, group in enumerate(groups)
         for durations in [_durations(group)]
     ]
+
+
+def faceted(rows: Iterable[tuple[Any, ...]]) -> dict[Field, dict[str, int]]:
+    """Return the counts per value of each field, most frequent first; a row has the values of
+    `FACETS` and the number of sessions with all of them."""
+    counts: dict[Field, Counter[str]] = {field: Counter() for field in FACETS}
+    for *values, calls in rows:
+        for field, value in zip(FACETS, values, strict=True):
+            counts[field][value] += calls
+    return {
+        field: dict(sorted(count.items(), key=lambda each: (-each[1], each[0])))
+        for field, count in counts.items()
+    }
 
 
 def _errors(group: list[Figure]) -> int:

@@ -10,7 +10,7 @@ nodes must differ by less than that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .._record.record import Record, Update
 from ..errors import StoreError
@@ -82,8 +82,15 @@ class ClickHouseStore:
     def values(self, field: Field) -> Sequence[str]:
         return _ch_reading.values(self._client, self.tenant, field)
 
-    def count(self, query: Query) -> int:
-        return _ch_reading.count(self._client, self.tenant, query)
+    def count(self, query: Query, most: int | None = None) -> int:
+        found = _ch_reading.count(self._client, self.tenant, query)
+        return found if most is None else min(found, most)
+
+    def longest(self, query: Query) -> Sequence[Record]:
+        return _ch_reading.longest(self._client, self.tenant, query)
+
+    def facets(self, query: Query, newest: int = NEWEST) -> Mapping[Field, Mapping[str, int]]:
+        return _ch_reading.facets(self._client, self.tenant, query)
 
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         return _ch_reading.summary(self._client, self.tenant, query)

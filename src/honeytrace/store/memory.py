@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from .._base.lazy import orjson
@@ -24,7 +24,7 @@ from ._query import (
     StoreSize,
 )
 from ._spending import tokens_in, user_in
-from ._statistics import Figure, bucketed, summarised
+from ._statistics import Figure, bucketed, faceted, summarised
 from ._tenant import tenant_name
 from ._words import mentions, parts_of, terms
 from .trends import By, Period, Sums, Trends, stepped
@@ -104,8 +104,16 @@ class MemoryStore:
         with self._lock:
             return sorted({str(getattr(record, name)) for record in self._records.values()})
 
-    def count(self, query: Query) -> int:
-        return len(self._found(query._replace(before=None)))
+    def count(self, query: Query, most: int | None = None) -> int:
+        return len(self._found(query._replace(before=None))[:most])
+
+    def longest(self, query: Query) -> Sequence[Record]:
+        found = [r for r in self._found(query._replace(before=None)) if r.duration is not None]
+        return sorted(found, key=lambda r: r.duration or 0, reverse=True)[: query.limit]
+
+    def facets(self, query: Query, newest: int = NEWEST) -> Mapping[Field, Mapping[str, int]]:
+        found = self._found(query._replace(before=None))[:newest]
+        return faceted((r.project, r.event_name, r.source, r.status, 1) for r in found)
 
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         return summarised(self._figures(query, newest), str)

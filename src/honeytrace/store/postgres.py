@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
@@ -120,9 +120,17 @@ class PostgresStore:
         with self._pool.connection() as conn:
             return _pg_reading.values(conn, self.tenant, field)
 
-    def count(self, query: Query) -> int:
+    def count(self, query: Query, most: int | None = None) -> int:
         with self._pool.connection() as conn:
-            return _pg_reading.count(conn, self.tenant, query)
+            return _pg_reading.count(conn, self.tenant, query, most)
+
+    def longest(self, query: Query) -> Sequence[Record]:
+        with self._pool.connection() as conn:
+            return _pg_reading.longest(conn, self.tenant, query)
+
+    def facets(self, query: Query, newest: int = NEWEST) -> Mapping[Field, Mapping[str, int]]:
+        with self._pool.connection() as conn:
+            return _pg_reading.facets(conn, self.tenant, query, newest)
 
     def summary(self, query: Query, newest: int = NEWEST) -> Sequence[NameSummary]:
         with self._pool.connection() as conn:

@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -152,9 +152,17 @@ class SQLiteStore(StoreFile):
         with self._connection(self._reader) as conn:
             return _hourly.is_near(conn)
 
-    def count(self, query: Query) -> int:
+    def count(self, query: Query, most: int | None = None) -> int:
         with self._reading(query) as conn:
-            return _reading.count(conn, query)
+            return _reading.count(conn, query, most)
+
+    def longest(self, query: Query) -> Sequence[Record]:
+        with self._reading(query) as conn:
+            return _reading.longest(conn, query)
+
+    def facets(self, query: Query, newest: int = NEWEST) -> Mapping[Field, Mapping[str, int]]:
+        with self._reading(query) as conn:
+            return _reading.facets(conn, query, newest)
 
     def index(self) -> None:
         """Bring the indexes up to date, which takes half a minute for the first million rows.

@@ -7,8 +7,9 @@ _page       the base of all pages: a page is a dataclass in, HTML out
 _warmup     prepares indexes and templates before pages need them
 _assets     scripts and styles, at addresses that change with their content
 _filters    the state of the list, from its URL, and the query it stands for
-_list       the list; _summary puts a session in one line; _live streams new sessions;
-            _excerpt marks the hits of a search, _export makes a file
+_list       the list; _columns and _rows are its columns and rows, _facets its histogram and
+            facets; _summary puts a session in one line; _live streams new sessions; _excerpt
+            marks the hits of a search, _export makes a file
 _session    a session within its tree; _tree lays out the tree
 _transcript a run as a conversation
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
@@ -37,6 +38,7 @@ from ._assets import serve_asset
 from ._comparison import show_comparison
 from ._conversations import show_conversations
 from ._export import export_sessions
+from ._facets import show_facets
 from ._feedback import give_feedback
 from ._issues import show_issues
 from ._list import follow_list, show_list
@@ -97,6 +99,7 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
         page("/raw/{session_id:path}", show_raw),
         page("/transcript/{session_id:path}", show_transcript),
         page("/conversations", show_conversations),
+        page("/facets", show_facets),
         page("/compare", show_comparison),
         page("/export", export_sessions),
         page("/overview", show_overview),

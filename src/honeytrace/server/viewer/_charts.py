@@ -13,7 +13,7 @@ from ...store import Bucket
 from ._filters import Filters
 from ._page import moment
 
-__all__ = ["Bar", "Chart", "charts"]
+__all__ = ["Bar", "Chart", "calls_chart", "charts"]
 
 _BURST = 40
 """Multiple of the usual number of calls from which a chart of calls has a logarithmic scale. On a
@@ -60,11 +60,7 @@ def charts(
     """Return the charts of calls, failures and durations, and of tokens if any are known."""
     if not buckets:
         return []
-
-    def link(start: float, end: float, status: str = "") -> str:
-        more = {"status": status} if status else {}
-        return filters.url("/", since=moment(start), until=moment(end), by="", **more)
-
+    link = _linked(filters)
     found = [_calls(buckets, link), _errors(buckets, link), _latency(buckets, link)]
     found = [replace(each, start=buckets[0].start, end=buckets[-1].end) for each in found]
     if tokens:
@@ -72,7 +68,23 @@ def charts(
     return found
 
 
+def calls_chart(buckets: Sequence[Bucket], filters: Filters) -> Chart:
+    """Return the chart of calls alone."""
+    found = _calls(buckets, _linked(filters))
+    return replace(found, start=buckets[0].start, end=buckets[-1].end)
+
+
 Link = Callable[..., str]
+
+
+def _linked(filters: Filters) -> Link:
+    """Return a function that gives the address of the list of a stretch of time."""
+
+    def link(start: float, end: float, status: str = "") -> str:
+        more = {"status": status} if status else {}
+        return filters.url("/", since=moment(start), until=moment(end), by="", **more)
+
+    return link
 
 
 def _calls(buckets: Sequence[Bucket], link: Link) -> Chart:

@@ -18,9 +18,9 @@ from ...lookup.compare import Change, Pair, compare
 from ...lookup.recorded import RecordedSession
 from ...store import Query
 from .._http import RefusedError
-from ._list import Row
 from ._nodes import Text
 from ._page import Page, Site
+from ._rows import Row
 
 __all__ = ["ComparePage", "show_comparison"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,8 @@ from ..._record.record import RESERVED, Record
 from ...store._spending import user_in
 from .._http import RefusedError
 from ._filters import Filters
-from ._list import Row
 from ._page import Page, Site
+from ._rows import Row
 
 __all__ = ["Conversation", "ConversationsPage", "conversation_of", "show_conversations"]
 
@@ -73,10 +72,10 @@ def show_conversations(site: Site, request: Request) -> Response:
     by = "user" if filters.by == "user" else "conversation"
     problem = ""
     try:
-        query = filters.query(time.time())
+        query = filters.query()
     except RefusedError as refusal:
         problem = str(refusal)
-        query = Filters().query(time.time())
+        query = Filters().query()
     records = site.reader.list(query._replace(limit=_NEWEST, roots_only=True, before=None))
     groups: dict[str, list[Record]] = {}
     single = 0

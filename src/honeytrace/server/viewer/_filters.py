@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import timezone
 from urllib.parse import urlencode
 
+from starlette.datastructures import QueryParams
+
 from ...errors import ConfigurationError
+from ...lookup.times import duration_ms, moment_ms
 from ...store import Metric, Query
 from .._http import bad_request
 from .._root_path import link
@@ -19,8 +20,8 @@ __all__ = ["PAGE", "Filters"]
 PAGE = 50
 """Number of sessions on a page."""
 
-_MS = {"us": 0.001, "µs": 0.001, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000}
-_MS |= {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "": 1}
+_NO_CONDITIONS = ("scope", "sort", "cols", "view", "by", "before")
+"""Parameters that say how the sessions are shown, not which."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,23 @@ class Filters:
     user: str = ""
     """A value of `user_properties`."""
     sort: str = ""
-    """`took`: the longest first, among the newest 1,000 that match."""
+    """A column, in its usual order, or in the opposite one with a minus in front."""
+    cols: str = ""
+    """The columns, separated by commas."""
+    view: str = ""
+    """The name that somebody gave to this view."""
     by: str = ""
     """Grouping of the overview: `model` or `user` instead of the name."""
     before: str = ""
-    """Start of the page: `start_time,id` of the last session of the previous page."""
+    """Start of the page: `start_time,id` of the last session of the previous page; in a sorted
+    list the number of the first row."""
 
     @classmethod
-    def read(cls, parameters: Mapping[str, str]) -> Filters:
+    def read(cls, parameters: QueryParams) -> Filters:
         names = {field.name for field in dataclasses.fields(cls)}
         given = {name: value.strip() for name, value in parameters.items() if name in names}
+        if "cols" in given:  # Each checkbox of the form is a parameter of its own.
+            given["cols"] = ",".join(filter(None, map(str.strip, parameters.getlist("cols"))))
         return cls(**given)
 
     @property
@@ -64,8 +72,10 @@ class Filters:
         return self.scope == "runs" or (not self.scope and not self.q)
 
     def url(self, path: str = "/", **changes: str) -> str:
-        """Return the address of this state with some fields changed, at the first page."""
-        state = dataclasses.asdict(self) | {"before": ""} | changes
+        """Return the address of this state with some fields changed, at the first page. What is
+        changed is no longer the view that somebody named."""
+        view = "" if changes.keys() - {"before", "after"} else self.view
+        state = dataclasses.asdict(self) | {"before": "", "view": view} | changes
         given = {name: value for name, value in state.items() if value}
         return link(path) + (f"?{urlencode(given)}" if given else "")
 
@@ -73,14 +83,18 @@ class Filters:
     def chips(self) -> list[tuple[str, str, str]]:
         """Name and value of each condition, and the address of the list without it."""
         state = dataclasses.asdict(self)
-        names = [
-            name for name in state if state[name] and name not in ("scope", "sort", "by", "before")
-        ]
+        names = [name for name in state if state[name] and name not in _NO_CONDITIONS]
         return [(name, state[name], self.url(**{name: ""})) for name in names]
 
-    def query(self, now: float) -> Query:
-        """Return the query for the store; `now` is epoch seconds. Raises RefusedError that explains
-        the problem if a condition is invalid."""
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """Name and value of each parameter that a form keeps, besides its own fields."""
+        state = dataclasses.asdict(self) | {"before": "", "view": ""}
+        return [(name, value) for name, value in state.items() if value]
+
+    def query(self) -> Query:
+        """Return the query for the store. Raises RefusedError that explains the problem if a
+        condition is invalid."""
         try:
             metric = Metric.parse(self.metric) if self.metric else None
         except ConfigurationError as error:
@@ -92,8 +106,8 @@ class Filters:
             status=self.status or None,
             # This condition has an index; every failed call has an error.
             error=True if self.status == "error" else None,
-            since=_time(self.since, now),
-            until=_time(self.until, now),
+            since=_time(self.since),
+            until=_time(self.until),
             min_duration=_duration(self.min),
             max_duration=_duration(self.max),
             roots_only=self.runs_only,
@@ -101,32 +115,31 @@ class Filters:
             metric=metric,
             text=self.q or None,
             limit=PAGE + 1,  # One more than is shown reveals if there are older sessions.
-            before=_place(self.before),
+            before=None if self.sort else _place(self.before),
         )
+
+    @property
+    def first(self) -> int:
+        """The number of the first row of a sorted list, from 0."""
+        return int(self.before) if self.sort and self.before.isdecimal() else 0
 
 
 def _duration(text: str) -> float | None:
-    """Milliseconds."""
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([a-zµ]*)", text.lower())
-    if found is None or found[2] not in _MS:
-        raise bad_request(f"a duration reads like 250ms or 2s, not {text!r}")
-    return float(found[1]) * _MS[found[2]]
-
-
-def _time(text: str, now: float) -> float | None:
-    """Epoch milliseconds."""
-    if not text:
-        return None
-    if re.fullmatch(r"[\d.]+\s*[a-z]+", text.lower()):
-        return now * 1000 - (_duration(text) or 0)
+    """Return milliseconds."""
     try:
-        found = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
-    except ValueError:
+        return duration_ms(text, bare="ms") if text else None
+    except ConfigurationError:
+        raise bad_request(f"a duration reads like 250ms or 2s, not {text!r}") from None
+
+
+def _time(text: str) -> float | None:
+    """Return epoch milliseconds. A time without an offset is UTC, since readers may be in any time
+    zone."""
+    try:
+        return moment_ms(text, zone=timezone.utc) if text else None
+    except ConfigurationError:
         message = f"a time reads like 24h, 7d or 2026-01-31T18:00, not {text!r}"
         raise bad_request(message) from None
-    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp() * 1000
 
 
 def _place(text: str) -> tuple[float, str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -82,10 +81,10 @@ def show_issues(site: Site, request: Request) -> Response:
     filters = replace(filters, scope="calls", status="error", before="")
     problem = ""
     try:
-        query = filters.query(time.time())
+        query = filters.query()
     except RefusedError as refusal:
         problem = str(refusal)
-        query = Filters(scope="calls", status="error").query(time.time())
+        query = Filters(scope="calls", status="error").query()
     records = site.store.list(query._replace(limit=_NEWEST))
     issues = grouped(records)
     page = IssuesPage(

@@ -2,114 +2,76 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..._record.record import Record
-from ...lookup.running import RUNNING, innermost
+from ...lookup.running import RUNNING
+from ...store import Query
 from ...store.memory import MemoryStore
 from .._http import RefusedError
-from ._excerpt import excerpt
+from ._columns import CHOICES, NAME, Column, columns_of, sorter
 from ._filters import PAGE, Filters
 from ._live import Live, here
 from ._page import Page, Site
-from ._summary import gist
-from ._usage import UNKNOWN, Figures, list_figures, time_to_first
+from ._rows import Row, RowPart
+from ._usage import UNKNOWN, Figures, list_figures
 
-__all__ = ["ListPage", "Row", "follow_list", "show_list"]
+__all__ = ["ListPage", "follow_list", "show_list"]
 
 
 _SORTED = 1_000
 """Number of sessions, the newest ones, that a sorted list chooses from."""
 
+_COUNTED = 10_000
+"""Number of sessions that are counted for the page; counting a million takes too long."""
+
+_SPENT = 200
+"""The same for columns with tokens or cost, which take the calls inside of each session."""
+
 
 @dataclass(frozen=True)
-class Row:
-    """A session in a list."""
+class Head:
+    """The head of a column; `sort` is the address of the list sorted by it, empty if it cannot
+    be."""
 
-    session_id: str
-    name: str
-    status: str
-    project: str
-    source: str
-    user: str
-    start_time: float
-    duration: float | None
-    asked: str
-    answered: str
-    error: str
-    calls: int
-    """Number of calls directly inside."""
-    rating: str
-    said: str
-    """The feedback: the rating, and all of it on one line; empty if there is none."""
-    figures: Figures = UNKNOWN
-    """Model, tokens and cost, including calls inside."""
-    first: float | None = None
-    """Milliseconds to the first token."""
-    hits: Sequence[tuple[str, bool]] = ()
-    """The words around the first search hit as pieces, each with a flag for a hit."""
-    now: str = ""
-    """The name of the latest call inside a running run."""
-
-    @classmethod
-    def of(
-        cls,
-        record: Record,
-        running: Sequence[Record] = (),
-        figures: Mapping[str, Figures] = MappingProxyType({}),
-        words: str = "",
-    ) -> Row:
-        """Return the row of a session. `running`: the calls under way, some perhaps inside.
-        `figures`: figures by id. `words`: the searched text."""
-        inside = innermost(running, record.root_id) if record.status == RUNNING else None
-        return cls(
-            session_id=record.event_id,
-            name=record.event_name,
-            status=record.status,
-            project=record.project,
-            source=record.source,
-            user=_user(record),
-            start_time=record.start_time,
-            duration=record.duration,
-            asked=gist(record.inputs),
-            answered=gist(record.outputs),
-            error=(record.error or "")[:300],
-            calls=len(orjson.loads(record.children_ids)),
-            rating=_rating(record),
-            said=gist(record.feedback),
-            hits=excerpt(record, words) if words else (),
-            figures=figures.get(record.event_id, UNKNOWN),
-            first=time_to_first(orjson.loads(record.metrics or b"{}")),
-            now=inside.event_name if inside and inside.event_id != record.event_id else "",
-        )
+    column: Column
+    sort: str
+    order: str
+    """`ascending` or `descending` if the list is sorted by this column, otherwise empty."""
 
 
 @dataclass(frozen=True)
 class ListPage(Page):
-    """Sessions by their conditions, newest first."""
+    """Sessions by their conditions, newest first or sorted."""
 
     template = "list.html"
     nav = "sessions"
     filters: Filters
     rows: Sequence[Row]
+    columns: Sequence[Column]
+    heads: Sequence[Head]
+    choices: Sequence[Column]
+    """The columns to choose from, besides recorded values."""
     older: str
     """Address of the next page; empty on the last one."""
     live: str
-    """Address of the live stream; empty on older pages."""
+    """Address of the live stream; empty on older and sorted pages."""
+    facets: str
+    """Address of the histogram and the facets of these sessions."""
     count: int | None
-    """Number of sessions that match; None if counting takes too long."""
+    """Number of sessions that match, at most `counted_to`; None if counting takes too long."""
+    counted_to: int
     sorted_of: int
-    """Number of sessions, the newest ones, that a sorted list chose from."""
+    """Number of sessions, the newest ones, that were sorted; 0 if all of them were."""
     problem: str
     """The problem with the conditions; empty if there is none."""
+    is_empty: bool
+    """True if the store has no session at all."""
     projects: Sequence[str]
     sources: Sequence[str]
     names: Sequence[str]
@@ -118,56 +80,121 @@ class ListPage(Page):
 
 
 @dataclass(frozen=True)
-class RowPart(Page):
-    """A single row of the list."""
+class _Found:
+    """The sessions of a page, and of one more if there are older ones."""
 
-    template = "row.html"
-    row: Row
+    records: Sequence[Record] = ()
+    figures: Mapping[str, Figures] = field(default_factory=dict)
+    sorted_of: int = 0
+    count: int | None = None
 
 
 def show_list(site: Site, request: Request) -> Response:
     """`GET /`."""
     filters = Filters.read(request.query_params)
     live = "" if filters.before or filters.sort else filters.url("/live", after=here(site.store))
-    found, problem, count = [], "", None
+    found, problem = _Found(), ""
+    columns = columns_of(Filters())
     try:
-        reader = site.reader
-        query = filters.query(time.time())
-        if filters.sort == "took":
-            found = list(reader.list(query._replace(limit=_SORTED, before=None)))
-            found.sort(key=lambda record: record.duration or 0, reverse=True)
-        else:
-            found = list(reader.list(query))
-            # Counting the hits of a text search takes as long as the search itself.
-            count = None if filters.q else site.store.count(query)
+        columns = columns_of(filters)
+        found = _sorted(site, filters) if filters.sort else _newest(site, filters)
     except RefusedError as refusal:
         problem = str(refusal)
-    shown, older = found[:PAGE], ""
-    figures = list_figures(site.reader, shown)
-    if len(found) > PAGE and not filters.sort:
-        older = filters.url(before=f"{shown[-1].start_time!r},{shown[-1].event_id}")
+    shown = found.records[:PAGE]
+    running = site.running.now()
+    names = site.choices("session_name")
     page = ListPage(
-        title="Sessions",
+        title=filters.view or "Sessions",
         filters=filters,
-        rows=[Row.of(record, site.running.now(), figures, filters.q) for record in shown],
-        older=older,
+        rows=[Row.of(each, running, found.figures, filters.q, columns) for each in shown],
+        columns=columns,
+        heads=[_head(filters, each) for each in (NAME, *columns)],
+        choices=CHOICES,
+        older=_older(filters, shown) if len(found.records) > PAGE else "",
         live=live,
-        count=count,
-        sorted_of=min(len(found), _SORTED) if filters.sort else 0,
+        facets="" if problem else filters.url("/facets"),
+        count=found.count,
+        counted_to=_COUNTED,
+        sorted_of=found.sorted_of,
         problem=problem,
+        is_empty=not names and not running,
         projects=site.choices("project"),
         sources=site.choices("source"),
-        names=site.choices("session_name"),
+        names=names,
         statuses=site.choices("status"),
     )
     return site.html(page, 400 if problem else 200)
+
+
+def _newest(site: Site, filters: Filters) -> _Found:
+    query = filters.query()
+    records = site.reader.list(query)
+    # Counting the hits of a text search takes as long as the search itself.
+    count = None if filters.q else site.store.count(query, _COUNTED)
+    return _Found(records, list_figures(site.reader, records[:PAGE]), count=count)
+
+
+def _sorted(site: Site, filters: Filters) -> _Found:
+    """Return a page of the sorted list: the longest of all sessions, otherwise of the newest."""
+    query = filters.query()
+    column, falls = sorter(filters.sort)
+    first = min(filters.first, _SORTED)
+    count = None if filters.q else site.store.count(query, _COUNTED)
+    if column.key == "took" and falls:
+        # The engines can find the longest of all, and running calls have no duration yet.
+        records = site.store.longest(query._replace(limit=first + PAGE + 1))[first:]
+        return _Found(records, list_figures(site.reader, records[:PAGE]), 0, count)
+    spent = column.key in ("model", "tokens", "cost")
+    most = _SPENT if spent else _SORTED
+    records = site.reader.list(query._replace(limit=most))
+    figures = list_figures(site.reader, records) if spent else {}
+    ordered = _in_order(records, column, figures, falls=falls)[first : first + PAGE + 1]
+    if not spent:
+        figures = list_figures(site.reader, ordered[:PAGE])
+    return _Found(ordered, figures, most if len(records) == most else 0, count)
+
+
+def _in_order(
+    records: Sequence[Record], column: Column, figures: Mapping[str, Figures], *, falls: bool
+) -> list[Record]:
+    """Return the records in the order of a column; those without a value come last."""
+    assert column.sort is not None
+    keys = [(column.sort(each, figures.get(each.event_id, UNKNOWN)), each) for each in records]
+    known = sorted(
+        ((key, each) for key, each in keys if key is not None),
+        key=lambda pair: pair[0],
+        reverse=falls,
+    )
+    return [each for _, each in known] + [each for key, each in keys if key is None]
+
+
+def _older(filters: Filters, shown: Sequence[Record]) -> str:
+    if filters.sort:
+        first = filters.first + PAGE
+        return filters.url(before=str(first)) if first < _SORTED else ""
+    return filters.url(before=f"{shown[-1].start_time!r},{shown[-1].event_id}")
+
+
+def _head(filters: Filters, column: Column) -> Head:
+    """Return the head of a column: the first click sorts in the usual order, the second turns it,
+    the third ends it."""
+    if column.sort is None:
+        return Head(column, "", "")
+    key = column.key
+    order = ""
+    if filters.sort.removeprefix("-") == key:
+        order = "descending" if column.falls != filters.sort.startswith("-") else "ascending"
+    following = {key: f"-{key}", f"-{key}": ""}.get(filters.sort, key)
+    return Head(column, filters.url(sort=following), order)
 
 
 def follow_list(site: Site, live: Live, request: Request) -> Response:
     """`GET /live`, with the parameters of the list: rows of new and changed sessions that match. A
     changed session that does not match any more comes without HTML."""
     filters = Filters.read(request.query_params)
-    filters.query(time.time())  # Invalid conditions are refused now rather than within the stream.
+    # Invalid parameters are refused now rather than within the stream.
+    filters.query()
+    columns = columns_of(filters)
 
     def rows(arrived: Sequence[Record], changed: Sequence[Record]) -> list[dict[str, Any]]:
         # The memory engine can evaluate every condition; `since` moves with the time.
@@ -176,17 +203,18 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
         told.insert(_runs_around([*arrived, *changed], running))
         told.insert(arrived)
         told.insert(changed)
-        limit = told.size().sessions
-        meeting = told.list(filters.query(time.time())._replace(limit=limit))
+        query: Query = filters.query()._replace(limit=told.size().sessions)
+        meeting = told.list(query)
         there = {record.event_id for record in meeting}
         figures = list_figures(site.reader, meeting)
         gone = [record for record in changed if record.event_id not in there]
+        drawn = (
+            (each, RowPart("", Row.of(each, running, figures, filters.q, columns), columns))
+            for each in reversed(meeting)
+        )
         return [
             *(_told(record, "") for record in gone),
-            *(
-                _told(record, site.text(RowPart("", Row.of(record, running, figures, filters.q))))
-                for record in reversed(meeting)
-            ),
+            *(_told(record, site.text(part)) for record, part in drawn),
         ]
 
     return live.follow(request, rows)
@@ -200,17 +228,3 @@ def _runs_around(told: Sequence[Record], running: Sequence[Record]) -> list[Reco
 
 def _told(record: Record, html: str) -> dict[str, Any]:
     return {"id": record.event_id, "start": record.start_time, "html": html}
-
-
-def _user(record: Record) -> str:
-    """Return the name of the session's user."""
-    if record.user_properties is None:
-        return ""
-    properties = orjson.loads(record.user_properties)
-    names = ("name", "email", "user_id", "id", "user")
-    return next((str(properties[name]) for name in names if properties.get(name)), "")[:60]
-
-
-def _rating(record: Record) -> str:
-    rating = orjson.loads(record.feedback or b"{}").get("rating")
-    return f"{rating:g}" if type(rating) in (int, float) else ""

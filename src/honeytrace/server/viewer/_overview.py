@@ -19,13 +19,13 @@ from starlette.responses import Response
 from ..._display.figures import amount_text, count_text
 from ...lookup.prices import price
 from ...store import Bucket, Query
-from ...store.trends import Model, Sums, Tokens, Trends, TrendStore
+from ...store.trends import Model, Step, Sums, Tokens, Trends, TrendStore
 from .._http import RefusedError
 from ._charts import Chart, charts
 from ._filters import Filters
 from ._page import Page, Site
 
-__all__ = ["OverviewPage", "show_overview"]
+__all__ = ["OverviewPage", "bucket_of", "show_overview"]
 
 _NEWEST = 20_000
 """Number of sessions that are read one by one, which takes a tenth of a second."""
@@ -96,10 +96,10 @@ def show_overview(site: Site, request: Request) -> Response:
     by: By = "model" if filters.by == "model" else "user" if filters.by == "user" else "name"
     problem = ""
     try:
-        query = filters.query(time.time())
+        query = filters.query()
     except RefusedError as refusal:
         problem = str(refusal)
-        query = Filters(scope="calls").query(time.time())
+        query = Filters(scope="calls").query()
     found = _figures(site, query, filters, by)
     spent = _spent(found.total.tokens)
     page = OverviewPage(
@@ -162,7 +162,7 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
         newest = sum(each.calls for each in buckets)
         newest = newest if trends is None and newest >= _NEWEST else 0
     else:
-        buckets = [_bucket(step.start, step.end, step.sums) for step in trends.steps]
+        buckets = [bucket_of(step) for step in trends.steps]
         groups = _groups(trends)
         newest = 0
     if by == "model":
@@ -177,8 +177,10 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
     return _Found(buckets, told, groups, total, newest)
 
 
-def _bucket(start: float, end: float, sums: Sums) -> Bucket:
-    return Bucket(start, end, sums.calls, sums.errors, *sums.percentiles(50, 95))
+def bucket_of(step: Step) -> Bucket:
+    """Return the figures of a step of hourly sums."""
+    sums = step.sums
+    return Bucket(step.start, step.end, sums.calls, sums.errors, *sums.percentiles(50, 95))
 
 
 def _groups(trends: Trends) -> list[Group]:

@@ -52,6 +52,9 @@ class Figures(NamedTuple):
     cost: str = ""
     own: bool = False
     """True if the call itself, not a call inside, used a model."""
+    counted: int | None = None
+    dollars: float | None = None
+    """Tokens and cost as numbers, to sort by."""
 
     @property
     def short(self) -> str:
@@ -143,7 +146,7 @@ def figures_of(usage: Usage, *, own: bool = False) -> Figures:
     cost = ""
     if usage.cost is not None:
         cost = amount_text(usage.cost, at_least=bool(usage.unpriced))
-    return Figures(model, tokens, total, cost, own)
+    return Figures(model, tokens, total, cost, own, usage.total_tokens, usage.cost)
 
 
 def time_to_first(metrics: Mapping[str, Any]) -> float | None:

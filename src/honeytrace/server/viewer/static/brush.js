@@ -2,8 +2,8 @@
 
 const SLACK = 5; // pixels: less is a click, which follows the link of a bar
 
-export function bindBrush() {
-  for (const chart of document.querySelectorAll("svg[data-brush]")) {
+export function bindBrush(root) {
+  for (const chart of root.querySelectorAll("svg[data-brush]")) {
     const [start, end] = [chart.dataset.start, chart.dataset.end].map(Number);
     let from = null, mark = null, moved = false;
     const at = (event) => {

@@ -63,15 +63,16 @@ export function bindList() {
     event.target.closest(".row")?.classList.toggle("chosen", event.target.checked);
   });
   const filters = document.querySelector("#filters");
-  filters.querySelector("form").addEventListener("formdata", (event) => {
-    // The address contains only the conditions that are set.
-    for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
-  });
+  for (const form of document.querySelectorAll(".menus form")) {
+    form.addEventListener("formdata", (event) => {
+      // The address contains only what is set, and the columns as one list.
+      const given = [...event.formData].filter(([, value]) => value);
+      const columns = given.filter(([name]) => name === "cols").map(([, value]) => value).join(",");
+      for (const name of new Set(event.formData.keys())) event.formData.delete(name);
+      for (const [name, value] of given) if (name !== "cols") event.formData.append(name, value);
+      if (columns) event.formData.append("cols", columns);
+    });
+  }
   const focusFilters = () => { filters.open = true; filters.querySelector("select").focus(); };
-  filters.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    filters.open = false;
-    filters.querySelector("summary").focus();
-  });
   return { j: step(1), ArrowDown: step(1), k: step(-1), ArrowUp: step(-1), x: choose, f: focusFilters, Enter: () => false };
 }

@@ -1,0 +1,115 @@
+"""The sessions of a list in figures: a histogram over time, and the values they have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...store import Bucket, Field, Query
+from ...store.trends import TrendStore
+from ._charts import Chart, calls_chart
+from ._filters import Filters
+from ._overview import bucket_of
+from ._page import Page, Site
+
+__all__ = ["FacetsPage", "show_facets"]
+
+_NEWEST = 20_000
+"""Number of sessions, the newest ones, whose values are counted."""
+
+_STEPS = 60
+
+_VALUES = 8
+"""Number of values of a field that are listed."""
+
+_FIELDS: Sequence[tuple[Field, str, str]] = (
+    ("status", "status", "Status"),
+    ("session_name", "name", "Name"),
+    ("project", "project", "Project"),
+    ("source", "source", "Source"),
+)
+"""A field of the store, its parameter in the list, its title."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of a field: the number of sessions, and the address of the list of them. For a chosen
+    value the address is that of the list without the condition."""
+
+    text: str
+    count: int
+    address: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The most frequent values of a field."""
+
+    title: str
+    values: Sequence[Value]
+    more: int
+    """Number of other values."""
+
+
+@dataclass(frozen=True)
+class FacetsPage(Page):
+    """The histogram and the facets of a list; the list fetches this page and shows both."""
+
+    template = "facets.html"
+    nav = "sessions"
+    filters: Filters
+    chart: Chart | None
+    facets: Sequence[Facet]
+    newest: int
+    """Number of sessions whose values were counted, if there are more; otherwise 0."""
+    count: int | None
+    """Number of sessions that match; None if there are more than were read."""
+
+
+def show_facets(site: Site, request: Request) -> Response:
+    """`GET /facets`, with the parameters of the list."""
+    filters = Filters.read(request.query_params)
+    query = filters.query()._replace(before=None)
+    buckets = _buckets(site, query)
+    counts = site.store.facets(query, _NEWEST)
+    counted, charted = sum(counts["status"].values()), sum(each.calls for each in buckets)
+    page = FacetsPage(
+        title="Facets",
+        filters=filters,
+        chart=calls_chart(buckets, filters) if buckets else None,
+        facets=[
+            _facet(filters, name, title, counts[field])
+            for field, name, title in _FIELDS
+            if len(counts[field]) > 1 or getattr(filters, name)
+        ],
+        newest=counted if counted == _NEWEST else 0,
+        count=charted if charted != _NEWEST else None,
+    )
+    return site.html(page)
+
+
+def _buckets(site: Site, query: Query) -> Sequence[Bucket]:
+    """Return the sessions over time: from the store's sums, if there are many."""
+    store = site.store
+    trends = store.trends(query, "name", _STEPS) if isinstance(store, TrendStore) else None
+    if trends is not None and sum(step.sums.calls for step in trends.steps) > _NEWEST:
+        return [bucket_of(step) for step in trends.steps]
+    return store.overview(query, _STEPS, _NEWEST, names=False).buckets
+
+
+def _facet(filters: Filters, name: str, title: str, counts: Mapping[str, int]) -> Facet:
+    chosen = getattr(filters, name)
+    values = [
+        Value(
+            text,
+            count,
+            filters.url(**{name: "" if text == chosen else text}),
+            text == chosen,
+        )
+        for text, count in list(counts.items())[:_VALUES]
+    ]
+    return Facet(title, values, max(0, len(counts) - _VALUES))
