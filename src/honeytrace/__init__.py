@@ -37,6 +37,7 @@ from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreE
 
 if _typing.TYPE_CHECKING:
     from .lookup import SessionList, get_session, list_sessions, search_sessions
+    from .lookup.processes import OpenCall, RunningProcess, running
     from .lookup.recorded import RecordedSession
     from .propagation import continue_from, inject
 
@@ -44,7 +45,9 @@ __all__ = [
     "ConfigurationError",
     "FlushResult",
     "HoneytraceError",
+    "OpenCall",
     "RecordedSession",
+    "RunningProcess",
     "Session",
     "SessionList",
     "SessionNotFound",
@@ -61,6 +64,7 @@ __all__ = [
     "list_sessions",
     "paused",
     "propagate",
+    "running",
     "search_sessions",
     "session",
     "shutdown",
@@ -72,6 +76,7 @@ __all__ = [
 _LATER = {
     **dict.fromkeys(("RecordedSession", "SessionList", "get_session"), "lookup"),
     **dict.fromkeys(("list_sessions", "search_sessions"), "lookup"),
+    **dict.fromkeys(("OpenCall", "RunningProcess", "running"), "lookup.processes"),
     **dict.fromkeys(("continue_from", "inject"), "propagation"),
 }
 """Names that are imported on first use, since most programs only record, and their modules."""
@@ -89,7 +94,7 @@ del _name, _public
 
 def __getattr__(name: str) -> _typing.Any:
     room = _LATER.get(name, name)
-    if room not in _ROOMS:
+    if room.partition(".")[0] not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 

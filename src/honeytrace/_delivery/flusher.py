@@ -1,7 +1,7 @@
 """The flush thread: waits for records and delivers them in batches.
 
-The thread is a daemon. It starts with the first item, waits without a timer while there is nothing
-to do, and starts again in a forked child and after `stop`.
+The thread is a daemon. It starts with the first item, waits without a timer while no call is open
+and there is nothing to do, and starts again in a forked child and after `stop`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ _PAUSE = 0.1
 """Longest time in seconds that a fork waits for an idle thread to end."""
 
 
+def _never() -> None:
+    """Note nothing."""
+
+
 class Flusher:
     """Owner of the queue and the thread. `started` is called when the thread starts."""
 
@@ -52,6 +56,9 @@ class Flusher:
         self.turn = self.deliverer.turn
         self.sync: Callable[[], object] = bool
         """Function that writes the journal to the disk."""
+        self.beat: Callable[[], float | None] = _never
+        """Function that notes that the process lives; it returns the seconds to the next note, or
+        None while there is nothing to note."""
         self._started = started
         self._thread: OwnThread | NativeThread | None = None
         self._urgent = False
@@ -83,7 +90,7 @@ class Flusher:
         current.set(PAUSED)
         while self._is_mine():
             if not self.deliverer.batch and not self._overflow.waiting:
-                self.queue.rest(None, ANY)
+                self._rest()
             if self._is_mine() and not self._urgent:
                 self._gather()
             self.sync()
@@ -96,6 +103,14 @@ class Flusher:
             ):
                 pass
         self.queue.wake()  # the wake-up may be for the thread that took over
+
+    def _rest(self) -> None:
+        """Wait for the next item, or until the thread is woken for another reason."""
+        while (wait := self.beat()) is not None:
+            self.queue.rest(wait, ANY)
+            if self._urgent or self.queue.items or not self._is_mine():
+                return
+        self.queue.rest(None, ANY)
 
     def _is_mine(self) -> bool:
         """Return whether this thread is still in charge: not stopped and not replaced."""

@@ -34,11 +34,12 @@ from .journal_format import (
     SLOT,
     SMALLEST,
 )
+from .journal_notes import PULSE, write_end, write_facts, write_seen
 
 if TYPE_CHECKING:
     from mmap import mmap
 
-__all__ = ["Journal", "Slot", "forget_all", "open_journal"]
+__all__ = ["Journal", "Slot", "forget_all", "note_exit", "open_journal"]
 
 
 class Journal(EntryWriter):
@@ -66,6 +67,7 @@ class Journal(EntryWriter):
         head = HEADER.pack(MAGIC, size, border, 0)[:-4]
         self._head = head + crc32(head).to_bytes(4, "little")
         self._memory.write(0, self._head, 0)
+        write_facts(self._memory)
 
     @classmethod
     def create(cls, directory: str, size: int, project: str = "", source: str = "") -> Journal:
@@ -106,6 +108,15 @@ class Journal(EntryWriter):
     def sync(self) -> None:
         """Write the map to the disk with msync, so that it survives a power loss, too."""
         self._map.flush()
+
+    def beat(self) -> float | None:
+        """Note that the process lives; return the seconds to the next note, None if no call is
+        open and nothing waits: a process that does nothing need not wake up."""
+        if self._fd < 0 or len(self._free) + len(self._blocks) == self._idle:
+            return None
+        with suppress(ValueError):  # another thread let go of the file meanwhile
+            write_seen(self._memory)
+        return PULSE
 
     def record_as(self, project: str, source: str) -> None:
         """Set the project and source of sessions that name none, from now on."""
@@ -178,6 +189,13 @@ def forget_all() -> None:
     """Let go of every journal, also the retired ones, in a forked child: the parent owns them."""
     for journal in list(_living):
         journal.forget()
+
+
+def note_exit() -> None:
+    """Note in every journal that still has calls that the interpreter ended in order."""
+    for journal in list(_living):
+        with suppress(ValueError):  # its memory is closed
+            write_end(journal._memory)
 
 
 def open_journal(

@@ -74,6 +74,11 @@ class Reader:
             self._note(offset, state)
         self._entries.sort()
 
+    @property
+    def has_begun(self) -> bool:
+        """False if the process died before it had written the header."""
+        return self._border > 0
+
     def items(self) -> Iterator[tuple[int, Item]]:
         """Yield all readable entries with their offsets, in order of start."""
         for entry in self._entries:
@@ -144,9 +149,11 @@ class Reader:
             return checked(update)
         children: list[Any] = []
         if slot.end is None:
-            kept = sorted(self._children.get((entry.wall, entry.tick), ()))
-            children = [self._id(child) for child in kept]
+            children = self._ids(sorted(self._children.get((entry.wall, entry.tick), ())))
         return checked(self._record(slot, children))
+
+    def _ids(self, children: list[Entry]) -> list[str]:
+        return [self._id(child) for child in children]
 
     def _id(self, entry: Entry) -> str:
         slot = self._slot(entry.offset, entry.state)

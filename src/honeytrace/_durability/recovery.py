@@ -22,6 +22,7 @@ from .._record.record import Item, Record, size_of
 from ..sinks import Delivery
 from .directories import candidates, lock, owned
 from .journal_format import DamagedError, NewerFormatError
+from .journal_notes import mark_dead
 from .journal_reader import Reader
 from .quarantine import refused, set_aside, set_file_aside
 from .segment_file import HEADER, MAGIC, SUFFIX, begin, frames
@@ -173,7 +174,7 @@ def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
         try:
             if not regular:
                 raise DamagedError("it is not a regular file")
-            left = _Spilled(fd) if path.endswith(SUFFIX) else Reader(fd)
+            left = _Spilled(fd) if path.endswith(SUFFIX) else _dead(fd)
             found.journals += 1
             _drain(left, deliver, partial(_keep, os.path.dirname(path)), found)
         except NewerFormatError as reason:
@@ -188,6 +189,14 @@ def _recover_file(path: str, deliver: Deliver, found: Recovered) -> None:
     finally:
         _held.discard(fd)
         os.close(fd)
+
+
+def _dead(fd: int) -> Reader:
+    """Return the reader of a dead process's journal, which is marked as such."""
+    reader = Reader(fd)
+    if reader.has_begun:
+        mark_dead(fd)
+    return reader
 
 
 _NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV)

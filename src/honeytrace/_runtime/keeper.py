@@ -110,14 +110,21 @@ class Keeper:
         journal.record_as(ours.project, ours.source)
         self._unprotected = older._unprotected
         self._flusher.sync = self._look_after
+        self._flusher.beat = self._beat
         if older._recovering is not None and older._recovering.is_alive():
             self._start_recovery()
+
+    def _beat(self) -> float | None:
+        """Note in the journal that the process lives; None if no call is open."""
+        journal = self.journal
+        return None if journal is None else journal.beat()
 
     def _look_after(self) -> None:
         """Write the journal to the disk and check its file; called between batches."""
         journal = self.journal
         if journal is None:
             return
+        journal.beat()
         if self._config.journal_sync:
             journal.sync()
         now = time.monotonic()
@@ -172,6 +179,7 @@ class Keeper:
             self.journal.relieve = self._flusher.relieve
             self._flusher.keep_in(os.path.dirname(self.journal.path))
             self._flusher.sync = self._look_after
+            self._flusher.beat = self._beat
             hooks.opened = self.journal.opened
         if not self._ended.is_set() and self._recovering is None:
             self._start_recovery()

@@ -23,6 +23,7 @@ from .._capture.session import Session
 from .._config import Config
 from .._delivery.flusher import Flusher
 from .._delivery.native_threads import RLock
+from .._durability.journal import note_exit
 from .._record.merge import merge_objects
 from .._record.record import MERGED, RESERVED, Update
 from ..errors import ConfigurationError
@@ -90,6 +91,7 @@ class Runtime:
         self.keeper.join(deadline - time.monotonic())
         self.destination.wait_for_others(max(deadline - time.monotonic(), 0))
         self.destination.close()
+        note_exit()
         if self.keeper.journal is not None:
             self.keeper.retire()
         if self is _runtime:

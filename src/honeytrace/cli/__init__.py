@@ -4,6 +4,7 @@ _terminal   printing: plain in a pipe, bounded, harmless
 _options    options that commands share
 _target     the store, and the session that `@last` or the beginning of an id names
 _list       list, search; _tail tail; _rows prints the sessions of all three
+_ps         ps
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
 _stats      stats; _grouped its figures by any field
@@ -46,6 +47,7 @@ _INTERRUPTED, _NO_READER = 130, 141
 _COMMANDS = {
     "list": "_list:list_",
     "show": "_show:show",
+    "ps": "_ps:ps",
     "search": "_list:search",
     "tail": "_tail:tail",
     "diff": "_diff:diff",

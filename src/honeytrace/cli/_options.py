@@ -14,7 +14,16 @@ from ..errors import ConfigurationError, HoneytraceError
 from ..lookup.times import duration_ms, moment_ms
 from ..store import Metric, Query
 
-__all__ = ["as_json", "duration", "filtered", "limit", "moment", "nested", "store"]
+__all__ = [
+    "as_json",
+    "duration",
+    "filtered",
+    "journal",
+    "limit",
+    "moment",
+    "nested",
+    "store",
+]
 
 T = TypeVar("T")
 
@@ -23,6 +32,11 @@ store = click.option(
     metavar="PATH|URL",
     help="Store: a file, or postgresql://… or clickhouse://…; default: HONEYTRACE_STORE, otherwise"
     " .honeytrace/sessions.db.",
+)
+journal = click.option(
+    "--journal",
+    metavar="DIR",
+    help="Directory of the journals; default: HONEYTRACE_JOURNAL, otherwise .honeytrace/journal.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 nested = click.option("--all", "-a", "nested", is_flag=True, help="Include nested calls.")

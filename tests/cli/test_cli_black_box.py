@@ -1,0 +1,60 @@
+"""The black box on the command line: what runs, and what ran when a process died."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_running import Cli, Terminal
+
+from running_agent import Agent, agent
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Agent]:
+    with agent(tmp_path / "sessions.db") as started:
+        started.does("open search")
+        yield started
+
+
+def test_ps_shows_open_calls(running: Agent, cli: Cli, tmp_path: Path) -> None:
+    """A line for each process and each call, with its inputs; whole ones when asked."""
+    journal = str(tmp_path / "journal")
+    shown = cli("ps", "--journal", journal).out
+    head, run, call = shown.splitlines()
+    assert head.startswith(str(running.process.pid))
+    assert "2 open calls" in head
+    assert "agent-run" in run
+    assert '{"question":"which flight?"}' in run
+    assert "  search" in call
+    assert "which flight?" in cli("ps", "--journal", journal, "--full").out
+
+
+def test_ps_as_json(running: Agent, cli: Cli, tmp_path: Path) -> None:
+    """One document for each process."""
+    (document,) = cli("ps", "--json", "--journal", str(tmp_path / "journal")).documents
+    assert document["pid"] == running.process.pid
+    assert [(c["session_name"], c["depth"]) for c in document["calls"]] == [
+        ("agent-run", 0),
+        ("search", 1),
+    ]
+    assert document["calls"][1]["age"] >= 0
+
+
+def test_ps_where_nobody_records(cli: Cli, tmp_path: Path) -> None:
+    """A line says where it looked."""
+    ran = cli("ps", "--journal", str(tmp_path))
+    assert (ran.status, ran.out) == (0, "")
+    assert str(tmp_path) in ran.err
+
+
+def test_ps_watches_until_it_is_interrupted(running: Agent, tmp_path: Path) -> None:
+    """What changes is shown at the next look."""
+    with Terminal("ps", "--watch", "--journal", str(tmp_path / "journal")) as terminal:
+        terminal.until("search")
+        running.does("open read")
+        terminal.until("read")
+        terminal.interrupt()
+        status, _ = terminal.end()
+    assert status == 130
