@@ -12,6 +12,7 @@ from typing import Any
 
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
+from surroundings import MODE
 
 PATIENCE = 60.0
 """Seconds after which a test that waits has failed; none of them ever pass in one that holds."""
@@ -50,6 +51,7 @@ class Place:
             "HONEYTRACE_JOURNAL_BYTES": "1000000",
             # what is delivered before the end would prove nothing about the end
             "HONEYTRACE_FLUSH_INTERVAL": "600",
+            **MODE,
         } | env
 
     def write(self, name: str, program: str) -> None:

@@ -7,12 +7,14 @@ import os
 import pytest
 
 OURS = ("HONEYTRACE_", "HH_")
+MODE = {name: os.environ[name] for name in ("HONEYTRACE_PURE_PYTHON",) if name in os.environ}
+"""How the suite itself runs: programs that it starts run the same way."""
 
 
 def environ(**added: str) -> dict[str, str]:
     """The environment for a program: without our settings, not under pytest, and with these."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith((*OURS, "PYTEST"))}
-    return kept | added
+    return kept | MODE | added
 
 
 def clear(monkeypatch: pytest.MonkeyPatch) -> None:

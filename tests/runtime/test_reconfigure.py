@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
+import threading
 from pathlib import Path
 
 import pytest
 
 import honeytrace
 from destinations import PATIENCE, Scripted, call
+from honeytrace._durability.journal import Journal
 from honeytrace._durability.recovery import recover
 from honeytrace._record.record import Item
 from honeytrace._runtime import keeper as _keeper
@@ -68,6 +69,13 @@ def test_a_journal_that_is_gone_is_made_anew_and_counted(
     how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls recorded into a deleted file count as unprotected; later ones survive a kill again."""
+    replaced, replace = threading.Event(), _keeper.Keeper._replace
+
+    def telling(self: _keeper.Keeper, journal: Journal) -> None:
+        replace(self, journal)
+        replaced.set()
+
+    monkeypatch.setattr(_keeper.Keeper, "_replace", telling)
     monkeypatch.setattr(_keeper, "_LOOK", 0.0)
     honeytrace.configure(sink=away(), flush_interval=0.01)
     for n in range(3):
@@ -79,14 +87,11 @@ def test_a_journal_that_is_gone_is_made_anew_and_counted(
         shutil.rmtree(".honeytrace")
     else:
         os.rename(".honeytrace", "moved")
-    keeper, end = _runtime.runtime().keeper, time.monotonic() + PATIENCE
-    while keeper.journal is not None:
-        assert time.monotonic() < end
-        time.sleep(0.001)
+    assert replaced.wait(PATIENCE)
     assert honeytrace.stats().unprotected == 3
     call(3)
     assert len(list(journal.glob("*.journal"))) == 1
-    said = [record.getMessage() for record in caplog.records if "is gone" in record.getMessage()]
+    said = [text for text in caplog.messages if "was deleted, moved or truncated" in text]
     assert len(said) == 1
     assert "3 records would not have survived a kill" in said[0]
     stats = honeytrace.stats()

@@ -42,7 +42,23 @@ else:
     orjson, logger = _Later(_orjson), _Later(_logger)
 
 
-def ready() -> None:
-    """Import it now, and not in the middle of a call: a signal handler may come and trace, too."""
-    for found in (orjson.dumps, logger.warning):
-        assert found
+warned = False
+"""True once a warning said that nothing is recorded in this interpreter."""
+
+
+def ready() -> bool:
+    """Import both now, and not in the middle of a call: a signal handler may come and trace, too.
+
+    Returns False, with one warning, if orjson does not load: an isolated sub-interpreter refuses
+    extensions that do not support it. Nothing can be recorded there.
+    """
+    global warned
+    try:
+        for found in (orjson.dumps, logger.warning):
+            assert found
+    except ImportError as error:
+        if not warned:
+            warned = True
+            logger.warning("honeytrace records nothing in this interpreter: %s", error)
+        return False
+    return True

@@ -122,6 +122,7 @@ def _configure() -> bool:
     except Exception as exc:  # an interrupt, or a defect of honeytrace
         if interrupts(exc):
             raise
+        hooks.unrecorded += 1
         internal_error(exc)
         return False
     recording: bool = hooks.configured and switch.on
@@ -147,6 +148,7 @@ def _below(s: Any, parent: Any) -> None:
 def _not_begun(s: Any, parent: Any, child: Any, exc: BaseException) -> Any:
     """Return the stand-in for a call that `begin` could not record; called in its `except`."""
     if isinstance(exc, Exception) and (type(exc) is RecursionError or not interrupts(exc)):
+        hooks.unrecorded += 1
         internal_error(exc)  # recording never raises into the user's code
         return MUTE
     _take_back(s, parent, child)  # an interrupt: the call does not happen
@@ -287,6 +289,7 @@ def _sample(rate: float | None) -> Callable[[Any], None] | None:
     except Exception as exc:  # an interrupt, or a defect of honeytrace
         if interrupts(exc):
             raise
+        hooks.unrecorded += 1
         internal_error(exc)
         return discard
 

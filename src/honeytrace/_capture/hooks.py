@@ -90,6 +90,7 @@ class Hooks:
         "session_name",
         "submit",
         "tick",
+        "unrecorded",
         "update",
     )
 
@@ -101,6 +102,8 @@ class Hooks:
         other tracers nest with sessions; it never raises."""
         self.clock_ns: Callable[[], int] = time.perf_counter_ns
         self.offset_ns = 0
+        self.unrecorded = 0
+        """Number of calls and updates that honeytrace failed to record."""
         self.tick: Callable[[], int] = int
         self.use(None)
         self.reseed()
@@ -140,16 +143,19 @@ class Hooks:
     def saved(self) -> tuple[Any, ...]:
         """Return the recorder in force, for `restore`."""
         clock = self.clock_ns, self.offset_ns, self.tick
-        return self.recorder, self.adopt, self.opened, self.update, *clock
+        return self.recorder, self.adopt, self.opened, self.update, self.unrecorded, *clock
 
     def restore(self, saved: tuple[Any, ...]) -> None:
         """Record through an earlier recorder again."""
-        recorder, self.adopt, opened, update, self.clock_ns, self.offset_ns, self.tick = saved
+        recorder, self.adopt, opened, update, self.unrecorded, *clock = saved
+        self.clock_ns, self.offset_ns, self.tick = clock
         self.use(recorder)
         self.opened, self.update = opened, update
 
     def reseed(self) -> None:
-        """Restart the counter in ids from a random number: at import, and in a forked child."""
+        """Restart the counter in ids from a random number, and that of losses: at import, and in a
+        forked child."""
+        self.unrecorded = 0
         self.tick = count(int.from_bytes(os.urandom(8), "big") >> 2).__next__
 
     def sync_clock(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from .._base.lazy import ready
 from ..errors import ConfigurationError
+from .hooks import switch
 
 Names = bool | Iterable[str]
 _FIXED = ("config", "metadata", "user_properties", "metrics", "feedback")
@@ -44,7 +45,8 @@ def checked_options(
     **fixed: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the keyword arguments of a `Spec`, and `ignore_inputs`. Raises ConfigurationError."""
-    ready()
+    if not ready():
+        switch.on = False
     if event_type not in ("chain", "model", "tool"):
         raise ConfigurationError(f'event_type is "chain", "model" or "tool", not {event_type!r}')
     if not (

@@ -7,6 +7,7 @@ from functools import cached_property, partialmethod, singledispatchmethod
 from types import FunctionType, MethodType
 from typing import Any
 
+from .._base.lazy import ready
 from ..errors import ConfigurationError
 from .wrapper import is_traced, trace_function
 
@@ -17,8 +18,12 @@ _REGISTERS = ("delay", "apply_async", "remote", "submit", "invoke", "ainvoke", "
 def trace(target: Any, options: dict[str, Any]) -> Any:
     """Return `target` traced. Raises ConfigurationError if it cannot be called.
 
+    Where nothing can be recorded in this interpreter, `target` is returned unchanged.
+
     options: the keyword arguments of a `Spec`; `session_name` may be None.
     """
+    if not ready():
+        return target
     if isinstance(target, FunctionType):
         return trace_function(target, options)
     if isinstance(target, (classmethod, staticmethod)):

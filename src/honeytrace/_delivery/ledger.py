@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from .._base.lazy import logger
+from .._capture.hooks import hooks
 from .batch import Batch
 from .encoder import Encoder
 from .native_threads import Condition
@@ -93,13 +94,15 @@ class Ledger:
             recorded, waiting = self.recorded(), self._overflow.waiting
             dropped = self._dropped()
             settled = self.delivered + self._refused.total() + dropped.total()
+            # calls that never became an item have no number, but they are in the sums
+            unrecorded = +Counter({"not recorded": hooks.unrecorded})
             return Stats(
-                recorded=recorded,
+                recorded=recorded + unrecorded.total(),
                 delivered=self.delivered,
                 pending=recorded - settled - waiting,
                 journalled=waiting,
                 refused=dict(self._refused),
-                dropped=dict(dropped),
+                dropped=dict(dropped + unrecorded),
             )
 
     def _dropped(self) -> Counter[str]:

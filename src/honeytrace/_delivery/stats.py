@@ -23,6 +23,7 @@ class Stats(NamedTuple):
     """Records only on disk: memory had no room for them while the destination was away."""
     refused: Mapping[str, int] = _NONE
     dropped: Mapping[str, int] = _NONE
+    """`"not recorded"` counts calls and updates that honeytrace failed to record."""
     sampled_out: int = 0
     """Trees that sampling left out; they are not among the recorded."""
     cut: int = 0

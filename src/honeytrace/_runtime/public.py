@@ -6,9 +6,12 @@ import sys
 import time
 from typing import Any
 
+from .._base import lazy
+from .._base.lazy import ready
 from .._capture.coerce import as_text
 from .._capture.context import current
 from .._capture.finished import record_so_far
+from .._capture.hooks import hooks
 from .._capture.session import Session
 from .._delivery.stats import FlushResult, Stats
 from .._record.record import Item
@@ -22,14 +25,21 @@ def flush(timeout: float | None = None) -> FlushResult:
     """
     work = active()
     if work is None:
-        return FlushResult(True, 0, 0, 0, 0)
+        return _nothing_flushed()
     timeout = 10.0 if timeout is None else timeout
     deadline = time.monotonic() + timeout
     result = work.flusher.flush(timeout)
+    if work.is_broken:
+        return result._replace(complete=False)
     if not work.destination.also:
         return result
     others = work.destination.wait_for_others(max(deadline - time.monotonic(), 0))
     return result._replace(complete=result.complete and others)
+
+
+def _nothing_flushed() -> FlushResult:
+    """Return the result of a flush before any configuration; calls may have failed to begin one."""
+    return FlushResult(not (hooks.unrecorded or lazy.warned), 0, 0, 0, hooks.unrecorded)
 
 
 async def aflush(timeout: float | None = None) -> FlushResult:
@@ -64,7 +74,7 @@ def shutdown(timeout: float | None = None) -> FlushResult:
     """
     work = active()
     if work is None:
-        return FlushResult(True, 0, 0, 0, 0)
+        return _nothing_flushed()
     return work.flusher.stop(work.config.exit_timeout if timeout is None else timeout)
 
 
@@ -72,7 +82,8 @@ def stats() -> Stats:
     """Return the books; recorded = delivered + pending + journalled + refused + dropped, always."""
     work = active()
     if work is None:
-        return Stats(refused={}, dropped={})
+        lost = hooks.unrecorded
+        return Stats(recorded=lost, refused={}, dropped={"not recorded": lost} if lost else {})
     return work.flusher.stats()._replace(
         sampled_out=work.sampled_out,
         cut=work.sampler.cut,
@@ -114,7 +125,7 @@ def update_session(session_id: str, **fields: Any) -> None:
     if unknown:
         raise TypeError(f"update_session() has no field {unknown}; it has {_UPDATABLE}")
     given = {name: value for name, value in fields.items() if value is not None}
-    if given and runtime().config.enabled:
+    if given and ready() and runtime().config.enabled:
         update(as_text(session_id), given)
 
 

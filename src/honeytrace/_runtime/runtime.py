@@ -49,7 +49,8 @@ class Runtime:
         from .._snapshot.rules import Rules
         from .._snapshot.snapshotter import Snapshotter
 
-        ready()
+        self.is_broken = False
+        """True if the environment has an invalid setting, so that nothing is recorded."""
         self.config = config
         place = before.destination if before else None
         self.destination: Destination = Destination(config, memory, place)
@@ -147,13 +148,16 @@ def configure(**settings: Unpack[Settings]) -> None:
 
     Settings from earlier calls stay in force; None resets one to the environment or its default.
     Pending items are delivered first, under the old configuration, for at most its `exit_timeout`
-    seconds. Items that remain are delivered under the new one. Raises ConfigurationError.
+    seconds. Items that remain are delivered under the new one. Raises ConfigurationError. It has no
+    effect in an interpreter in which nothing can be recorded.
     """
     global _runtime, _inherited
     with _lock:
         process.prepare_for_forks()
         arguments = {**_arguments, **settings}
         config = _config.load(arguments)
+        if not ready():
+            return
         if _runtime is not None and _runtime.serves(config, _in_memory(arguments)):
             _arguments.update(settings)
             return
@@ -201,6 +205,7 @@ def runtime() -> Runtime:
                 except ConfigurationError as error:
                     logger.warning("honeytrace records nothing: %s", error)
                     _runtime = Runtime(Config(enabled=False, store=":memory:"))
+                    _runtime.is_broken = True
                     _runtime.wire()
     assert _runtime is not None
     return _runtime
@@ -238,6 +243,7 @@ def update(session_id: str, fields: Mapping[str, Any]) -> None:
     except Exception as error:
         if interrupts(error):
             raise
+        hooks.unrecorded += 1
         logger.warning("honeytrace could not record an update", exc_info=True)
 
 
@@ -261,6 +267,7 @@ def replaced(runtime: Runtime, arguments: Mapping[str, Any]) -> Iterator[None]:
     global _runtime
     before, arguments_before = _runtime, _arguments.copy()
     saved = hooks.saved()
+    hooks.unrecorded = 0
     _runtime = runtime
     _arguments.update(arguments)
     runtime.wire()

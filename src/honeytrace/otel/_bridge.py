@@ -64,6 +64,7 @@ class SpanProcessor(sdk.SpanProcessor):
         except Exception as error:
             if interrupts(error):
                 raise
+            hooks.unrecorded += 1
             internal_error(error)
 
     def on_end(self, span: sdk.ReadableSpan) -> None:
@@ -76,6 +77,7 @@ class SpanProcessor(sdk.SpanProcessor):
         except Exception as error:
             if interrupts(error):
                 raise
+            hooks.unrecorded += 1
             internal_error(error)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
