@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Any
 
 import pytest
@@ -63,3 +64,50 @@ def test_user_dictionary_is_not_shared(trace: Trace) -> Any:
     given = {"password": "hunter2", "nested": {"api_key": "k"}}
     taken = take(**given)
     return given, taken, taken["nested"] is given["nested"]
+
+
+class Big:
+    """An object that can be watched."""
+
+
+@same_as_undecorated
+def test_argument_that_the_function_lets_go_of_is_freed_at_once(trace: Trace) -> Any:
+    """A temporary that a function deletes or rebinds is freed there, not at the end of the call."""
+
+    @trace
+    def deleted(x: Any) -> Any:
+        watched = weakref.ref(x)
+        del x
+        return watched() is None
+
+    @trace
+    def rebound(x: Any, y: int = 1, *, z: Any) -> Any:
+        watched = weakref.ref(x), weakref.ref(z)
+        x = z = None
+        return watched[0]() is watched[1]() is None, x, y, z
+
+    @trace
+    def in_a_cell(x: Any) -> Any:
+        watched = weakref.ref(x)
+        x = None
+        return watched() is None, (lambda: x)()
+
+    @trace
+    def generator(x: Any) -> Any:
+        watched = weakref.ref(x)
+        del x
+        yield watched() is None
+
+    @trace
+    async def coroutine(x: Any, *rest: Any, **more: Any) -> Any:
+        watched = weakref.ref(x)
+        del x
+        return watched() is None, rest, more
+
+    return (
+        deleted(Big()),
+        rebound(Big(), z=Big()),
+        in_a_cell(Big()),
+        next(generator(Big())),
+        asyncio.run(coroutine(Big(), k=2)),
+    )

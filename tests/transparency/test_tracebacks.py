@@ -25,7 +25,9 @@ sessions = pytest.fixture(recorded)
 def _frames(error: BaseException) -> list[str]:
     modules, traceback = [], error.__traceback__
     while traceback is not None:
-        modules.append(traceback.tb_frame.f_globals["__name__"].partition(".")[0])
+        ours = traceback.tb_frame.f_code.co_filename.startswith("<honeytrace")
+        name = "honeytrace" if ours else traceback.tb_frame.f_globals["__name__"]
+        modules.append(name.partition(".")[0])
         traceback = traceback.tb_next
     return modules
 

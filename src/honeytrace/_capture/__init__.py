@@ -4,6 +4,7 @@ decorator   `@trace_session`             options     its options
 block       `session(...)`
 targets     finds the kind of a callable: function, descriptor, class, object
 wrapper     compiles the function that stands in for a decorated one
+templates   the source of that function  reload      its code exchanged by a hot reload
 parameters  its parameters, and the inputs that are recorded
 proxy       other callables, through wrapt
 call*       begin, done, fail and leave  stream*     the steps of a generator's session

@@ -166,8 +166,8 @@ def _take_back(s: Any, parent: Any, child: Any) -> None:
         parent._children.remove(child)
 
 
-def done(s: Any, out: Any, outer: Any) -> None:
-    """Finish a call that returned: restore `outer`, snapshot, hand over.
+def done(s: Any, out: Any, outer: Any) -> Any:
+    """Finish a call that returned `out`: restore `outer`, snapshot, hand over. Return `out`.
 
     An interrupt in this function is passed on to `fail`.
     """
@@ -200,6 +200,7 @@ def done(s: Any, out: Any, outer: Any) -> None:
         if s._submit is not discard:
             hooks.keep(s)  # in C: at the recursion limit nothing else can be called
         internal_error(exc)
+    return out
 
 
 def fail(s: Any, exc: BaseException, outer: Any) -> None:

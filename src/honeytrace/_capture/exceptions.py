@@ -10,6 +10,7 @@ from typing import Any
 from .._base.interrupts import interrupts
 from .context import paused
 from .hooks import hooks
+from .templates import is_wrapper
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FRAMES = 40
@@ -196,7 +197,7 @@ def _own_frames(tb: TracebackType | None) -> tuple[list[tuple[FrameType, int]], 
     frames: list[tuple[FrameType, int]] = []
     while tb is not None:
         filename = tb.tb_frame.f_code.co_filename
-        if filename.startswith("<honeytrace"):
+        if is_wrapper(tb.tb_frame.f_code):
             if frames:
                 return frames, True
         elif not filename.startswith(_HERE):

@@ -60,11 +60,19 @@ class Switch:
     def __init__(self) -> None:
         self.on = True
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> Any:
         return "switch"
 
 
 switch = Switch()
+switches = [switch]
+"""The switch, and those that traced functions read; reload.py adds them."""
+
+
+def turn(*, on: bool) -> None:
+    """Turn every switch on or off."""
+    for each in switches:
+        each.on = on
 
 
 class Hooks:
@@ -130,7 +138,7 @@ class Hooks:
         self.recorder = recorder
         self.configured = recorder is not None
         recorder = recorder or _UNCONFIGURED
-        switch.on = recorder.on
+        turn(on=recorder.on)
         self.rate = recorder.rate
         self.sample = recorder.sample
         self.submit, self.keep = recorder.submit, recorder.keep

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from keyword import iskeyword
-from types import FunctionType
+from opcode import opmap
+from types import CodeType, FunctionType
 from typing import Any
 
 from ..errors import ConfigurationError
 
 # flags of code objects, as `inspect` names them: https://docs.python.org/3/library/inspect.html
 VARARGS, VARKEYWORDS = 0x4, 0x8
-_CAUGHT = ("BaseException", "StopIteration", "StopAsyncIteration")
-"""Builtins that the templates use."""
+_CHANGES_LOCAL = {opmap[name] for name in ("STORE_FAST", "DELETE_FAST")}
+_CHANGES_CELL = {opmap[name] for name in ("STORE_DEREF", "DELETE_DEREF")}
+_CHANGES_TWO = {opmap.get(f"STORE_FAST_{name}_FAST", -1) for name in ("STORE", "LOAD")}
+"""Since 3.13, one instruction may name two variables."""
 _FIRST = ("self", "cls", "mcs", "mcls")
 
 
 def all_free(names: Iterable[str]) -> bool:
     """Return whether the templates can use these parameter names; generated code may have any."""
     return all(
-        name.isidentifier() and not (name.startswith("_ht_") or name in _CAUGHT or iskeyword(name))
-        for name in names
+        name.isidentifier() and not (name.startswith("_ht_") or iskeyword(name)) for name in names
     )
 
 
@@ -28,29 +30,53 @@ def parameters(fn: FunctionType) -> tuple[list[str], str, str]:
     """Return the real parameters of a function, whatever its `__signature__` says.
 
     The result is the names; the parameter list as source, with None for every default (the real
-    defaults are set later); and the arguments that pass every parameter on unchanged.
+    defaults are set later); and the arguments that pass every parameter on unchanged. If the
+    function lets go of a parameter, the arguments do, too: a large one is freed as early as before.
     """
     plain, rest, named, keywords = _names(fn)
     code = fn.__code__
     first_default = len(plain) - len(fn.__defaults__ or ())
     params = [name if i < first_default else f"{name}=None" for i, name in enumerate(plain)]
-    names, call = list(plain), list(plain)
+    passed = [("", name) for name in plain]
     if code.co_posonlyargcount:
         params.insert(code.co_posonlyargcount, "/")
     if rest:
-        names.append(rest)
         params.append(f"*{rest}")
-        call.append(f"*{rest}")
+        passed.append(("*", rest))
     elif named:
         params.append("*")
-    names += named
     params += [f"{name}=None" if name in (fn.__kwdefaults__ or ()) else name for name in named]
-    call += [f"{name}={name}" for name in named]
+    passed += [(f"{name}=", name) for name in named]
     if keywords:
-        names.append(keywords)
         params.append(f"**{keywords}")
-        call.append(f"**{keywords}")
+        passed.append(("**", keywords))
+    names = [name for _, name in passed]
+    call = [prefix + name for prefix, name in passed]
+    if _lets_go(code):
+        cleared = "None"
+        for name in names:
+            cleared = f"({name} := {cleared})"
+        prefix, last = passed[-1]
+        call[-1] = f"{prefix}[{last}, {cleared}][0]"  # no longer held here while the function runs
     return names, ", ".join(params), ", ".join(call)
+
+
+def _lets_go(code: CodeType) -> bool:
+    """Return whether a function deletes or rebinds a parameter while it runs.
+
+    It may say so of one that does not: an index above 255 is not told from a small one.
+    """
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += bool(code.co_flags & VARARGS) + bool(code.co_flags & VARKEYWORDS)
+    cells = [name in code.co_varnames[:count] for name in code.co_cellvars]
+    for operation, index in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        if operation in _CHANGES_LOCAL and index < count:
+            return True
+        if operation in _CHANGES_TWO and (index >> 4 < count or index & 15 < count):
+            return True
+        if operation in _CHANGES_CELL and any(cells):
+            return True
+    return False
 
 
 def call_as_tuple(fn: FunctionType) -> str:

@@ -12,6 +12,8 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakSet
 
+from .templates import cells_of
+
 _traced: WeakSet[FunctionType] = WeakSet()
 
 
@@ -27,18 +29,18 @@ def traced_functions() -> list[FunctionType]:
 
 def spec_of(traced: FunctionType) -> Any:
     """Return the `Spec` of a traced function."""
-    return traced.__globals__["_ht_spec"]
+    return cells_of(traced)["_ht_spec"].cell_contents
 
 
 def target_of(traced: FunctionType) -> Callable[..., Any]:
     """Return the undecorated function, or the stub that `call_instead` has set."""
-    found: Callable[..., Any] = traced.__globals__["_ht_fn"]
+    found: Callable[..., Any] = cells_of(traced)["_ht_fn"].cell_contents
     return found
 
 
 def call_instead(traced: FunctionType, stub: Callable[..., Any]) -> None:
     """Make a traced function call `stub`, which must be of the same kind, from its next call on."""
-    traced.__globals__["_ht_fn"] = stub
+    cells_of(traced)["_ht_fn"].cell_contents = stub
 
 
 def place_of(target: Any) -> str | None:

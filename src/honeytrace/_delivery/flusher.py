@@ -81,10 +81,11 @@ class Flusher:
             self._started()
         except BaseException as exc:
             self._thread = None
-            again = self.queue.bytes + self.config.most_bytes
-            self.queue.expect(min(again, self.queue.limit - 1))
-            if not isinstance(exc, RuntimeError):  # a RuntimeError means that no thread can start
+            if not isinstance(exc, RuntimeError):  # an interrupt: the next record tries again
+                self.queue.expect(ANY)
                 raise
+            again = self.queue.bytes + self.config.most_bytes  # no thread can start for now
+            self.queue.expect(min(again, self.queue.limit - 1))
 
     def _run(self) -> None:
         current.set(PAUSED)

@@ -92,7 +92,25 @@ class NativeThread:
 
 
 class _DaemonThread(OwnThread):
-    """A thread that ends quietly even if `threading` was patched while it ran."""
+    """A thread that ends quietly even if `threading` was patched while it ran.
+
+    A signal handler may raise inside `start`, which then forgets the thread that it has started.
+    """
+
+    def start(self) -> None:
+        interrupt: BaseException | None = None
+        try:
+            super().start()
+        except KeyError as exc:  # the thread itself was quicker to leave the list of `start`
+            interrupt = exc.__context__ or exc
+        if interrupt is not None:
+            raise interrupt
+
+    def _bootstrap_inner(self) -> None:
+        try:
+            super()._bootstrap_inner()  # type: ignore[misc]
+        except KeyError:  # it is no longer on the list: it ends, and another one is started
+            self._delete()
 
     def _delete(self) -> None:
         with suppress(KeyError):  # the patched `threading` looks for the id of a greenlet

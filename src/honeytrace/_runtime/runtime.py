@@ -17,7 +17,7 @@ from .._base.interrupts import interrupts
 from .._base.lazy import logger, ready
 from .._capture.coerce import as_mapping, as_text
 from .._capture.exceptions import error_text
-from .._capture.hooks import Recorder, discard, hooks, switch
+from .._capture.hooks import Recorder, discard, hooks, turn
 from .._capture.sampling import Sampler
 from .._capture.session import Session
 from .._config import Config
@@ -302,7 +302,7 @@ def begin() -> None:
 def _wire_first(*, on: bool) -> None:
     """Make the next traced call create the runtime."""
     hooks.use(None)
-    switch.on = on
+    turn(on=on)
 
 
 def configuring() -> Any:
