@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeytrace._snapshot import gate_words, text_gate
+from honeytrace._snapshot import bindings, gate_words, secrets, text_gate
 
 PIECES = [
     *gate_words.TAILS,
     *gate_words.PREFIXES,
+    *gate_words.COUNTS,
     *("=", ":", "://", "@", "--", "-", ".", " ", "\t", '"', "'", "\\", ")", "]", "!", "\n", "\x1f"),
     *("a", "B", "é", "\U0001f41d", "1234", "x" * 19, "Bearer ", "basic ", "user", "/", "\u017f"),
 ]
@@ -32,6 +33,7 @@ def interpreted() -> ModuleType:
 
 
 SOURCE = interpreted()
+PATTERN = bindings.binding_pattern()
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map("".join)
 
 
@@ -72,9 +74,24 @@ def test_what_may_bind_a_secret_is_suspicious(text: str) -> None:
         "8f14e45f-ceea-467f-a9f0-1b2c3d4e5f60",
         "/usr/lib/python3.11/site-packages/a_rather_long_package_name/module.py",
         "def f(x): return {'a': x, 'b': [1, 2]}",
+        '{"usage":{"prompt_tokens":21,"completion_tokens":7,"total_tokens":28},"max_tokens": 5}',
+        'usage={\\"input_tokens\\": 3, \\"output_tokens\\": 4}',
     ],
 )
 def test_prose_code_and_ids_are_not(text: str) -> None:
     """Ordinary texts take the fast route."""
     assert not text_gate.suspicious(text)
     assert not text_gate.ends_like_name(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from((*gate_words.COUNTS, *"=:", '"', "\\", " ", "é", "_", "x", "21", "key")),
+        max_size=10,
+    ).map("".join)
+)
+def test_a_text_without_suspicion_holds_nothing_to_mask(text: str) -> None:
+    """The counts that the look passes over are none that the search would mask."""
+    if not text_gate.suspicious(text):
+        found = bindings.mask_bindings(text, PATTERN, secrets.sensitive_by_default)
+        assert found == text

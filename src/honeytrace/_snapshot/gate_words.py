@@ -18,6 +18,16 @@ _TAILS: Final = (
 TAILS: Final = tuple(_TAILS.split())
 """Ends of names before `=` or `:`, in lower case."""
 
+_COUNTS: Final = (
+    "tokens prompt_tokens completion_tokens total_tokens input_tokens output_tokens max_tokens"
+    " cached_tokens reasoning_tokens audio_tokens text_tokens image_tokens max_output_tokens"
+    " max_completion_tokens cache_read_input_tokens cache_creation_input_tokens"
+    " accepted_prediction_tokens rejected_prediction_tokens"
+)
+COUNTS: Final = tuple(_COUNTS.split())
+"""Whole names before `=` or `:` that end like a secret's and hold a count. Every answer of a model
+has some of them, and the search that they would cause takes fifty times as long as this look."""
+
 _PREFIXES: Final = (
     "sk- sk_ pk- pk_ rk- rk_ gsk_ xai- csk- pcsk_ nvapi- pplx- r8_ lsv2_ ls__ fw_ tvly- jina_ sess-"
     " AIza ya29. GOCSPX- AQ.A ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ gl ATATT3 dckr_pat_ hf_ pypi-"

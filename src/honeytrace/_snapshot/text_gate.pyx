@@ -1,6 +1,6 @@
 """The look of `text_gate.py`, in C."""
 
-from .gate_words import BEGINNINGS, PREFIXES, RUN, SHORTEST, TAILS
+from .gate_words import BEGINNINGS, COUNTS, PREFIXES, RUN, SHORTEST, TAILS
 
 __all__ = ["ends_like_name", "suspicious"]
 
@@ -14,16 +14,21 @@ cdef extern from "Python.h":
 cdef enum:
     MOST_TAILS = 64
     MOST_PREFIXES = 96
+    MOST_COUNTS = 32
     MOST_SKIPPED = 6
     MOST_DIGITS = 3
     MOST_USERINFO = 255
 
 # in order of their last letter, so that those to compare with stand together
 cdef tuple tails = tuple(sorted((tail.encode() for tail in TAILS), key=lambda tail: tail[-1]))
+cdef tuple counts = tuple(name.encode() for name in COUNTS)
 cdef tuple prefixes = tuple(prefix.encode() for prefix in PREFIXES)
 cdef tuple beginnings = tuple(beginning.encode() for beginning in BEGINNINGS)
 cdef const char* tail_of[MOST_TAILS]
 cdef Py_ssize_t tail_size[MOST_TAILS]
+cdef const char* count_of[MOST_COUNTS]
+cdef Py_ssize_t count_size[MOST_COUNTS]
+cdef Py_ssize_t count_count = len(counts)
 cdef const char* prefix_of[MOST_PREFIXES]
 cdef Py_ssize_t prefix_size[MOST_PREFIXES]
 cdef Py_ssize_t prefix_count = len(prefixes)
@@ -44,6 +49,9 @@ for at_ in range(128):
 for at_ in range(len(tails)):
     tail_of[at_] = <bytes>tails[at_]
     tail_size[at_] = len(tails[at_])
+for at_ in range(count_count):
+    count_of[at_] = <bytes>counts[at_]
+    count_size[at_] = len(counts[at_])
 for at_ in range(prefix_count):
     prefix_of[at_] = <bytes>prefixes[at_]
     prefix_size[at_] = len(prefixes[at_])
@@ -77,6 +85,27 @@ cdef bint ends_with_tail(int kind, void* data, Py_ssize_t last) noexcept:
     return False
 
 
+cdef bint is_count(int kind, void* data, Py_ssize_t last) noexcept:
+    """Whether a whole name that ends at `last` is that of a count."""
+    cdef Py_ssize_t i, k, before
+    cdef unsigned int c
+    for i in range(count_count):
+        if count_size[i] > last + 1:
+            continue
+        for k in range(count_size[i]):  # from the end
+            c = PyUnicode_READ(kind, data, last - k)
+            if lower(c) != <unsigned char>count_of[i][count_size[i] - 1 - k]:
+                break
+        else:
+            before = last - count_size[i]
+            if before < 0:
+                return True
+            c = PyUnicode_READ(kind, data, before)
+            if c < 128 and not in_run[c]:
+                return True
+    return False
+
+
 cdef bint binds(int kind, void* data, Py_ssize_t at) noexcept:
     """Whether a name that may be a secret's ends before the separator at `at`."""
     cdef Py_ssize_t last = at - 1, count = 0
@@ -87,7 +116,7 @@ cdef bint binds(int kind, void* data, Py_ssize_t at) noexcept:
             break
         last -= 1
         count += 1
-    return ends_with_tail(kind, data, last)
+    return ends_with_tail(kind, data, last) and not is_count(kind, data, last)
 
 
 cdef bint has_userinfo(str text, int kind, void* data, Py_ssize_t at, Py_ssize_t size):
