@@ -9,6 +9,7 @@ errors      the exceptions of stores
 overlay     pending sessions on top of a store
 
 _protocol, _query                        the interface, its queries and results
+_grouping                                small concurrent writes written together
 _words, _derived                         the searched values of a record, the same for every engine
 _file, _connection, _causes, migrations  the file of SQLite
 _reading, _writing, _plan                its statements

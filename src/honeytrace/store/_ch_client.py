@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -28,11 +27,6 @@ __all__ = ["Client"]
 
 _LAG = 2.0
 """Seconds after which a row counts as visible on all nodes; followers lag by as much."""
-
-_SETTLE = 3.0
-"""Seconds after which concurrent writes of other nodes are visible."""
-
-log = logging.getLogger("honeytrace")
 
 _CONNECT, _ANSWER = 5, 30
 """Seconds to wait for a connection and for an answer."""
@@ -87,10 +81,6 @@ class Client:
         self._pid = os.getpid()
         self._closed = False
         self._away_until = 0.0
-        self.settle = _SETTLE
-        self._late: list[tuple[float, Callable[[], None]]] = []
-        self._later: threading.Thread | None = None
-        self._ended = threading.Event()
 
     def rows(self, sql: str, **values: Any) -> Sequence[Sequence[Any]]:
         """Return the rows of a query; `{name:Type}` marks its parameters. Raises StoreError."""
@@ -123,38 +113,8 @@ class Client:
             # Places may be ahead of the clock by a batch.
             return max(now, self._tick) if self.lag == 0 else now - int(self.lag * 1e6)
 
-    def later(self, act: Callable[[], None]) -> None:
-        """Call `act` in a thread some seconds from now, or when the client is closed.
-
-        Nobody waits for the call, so a StoreError is logged.
-        """
-        with self._lock:
-            self._late.append((time.monotonic() + self.settle, act))
-            if self._later is None:
-                self._later = threading.Thread(
-                    target=self._run_late, name="honeytrace-verify", daemon=True
-                )
-                self._later.start()
-
-    def _run_late(self) -> None:
-        while True:
-            with self._lock:
-                if not self._late:
-                    self._later = None
-                    return
-                due, act = self._late.pop(0)
-            self._ended.wait(max(0.0, due - time.monotonic()))
-            try:
-                act()
-            except Exception as error:  # noqa: BLE001 - this thread has to outlive one failure
-                log.warning("honeytrace could not verify its writes: %s", error)
-
     def close(self) -> None:
         """Close the connection; later calls raise StoreError."""
-        self._ended.set()
-        thread = self._later
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(_ANSWER)
         self._closed = True
         if self._connection is not None and not self.embedded and self._pid == os.getpid():
             self._connection.close()
@@ -178,9 +138,10 @@ class Client:
             raise self._error(error) from error
 
     def _raw(self) -> Any:
+        if self._pid != os.getpid():  # A forked child: another thread may have held the lock.
+            self._lock, self._connection, self._pid = threading.RLock(), None, os.getpid()
         with self._lock:
-            if self._connection is None or self._pid != os.getpid():
-                self._pid = os.getpid()
+            if self._connection is None:
                 self._connection = self._connect()
             return self._connection
 

@@ -1,28 +1,30 @@
 """Writes to ClickHouse, which has no transactions and no locks.
 
 A merged row lists the random numbers of the writes that it contains. After a write, the row is read
-again, at once and some seconds later, when concurrent writes are visible. If a row of another node
-has won and lacks this write, the write is added to that row. So merges of one session converge. An
-update and its session that are written concurrently find each other, because both sides write first
-and read afterwards.
+again, at once and some seconds later, when concurrent writes are visible (`_ch_checks`). If a row
+of another node has won and lacks this write, the write is added to that row. So merges of one
+session converge. An update and its session that are written concurrently find each other, because
+both sides write first and read afterwards.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
 from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
+from ._ch_checks import SETTLE, Add, Check, Checks
 from ._ch_client import Client
 from ._ch_query import among
 from ._ch_reading import Known, known
 from ._ch_rows import COLUMNS, row_of
 
-__all__ = ["forget_updates", "insert", "update"]
+__all__ = ["Writer"]
 
 _ROUNDS = 5
 """Largest number of times that a merged row is verified; each repeat means another concurrent
@@ -31,52 +33,187 @@ write."""
 _REMEMBERED = 63
 """Number of earlier writes that a row names: as many as may be under way for one session."""
 
-Add = Callable[["Record | None"], "tuple[Record, bool]"]
-"""A function that merges new data into a record or creates one, with a flag for a changed
-session."""
-
 _PENDING = ("tenant", "event_id", "number", "fields", "gone")
 
 
-def insert(client: Client, tenant: str, records: Sequence[Record]) -> None:
-    """Add records, or merge them into those of their ids."""
-    by_id: dict[str, list[Record]] = {}
-    for record in records:
-        by_id.setdefault(record.event_id, []).append(record)
-    waiting = _waiting(client, tenant, list(by_id))
-    _write(client, tenant, {i: _adding(some, waiting.get(i)) for i, some in by_id.items()})
-    if waiting:
-        _forget(client, tenant, waiting)
-    _cross(client, tenant, [event_id for event_id in by_id if event_id not in waiting])
+class _Waiting(NamedTuple):
+    """The updates that wait for one session, folded, and their numbers."""
+
+    update: Update
+    numbers: list[int]
 
 
-def update(client: Client, tenant: str, updates: Sequence[Update]) -> None:
-    """Apply updates, and keep those of unknown sessions."""
-    by_id: dict[str, list[Update]] = {}
-    for each in updates:
-        by_id.setdefault(each.event_id, []).append(each)
-    folded = {event_id: fold_updates(some) for event_id, some in by_id.items()}
-    found = known(client, tenant, folded)
-    kept = [each for event_id, each in folded.items() if event_id not in found]
-    if kept:
-        first = client.places(len(kept))
+class Writer:
+    """The writes of all tenants on one connection."""
+
+    def __init__(self, client: Client, settle: float = SETTLE) -> None:
+        self._client = client
+        self._checks = Checks(self._verify_all, settle)
+
+    def insert(self, tenant: str, records: Sequence[Record]) -> None:
+        """Add records, or merge them into those of their ids."""
+        by_id: dict[str, list[Record]] = {}
+        for record in records:
+            by_id.setdefault(record.event_id, []).append(record)
+        waiting = self._pending(tenant, list(by_id))
+        updates = {event_id: each.update for event_id, each in waiting.items()}
+        self._write(tenant, {i: _adding(some, updates.get(i)) for i, some in by_id.items()})
+        if waiting:
+            self._applied(tenant, waiting.values())
+        self._cross(tenant, [event_id for event_id in by_id if event_id not in waiting])
+
+    def update(self, tenant: str, updates: Sequence[Update]) -> None:
+        """Apply updates, and keep those of unknown sessions."""
+        by_id: dict[str, list[Update]] = {}
+        for each in updates:
+            by_id.setdefault(each.event_id, []).append(each)
+        folded = {event_id: fold_updates(some) for event_id, some in by_id.items()}
+        found = known(self._client, tenant, folded)
+        kept = [each for event_id, each in folded.items() if event_id not in found]
+        if kept:
+            first = self._client.places(len(kept))
+            rows = [
+                (tenant, each.event_id, first + number, _fields(each), 0)
+                for number, each in enumerate(kept)
+            ]
+            self._client.insert("pending", rows, _PENDING)
+        self._write(tenant, {i: _applying(folded[i]) for i in found}, found)
+        self._cross(tenant, [each.event_id for each in kept])
+
+    def delete(self, tenant: str, before: float) -> None:
+        """Delete sessions that started before this time, and waiting updates received before
+        it."""
+        layout, values = self._client.layout, {"tenant": tenant, "before": before}
+        with self._checks.exclusive:
+            self._client.command(
+                f"DELETE FROM {layout.local('pending')}{layout.on}"
+                " WHERE tenant = {tenant:String} AND number < {before:UInt64}",
+                tenant=tenant,
+                before=max(0, int(before * 1000)),
+            )
+            self._client.command(
+                f"DELETE FROM {layout.local('sessions')}{layout.on}"
+                " WHERE tenant = {tenant:String} AND start_time < {before:Float64}",
+                **values,
+            )
+            self._checks.forget(tenant, lambda ids: set(known(self._client, tenant, ids)))
+
+    def settle(self) -> None:
+        """Verify all recent writes now."""
+        self._checks.run()
+
+    def close(self) -> None:
+        """Verify all recent writes, and end."""
+        self._checks.close()
+
+    def _write(
+        self, tenant: str, adding: dict[str, Add], found: Mapping[str, Known] | None = None
+    ) -> None:
+        """Write the additions; merged rows are verified at once and later."""
+        found = known(self._client, tenant, adding) if found is None else found
+        token = secrets.randbits(63)
+        merged = self._written(tenant, adding, found, token)
+        if merged:
+            check = Check(tenant, merged, token)
+            self._verify(check)
+            self._checks.add(check)
+
+    def _verify_all(self, checks: Sequence[Check]) -> None:
+        """Verify many writes with one query for each tenant."""
+        for tenant in {check.tenant for check in checks}:
+            some = [check for check in checks if check.tenant == tenant]
+            found = known(self._client, tenant, [i for check in some for i in check.adding])
+            for check in some:
+                if _lacking(check, found):
+                    self._verify(check)
+
+    def _verify(self, check: Check) -> None:
+        """Repeat the additions on the rows that lack them."""
+        for _ in range(_ROUNDS):
+            found = known(self._client, check.tenant, check.adding)
+            lacking = _lacking(check, found)
+            if not lacking or not self._written(check.tenant, lacking, found, check.token):
+                return
+
+    def _written(
+        self, tenant: str, adding: Mapping[str, Add], found: Mapping[str, Known], token: int
+    ) -> dict[str, Add]:
+        """Write each record with its addition; return the merged ones."""
+        rows = []
+        merged: dict[str, Add] = {}
+        first = self._client.places(2 * len(adding) or 1)
+        for number, (event_id, add) in enumerate(adding.items()):
+            at = first + 2 * number
+            old = found.get(event_id)
+            new, changed = add(None if old is None else old.record)
+            if old is None:
+                mark = at + 1 if changed else 0
+                rows.append(row_of(tenant, new, place=at, changed=mark, version=at, writes=[token]))
+            elif new != old.record:
+                merged[event_id] = add
+                # The new version exceeds the version that was read, even if this node's clock is
+                # behind.
+                version = max(at + 1, old.version + 2)
+                # The key changes, so the old row is deleted.
+                if old.record.start_time != new.start_time:
+                    end = row_of(
+                        tenant, old.record, place=0, changed=0, version=version - 1, deleted=True
+                    )
+                    rows.append(end)
+                writes = [*old.writes[-_REMEMBERED:], token]
+                rows.append(
+                    row_of(tenant, new, place=old.place, changed=at, version=version, writes=writes)
+                )
+        self._client.insert("sessions", rows, COLUMNS)
+        return merged
+
+    def _pending(self, tenant: str, ids: list[str]) -> dict[str, _Waiting]:
+        """Return the updates that wait for these sessions."""
+        any_waits = "SELECT 1 FROM pending WHERE tenant = {tenant:String} AND gone = 0 LIMIT 1"
+        if not self._client.rows(any_waits, tenant=tenant):
+            return {}
+        sql, values = among(ids)
+        rows = self._client.rows(
+            "SELECT event_id, number, fields FROM pending FINAL WHERE tenant = {tenant:String}"
+            f" AND gone = 0 AND {sql} ORDER BY number",
+            tenant=tenant,
+            **values,
+        )
+        by_id: dict[str, list[Sequence[Any]]] = {}
+        for row in rows:
+            by_id.setdefault(row[0], []).append(row)
+        return {
+            i: _Waiting(fold_updates([_update(*row) for row in some]), [row[1] for row in some])
+            for i, some in by_id.items()
+        }
+
+    def _applied(self, tenant: str, waiting: Iterable[_Waiting]) -> None:
+        """Mark these updates as applied; one that has come since then keeps waiting."""
         rows = [
-            (tenant, each.event_id, first + number, _fields(each), 0)
-            for number, each in enumerate(kept)
+            (tenant, update.event_id, number, "{}", 1)
+            for update, numbers in waiting
+            for number in numbers
         ]
-        client.insert("pending", rows, _PENDING)
-    _write(client, tenant, {i: _applying(folded[i]) for i in found}, found)
-    _cross(client, tenant, [each.event_id for each in kept])
+        self._client.insert("pending", rows, _PENDING)
+
+    def _cross(self, tenant: str, ids: list[str]) -> None:
+        """Apply updates that were kept while their session was arriving."""
+        if not ids:
+            return
+        waiting = self._pending(tenant, ids)
+        found = known(self._client, tenant, waiting)
+        if found:
+            self._write(tenant, {i: _applying(waiting[i].update) for i in found}, found)
+            self._applied(tenant, [waiting[i] for i in found])
 
 
-def forget_updates(client: Client, tenant: str, before: float) -> None:
-    """Delete waiting updates that were received before this time."""
-    client.command(
-        f"DELETE FROM {client.layout.local('pending')}{client.layout.on}"
-        " WHERE tenant = {tenant:String} AND number < {before:UInt64}",
-        tenant=tenant,
-        before=max(0, int(before * 1000)),
-    )
+def _lacking(check: Check, found: Mapping[str, Known]) -> dict[str, Add]:
+    """Return the additions of a write that its rows do not name."""
+    return {
+        event_id: add
+        for event_id, add in check.adding.items()
+        if event_id in found and check.token not in found[event_id].writes
+    }
 
 
 def _adding(records: Sequence[Record], waiting: Update | None) -> Add:
@@ -102,101 +239,8 @@ def _applying(update: Update) -> Add:
     return add
 
 
-def _write(
-    client: Client, tenant: str, adding: dict[str, Add], found: dict[str, Known] | None = None
-) -> None:
-    """Write the additions. Merged rows are read again, at once and when concurrent writes are
-    visible, and an addition is repeated if a row lacks it."""
-    found = known(client, tenant, adding) if found is None else found
-    token = secrets.randbits(63)
-    merged = _written(client, tenant, adding, found, token)
-    if merged:
-        _verify(client, tenant, merged, token)
-        client.later(lambda: _verify(client, tenant, merged, token))
-
-
-def _verify(client: Client, tenant: str, adding: dict[str, Add], token: int) -> None:
-    """Repeat the additions on the rows that lack them."""
-    for _ in range(_ROUNDS):
-        found = known(client, tenant, adding)
-        lacking = {i: adding[i] for i, each in found.items() if token not in each.writes}
-        if not lacking or not _written(client, tenant, lacking, found, token):
-            return
-
-
-def _written(
-    client: Client, tenant: str, adding: dict[str, Add], found: dict[str, Known], token: int
-) -> dict[str, Add]:
-    """Write each record with its addition; return the merged ones."""
-    rows = []
-    merged: dict[str, Add] = {}
-    first = client.places(2 * len(adding) or 1)
-    for number, (event_id, add) in enumerate(adding.items()):
-        at = first + 2 * number
-        old = found.get(event_id)
-        new, changed = add(None if old is None else old.record)
-        if old is None:
-            mark = at + 1 if changed else 0
-            rows.append(row_of(tenant, new, place=at, changed=mark, version=at, writes=[token]))
-        elif new != old.record:
-            merged[event_id] = add
-            # The new version exceeds the version that was read, even if this node's clock is
-            # behind.
-            version = max(at + 1, old.version + 2)
-            # The key changes, so the old row is deleted.
-            if old.record.start_time != new.start_time:
-                end = row_of(
-                    tenant, old.record, place=0, changed=0, version=version - 1, deleted=True
-                )
-                rows.append(end)
-            writes = [*old.writes[-_REMEMBERED:], token]
-            rows.append(
-                row_of(tenant, new, place=old.place, changed=at, version=version, writes=writes)
-            )
-    client.insert("sessions", rows, COLUMNS)
-    return merged
-
-
-def _waiting(client: Client, tenant: str, ids: list[str]) -> dict[str, Update]:
-    """Return the updates that wait for these sessions, folded."""
-    any_waits = "SELECT 1 FROM pending WHERE tenant = {tenant:String} AND gone = 0 LIMIT 1"
-    if not client.rows(any_waits, tenant=tenant):
-        return {}
-    sql, values = among(ids)
-    rows = client.rows(
-        "SELECT event_id, fields FROM pending FINAL WHERE tenant = {tenant:String}"
-        f" AND gone = 0 AND {sql} ORDER BY number",
-        tenant=tenant,
-        **values,
-    )
-    waiting: dict[str, list[Update]] = {}
-    for event_id, fields in rows:
-        decoded = {name: text.encode() for name, text in orjson.loads(fields).items()}
-        waiting.setdefault(event_id, []).append(Update(event_id, decoded))
-    return {event_id: fold_updates(some) for event_id, some in waiting.items()}
-
-
-def _forget(client: Client, tenant: str, waiting: dict[str, Update]) -> None:
-    """Mark the updates of these sessions as applied."""
-    sql, values = among(waiting)
-    rows = client.rows(
-        "SELECT tenant, event_id, number, fields, 1 FROM pending FINAL WHERE gone = 0"
-        f" AND tenant = {{tenant:String}} AND {sql}",
-        tenant=tenant,
-        **values,
-    )
-    client.insert("pending", rows, _PENDING)
-
-
-def _cross(client: Client, tenant: str, ids: list[str]) -> None:
-    """Apply updates that were kept while their session was arriving."""
-    if not ids:
-        return
-    waiting = _waiting(client, tenant, ids)
-    found = known(client, tenant, waiting)
-    if found:
-        _write(client, tenant, {i: _applying(waiting[i]) for i in found}, found)
-        _forget(client, tenant, {i: waiting[i] for i in found})
+def _update(event_id: str, _: int, fields: str) -> Update:
+    return Update(event_id, {n: text.encode() for n, text in orjson.loads(fields).items()})
 
 
 def _fields(update: Update) -> str:

@@ -10,17 +10,22 @@ nodes must differ by less than that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from .._record.record import Record, Update
 from ..errors import StoreError
-from . import _ch_reading, _ch_schema, _ch_writing
+from . import _ch_reading, _ch_schema
 from ._ch_client import Client
+from ._ch_writing import Writer
+from ._grouping import Grouping
 from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Query, StoreSize
 from ._tenant import tenant_name
 from .errors import RecordRefusedError
 
 __all__ = ["ClickHouseStore"]
+
+T = TypeVar("T")
 
 _UNSUITABLE = (ValueError, TypeError, AttributeError)
 """Errors of a value of the wrong type; merging raises one of these at every attempt."""
@@ -38,6 +43,9 @@ class ClickHouseStore:
         self.tenant = tenant_name(tenant)
         self._client = Client(url)
         self.where = self._client.where
+        self._writer = Writer(self._client)
+        self._inserts = Grouping(_refusing(self._writer.insert))
+        self._updates = Grouping(_refusing(self._writer.update))
         self._owns = True
         if not readonly and self._version() < len(_ch_schema.STEPS):
             self._client.run(lambda raw: _ch_schema.migrate(raw, self._client.layout))
@@ -45,17 +53,11 @@ class ClickHouseStore:
 
     def insert(self, records: Sequence[Record]) -> None:
         if records:
-            try:
-                _ch_writing.insert(self._client, self.tenant, records)
-            except _UNSUITABLE as error:
-                raise RecordRefusedError(f"the store cannot take this value: {error}") from error
+            self._inserts.put(self.tenant, records)
 
     def update(self, updates: Sequence[Update]) -> None:
         if updates:
-            try:
-                _ch_writing.update(self._client, self.tenant, updates)
-            except _UNSUITABLE as error:
-                raise RecordRefusedError(f"the store cannot take this value: {error}") from error
+            self._updates.put(self.tenant, updates)
 
     def get(self, session_id: str) -> Record | None:
         return next(iter(self.get_many([session_id])), None)
@@ -108,14 +110,7 @@ class ClickHouseStore:
         """Delete sessions that started before this time; return their number. `?keep_days=` deletes
         automatically, by whole weeks."""
         found = self.count(Query(until=before))
-        _ch_writing.forget_updates(self._client, self.tenant, before)
-        layout = self._client.layout
-        self._client.command(
-            f"DELETE FROM {layout.local('sessions')}{layout.on}"
-            " WHERE tenant = {tenant:String} AND start_time < {before:Float64}",
-            tenant=self.tenant,
-            before=before,
-        )
+        self._writer.delete(self.tenant, before)
         return found
 
     def size(self) -> StoreSize:
@@ -139,10 +134,24 @@ class ClickHouseStore:
         return other
 
     def close(self) -> None:
-        """Close the connection, unless this store came from `for_tenant`."""
+        """Verify the last writes and close the connection, unless this store came from
+        `for_tenant`."""
         if self._owns:
+            self._writer.close()
             self._client.close()
 
     def _version(self) -> int:
         found: int = self._client.run(_ch_schema.version)
         return found
+
+
+def _refusing(write: Callable[[str, Sequence[T]], None]) -> Callable[[str, Sequence[T]], None]:
+    """Return `write` with the errors of unsuitable values as RecordRefusedError."""
+
+    def refusing(tenant: str, items: Sequence[T]) -> None:
+        try:
+            write(tenant, items)
+        except _UNSUITABLE as error:
+            raise RecordRefusedError(f"the store cannot take this value: {error}") from error
+
+    return refusing
