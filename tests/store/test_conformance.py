@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 from conformance import answers, batches, queries
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from engines import ENGINES, opened, postgres_server
 from honeytrace._record.record import Item
 from honeytrace.store import Query, Store
 from honeytrace.store.memory import MemoryStore
 
-EXAMPLES = int(os.environ.get("HONEYTRACE_EXAMPLES", "40"))
-"""Examples per engine; 500 before a release."""
+EXAMPLES = {"sqlite": 40, "postgres": 40, "chdb": 15}
+"""Examples per engine, fewer where one takes a second; HONEYTRACE_EXAMPLES=500 before a release."""
 
 _tenants = itertools.count()
 
@@ -41,13 +41,15 @@ def engine(
 
 def test_an_engine_agrees_with_memory(engine: Store, request: pytest.FixtureRequest) -> None:
     """Batches, redeliveries, merges, updates before and after: every answer is the same."""
-    if "chdb" in request.node.name and "HONEYTRACE_EXAMPLES" not in os.environ:
-        pytest.skip("an example takes minutes in chdb: set HONEYTRACE_EXAMPLES to run some")
+    name = request.node.callspec.params["engine"]
+    given_examples = os.environ.get("HONEYTRACE_EXAMPLES")
 
     @settings(
-        derandomize=True,
+        derandomize=given_examples is None,
         deadline=None,
-        max_examples=EXAMPLES,
+        max_examples=int(given_examples or EXAMPLES[name]),
+        # Shrinking would take minutes in an engine.
+        phases=[Phase.explicit, Phase.generate, *[Phase.shrink] * (name == "sqlite")],
         suppress_health_check=list(HealthCheck),
     )
     @given(batches, queries)
