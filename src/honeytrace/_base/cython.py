@@ -26,6 +26,7 @@ COMPILED = (
     "_capture.hooks",
     "_capture.call",
     "_capture.stream",
+    "_capture.finished",
     "_snapshot.text_gate",
     "_snapshot.snapshotter",
     "_record.body",

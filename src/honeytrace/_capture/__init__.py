@@ -9,7 +9,7 @@ parameters  its parameters, and the inputs that are recorded
 proxy       other callables, through wrapt
 call*       begin, done, fail and leave  stream*     the steps of a generator's session
 running*    the fields of a session      session     `Session`, `current_session`
-finished    a session that has ended as a record
+finished*   a session that has ended as a record
 spec*       the fixed part of a traced function
 coerce      names, mappings and ids as the record needs them
 context     the ContextVar, `paused`, `propagate`

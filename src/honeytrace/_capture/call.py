@@ -24,12 +24,12 @@ from .._base.lazy import logger, orjson
 from .context import SAMPLED_OUT, current
 from .exceptions import describe
 from .hooks import discard, hooks, switch
-from .running import let_go, nearest_running
+from .running import nearest_running
 from .session import Session
 
 if not cython.compiled:  # otherwise call.pxd has them in C
     from .primitives import get_var, is_finalizing, new, set_var
-    from .running import Running, id_of
+    from .running import Running, id_of, let_go
     from .spec import Spec
 
 MAX_LATE = 100

@@ -1,3 +1,6 @@
+# cython: nonecheck=True
+# The flush thread drops a session that a defect left incomplete; without the check that would be a
+# crash of the process.
 """Conversion of ended sessions into `Record`s, on the flush thread."""
 
 from __future__ import annotations
@@ -5,36 +8,54 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+try:
+    import cython
+except ModuleNotFoundError:
+    from .._base import cython
+
 from .._base.lazy import orjson
-from .._record.merge import as_object, is_bare, merge_objects, with_details
+from .._record.merge import as_object, details_alone, is_bare, merge_objects, with_details
 from .._record.record import Record
 from .._record.stamp import root_stamp
 from .hooks import hooks
-from .running import Running, id_of, let_go
 from .session import Session
+
+if not cython.compiled:  # otherwise finished.pxd has them in C
+    from .running import Running, id_of, let_go
 
 _new_record: Callable[[type[Record], tuple[Any, ...]], Record] = tuple.__new__
 _BRACE = ord("{")
-_OK: tuple[str, str | None, dict[str, Any]] = ("ok", None, {})
 
 
-def record_of(s: Session, project: str, source: str) -> Record:
+def record_of(s: Any, project: str, source: str) -> Record:
     """Return the record of an ended session. Children that start later become updates."""
     s._sealed = True
-    spec, extras, parent, root = s._spec, s._extras or {}, s._parent, s._root
+    spec: Any = s._spec
+    parent: Any = s._parent
+    root: Any = s._root
+    extras = s._extras
     more = extras or spec.fixed
-    session_id = s._text or id_of(s)
-    parent_id = None if parent is None else parent._text or id_of(parent)
-    root_id = session_id if root is None else root._text or id_of(root)
-    status, error, _ = s._failure or _OK
-    start, end, inputs = s._start, s._end, s._inputs
+    session_id = id_of(s)
+    parent_id = None if parent is None else id_of(parent)
+    root_id = session_id if root is None else id_of(root)
+    name, own_project, own_source = spec.session_name, spec.project, spec.source
+    if extras:
+        name = extras.get("session_name") or name
+        own_project = extras.get("project") or own_project
+        own_source = extras.get("source") or own_source
+    start, end, inputs, outputs = s._start, s._end, s._inputs, s._outputs
     if inputs is not None and inputs[0] != _BRACE:
         inputs = as_object(inputs)
-    outputs = s._outputs
-    stamp = spec.stamp if parent_id else root_stamp(spec.stamp)
-    details = more or parent_id or s._failure or s._masked or s._details or stamp
-    if is_bare(outputs):
-        details = stamp = stamp + b',"bare":true' if stamp else b'"bare":true'
+    stamp = spec.stamp if parent is not None else root_stamp(spec.stamp)
+    if outputs is not None:
+        if outputs[0] != _BRACE:
+            outputs = as_object(outputs)
+        elif is_bare(outputs):
+            stamp = stamp + b',"bare":true' if stamp else b'"bare":true'
+    if more or s._failure is not None or s._masked or s._details:
+        metadata = _metadata(s, parent_id, root_id, stamp)
+    else:
+        metadata = details_alone(parent_id, root_id if parent_id else "", spec.event_type, stamp)
     record = _new_record(
         Record,
         (  # positional, in the order of the fields: keyword arguments cost one microsecond more
@@ -43,21 +64,21 @@ def record_of(s: Session, project: str, source: str) -> Record:
             parent_id,
             root_id,
             "session" if parent is None else spec.event_type,
-            extras.get("session_name") or spec.session_name or hooks.session_name,
-            extras.get("project") or spec.project or project,
-            extras.get("source") or spec.source or source,
-            status,
+            name or hooks.session_name,
+            own_project or project,
+            own_source or source,
+            "ok" if s._failure is None else s._failure[0],
             (start + s._offset) / 1e6,
             -(-(end + s._offset) // 1_000_000) if end else None,
             (end - start) / 1e6 if end else None,
-            error,
+            None if s._failure is None else s._failure[1],
             b"%b" % orjson.dumps(s.children_ids) if s._children else b"[]",
             _object(s, "config") if more else None,
             inputs,
-            as_object(outputs),
+            outputs,
             _object(s, "metrics") if more else None,
             _object(s, "feedback") if more else None,
-            _metadata(s, parent_id, root_id, stamp) if details else None,
+            metadata,
             _object(s, "user_properties") if more else None,
         ),
     )

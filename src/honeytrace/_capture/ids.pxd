@@ -1,6 +1,8 @@
 import cython
 from libc.stdint cimport int64_t, uint64_t
 
+cdef uint64_t _LOW32, _LOW48
+
 
 @cython.locals(ms=int64_t, fraction=int64_t)
 cpdef str format_id(int64_t wall_ns, uint64_t tick)

@@ -2,6 +2,7 @@ import cython
 from libc.stdint cimport int64_t, uint64_t
 
 from honeytrace._capture.ids cimport format_id
+from honeytrace._capture.primitives cimport new
 
 
 cdef class Running:
@@ -20,3 +21,11 @@ cpdef id_of(Running session)
 
 @cython.locals(size=Py_ssize_t)
 cpdef size_of(Running session)
+
+
+@cython.locals(parent=Running, root=Running)
+cpdef let_go(Running session)
+
+
+@cython.locals(found=Running, root=Running)
+cdef Running _ids_of(Running session)

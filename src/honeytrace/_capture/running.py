@@ -15,6 +15,7 @@ except ModuleNotFoundError:
 
 if not cython.compiled:  # otherwise running.pxd has it in C
     from .ids import format_id
+    from .primitives import new
 
 OVERHEAD = 320 if cython.compiled else 450
 """Bytes of a session without its inputs and outputs. Measured with tracemalloc: 260 compiled, 400
@@ -165,7 +166,8 @@ def let_go(session: Running) -> None:
     Work that goes on for ever by starting its own next step (a callback that calls `call_later`, a
     task that creates the next one) would otherwise keep every step's inputs and outputs.
     """
-    parent, root = session._parent, session._root
+    parent: Any = session._parent
+    root: Any = session._root
     if parent is not None and parent._end and parent._late >= 0:
         if type(parent) is not Running:
             session._parent = _ids_of(parent)
@@ -179,7 +181,7 @@ def _ids_of(session: Any) -> Running:
     The nearest running session is not kept: in a chain of tasks that overlap there is always one,
     and each would keep the next.
     """
-    found = Running()
+    found: Any = new(Running)
     found._spec = found._children = found._details = found._extras = found._failure = None
     found._inputs = found._masked = found._outputs = found._raised = found._slot = None
     found._handed = found._sealed = found._plain = True
@@ -187,9 +189,9 @@ def _ids_of(session: Any) -> Running:
     found._submit = session._submit
     found._start, found._end, found._offset = session._start, session._end, session._offset
     found._id, found._tick, found._text = session._id, session._tick, session._text
-    root = session._root
+    root: Any = session._root
     found._root = found._parent = None if root is None or root._end else root
-    return found
+    return found  # type: ignore[no-any-return] # typed in running.pxd
 
 
 def nearest_running(session: Any) -> Any:

@@ -67,5 +67,5 @@ class Encoder:
         if not self.slots:
             return
         for item in items:
-            if id(item) not in kept:
-                self.release(item)
+            if id(item) not in kept and (slot := self.slots.pop(id(item), None)) is not None:
+                slot[0].release(slot)

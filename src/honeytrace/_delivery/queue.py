@@ -139,7 +139,7 @@ class Queue(Intake):
             except IndexError:
                 self.bytes = 0
                 break
-            size = weigh(item)
+            size = item.size() if isinstance(item, Session) else size_of(item)  # `weigh`, inlined
             room -= size
             self.bytes -= size
             taken.append(item)

@@ -1,0 +1,18 @@
+import cython
+from libc.stdint cimport int64_t
+
+from honeytrace._capture.hooks cimport Hooks
+from honeytrace._capture.running cimport Running, id_of, let_go
+from honeytrace._capture.spec cimport Spec
+
+cdef Hooks hooks
+cdef type Record
+cdef object _new_record, as_object, details_alone, is_bare, root_stamp
+cdef Py_ssize_t _BRACE
+
+
+@cython.locals(
+    spec=Spec, parent=Running, root=Running, inputs=bytes, outputs=bytes, stamp=bytes,
+    start=int64_t, end=int64_t,
+)
+cpdef record_of(Running s, project, source)
