@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from answered import answered
 from honeytrace._record.record import Record, Update
-from honeytrace.store import Query, _hourly
+from honeytrace.store import Query, _hourly, sqlite
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 from honeytrace.store.trends import HOUR, Sums, Trends, TrendStore, class_of
@@ -105,6 +105,27 @@ def test_sums_are_those_of_the_sessions(
     else:
         assert store.trends(asked, "user", 60) is None
     store.close()
+
+
+def test_groups_alone(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without steps the largest groups have all figures, the others their calls; wherever their
+    sums come from."""
+    monkeypatch.setattr(sqlite, "TOLD", 2)
+    memory = MemoryStore()
+    names = "aaaabbbbbccd"
+    made = [session(n, n * 20, session_name=name) for n, name in enumerate(names)]
+    for engine in (store, memory):
+        engine.insert(made)
+    store.index()
+    for engine in (store, memory):
+        engine.insert([session(50, 300, session_name="d")])
+    found, exact = (engine.trends(Query(), "name", 0) for engine in (store, memory))
+    assert found is not None and exact is not None  # noqa: PT018 - for the type checker
+    assert not found.steps
+    assert {n: sums.calls for n, sums in found.groups.items()} == {"a": 4, "b": 5, "c": 2, "d": 2}
+    for name in "ab":
+        assert figures(found.groups[name]) == figures(exact.groups[name])
+    assert found.groups["c"].slowest is None
 
 
 def test_a_long_period_has_few_steps(store: SQLiteStore) -> None:

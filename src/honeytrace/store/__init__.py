@@ -14,6 +14,7 @@ _words, _derived                         the searched values of a record, the sa
 _file, _connection, _causes, migrations  the file of SQLite
 _reading, _writing, _plan                its statements
 _json_index, _zone_map, _fulltext, _changefeed    its indexes, built on demand
+_hourly, _hourly_reading                 its sums of whole periods
 _statistics                              counts and percentiles
 """
 

@@ -2,23 +2,33 @@
 
 Like the other indexes, the tables are created by the first query and updated in advance; inserts
 never pay for them. Rows are added in their order of arrival. An update or deletion of an added row
-marks its hour, which is summed again before the sums are used. Rows that are not added yet, and
-hours that a period cuts, are read directly.
+marks its hour, which is summed again before the sums are used. `_hourly_reading` answers queries.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from ._query import Query
 from ._spending import tokens_in, user_in
-from .trends import HOUR, By, Period, Sums, Tokens
+from .trends import HOUR, Sums, Tokens
 
-__all__ = ["can_tell", "catch_up", "cells", "is_behind", "is_near", "period"]
+__all__ = [
+    "DAILY",
+    "DAY",
+    "catch_up",
+    "exists",
+    "is_behind",
+    "is_near",
+    "left",
+    "read",
+    "stale",
+    "summed",
+    "sums_of",
+]
 
 CATCH_UP = 10_000
 """Number of rows that one transaction adds, in a tenth of a second."""
@@ -29,16 +39,13 @@ NEAR = 20_000
 DAY = 24
 """Hours of a day. Days get sums of their own, because a month has 720 hours."""
 
-_DAILY = "/day"
+DAILY = "/day"
 """Suffix of the kind of a daily sum."""
-
-BEHIND = 30_000
-"""Largest number of rows that are not added yet; beyond it, the sums are not used."""
 
 _MS = int(HOUR)
 
 
-_DAYS = ("name" + _DAILY, "user" + _DAILY)
+_DAYS = ("name" + DAILY, "user" + DAILY)
 
 _LAST = "(SELECT coalesce(max(id), 0) FROM events)"
 _SPENT = " OR ".join(
@@ -98,35 +105,35 @@ Cell = tuple[int, str, str, str, int]
 
 def is_near(conn: sqlite3.Connection) -> bool:
     """Return whether `catch_up` has so little work that a reader may wait for it."""
-    left = _left(conn) if _exists(conn) else _number(conn, f"SELECT {_LAST}")
-    return left <= NEAR
+    waiting = left(conn) if exists(conn) else _number(conn, f"SELECT {_LAST}")
+    return waiting <= NEAR
 
 
 def is_behind(conn: sqlite3.Connection) -> bool:
     """Return whether `catch_up` has work to do."""
-    return not _exists(conn) or bool(_stale(conn)) or _left(conn) > 0
+    return not exists(conn) or bool(stale(conn)) or left(conn) > 0
 
 
 def catch_up(conn: sqlite3.Connection) -> None:
     """Create the tables if missing, and add the next rows; runs within a transaction."""
-    if not _exists(conn):
+    if not exists(conn):
         for statement in _CREATE:
             conn.execute(statement)
-    upto = _upto(conn)
-    for hour in _stale(conn)[:1]:
+    upto = summed(conn)
+    for hour in stale(conn)[:1]:
         conn.execute("DELETE FROM hourly_stale WHERE hour = ?", (hour,))
         first = hour // DAY * DAY
         # The sums are written kind by kind, in the order of the table.
         for kind, start in (("name", hour), ("user", hour), *((k, first) for k in _DAYS)):
             conn.execute("DELETE FROM hourly WHERE kind = ? AND hour = ?", (kind, start))
         condition = "start_time >= ? AND start_time < ? AND id <= ?"
-        _write(conn, _sums(conn, condition, (hour * HOUR, (hour + 1) * HOUR, upto)))
+        _write(conn, sums_of(conn, condition, (hour * HOUR, (hour + 1) * HOUR, upto)))
         _write(conn, _day(conn, first))
         return
     last = min(_number(conn, f"SELECT {_LAST}"), upto + CATCH_UP)
-    found = _sums(conn, "id > ? AND id <= ?", (upto, last))
+    found = sums_of(conn, "id > ? AND id <= ?", (upto, last))
     for (hour, kind, key, project, top), sums in list(found.items()):
-        day = (hour // DAY * DAY, kind + _DAILY, key, project, top)
+        day = (hour // DAY * DAY, kind + DAILY, key, project, top)
         if day not in found:
             found[day] = Sums()
         found[day].add(sums)
@@ -138,90 +145,8 @@ def catch_up(conn: sqlite3.Connection) -> None:
     conn.execute("UPDATE hourly_held SET upto = ?", (last,))
 
 
-def period(conn: sqlite3.Connection, query: Query) -> Period:
-    """Return the part of the query's period in which there are sessions; other conditions are
-    ignored."""
-    oldest, newest = conn.execute("SELECT min(start_time), max(start_time) FROM events").fetchone()
-    return Period.of(query, oldest or 0.0, newest or 0.0)
-
-
-def cells(
-    conn: sqlite3.Connection, query: Query, period: Period, by: By
-) -> Iterator[tuple[float, str, Sums]]:
-    """Yield the sums of a period, each with a time within it and its name or user. No hour may be
-    stale."""
-    since, until = period
-    upto = _upto(conn)
-    first = -int(-since // HOUR)
-    last = max(first, int(until // HOUR))
-    for kind, start, end in _levels(by, first, last, period.unit):
-        for row in conn.execute(*_held(query, kind, start, end)):
-            yield row[0] * HOUR, row[1], _read(row[2:])
-    spans: list[tuple[str, tuple[object, ...]]] = [
-        ("id > ? AND start_time >= ? AND start_time < ?", (upto, since, until))
-    ]
-    spans += [
-        ("start_time >= ? AND start_time < ? AND id <= ?", (*edge, upto))
-        for edge in _edges(since, until, first, last)
-    ]
-    for condition, values in spans:
-        for (hour, kind, key, project, top), sums in _sums(conn, condition, values).items():
-            if kind == by and _wanted(query, key, project, top):
-                yield hour * HOUR, key, sums
-
-
-def _levels(by: By, first: int, last: int, unit: float) -> Iterator[tuple[str, int, int]]:
-    """Yield kinds of cells with the hours that each covers: days inside, hours around them."""
-    start, end = -(-first // DAY) * DAY, last // DAY * DAY
-    if unit == HOUR or end <= start:
-        yield by, first, last
-        return
-    yield by, first, start
-    yield by + _DAILY, start, end
-    yield by, end, last
-
-
-def can_tell(conn: sqlite3.Connection, query: Query, by: By) -> bool:
-    """Return whether `cells` can answer this query quickly."""
-    plain = Query(project=query.project, session_name=query.session_name, since=query.since,
-                  until=query.until, roots_only=query.roots_only, limit=query.limit)  # fmt: skip
-    if query._replace(before=None) != plain or (by == "user" and query.session_name is not None):
-        return False
-    return _exists(conn) and _left(conn) <= BEHIND and not _stale(conn)
-
-
-def _edges(since: float, until: float, first: int, last: int) -> Iterator[tuple[float, float]]:
-    """Yield the stretches that whole hours do not cover."""
-    if since < first * HOUR:
-        yield since, min(first * HOUR, until)
-    if until > max(last * HOUR, since):
-        yield max(last * HOUR, since), until
-
-
-def _held(query: Query, kind: str, first: int, last: int) -> tuple[str, list[object]]:
-    conditions = ["kind = ?", "hour >= ?", "hour < ?"]
-    values: list[object] = [kind, first, last]
-    if query.project is not None:
-        conditions.append("project = ?")
-        values.append(query.project)
-    if query.session_name is not None:
-        conditions.append("key = ?")
-        values.append(query.session_name)
-    if query.roots_only:
-        conditions.append("top")
-    columns = "hour, key, calls, errors, durations, slowest, slowest_row, tokens"
-    return f"SELECT {columns} FROM hourly WHERE {' AND '.join(conditions)}", values
-
-
-def _wanted(query: Query, key: str, project: str, top: int) -> bool:
-    return (
-        query.project in (None, project)
-        and query.session_name in (None, key)
-        and (bool(top) or not query.roots_only)
-    )
-
-
-def _sums(conn: sqlite3.Connection, condition: str, values: Iterable[Any]) -> dict[Cell, Sums]:
+def sums_of(conn: sqlite3.Connection, condition: str, values: Iterable[Any]) -> dict[Cell, Sums]:
+    """Return the sums of the rows that meet a condition, read one by one."""
     found: dict[Cell, Sums] = {}
     for row, name, project, top, start, took, failed, kind, user, spent in conn.execute(
         _ROWS + condition, tuple(values)
@@ -251,10 +176,10 @@ def _day(conn: sqlite3.Connection, day: int) -> dict[Cell, Sums]:
             f"SELECT {columns} FROM hourly WHERE kind = ? AND hour >= ? AND hour < ?",
             (by, day, day + DAY),
         ):
-            cell: Cell = (day, kind + _DAILY, key, project, top)
+            cell: Cell = (day, kind + DAILY, key, project, top)
             if cell not in found:
                 found[cell] = Sums()
-            found[cell].add(_read(row))
+            found[cell].add(read(row))
     return found
 
 
@@ -264,10 +189,11 @@ def _known(conn: sqlite3.Connection, cell: Cell) -> Sums | None:
         " WHERE hour = ? AND kind = ? AND key = ? AND project = ? AND top = ?",
         cell,
     ).fetchone()
-    return None if row is None else _read(row)
+    return None if row is None else read(row)
 
 
-def _read(row: Sequence[Any]) -> Sums:
+def read(row: Sequence[Any]) -> Sums:
+    """Return the sums in a row of the table, from `calls` on."""
     sums = Sums()
     sums.calls, sums.errors, packed, sums.slowest, sums.slowest_id, tokens = row
     # The lowest classes are usually empty; the first four bytes hold their number.
@@ -300,15 +226,18 @@ def _packed(sums: Sums) -> tuple[Any, ...]:
     return sums.calls, sums.errors, packed, sums.slowest, sums.slowest_id, text
 
 
-def _upto(conn: sqlite3.Connection) -> int:
+def summed(conn: sqlite3.Connection) -> int:
+    """Return the number of the last row that is in the sums."""
     return _number(conn, "SELECT upto FROM hourly_held")
 
 
-def _left(conn: sqlite3.Connection) -> int:
+def left(conn: sqlite3.Connection) -> int:
+    """Return how many rows are not in the sums."""
     return _number(conn, f"SELECT {_LAST} - upto FROM hourly_held")
 
 
-def _stale(conn: sqlite3.Connection) -> list[int]:
+def stale(conn: sqlite3.Connection) -> list[int]:
+    """Return the hours whose sums do not hold any more."""
     return [hour for (hour,) in conn.execute("SELECT hour FROM hourly_stale")]
 
 
@@ -317,6 +246,7 @@ def _number(conn: sqlite3.Connection, sql: str) -> int:
     return int(found)
 
 
-def _exists(conn: sqlite3.Connection) -> bool:
+def exists(conn: sqlite3.Connection) -> bool:
+    """Return whether the tables and triggers are there."""
     names = "('hourly', 'hourly_held', 'hourly_stale', 'hourly_update', 'hourly_delete')"
     return _number(conn, f"SELECT count(*) FROM sqlite_master WHERE name IN {names}") == 5

@@ -16,6 +16,7 @@ from . import (
     _changefeed,
     _fulltext,
     _hourly,
+    _hourly_reading,
     _json_index,
     _reading,
     _statistics,
@@ -135,10 +136,12 @@ class SQLiteStore(StoreFile):
         with self._connection(self._reader) as conn:
             conn.execute("BEGIN")  # All reads see one state of the store.
             try:
-                if not _hourly.can_tell(conn, query, by):
+                if not _hourly_reading.can_tell(conn, query, by):
                     return None
-                period = _hourly.period(conn, query)
-                found = stepped(_hourly.cells(conn, query, period, by), period.unit, steps)
+                period = _hourly_reading.period(conn, query)
+                few = None if steps else TOLD
+                cells = _hourly_reading.cells(conn, query, period, by, few)
+                found = stepped(cells, period.unit, steps)
             finally:
                 conn.execute("COMMIT")
         most = sorted(found.groups.values(), key=lambda sums: sums.calls, reverse=True)

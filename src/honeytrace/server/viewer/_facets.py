@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...store import Bucket, Field, Query
+from ...store._statistics import bucketed, faceted
 from ...store.trends import TrendStore
 from ._charts import Chart, calls_chart
 from ._filters import Filters
@@ -19,6 +20,9 @@ __all__ = ["FacetsPage", "show_facets"]
 
 _NEWEST = 20_000
 """Number of sessions, the newest ones, whose values are counted."""
+
+_HITS = 300
+"""The same for a search, which takes longer per session."""
 
 _STEPS = 60
 
@@ -74,8 +78,7 @@ def show_facets(site: Site, request: Request) -> Response:
     """`GET /facets`, with the parameters of the list."""
     filters = Filters.read(request.query_params)
     query = filters.query()._replace(before=None)
-    buckets = _buckets(site, query)
-    counts = site.store.facets(query, _NEWEST)
+    buckets, counts, most = _hits(site, query) if filters.q else _all(site, query)
     counted, charted = sum(counts["status"].values()), sum(each.calls for each in buckets)
     page = FacetsPage(
         title="Facets",
@@ -86,10 +89,27 @@ def show_facets(site: Site, request: Request) -> Response:
             for field, name, title in _FIELDS
             if len(counts[field]) > 1 or getattr(filters, name)
         ],
-        newest=counted if counted == _NEWEST else 0,
-        count=charted if charted != _NEWEST else None,
+        newest=counted if counted == most else 0,
+        count=charted if charted != most else None,
     )
     return site.html(page)
+
+
+Counts = Mapping[Field, Mapping[str, int]]
+
+
+def _all(site: Site, query: Query) -> tuple[Sequence[Bucket], Counts, int]:
+    """Return the sessions over time, the counts of their values, and the most that are counted."""
+    return _buckets(site, query), site.store.facets(query, _NEWEST), _NEWEST
+
+
+def _hits(site: Site, query: Query) -> tuple[Sequence[Bucket], Counts, int]:
+    """Return the same of the newest hits of a search."""
+    found = site.store.list(query._replace(limit=_HITS))
+    figures = [(r.event_name, r.start_time, r.duration, r.status, r.event_id) for r in found]
+    buckets = bucketed(figures, query, _STEPS, cut=len(found) == _HITS)
+    rows = ((r.project, r.event_name, r.source, r.status, 1) for r in found)
+    return buckets, faceted(rows), _HITS
 
 
 def _buckets(site: Site, query: Query) -> Sequence[Bucket]:

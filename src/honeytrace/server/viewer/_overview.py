@@ -32,7 +32,7 @@ _NEWEST = 20_000
 
 _STEPS = 60
 
-_GROUPS = 300
+_GROUPS = 100
 """Number of rows of the table: the groups with the most calls."""
 
 _PERIODS = (("1h", "hour"), ("24h", "day"), ("7d", "week"), ("30d", "month"), ("", "all"))
@@ -168,7 +168,7 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
     if by == "model":
         groups = _models(total.tokens)
     elif by == "user":
-        users = store.trends(query, "user", _STEPS) if isinstance(store, TrendStore) else None
+        users = store.trends(query, "user", 0) if isinstance(store, TrendStore) else None
         groups = _groups(users) if users else []
     groups = sorted(
         (_linked(each, filters, by) for each in groups), key=lambda g: (-g.calls, g.name)
