@@ -51,10 +51,10 @@ _UNSAFE[9], _UNSAFE[10], _UNSAFE[13] = "\t", "\n", ""
 
 
 class Writer:
-    """Collects the parts of one output, within its budget."""
+    """Collects the parts of one output, within its budget of characters."""
 
-    def __init__(self) -> None:
-        self._left = _BUDGET
+    def __init__(self, budget: int = _BUDGET) -> None:
+        self._left = budget
         self._parts: list[str] = []
 
     def add(self, html: str) -> None:

@@ -8,6 +8,8 @@ bus_error       keeps an interpreted program alive if that file is truncated
 journal_reader  the reader of journals that dead processes left
 journal_format  structs, states and sizes of a journal
 open_calls      calls of living processes, read while they are written
+dead_journals   the journals of dead processes, read before their recovery
+death           how a process died, as far as its traces show
 disk_queue      records on disk, in order, when memory has no room for them
 segment_file    one file of the disk queue
 redelivery      delivers such records, so that one never stops another

@@ -61,6 +61,8 @@ class Reader:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self.damaged = 0
+        self.death: dict[str, Any] | None = None
+        """Notes about the end of the process, for the details of calls that have not ended."""
         self._specs: dict[int, list[Any]] = {}
         self._entries: list[Entry] = []
         self._children: dict[tuple[int, int], list[Entry]] = {}
@@ -78,6 +80,11 @@ class Reader:
     def has_begun(self) -> bool:
         """False if the process died before it had written the header."""
         return self._border > 0
+
+    @property
+    def last_start(self) -> float | None:
+        """Start of the last call in the journal, in epoch milliseconds."""
+        return self._entries[-1].wall / 1e6 if self._entries else None
 
     def items(self) -> Iterator[tuple[int, Item]]:
         """Yield all readable entries with their offsets, in order of start."""
@@ -176,7 +183,7 @@ class Reader:
             inputs = more["inputs"] and more["inputs"].encode()
         failure = more.get("failure")
         if slot.end is None:
-            failure = (self.unended, None, {})
+            failure = (self.unended, None, {"process": self.death} if self.death else {})
         else:
             children = [
                 c if isinstance(c, str) else format_id(*c) for c in more.get("children", ())

@@ -21,7 +21,7 @@ from .journal_format import COMMIT, DONE, FREE, HEAD, OPEN, STATIC, DamagedError
 from .journal_notes import read_notes
 from .journal_reader import Entry, Reader
 
-__all__ = ["Living", "living", "open_calls"]
+__all__ = ["Living", "is_living", "journals", "living", "open_calls", "opened"]
 
 _ENDED = 2_000
 """Most ended but undelivered calls that are read from one journal. If there are more, the
@@ -51,9 +51,9 @@ def open_calls(directory: str) -> Iterator[Record]:
 
     A journal that cannot be read now is left out. Without the directory there are no calls.
     """
-    for path in _journals(directory):
-        with _opened(path) as fd:
-            if fd is not None:
+    for path in journals(directory):
+        with opened(path) as fd:
+            if fd is not None and is_living(fd):
                 yield from _LiveReader(fd, _ENDED).calls()
 
 
@@ -62,15 +62,16 @@ def living(directory: str) -> Iterator[Living]:
 
     A journal that cannot be read now is left out. Without the directory there are no processes.
     """
-    for path in _journals(directory):
-        with _opened(path) as fd:
-            if fd is not None:
+    for path in journals(directory):
+        with opened(path) as fd:
+            if fd is not None and is_living(fd):
                 pid = os.path.basename(path).partition("-")[0]
                 calls, at = _open_together(fd)
                 yield Living(int(pid) if pid.isdecimal() else 0, path, at, calls)
 
 
-def _journals(directory: str) -> list[str]:
+def journals(directory: str) -> list[str]:
+    """Return the paths of the journals in a directory of this user, in order of name."""
     try:
         names = sorted(os.listdir(owned(directory)))
     except OSError:
@@ -79,8 +80,8 @@ def _journals(directory: str) -> list[str]:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[int | None]:
-    """Open the journal while the block runs; None if no living process of this user writes it.
+def opened(path: str) -> Iterator[int | None]:
+    """Open a journal for reading while the block runs; None if it is no file of this user.
 
     An error in the block that comes of unreadable data ends it without being raised.
     """
@@ -88,11 +89,9 @@ def _opened(path: str) -> Iterator[int | None]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         status = os.fstat(fd)
-        ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
-        # a recovery holds the lock of a dead process, too
-        yield fd if ours and _lives(fd) and not read_notes(fd).is_dead else None
+        yield fd if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() else None
     except (OSError, DamagedError) as error:
-        logger.debug("honeytrace cannot read the open calls in %s: %s", path, error)
+        logger.debug("honeytrace cannot read %s: %s", path, error)
         if fd < 0:
             yield None
     finally:
@@ -100,8 +99,15 @@ def _opened(path: str) -> Iterator[int | None]:
             os.close(fd)
 
 
-def _lives(fd: int) -> bool:
-    """Return whether the writer of this journal lives; it holds an exclusive lock until it dies."""
+def is_living(fd: int) -> bool:
+    """Return whether the writer of this journal lives: it holds an exclusive lock until it dies.
+
+    A recovery holds the same lock, after it has marked the journal as that of a dead process.
+    """
+    return _is_locked(fd) and not read_notes(fd).is_dead
+
+
+def _is_locked(fd: int) -> bool:
     import fcntl  # not available on Windows, which has no journal either
 
     try:

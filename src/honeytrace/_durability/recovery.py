@@ -20,9 +20,10 @@ from typing import Protocol
 from .._base.lazy import logger
 from .._record.record import Item, Record, size_of
 from ..sinks import Delivery
+from .death import death
 from .directories import candidates, lock, owned
 from .journal_format import DamagedError, NewerFormatError
-from .journal_notes import mark_dead
+from .journal_notes import mark_dead, read_notes
 from .journal_reader import Reader
 from .quarantine import refused, set_aside, set_file_aside
 from .segment_file import HEADER, MAGIC, SUFFIX, begin, frames
@@ -196,6 +197,7 @@ def _dead(fd: int) -> Reader:
     reader = Reader(fd)
     if reader.has_begun:
         mark_dead(fd)
+        reader.death = death(read_notes(fd), reader.last_start)
     return reader
 
 

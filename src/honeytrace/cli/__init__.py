@@ -5,6 +5,8 @@ _options    options that commands share
 _target     the store, and the session that `@last` or the beginning of an id names
 _list       list, search; _tail tail; _rows prints the sessions of all three
 _ps         ps
+_postmortem postmortem
+_page       HTML files
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
 _stats      stats; _grouped its figures by any field
@@ -48,6 +50,7 @@ _COMMANDS = {
     "list": "_list:list_",
     "show": "_show:show",
     "ps": "_ps:ps",
+    "postmortem": "_postmortem:postmortem_",
     "search": "_list:search",
     "tail": "_tail:tail",
     "diff": "_diff:diff",

@@ -27,9 +27,12 @@ _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "confi
 @click.argument("wanted", metavar="[ID]", default="@last", shell_complete=offered)
 @click.option("--full", is_flag=True, help="Show whole values and the whole tree.")
 @click.option("--web", is_flag=True, help="Open it in the viewer instead.")
+@click.option("--html", metavar="FILE", help="Write it as one HTML file that can be shared.")
 @_options.store
 @_options.as_json
-def show(wanted: str, full: bool, web: bool, store: str | None, as_json: bool) -> None:
+def show(
+    wanted: str, full: bool, web: bool, html: str | None, store: str | None, as_json: bool
+) -> None:
     """Show a session: its tree on a timeline, its error, its inputs and outputs.
 
     ID:N is the call with the number N in the tree of ID.
@@ -40,6 +43,12 @@ def show(wanted: str, full: bool, web: bool, store: str | None, as_json: bool) -
             from ._serve import open_viewer, session_page
 
             open_viewer(store, session_page(session.session_id))
+            return
+        if html is not None:
+            from ..lookup.page import session_page as page
+            from ._page import save
+
+            save(html, page(session))
             return
         if as_json:
             emit(_document(session))

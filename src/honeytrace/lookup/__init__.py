@@ -9,6 +9,7 @@ conditions  the conditions of a list; times reads moments and durations
 recorded    `RecordedSession`; view is its read-only protocol, tree puts sessions in their places
 running     calls under way, from the journals of all processes on the machine
 processes   `running()`: living processes and the stacks of their open calls
+postmortem  the last moments of a dead process; page writes HTML files
 remote      sessions read from the HoneyHive API
 usage       tokens and cost; prices knows what a token costs
 compare     compares two runs

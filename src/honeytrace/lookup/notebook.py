@@ -18,7 +18,7 @@ from ..errors import HoneytraceError
 from .tree import Place
 from .view import SessionView
 
-__all__ = ["list_html", "session_html"]
+__all__ = ["draw_head", "draw_payload", "draw_session", "list_html", "session_html", "style"]
 
 MOST_SESSIONS = 500
 """Of one tree or list; of more, the first are drawn."""
@@ -31,9 +31,15 @@ _CHIPS = ("metrics", "feedback", "user_properties", "config", "metadata")
 def session_html(session: SessionView) -> str:
     """Draw a session with its inputs and outputs, and its tree on a timeline."""
     out = Writer()
-    out.add(f'<div class="honeytrace"><style>{_style()}</style>')
-    _head(out, session)
-    _payload(out, session)
+    draw_session(out, session, MOST_SESSIONS)
+    return str(out)
+
+
+def draw_session(out: Writer, session: SessionView, most: int) -> None:
+    """Draw a session as `session_html` does, with at most this many calls of its tree."""
+    out.add(f'<div class="honeytrace"><style>{style()}</style>')
+    draw_head(out, session)
+    draw_payload(out, session)
     try:
         found = list(session.walk())
     except HoneytraceError as error:  # the session itself is shown all the same
@@ -41,15 +47,14 @@ def session_html(session: SessionView) -> str:
         out.add(f'<p class="ht-dim">the calls inside cannot be read: {text}</p>')
     else:
         if len(found) > 1:
-            _tree(out, found)
+            _tree(out, found, most)
     out.add("</div>")
-    return str(out)
 
 
 def list_html(sessions: Sequence[SessionView]) -> str:
     """A table of sessions, one a row."""
     out = Writer()
-    out.add(f'<div class="honeytrace"><style>{_style()}</style><div class="ht-wide"><table>')
+    out.add(f'<div class="honeytrace"><style>{style()}</style><div class="ht-wide"><table>')
     out.add(f"<thead><tr>{''.join(f'<th>{head}</th>' for head in _HEADS)}</tr></thead><tbody>")
     for session in sessions[:MOST_SESSIONS]:
         cells = (
@@ -73,11 +78,13 @@ def list_html(sessions: Sequence[SessionView]) -> str:
 
 
 @cache
-def _style() -> str:
+def style() -> str:
+    """Return the styles, which hold inside `.honeytrace` alone."""
     return files(__package__).joinpath("notebook.css").read_text("utf-8")
 
 
-def _head(out: Writer, session: SessionView) -> None:
+def draw_head(out: Writer, session: SessionView) -> None:
+    """Draw name, status, duration, start and id on a line."""
     facts = [
         duration_text(session.duration),
         _when(session.start_time),
@@ -91,12 +98,12 @@ def _head(out: Writer, session: SessionView) -> None:
     )
 
 
-def _tree(out: Writer, found: list[tuple[SessionView, Place]]) -> None:
+def _tree(out: Writer, found: list[tuple[SessionView, Place]], most: int) -> None:
     """Draw each session as a row with its bar; an opened row shows inputs, outputs and children."""
     ends = [s.start_time + (s.duration or 0.0) for s, _ in found]
     start = min(s.start_time for s, _ in found)
     span = (max(ends) - start) or 1.0
-    shown = found[:MOST_SESSIONS]
+    shown = found[:most]
     failed = _above_failures(shown)
     out.add('<div class="ht-tree">')
     level = 0
@@ -117,7 +124,7 @@ def _tree(out: Writer, found: list[tuple[SessionView, Place]]) -> None:
         )
         if place.depth and not out.spent:
             _inside(out, session, inner)
-    out.add("</details>" * level + "</div>" + more(len(found) - MOST_SESSIONS))
+    out.add("</details>" * level + "</div>" + more(len(found) - most))
 
 
 def _inside(out: Writer, session: SessionView, inner: bool) -> None:
@@ -126,7 +133,7 @@ def _inside(out: Writer, session: SessionView, inner: bool) -> None:
         line = f"{preview(session.inputs)} → {_result(session)}"
         out.add(f'<details class="ht-io"><summary>{out.text(line, 160)}</summary>')
     out.add('<div class="ht-payload">')
-    _payload(out, session)
+    draw_payload(out, session)
     out.add("</div>" + ("</details>" if inner else ""))
 
 
@@ -142,7 +149,8 @@ def _above_failures(found: Iterable[tuple[SessionView, Place]]) -> set[int]:
     return rows
 
 
-def _payload(out: Writer, session: SessionView) -> None:
+def draw_payload(out: Writer, session: SessionView) -> None:
+    """Draw error, inputs, outputs and the other fields of a session."""
     if session.error is not None:
         out.add(f'<div class="ht-failure">{draw_text(out, session.error)}')
         if session.traceback:

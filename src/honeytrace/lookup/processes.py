@@ -15,7 +15,7 @@ from .._runtime import runtime as _runtime
 from ..store.memory import MemoryStore
 from .family import StoreFamily
 from .recorded import RecordedSession
-from .tree import walk
+from .tree import below, walk
 
 __all__ = ["OpenCall", "RunningProcess", "processes", "running"]
 
@@ -126,19 +126,8 @@ def _stacked(found: Living) -> Iterator[OpenCall]:
     for top in sessions:
         if top.parent_id not in ids:
             inside = [each for each in sessions if each.root_id == top.root_id]
-            for each, place in walk(top, _below(top, inside)):
+            for each, place in walk(top, below(top, inside)):
                 yield OpenCall(each, place.depth, max(found.at - each.start_time, 0.0))
-
-
-def _below(top: RecordedSession, sessions: list[RecordedSession]) -> list[RecordedSession]:
-    """Return the descendants of `top`; `walk` would put unrelated calls of a run below its root."""
-    inside = {top.session_id}
-    found = []
-    for each in sessions:  # in order of start: a parent comes before its children
-        if each.parent_id in inside:
-            inside.add(each.session_id)
-            found.append(each)
-    return found
 
 
 for _public in (OpenCall, RunningProcess, running):

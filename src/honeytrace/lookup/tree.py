@@ -59,3 +59,17 @@ def walk(top: N, found: Iterable[N]) -> Iterator[tuple[N, Place]]:
         yield reached, Place(len(stack), waiting[-1] is None)
         stack.append(iter(inside.pop(reached.session_id, [])))
         waiting.append(next(stack[-1], None))
+
+
+def below(top: N, sessions: Iterable[N]) -> list[N]:
+    """Return the descendants of `top` among sessions in order of start, by their parents alone.
+
+    `walk` puts calls of a run whose parent is unknown below its root; these are left out here.
+    """
+    inside = {top.session_id}
+    found = []
+    for each in sessions:  # a parent comes before its children
+        if each.parent_id in inside:
+            inside.add(each.session_id)
+            found.append(each)
+    return found
