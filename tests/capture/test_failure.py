@@ -193,7 +193,7 @@ class HostileError(Exception):
 def test_an_exception_that_fails_its_reader() -> None:
     """Of an exception whose own code fails, the record says what it can."""
     status, error, details = told(HostileError("h"))
-    assert (status, error, list(details)) == ("error", "HostileError: h", ["traceback"])
+    assert (status, error, list(details)) == ("error", "HostileError: h", ["traceback", "raised"])
 
 
 def test_telling_an_exception_records_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -94,13 +94,20 @@ def test_yields_are_recorded_as_they_were() -> None:
     assert sessions[0].outputs["yields"] == [[0], [1], [2]]
 
 
+def iterate(items: Iterable[int]) -> Iterator[int]:
+    yield from items
+
+
 def test_yields_are_bounded_in_number() -> None:
-    """Of very many yields the first are kept, and all are counted."""
+    """Of very many yields the first are kept, and all are counted; pieces of text are many."""
     with capture() as sessions:
         for _ in trace_session(letters)(2_000):
             pass
-    assert sessions[0].outputs["count"] == 2_000
-    assert len(sessions[0].outputs["yields"]) == stream.MAX_YIELDS
+        for _ in trace_session(iterate)(range(2_000)):
+            pass
+    assert len(sessions[0].outputs["yields"]) == 2_000
+    assert sessions[1].outputs["count"] == 2_000
+    assert len(sessions[1].outputs["yields"]) == stream.MAX_YIELDS
 
 
 def test_yields_are_bounded_in_bytes() -> None:

@@ -8,6 +8,7 @@ from types import FrameType, TracebackType, WrapperDescriptorType
 from typing import Any
 
 from .._base.interrupts import interrupts
+from .._base.lazy import orjson
 from .context import paused
 from .hooks import hooks
 from .templates import is_wrapper
@@ -16,6 +17,9 @@ _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FRAMES = 40
 _TEXT = 20_000
 _CHAIN = 10
+_RAISED = 4_096
+"""Bytes of arguments and fields of an exception that are kept."""
+_ERRNO_AND_TEXT = 2
 _TRACED = 3
 """Causes, the nearest, whose tracebacks are kept: each may have 20 kB."""
 
@@ -153,7 +157,10 @@ def _details(
     exc: BaseException, error: str, clean: Callable[[str], str], raised_in: str | None
 ) -> dict[str, Any]:
     frames, traced = _own_frames(_traceback(exc))
-    details: dict[str, Any] = {"traceback": clean(_text(frames)) + error}
+    details: dict[str, Any] = {
+        "traceback": clean(_text(frames)) + error,
+        "raised": _raised(exc, error),
+    }
     if traced and raised_in is not None:
         details["raised_in"] = raised_in
     chain = _chain(exc)
@@ -171,6 +178,35 @@ def _details(
     if isinstance(notes, list):
         details["notes"] = [clean(n[: 2 * _TEXT]) for n in notes[:_CHAIN] if type(n) is str]
     return details
+
+
+def _raised(exc: BaseException, error: str) -> dict[str, Any]:
+    """Return the parts from which an equal exception can be made: `type`, `args`, `fields`.
+
+    `args` are left out where they are the message of `error`, or too large.
+    """
+    kind, args = type(exc), list(_args(exc))
+    found: dict[str, Any] = {"type": f"{_module(kind)}:{_qualname(kind)}"}
+    fields = {
+        name: value
+        for name, value in (_dict(exc) or {}).items()
+        if type(name) is str and not name.startswith("_")
+    }
+    if OSError in _mro(kind) and len(args) == _ERRNO_AND_TEXT:
+        names = (OSError.__dict__[name].__get__(exc) for name in ("filename", "filename2"))
+        args += [name for name in names if name is not None]
+    plain = len(args) == 1 and type(args[0]) is str and error == f"{_qualname(kind)}: {args[0]}"
+    if not plain and (args or error != _qualname(kind)):
+        found["args"] = args
+    if fields:
+        found["fields"] = fields
+    if len(found) == 1:
+        return found
+    data = hooks.encode(found, [], "error")
+    if len(data) > _RAISED:
+        return {"type": found["type"], "cut": True}
+    tree: dict[str, Any] = orjson.loads(data)
+    return tree
 
 
 def _members(exc: BaseException) -> list[BaseException]:

@@ -174,6 +174,9 @@ class Session(Running):
     def _seal(self) -> None:
         """Snapshot the fields that the program added; called once, when the session ends."""
         extras, self._extras = self._extras or {}, {}
+        assigned = [name for name in ("inputs", "outputs") if name in extras]
+        if assigned and self._spec.stamp:  # the record is not what the function took or returned
+            self._details = {**(self._details or {}), "set": assigned}
         for name, value in list(extras.items()):  # another thread may be adding
             if name == "inputs":
                 self._inputs = self._encode(name, value)

@@ -26,8 +26,10 @@ if not cython.compiled:  # otherwise stream.pxd has them in C
     from .primitives import get_var, set_var
 
 MAX_YIELDS = 1_000
+MAX_PIECES = 100_000
 MAX_YIELDED_BYTES = 1_000_000
-"""Bound on the yielded values that a record keeps; all of them are counted."""
+"""Bounds on the yielded values that a record keeps, values of any kind and strings. All of them are
+counted. A model's answer of 4,000 tokens is kept whole."""
 
 
 class Stream:
@@ -74,7 +76,9 @@ class Stream:
                 pass
             elif self.spec.reduce is not None:
                 self.items.append(item)
-            elif self.count <= MAX_YIELDS and self.size <= MAX_YIELDED_BYTES:
+            elif self.size <= MAX_YIELDED_BYTES and (
+                self.count <= MAX_YIELDS or (type(item) is str and self.count <= MAX_PIECES)
+            ):
                 if self.spec.capture_outputs is True:
                     data = snapshot(self.s, item, "outputs")
                 else:
@@ -115,7 +119,7 @@ class Stream:
             return
         try:
             if self.spec.reduce is not None:
-                self.s._outputs = output(self.s, self.spec.reduce(self.items))
+                self._reduce()
                 return
             end = b"" if value is None else b'"return":' + output(self.s, value)
             yields = b",".join(self.items)
@@ -126,6 +130,17 @@ class Stream:
                 raise
             text = hooks.redact(error_text(exc))
             self.s._outputs = hooks.encode({"reduce_error": text}, [], "outputs")
+
+    def _reduce(self) -> None:
+        """Make the outputs by `reduce`; note the pieces of a text that is their concatenation."""
+        s, items = self.s, self.items
+        reduce: Any = self.spec.reduce
+        reduced = reduce(items)
+        s._outputs = output(s, reduced)
+        if type(reduced) is str and all(type(item) is str for item in items):
+            sizes = [len(item) for item in items]
+            if sum(sizes) == len(reduced) and "".join(items) == reduced:
+                s._details = {**(s._details or {}), "chunks": sizes}
 
 
 def first_step(gen: Any) -> Callable[[Any], Any]:

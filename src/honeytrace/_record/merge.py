@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -38,11 +38,30 @@ def merge_objects(old: bytes | None, new: bytes | None) -> bytes | None:
 
 
 def merge_details(old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Merge the reserved key's notes into `old`; the receipts of masked values add up."""
-    masked = [*old.get("masked", ()), *new.get("masked", ())]
+    """Merge the reserved key's notes into `old`; receipts, which are lists, add up."""
+    receipts = {
+        name: list(dict.fromkeys([*old.get(name, ()), *new.get(name, ())]))
+        for name in _RECEIPTS
+        if name in old or name in new
+    }
     old.update(new)
-    if masked:
-        old["masked"] = list(dict.fromkeys(masked))
+    old.update(receipts)
+
+
+_RECEIPTS = ("masked", "set")
+
+
+def receipt_details(receipt: Sequence[Any], assigned: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a receipt as details: paths of masked values, digests of values that were cut.
+
+    assigned: fields that the program has set; they are not what a function took or returned.
+    """
+    found = {
+        "masked": [each for each in receipt if isinstance(each, str)],
+        "cut": dict(each for each in receipt if not isinstance(each, str)),
+        "set": list(assigned),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def merge_ids(old: bytes, new: bytes) -> bytes:
@@ -129,14 +148,14 @@ def with_details(
     root_id: str,
     event_type: str,
     failure: tuple[str, str | None, Mapping[str, Any]] | None,
-    masked: Sequence[str] | None,
+    receipt: Sequence[Any] | None,
     more: Mapping[str, Any] | None = None,
     stamp: bytes = b"",
 ) -> bytes | None:
     """Return the metadata `own` with everything that only the reserved key can say.
 
     failure: status, error text, and details of a call that failed.
-    masked: the receipt of masked values.
+    receipt: the receipt of masked and cut values.
     more: whatever else is known, by name.
     stamp: members that are JSON already, as they stand between the braces.
     """
@@ -149,8 +168,8 @@ def with_details(
         details.update(failure[2])
         if failure[0] != "error":
             details["status"] = failure[0]
-    if masked:
-        details["masked"] = masked
+    if receipt:
+        details.update(receipt_details(receipt))
     if more:
         details.update(more)
     if details:

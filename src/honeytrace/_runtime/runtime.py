@@ -24,7 +24,7 @@ from .._config import Config
 from .._delivery.flusher import Flusher
 from .._delivery.native_threads import RLock
 from .._durability.journal import note_exit
-from .._record.merge import merge_objects
+from .._record.merge import merge_objects, receipt_details
 from .._record.record import MERGED, RESERVED, Update
 from ..errors import ConfigurationError
 from . import process
@@ -229,11 +229,14 @@ def settings() -> Config:
 def update(session_id: str, fields: Mapping[str, Any]) -> None:
     rt = runtime()
     try:
-        masked: list[str] = []
-        encoded = {name: _encoded(rt, name, fields[name], masked) for name in fields}
-        if masked:
-            receipt = rt.snapshotter.encode({RESERVED: {"masked": masked}})
-            encoded["metadata"] = merge_objects(encoded.get("metadata"), receipt) or receipt
+        receipt: list[Any] = []
+        encoded = {name: _encoded(rt, name, fields[name], receipt) for name in fields}
+        details = receipt_details(
+            receipt, (each for each in ("inputs", "outputs") if each in fields)
+        )
+        if details:
+            notes = rt.snapshotter.encode({RESERVED: details})
+            encoded["metadata"] = merge_objects(encoded.get("metadata"), notes) or notes
         update = Update(session_id, encoded)
         journal = rt.keeper.ensure()
         slot = None if journal is None else journal.noted(update)
@@ -247,7 +250,7 @@ def update(session_id: str, fields: Mapping[str, Any]) -> None:
         logger.warning("honeytrace could not record an update", exc_info=True)
 
 
-def _encoded(rt: Runtime, name: str, value: Any, masked: list[str]) -> bytes:
+def _encoded(rt: Runtime, name: str, value: Any, receipt: list[Any]) -> bytes:
     if name in MERGED:
         value = as_mapping(value)
     elif name == "error":
@@ -257,7 +260,7 @@ def _encoded(rt: Runtime, name: str, value: Any, masked: list[str]) -> bytes:
         value = list(value)
     elif name != "outputs":
         value = rt.redact(as_text(value))
-    return rt.snapshotter.encode(value, masked, name)
+    return rt.snapshotter.encode(value, receipt, name)
 
 
 @contextmanager

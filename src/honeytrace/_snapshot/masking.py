@@ -10,6 +10,7 @@ from .limits import FEW, SHORTEST, TEXT, Limits
 from .plain import Room
 from .redact import MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
+from .truncate import note_cut
 
 
 def _nothing(name: str) -> bool:
@@ -74,7 +75,7 @@ class Masking:
 
     def bounded(self, text: str) -> str:
         """Return a string without its secrets, and no more of it than could fit."""
-        size = len(text)
+        size, whole = len(text), text
         if size > self._longest:  # the rest is not to be copied
             text = text[: self._longest]
         text = self.string(text)
@@ -83,10 +84,14 @@ class Masking:
         room = min(self._most, max(self._room.bytes, SHORTEST))
         self._room.bytes -= min(len(text), room)
         left_out = size - self._longest if size > self._longest else 0
+        lost = ""
         if len(text) > room:
             left_out += len(text) - room
-            text = text[:room]
-        return f"{text}…[cut {left_out} characters]" if left_out else text
+            text, lost = text[:room], text[room:]
+        if not left_out:
+            return text
+        note_cut(self._receipt, str(self._path[0]), lost, whole[self._longest :])
+        return f"{text}…[cut {left_out} characters]"
 
     def string(self, text: str) -> str:
         """Return a string of the program without the secrets that it binds."""

@@ -110,7 +110,8 @@ class Snapshotter:
     def encode(self, value: object, receipt: list[str] | None = None, path: str = "") -> bytes:
         """Return JSON of `value`, at most `max_bytes` long. Never raises; an interrupt passes.
 
-        `receipt` gains the paths of masked values, each beginning with `path`: `inputs.api_key`.
+        `receipt` gains the paths of masked values, each beginning with `path`: `inputs.api_key`;
+        and `(path, digest)` if the value was cut to its length.
         """
         try:
             if self._fast and self._proves(value):
@@ -246,7 +247,7 @@ class Snapshotter:
     def _exact(self, value: object, receipt: list[str] | None, path: str) -> bytes:
         plain = Probe(self).json if self._fast else None
         tree = tree_of(value, self._limits, self._redactor, self._rules, receipt, path, plain)
-        return fit(tree, self._limits.max_bytes)
+        return fit(tree, self._limits.max_bytes, receipt, path)
 
 
 class Probe(Snapshotter):

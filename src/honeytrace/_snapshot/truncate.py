@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import Any, Final
 
 from .._base.lazy import orjson
@@ -14,11 +15,15 @@ _CUT_ITEMS: Final = re.compile(r"…\[cut (\d{1,12}) items(?:, deeper than \d+)?
 _CUT_TEXT: Final = re.compile(r"…\[cut (\d{1,12}) characters\]\Z")
 
 
-def fit(tree: Any, room: int) -> bytes:
-    """Return `tree` as JSON in at most `room` bytes."""
+def fit(tree: Any, room: int, receipt: list[Any] | None = None, path: str = "") -> bytes:
+    """Return `tree` as JSON in at most `room` bytes.
+
+    `receipt` gains `(path, digest)` for a tree that is cut.
+    """
     out = orjson.dumps(tree)
     if len(out) <= room:
         return out
+    note_cut(receipt, path, out.decode())
     whole = len(out)
     tree = orjson.loads(out)  # fragments are open from here on
     sizes, widest = _measure(tree)
@@ -35,6 +40,21 @@ def fit(tree: Any, room: int) -> bytes:
         else:
             depth = min(depth // 2, 16)
     return orjson.dumps(f"…[cut {whole} bytes]")
+
+
+def note_cut(receipt: list[Any] | None, path: str, *lost: str) -> None:
+    """Add `(path, digest)` of what was cut to a receipt, so that two cut values can be told apart.
+
+    A further cut of the same value goes into the same digest.
+    """
+    if receipt is None:
+        return
+    made = blake2b(digest_size=8)
+    if receipt and type(receipt[-1]) is tuple and receipt[-1][0] == path:
+        made.update(receipt.pop()[1].encode())
+    for text in lost:
+        made.update(text.encode("utf-8", "backslashreplace"))
+    receipt.append((path, made.hexdigest()))
 
 
 def _measure(tree: Any) -> tuple[list[int], int]:

@@ -93,6 +93,7 @@ def _head(session: RecordedSession) -> None:
         "source": session.source,
         "inside": session.parent_id,
         "code": _code(session),
+        "commit": str(session.details.get("commit") or ""),
         "model": ", ".join(name for name in usage.models if name != UNKNOWN_MODEL),
         "usage": usage_text(usage),
         "first": _first_token(session),
@@ -105,11 +106,9 @@ def _head(session: RecordedSession) -> None:
 
 
 def _code(session: RecordedSession) -> str:
-    """Return the place of the call in the source, and the commit of a root."""
+    """Return the place of the call in the source."""
     function, _, at = str(session.details.get("code", "")).partition("@")
-    commit = session.details.get("commit")
-    parts = [f"{function} ({at})" if at else function, f"commit {commit}" if commit else ""]
-    return ", ".join(filter(None, parts))
+    return f"{function} ({at})" if at else function
 
 
 def _first_token(session: RecordedSession) -> str | None:

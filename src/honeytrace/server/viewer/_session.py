@@ -193,6 +193,11 @@ _DRAWN = (
     "event_type",
     "code",
     "commit",
+    "raised",
+    "bare",
+    "set",
+    "cut",
+    "chunks",
 )
 """Keys of `details` that the page shows elsewhere."""
 
