@@ -5,7 +5,10 @@
     ├── SessionNotFound (LookupError)      no reader knows the id
     ├── StoreError                         the embedded store cannot be read or written
     │   └── StoreDamagedError              it is corrupt, and is set aside
+    ├── ReplayError                        a recording cannot be replayed; nothing has run
     └── honeytrace.api.errors.APIError     everything the HoneyHive client raises
+
+    NotRecorded (BaseException)            a strict replay was asked for what was not recorded
 
 Recording itself never raises into the traced program.
 """
@@ -31,3 +34,15 @@ class StoreError(HoneytraceError):
 
 class StoreDamagedError(StoreError):
     """The file is a store of ours and corrupt. It is never deleted, only moved aside."""
+
+
+class ReplayError(HoneytraceError):
+    """A recording cannot be replayed: not imported, not rebuilt, not answered. Nothing has run."""
+
+
+class NotRecorded(BaseException):
+    """A strict replay was asked for a call that was not recorded.
+
+    It is no `Exception`, because the `except Exception` of an agent, or a retry, would take it for
+    a failure of the model, and the replay would pass.
+    """

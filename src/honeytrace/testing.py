@@ -20,6 +20,7 @@ from ._capture.finished import record_of
 from ._capture.hooks import hooks
 from ._capture.session import Session
 from ._record.record import Update
+from ._record.stamp import without_stamp
 from ._runtime.capturing import captured
 from ._runtime.runtime import Runtime
 from .lookup import StoreFamily
@@ -48,7 +49,7 @@ def capture(
     """Record into a list while the block runs; nothing else hears of it.
 
     start: epoch seconds of an injected clock, which then goes on by `tick` seconds at each reading;
-    ids are then the same in every run, too.
+    ids are then the same in every run, too, and records do not name line and commit.
     settings: as for `configure`; earlier settings and the environment do not apply.
     """
     sessions = CapturedSessions()
@@ -64,6 +65,8 @@ def capture(
                     sessions[i] = family.get(item.event_id) or session
         else:
             record = record_of(item, config.project, config.source)
+            if start is not None:
+                record = without_stamp(record)
             store.insert([record])
             sessions.append(family.load(record))
 

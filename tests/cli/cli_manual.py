@@ -25,8 +25,6 @@ import orjson
 
 from honeytrace import testing
 from honeytrace.__main__ import main
-from honeytrace._base.commit import commit
-from honeytrace._record.stamp import root_stamp
 from honeytrace.cli._jsonl import read_session
 from honeytrace.cli._show import as_object
 from honeytrace.store.sqlite import SQLiteStore
@@ -54,7 +52,6 @@ SETTINGS = {
     "FORCE_COLOR": "1",
     "TZ": "UTC",
     "TERM": "xterm-256color",
-    "HONEYTRACE_COMMIT": "3f2a9c1d2e4f",
 }
 
 
@@ -102,19 +99,11 @@ def rendered(page: str) -> str:
     ):
         os.environ.pop("NO_COLOR", None)
         time.tzset()
-        forget_commit()
         path = Path(directory, "sessions.db")
         demo(path)
         page = EXAMPLE.sub(lambda found: f"{found[1]}\n{shown(found[1], path)}", page)
     time.tzset()
-    forget_commit()
     return page
-
-
-def forget_commit() -> None:
-    """Read the commit again at the next record."""
-    commit.cache_clear()
-    root_stamp.cache_clear()
 
 
 if __name__ == "__main__":

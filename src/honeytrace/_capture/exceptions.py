@@ -13,7 +13,8 @@ from .context import paused
 from .hooks import hooks
 from .templates import is_wrapper
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_HERE = tuple(os.path.join(_PACKAGE, room, "") for room in ("_capture", "_replay"))
 _FRAMES = 40
 _TEXT = 20_000
 _CHAIN = 10

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FunctionType
 from typing import Any
 from weakref import WeakSet
@@ -15,16 +16,29 @@ from weakref import WeakSet
 from .templates import cells_of
 
 _traced: WeakSet[FunctionType] = WeakSet()
+_listener: Callable[[FunctionType], None] | None = None
 
 
 def add(traced: FunctionType) -> None:
-    """Remember a traced function."""
+    """Remember a traced function, and tell the listener."""
     _traced.add(traced)
+    if _listener is not None:
+        _listener(traced)
+
+
+def listen(listener: Callable[[FunctionType], None] | None) -> None:
+    """Set the function that hears of every function traced from now on; None for nobody."""
+    global _listener
+    _listener = listener
 
 
 def traced_functions() -> list[FunctionType]:
     """Return the traced functions that are alive, in no particular order."""
-    return list(_traced)
+    found: list[FunctionType] | None = None
+    while found is None:
+        with suppress(RuntimeError):  # another thread has decorated a function meanwhile
+            found = list(_traced)
+    return found
 
 
 def spec_of(traced: FunctionType) -> Any:

@@ -89,7 +89,6 @@ def trace_function(fn: FunctionType, options: dict[str, Any]) -> Any:
         traced.__defaults__ = fn.__defaults__
         traced.__kwdefaults__ = fn.__kwdefaults__
     wraps(fn)(traced)
-    registry.add(traced)
     return coroutine(traced) if _flags(fn) & ITERABLE_COROUTINE else traced
 
 
@@ -124,7 +123,9 @@ def _build(
         "_ht_spec": _spec(target, options),
         "_ht_bind": bind,
     }
-    return function_of(code, _SHARED, own, space)
+    traced = function_of(code, _SHARED, own, space)
+    registry.add(traced)
+    return traced
 
 
 def _spec(target: Any, options: dict[str, Any]) -> Spec:

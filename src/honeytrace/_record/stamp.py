@@ -31,6 +31,17 @@ def root_stamp(stamp: bytes) -> bytes:
     return stamp + b"," + member if stamp else member
 
 
+def without_stamp(record: Record) -> Record:
+    """Return a record that names neither line nor commit, for runs that are compared as texts."""
+    metadata = orjson.loads(record.metadata or b"{}")
+    details = metadata.get(RESERVED, {})
+    for name in ("code", "commit"):
+        details.pop(name, None)
+    if not details:
+        metadata.pop(RESERVED, None)
+    return record._replace(metadata=orjson.dumps(metadata) if metadata else None)
+
+
 def with_versions(record: Record) -> Record:
     """Return a record that also names the versions of Python and of the libraries in use.
 

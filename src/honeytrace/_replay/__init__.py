@@ -1,0 +1,16 @@
+"""Replay: a recorded call is run again, and its model calls are answered from the recording.
+
+select      which functions a block answers; code: the place a record names, and its import
+damage      values that a record does not hold whole
+annotations evaluates annotations; values: JSON back to Python values by them
+arguments   the arguments of a recorded call
+outcomes    the result, the yields or the error of a recorded call
+keys        equality of inputs
+calls       the recorded calls of a session; cassette_file: of a file
+tape        finds the answer to a call; messages: why there is none
+dispatcher  stands in for traced functions; in_order: async answers in the order of their ends
+block       `replaying`; rerun: `replay`, `areplay`; plan: a replay without running anything
+cassette    what a test records and answers, for the pytest plugin
+cases       one run as a file that a test checks
+sets        many runs, scored before and after
+"""
