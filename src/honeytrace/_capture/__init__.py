@@ -11,6 +11,7 @@ call*       begin, done, fail and leave  stream*     the steps of a generator's 
 running*    the fields of a session      session     `Session`, `current_session`
 finished*   a session that has ended as a record
 spec*       the fixed part of a traced function
+names       masks names and ids that a program chooses
 coerce      names, mappings and ids as the record needs them
 context     the ContextVar, `paused`, `propagate`
 ids*        UUIDv7                       primitives  operations that C spells faster

@@ -6,23 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .call import begin, done, fail, leave
-from .coerce import as_ids, as_mapping, as_text
+from .coerce import as_mapping
 from .context import current
-from .hooks import hooks, switch
+from .hooks import switch
+from .names import masked_id, masked_ids, masked_name
 from .options import checked_options
 from .session import NO_SESSION, Session
 from .spec import Spec
-
-_LONGEST_BARE = 20  # characters; known credentials are longer
-
-
-def _named(name: str | None) -> str | None:
-    """Return the name of a block without the secrets that it quotes, such as a URL's."""
-    if name is None or not switch.on:
-        return name
-    text = as_text(name)
-    bare = len(text) <= _LONGEST_BARE and "=" not in text and ":" not in text
-    return text if bare else hooks.redact(text)
 
 
 class session:  # noqa: N801 - `with session(...)` reads as the statement it is
@@ -61,9 +51,10 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         sample_rate: float | None = None,
     ) -> None:
         options = checked_options(
-            session_name=_named(session_name) or "",  # the configured name is used once it is known
-            project=_named(project),
-            source=_named(source),
+            session_name=masked_name(session_name)
+            or "",  # the configured name is used once it is known
+            project=masked_name(project),
+            source=masked_name(source),
             event_type=event_type,
             capture_outputs=False,
             sample_rate=sample_rate,
@@ -73,7 +64,7 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         self._fields: dict[str, Any] = {
             "outputs": outputs,
             "error": error,
-            "children_ids": None if children_ids is None else as_ids(children_ids),
+            "children_ids": None if children_ids is None else masked_ids(children_ids),
             "config": config,
             "user_properties": user_properties,
             "metrics": metrics,
@@ -81,7 +72,7 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
             "metadata": metadata,
         }
         self._inputs = inputs
-        self._session_id = as_text(session_id) if session_id else None
+        self._session_id = masked_id(session_id) if session_id else None
         self._open: list[tuple[Session, Any]] = []
 
     def __enter__(self) -> Session:

@@ -12,7 +12,7 @@ from typing import Any, overload
 from .._base.lazy import orjson
 from .._record.merge import as_object
 from .._record.record import MERGED, OBJECTS
-from .coerce import as_ids, as_mapping, as_text
+from .coerce import as_id, as_ids, as_mapping, as_text
 from .context import innermost
 from .exceptions import describe, error_text
 from .hooks import hooks
@@ -115,7 +115,7 @@ class Session(Running):
             elif name == "children_ids":
                 if self._children is None:
                     self._children = []
-                self._children.extend(as_ids(value))
+                self._children.extend(as_id(child, hooks.redact) for child in as_ids(value))
             else:
                 setattr(self, name, value)
 
@@ -231,7 +231,7 @@ def as_given(name: str, value: Any) -> Any:
     if name in MERGED:
         return as_mapping(value)
     if name == "children_ids":
-        return as_ids(value)
+        return [as_id(child, hooks.redact) for child in as_ids(value)]
     if name == "error" and isinstance(value, BaseException):
         return error_text(value)
     return value if name == "outputs" else as_text(value)

@@ -17,6 +17,7 @@ from typing import Any
 
 from . import registry
 from .call import begin, current_here, done, fail
+from .names import fix
 from .parameters import Binder, all_free, call_as_tuple, parameters, recorded
 from .reload import field_of, generation_of, switch_of
 from .spec import Spec
@@ -136,4 +137,7 @@ def _spec(target: Any, options: dict[str, Any]) -> Spec:
         name = getattr(target, "__qualname__", None) or type(target).__qualname__
         name = name.rpartition("<locals>.")[2]
     fixed = {key: value for key, value in options.items() if key != "ignore_inputs"}
-    return Spec(**{**fixed, "session_name": name, "code": registry.place_of(target)})
+    spec = Spec(**{**fixed, "session_name": name, "code": registry.place_of(target)})
+    if options["session_name"] or options["project"] or options["source"]:
+        fix(spec)  # a function's own name is no secret
+    return spec

@@ -9,6 +9,7 @@ from typing import Any
 from .. import _config
 from .._capture.session import Session
 from .._record.record import Update
+from .names import with_masked_names
 from .runtime import Runtime, replaced, runtime
 
 
@@ -20,7 +21,7 @@ def captured(
 
     The environment is not read, and a `configure` inside the block ends with it.
     """
-    inside = Runtime(_config.load(settings, {}), memory=True)
+    inside = Runtime(with_masked_names(_config.load(settings, {})), memory=True)
     inside.capture = lambda item: capture(runtime(), item)
     with replaced(inside, {"store": ":memory:", **settings}):
         yield

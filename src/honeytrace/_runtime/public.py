@@ -8,10 +8,10 @@ from typing import Any
 
 from .._base import lazy
 from .._base.lazy import ready
-from .._capture.coerce import as_text
 from .._capture.context import current
 from .._capture.finished import record_so_far
 from .._capture.hooks import hooks
+from .._capture.names import masked_id
 from .._capture.session import Session
 from .._delivery.stats import FlushResult, Stats
 from .._record.record import Item
@@ -126,7 +126,7 @@ def update_session(session_id: str, **fields: Any) -> None:
         raise TypeError(f"update_session() has no field {unknown}; it has {_UPDATABLE}")
     given = {name: value for name, value in fields.items() if value is not None}
     if given and ready() and runtime().config.enabled:
-        update(as_text(session_id), given)
+        update(masked_id(session_id), given)
 
 
 _UPDATABLE = Session.update.__code__.co_varnames[1 : 1 + Session.update.__code__.co_kwonlyargcount]

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from .. import _config
 from .._base.interrupts import interrupts
 from .._base.lazy import logger, ready
-from .._capture.coerce import as_mapping, as_text
+from .._capture.coerce import as_id, as_mapping, as_text
 from .._capture.exceptions import error_text
 from .._capture.hooks import Recorder, discard, hooks, turn
+from .._capture.names import mask_fixed
 from .._capture.sampling import Sampler
 from .._capture.session import Session
 from .._config import Config
@@ -30,6 +31,7 @@ from ..errors import ConfigurationError
 from . import process
 from .destination import Destination
 from .keeper import Keeper
+from .names import with_masked_names
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -118,6 +120,7 @@ class Runtime:
                 session_name=self.config.session_name,
             )
         )
+        mask_fixed(self.redact)
         self.wire_journal()
         try:
             from .._capture import threads as _threads  # imports concurrent.futures, 4 ms
@@ -155,7 +158,7 @@ def configure(**settings: Unpack[Settings]) -> None:
     with _lock:
         process.prepare_for_forks()
         arguments = {**_arguments, **settings}
-        config = _config.load(arguments)
+        config = with_masked_names(_config.load(arguments))
         if not ready():
             return
         if _runtime is not None and _runtime.serves(config, _in_memory(arguments)):
@@ -257,7 +260,7 @@ def _encoded(rt: Runtime, name: str, value: Any, receipt: list[Any]) -> bytes:
         text = error_text(value) if isinstance(value, BaseException) else str(value)
         value = rt.redact(text)
     elif name == "children_ids":
-        value = list(value)
+        value = [as_id(child, rt.redact) for child in value]
     elif name != "outputs":
         value = rt.redact(as_text(value))
     return rt.snapshotter.encode(value, receipt, name)

@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from .._capture.coerce import as_id
+from .._capture.hooks import hooks
 from .._config import NO_JOURNAL
 from .._record.merge import apply
 from .._record.record import Update
@@ -87,7 +89,7 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
     `honeytrace.api.APIError` when the API was asked (an API key is configured) and failed.
     """
     reader = _reader(timeout, session_id)
-    record = reader.get(session_id)
+    record = reader.get(session_id) or reader.get(as_id(session_id, hooks.redact))
     if record is not None:
         return StoreFamily(reader).load(record)
     found = _at_the_api(session_id)
