@@ -18,9 +18,9 @@ __all__ = ["SETTLE", "Add", "Check", "Checks"]
 SETTLE = 3.0
 """Seconds after which concurrent writes of other nodes are visible."""
 
-Add = Callable[["Record | None"], "tuple[Record, bool]"]
-"""A function that merges new data into a record or creates one, with a flag for a changed
-session."""
+Add = Callable[["Record | None"], "tuple[Record, int | None]"]
+"""A function that merges new data into a record or creates one; also returns the position of the
+latest change in its batch, or None if the session has arrived and was not changed."""
 
 log = logging.getLogger("honeytrace")
 

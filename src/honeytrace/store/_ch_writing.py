@@ -52,9 +52,9 @@ class Writer:
 
     def insert(self, tenant: str, records: Sequence[Record]) -> None:
         """Add records, or merge them into those of their ids."""
-        by_id: dict[str, list[Record]] = {}
-        for record in records:
-            by_id.setdefault(record.event_id, []).append(record)
+        by_id: dict[str, list[tuple[int, Record]]] = {}
+        for at, record in enumerate(records):
+            by_id.setdefault(record.event_id, []).append((at, record))
         waiting = self._pending(tenant, list(by_id))
         updates = {event_id: each.update for event_id, each in waiting.items()}
         self._write(tenant, {i: _adding(some, updates.get(i)) for i, some in by_id.items()})
@@ -77,7 +77,8 @@ class Writer:
                 for number, each in enumerate(kept)
             ]
             self._client.insert("pending", rows, _PENDING)
-        self._write(tenant, {i: _applying(folded[i]) for i in found}, found)
+        at = {event_id: number for number, event_id in enumerate(folded)}
+        self._write(tenant, {i: _applying(folded[i], at[i]) for i in found}, found)
         self._cross(tenant, [each.event_id for each in kept])
 
     def delete(self, tenant: str, before: float) -> None:
@@ -141,29 +142,32 @@ class Writer:
         """Write each record with its addition; return the merged ones."""
         rows = []
         merged: dict[str, Add] = {}
-        first = self._client.places(2 * len(adding) or 1)
-        for number, (event_id, add) in enumerate(adding.items()):
-            at = first + 2 * number
+        added = {i: add(found[i].record if i in found else None) for i, add in adding.items()}
+        changes = (at for _, at in added.values() if at is not None)
+        first = self._client.places(2 * max(len(added), 1 + max(changes, default=0)))
+        for number, (event_id, (new, at)) in enumerate(added.items()):
+            place = first + 2 * number
+            changed = 0 if at is None else first + 2 * at + 1
             old = found.get(event_id)
-            new, changed = add(None if old is None else old.record)
             if old is None:
-                mark = at + 1 if changed else 0
-                rows.append(row_of(tenant, new, place=at, changed=mark, version=at, writes=[token]))
-            elif new != old.record:
-                merged[event_id] = add
+                version, writes = place, [token]
+            elif new == old.record:
+                continue
+            else:
+                merged[event_id] = adding[event_id]
                 # The new version exceeds the version that was read, even if this node's clock is
                 # behind.
-                version = max(at + 1, old.version + 2)
+                version = max(place + 1, old.version + 2)
                 # The key changes, so the old row is deleted.
                 if old.record.start_time != new.start_time:
                     end = row_of(
                         tenant, old.record, place=0, changed=0, version=version - 1, deleted=True
                     )
                     rows.append(end)
-                writes = [*old.writes[-_REMEMBERED:], token]
-                rows.append(
-                    row_of(tenant, new, place=old.place, changed=at, version=version, writes=writes)
-                )
+                place, writes = old.place, [*old.writes[-_REMEMBERED:], token]
+            rows.append(
+                row_of(tenant, new, place=place, changed=changed, version=version, writes=writes)
+            )
         self._client.insert("sessions", rows, COLUMNS)
         return merged
 
@@ -203,7 +207,7 @@ class Writer:
         waiting = self._pending(tenant, ids)
         found = known(self._client, tenant, waiting)
         if found:
-            self._write(tenant, {i: _applying(waiting[i].update) for i in found}, found)
+            self._write(tenant, {i: _applying(waiting[i].update, 0) for i in found}, found)
             self._applied(tenant, [waiting[i] for i in found])
 
 
@@ -216,25 +220,28 @@ def _lacking(check: Check, found: Mapping[str, Known]) -> dict[str, Add]:
     }
 
 
-def _adding(records: Sequence[Record], waiting: Update | None) -> Add:
-    def add(record: Record | None) -> tuple[Record, bool]:
-        whole, changed, update = record, False, waiting
-        for each in records:
+def _adding(batch: Sequence[tuple[int, Record]], waiting: Update | None) -> Add:
+    """Return the addition of these records, each with its position in the batch."""
+
+    def add(record: Record | None) -> tuple[Record, int | None]:
+        whole, changed, update = record, None, waiting
+        for at, each in batch:
             before = whole
             whole = arrived = each if whole is None else merge(whole, each)
             if update is not None:
                 whole, update = apply(whole, update), None
-            changed = changed or whole != (arrived if before is None else before)
+            if whole != (arrived if before is None else before):
+                changed = at
         assert whole is not None
         return whole, changed
 
     return add
 
 
-def _applying(update: Update) -> Add:
-    def add(record: Record | None) -> tuple[Record, bool]:
+def _applying(update: Update, at: int) -> Add:
+    def add(record: Record | None) -> tuple[Record, int | None]:
         assert record is not None
-        return apply(record, update), True
+        return apply(record, update), at
 
     return add
 
