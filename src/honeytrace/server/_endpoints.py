@@ -16,6 +16,7 @@ from . import events, otlp, sessions
 from ._call import Call
 from ._http import JSON, Limits, RefusedError, read_body
 from ._intake import Intake
+from ._outage import Outage
 from ._tenants import Tenants
 
 __all__ = ["Endpoints", "Handler"]
@@ -50,10 +51,11 @@ _READY_SECONDS = 5.0
 class Endpoints:
     """Makes endpoints of handlers."""
 
-    def __init__(self, store: Store, tenants: Tenants, limits: Limits) -> None:
+    def __init__(self, store: Store, tenants: Tenants, limits: Limits, outage: Outage) -> None:
         self._store = store
         self._tenants = tenants
         self._limits = limits
+        self._outage = outage
         threads = _ELSEWHERE if "://" in store.where else _HERE
         self._intake = Intake(limits.waiting_bytes, threads)
         self._threads: anyio.CapacityLimiter | None = None
@@ -71,6 +73,7 @@ class Endpoints:
             else:
                 call = self._call(request, await read_body(request, self._limits))
                 content = await self._run(partial(handler, call))
+            self._outage.over()
             protobuf = call.content_type == otlp.PROTOBUF and handler in otlp.RECEIVERS.values()
             return Response(content, media_type=otlp.PROTOBUF if protobuf else JSON)
 

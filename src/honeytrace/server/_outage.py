@@ -1,4 +1,5 @@
-"""One log line for each outage of the store, however many requests fail in it."""
+"""One log line for each outage of the store, however many requests fail in it, and one at its
+end."""
 
 from __future__ import annotations
 
@@ -11,23 +12,42 @@ from ..errors import StoreError
 __all__ = ["Outage"]
 
 _QUIET = 60.0
-"""Seconds without a failure after which the next failure counts as a new outage."""
+"""Seconds between two lines about outages of the same kind, so that a store that comes and goes
+does not fill the log."""
 
 
 class Outage:
-    """Logs the first failure of an outage, and each failure with a different text."""
+    """Logs the first failure of an outage, and the first success after it.
+
+    Failures of another kind, such as a full disk, are another outage. The texts of one kind vary
+    with the moment: a connection is refused, then reset, then there is no attempt at all.
+    """
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._lock = threading.Lock()
-        self._said = ""
-        self._last = 0.0
+        self._kind: type[StoreError] | None = None
+        """The kind of the current outage; None while the store answers."""
+        self._lines: dict[type[StoreError], float] = {}
+        """The time of the latest line for each kind."""
+        self._failed = 0
 
     def tell(self, error: StoreError) -> None:
-        """Log the failure, unless the same one occurred less than a minute ago."""
-        text, now = str(error), time.monotonic()
+        """Log the failure, unless it belongs to an outage that was logged."""
+        kind, now = type(error), time.monotonic()
         with self._lock:
-            known = text == self._said and now - self._last < _QUIET
-            self._said, self._last = text, now
-        if not known:
-            self._log.error("the store cannot be used, so requests are answered 503: %s", text)
+            self._failed += 1
+            if kind is self._kind or now - self._lines.get(kind, -_QUIET) < _QUIET:
+                return
+            self._kind, self._lines[kind] = kind, now
+        self._log.error("the store cannot be used, so requests are answered 503: %s", error)
+
+    def over(self) -> None:
+        """Log that the store answers again, if the outage was logged."""
+        if self._kind is None:
+            return
+        with self._lock:
+            if self._kind is None:
+                return
+            failed, self._failed, self._kind = self._failed, 0, None
+        self._log.warning("the store answers again; requests that were answered 503: %d", failed)

@@ -104,7 +104,8 @@ def create_app(
         return Tenant(own, Traces(own, counts, traffic=spans == "all"), counts, view)
 
     tenants = Tenants(tenant)
-    endpoints = Endpoints(store, tenants, limits)
+    outage = Outage(log)
+    endpoints = Endpoints(store, tenants, limits, outage)
     app = Starlette(
         routes=[
             *viewer_routes(lambda request: tenants.of(request).view),
@@ -124,14 +125,12 @@ def create_app(
             Exception: _failed,
         },
     )
+    app.state.outage = outage
     # The viewer's streams would delay a graceful shutdown until they notice it, so end them now.
     app.state.live = tenants
     # The server that runs the app starts and stops this thread.
     app.state.ahead = Ahead(tenants.get("").view.site)
     return app
-
-
-_outage = Outage(log)
 
 
 def _by_path() -> dict[str, dict[str, Handler]]:
@@ -160,7 +159,7 @@ def _store_failed(request: Request, error: Exception) -> Response:
     if isinstance(error, StoreBusyError):
         return busy().response()
     assert isinstance(error, StoreError)
-    _outage.tell(error)
+    request.app.state.outage.tell(error)
     return unavailable().response()
 
 

@@ -105,6 +105,9 @@ class Pool:
                 yield conn
         except (psycopg.Error, PoolTimeout, UnicodeError, OverflowError) as error:
             found = store_error(error, self._where)
+            if isinstance(error, PoolTimeout) and self._is_exhausted():
+                busy = f"{_CONNECTIONS} connections of this process are all in use: try again"
+                raise StoreBusyError(f"the store {self._where} is busy: {busy}") from error
             if isinstance(found, StoreUnavailableError):
                 self._away_until = time.monotonic() + _AWAY
             raise found from error
@@ -114,6 +117,10 @@ class Pool:
         self._closed = True
         if self._pool is not None and self._pid == os.getpid():
             self._pool.close(timeout=1.0)
+
+    def _is_exhausted(self) -> bool:
+        """Return whether the pool waits for its own users, and not for the server."""
+        return self._pool is not None and self._pool.get_stats()["pool_size"] >= _CONNECTIONS
 
     def _open(self) -> ConnectionPool[Any]:
         if self._pool is not None and self._pid != os.getpid():
@@ -141,6 +148,9 @@ class Pool:
         if self._schema is not None:
             path = sql.SQL("SET search_path TO {}").format(sql.Identifier(self._schema))
             conn.execute(path)
+        # Compiling a statement takes longer than running any of ours.
+        conn.execute("SET jit TO off")
+        conn.execute("SET work_mem TO '32MB'")
         # The server stops a statement that nobody waits for any more.
         conn.execute(sql.SQL("SET statement_timeout TO {}").format(int(_ANSWER * 1000)))
         conn.execute("SET client_encoding TO 'UTF8'")
