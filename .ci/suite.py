@@ -28,6 +28,9 @@ CORE = (
 )
 """Folders whose tests also run without the compiled modules."""
 
+ENGINES = ("store", "viewer_engines")
+"""Folders whose tests open chdb in their process."""
+
 FIRST = {*CORE, "docs", "packaging", "otel", "propagation"} - {"sinks"}
 """Folders of the first half with the compiled modules; the second half has all others."""
 
@@ -47,13 +50,13 @@ def parts() -> list[Part]:
     known = set(folders)
     core = [str(TESTS / name) for name in CORE if name in known]
     first = [str(TESTS / name) for name in folders if name in FIRST]
-    others = [name for name in folders if name not in FIRST and name not in ("interop", "store")]
+    others = [name for name in folders if name not in FIRST and name not in ("interop", *ENGINES)]
     second = [str(TESTS / name) for name in others]
     without = [str(TESTS / name) for name in ("api", "sinks")]
     return [
         Part("second half", second),
         # chdb is one engine a process, and does not bear the forks of other tests
-        Part("stores", [str(TESTS / "store")]),
+        Part("stores", [str(TESTS / name) for name in ENGINES]),
         Part("first half", [*files, *first]),
         Part(
             "core without the compiled modules", [*files, *core], (("HONEYTRACE_PURE_PYTHON", "1"),)

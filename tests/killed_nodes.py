@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import threading
@@ -139,7 +138,7 @@ def _tail(url: str, directory: Path) -> Iterator[Path]:
         try:
             yield shown
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
 
 def _check_stored(store: Store, expected: set[str]) -> None:

@@ -20,13 +20,17 @@ def test_a_hundred_thousand_sessions(tmp_path: Path, request: pytest.FixtureRequ
         pytest.skip("takes minutes: run with --full")
     pytest.importorskip("psycopg")
 
+    next_kill = time.monotonic()
+
     def until_kill(kills: int, clients: list[Client]) -> bool:
         for each in clients:
             assert each.stdin is not None
             each.stdin.close()
-        time.sleep(2)
+        nonlocal next_kill
+        next_kill = max(next_kill + 2, time.monotonic())  # a restart takes some of the two seconds
+        time.sleep(max(0.0, next_kill - time.monotonic()))
         return True
 
     with postgres_server() as (url, _):
         kills = check_nodes(url, tmp_path, SESSIONS // CLIENTS, until_kill)
-    assert kills > 3
+    assert kills > 2

@@ -12,7 +12,7 @@ import pytest
 from viewer_site import HOSTILE, START, call, looked_up, many, pipeline, serving, wide
 
 from honeytrace._record.record import Update
-from honeytrace.store.sqlite import SQLiteStore
+from honeytrace.store import Store
 from surroundings import environ
 
 pytestmark = pytest.mark.browser
@@ -20,7 +20,7 @@ expect = pytest.importorskip("playwright.sync_api", reason="playwright is not in
 PIPELINE = Path(__file__).with_name("live_pipeline.py")
 
 
-def test_from_the_list_to_the_call_and_back_with_feedback(page: Any, store: SQLiteStore) -> None:
+def test_from_the_list_to_the_call_and_back_with_feedback(page: Any, store: Store) -> None:
     """Filter, open, unfold, follow a child, say something of it: another process reads that."""
     store.insert([*pipeline(), *many(5, session_name="other")])
     page.goto("/")
@@ -41,7 +41,7 @@ def test_from_the_list_to_the_call_and_back_with_feedback(page: Any, store: SQLi
     page.get_by_label("Comment").fill("too slow")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".given")).to_contain_text("too slow")
-    said = looked_up(store.path, "generate")["feedback"]
+    said = looked_up(store.where, "generate")["feedback"]
     assert said == {"rating": 2, "comment": "too slow"}
     page.go_back()
     expect(page.locator("h1")).to_have_text("answer")
@@ -51,12 +51,12 @@ def test_from_the_list_to_the_call_and_back_with_feedback(page: Any, store: SQLi
     expect(page.locator("h1")).to_have_text("answer")
 
 
-def test_sessions_appear_while_a_pipeline_runs(page: Any, store: SQLiteStore) -> None:
+def test_sessions_appear_while_a_pipeline_runs(page: Any, store: Store) -> None:
     """Without a reload, at their places, once each; the other conditions still hold."""
     store.insert([call("old", project="")])
     page.goto("/?name=step")
     page.wait_for_selector("body[data-live='on']", state="attached")
-    env = environ(HONEYTRACE_STORE=str(store.path))
+    env = environ(HONEYTRACE_STORE=store.where)
     with subprocess.Popen(
         [sys.executable, str(PIPELINE)], stdin=subprocess.PIPE, env=env, text=True
     ) as running:
@@ -70,7 +70,7 @@ def test_sessions_appear_while_a_pipeline_runs(page: Any, store: SQLiteStore) ->
         assert running.wait(60) == 0
 
 
-def test_rows_change_while_they_are_looked_at(page: Any, store: SQLiteStore) -> None:
+def test_rows_change_while_they_are_looked_at(page: Any, store: Store) -> None:
     """Feedback from elsewhere and the end of a call show in their rows, which keep their places,
     their choice and the focus; what leaves the conditions leaves the list."""
     running = call("late", start_time=START + 9)._replace(status="running", duration=None)
@@ -93,7 +93,7 @@ def test_rows_change_while_they_are_looked_at(page: Any, store: SQLiteStore) -> 
     expect(rows).to_have_count(1)
 
 
-def test_what_is_older_than_the_page_does_not_join_it(page: Any, store: SQLiteStore) -> None:
+def test_what_is_older_than_the_page_does_not_join_it(page: Any, store: Store) -> None:
     """A run that started long ago and ends now belongs to an older page, where there is one."""
     store.insert(many(60))
     page.goto("/")
@@ -105,7 +105,7 @@ def test_what_is_older_than_the_page_does_not_join_it(page: Any, store: SQLiteSt
     assert page.locator("[data-id=old]").count() == 0
 
 
-def test_a_run_grows_while_it_is_looked_at(page: Any, store: SQLiteStore) -> None:
+def test_a_run_grows_while_it_is_looked_at(page: Any, store: Store) -> None:
     """Its page shows what there is more of it, by itself."""
     store.insert([call("first", "run", "run")])
     page.goto("/sessions/first")
@@ -114,7 +114,7 @@ def test_a_run_grows_while_it_is_looked_at(page: Any, store: SQLiteStore) -> Non
     expect(page.get_by_role("treeitem")).to_have_count(3)
 
 
-def test_5000_calls_open_and_scroll(page: Any, store: SQLiteStore) -> None:
+def test_5000_calls_open_and_scroll(page: Any, store: Store) -> None:
     """All of them are there; only those in sight are laid out. The times are printed."""
     store.insert(wide(5000))
     page.goto("/sessions/root")
@@ -161,7 +161,7 @@ def test_5000_calls_open_and_scroll(page: Any, store: SQLiteStore) -> None:
     assert page.locator(".call:not([hidden])").count() == 5001
 
 
-def test_hostile_content_does_nothing(page: Any, store: SQLiteStore) -> None:
+def test_hostile_content_does_nothing(page: Any, store: Store) -> None:
     """No script runs, whatever was recorded: `page` would have seen a dialog or a request."""
     everywhere = {name: {HOSTILE: HOSTILE} for name in ("inputs", "outputs", "metadata")}
     big = {"text": "<img src=x onerror=alert(3)>" * 200_000}
@@ -182,7 +182,7 @@ def test_hostile_content_does_nothing(page: Any, store: SQLiteStore) -> None:
     expect(page.locator(".pair").first).to_be_visible()
 
 
-def test_the_keyboard_does_it_all(page: Any, store: SQLiteStore) -> None:
+def test_the_keyboard_does_it_all(page: Any, store: Store) -> None:
     """Through the list, into a session, along its tree, to its error, and to the other pages."""
     store.insert([*pipeline(), call("first", start_time=1e12), call("last", start_time=2e12)])
     page.goto("/")
@@ -224,7 +224,7 @@ def test_the_keyboard_does_it_all(page: Any, store: SQLiteStore) -> None:
     expect(page.locator("#filters").get_by_label("Project")).to_be_focused()
 
 
-def test_the_timeline_zooms(page: Any, store: SQLiteStore) -> None:
+def test_the_timeline_zooms(page: Any, store: Store) -> None:
     """By key, by button, by a stretch marked on the axis, and back to the whole."""
     store.insert(pipeline())
     page.goto("/sessions/retrieve")
@@ -259,7 +259,7 @@ def test_light_and_dark_are_remembered(page: Any, chromium: Any) -> None:
     assert page.evaluate(paper) == dark
 
 
-def test_copying(page: Any, store: SQLiteStore, url: str) -> None:
+def test_copying(page: Any, store: Store, url: str) -> None:
     """The id, a curl command that works here, Python, and the JSON."""
     store.insert([call("s")])
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -279,7 +279,7 @@ def test_copying(page: Any, store: SQLiteStore, url: str) -> None:
 @pytest.mark.parametrize(
     "address", ["/", "/sessions/generate", "/overview", "/compare?a=root&b=s0000"]
 )
-def test_a_phone_needs_no_sideways_scrolling(address: str, page: Any, store: SQLiteStore) -> None:
+def test_a_phone_needs_no_sideways_scrolling(address: str, page: Any, store: Store) -> None:
     """Every page fits a narrow window, also where the runs have calls of long names."""
     called = [f"expand_question_with_{what}_history" for what in ("all", "no")]
     inside = [call(name, "s0000", session_name=name, duration=999.9) for name in called]
@@ -292,7 +292,7 @@ def test_a_phone_needs_no_sideways_scrolling(address: str, page: Any, store: SQL
 @pytest.mark.parametrize(
     "address", ["/", "/sessions/generate", "/overview", "/compare?a=root&b=s0000"]
 )
-def test_everything_has_a_name(address: str, page: Any, store: SQLiteStore) -> None:
+def test_everything_has_a_name(address: str, page: Any, store: Store) -> None:
     """For those who do not see the page: controls, pictures and landmarks say what they are."""
     store.insert([*pipeline(), *many(3)])
     page.goto(address)
@@ -307,7 +307,7 @@ def test_everything_has_a_name(address: str, page: Any, store: SQLiteStore) -> N
     expect(page.locator("h1")).to_have_count(1)
 
 
-def test_the_pages_work_without_scripts(chromium: Any, url: str, store: SQLiteStore) -> None:
+def test_the_pages_work_without_scripts(chromium: Any, url: str, store: Store) -> None:
     """All but what moves: lists, filters, trees, feedback."""
     store.insert(pipeline())
     context = chromium.new_context(base_url=url, java_script_enabled=False)
@@ -322,7 +322,7 @@ def test_the_pages_work_without_scripts(chromium: Any, url: str, store: SQLiteSt
     context.close()
 
 
-def test_a_reader_logs_in(chromium: Any, store: SQLiteStore) -> None:
+def test_a_reader_logs_in(chromium: Any, store: Store) -> None:
     """With a key of the server, and the list is live from then on."""
     store.insert(many(2))
     with serving(store, keys=["open sesame"]) as url:

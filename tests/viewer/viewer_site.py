@@ -151,7 +151,7 @@ def as_json(text: str) -> Any:
     return orjson.loads(text)
 
 
-def looked_up(store: Path, session_id: str) -> dict[str, Any]:
+def looked_up(store: str | Path, session_id: str) -> dict[str, Any]:
     """The session as another process gets it, by `get_session`."""
     code = (
         "import json, sys, honeytrace as h; print(json.dumps(h.get_session(sys.argv[1]).to_dict()))"
