@@ -59,13 +59,15 @@ def call_anthropic(url: str) -> None:
 
 
 def call_langchain(url: str) -> None:
-    """A chain of a prompt and a model."""
+    """A chain of a prompt and a model, called and awaited."""
     from langchain_core.prompts import ChatPromptTemplate
     from langchain_openai import ChatOpenAI
 
     prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("user", "{question}")])
     model = ChatOpenAI(model="gpt-4o-mini", base_url=f"{url}/v1", api_key="none")
-    (prompt | model).invoke({"question": "What do bees see?"})
+    chain = prompt | model
+    chain.invoke({"question": "What do bees see?"})
+    asyncio.run(chain.ainvoke({"question": "What do bees see?"}))
 
 
 def call_langgraph(url: str) -> None:

@@ -69,7 +69,7 @@ def test_each_run_is_one_row(python: str, recorded: Path) -> None:
     [
         ("openai", 4 * 28, "gpt-4o-mini"),
         ("anthropic", 28, "claude-3-5-haiku-latest"),
-        ("langchain_openai", 28, "gpt-4o-mini"),
+        ("langchain_openai", 2 * 28, "gpt-4o-mini"),
         ("langgraph", 56, "gpt-4o-mini"),
         ("pydantic_ai", 56, "gpt-4o-mini"),
     ],
@@ -82,6 +82,21 @@ def test_tokens_and_cost_of_a_run(
     assert usage["total_tokens"] == tokens
     assert list(usage["models"]) == [model]
     assert usage["cost"] > 0
+
+
+def test_calls_of_the_sdk_are_inside_the_run_that_makes_them(python: str, recorded: Path) -> None:
+    """LangChain's model runs hold the SDK's call, whether they were called or awaited."""
+    session_id = runs(python, recorded)["langchain_openai"]["session_id"]
+    program = f"import honeytrace; print(honeytrace.get_session({session_id!r}).tree())"
+    tree = subprocess.run(
+        [python, "-c", program], cwd=recorded, check=True, capture_output=True, text=True
+    ).stdout
+    lines = [line.rpartition("  ")[0] for line in tree.splitlines()]
+    calls = [i for i, line in enumerate(lines) if line.endswith("ChatCompletion")]
+    assert len(calls) == 2
+    for at in calls:
+        assert lines[at - 1].endswith("ChatOpenAI")
+        assert lines[at].index("ChatCompletion") > lines[at - 1].index("ChatOpenAI")
 
 
 def test_show_has_the_conversation(python: str, recorded: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 import honeytrace.otel
 from honeytrace.errors import ConfigurationError
-from honeytrace.otel import SpanProcessor
+from honeytrace.otel import SpanProcessor, _langchain
 from honeytrace.otel._semconv import event_id, session_id
 from honeytrace.otel._spans import SPANS
 
@@ -328,12 +329,15 @@ def test_a_library_that_fails_when_it_is_asked_costs_no_span(
     recorded: CapturedSessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """LangChain's instrumentor may not know its own context; the span is recorded all the same."""
-    broken: Any = type(os)("openinference.instrumentation.langchain")
+    broken: Any = type(os)(_langchain.SCOPE)
     broken.get_current_span = lambda: 1 / 0
-    monkeypatch.setitem(sys.modules, "openinference.instrumentation.langchain", broken)
-    monkeypatch.setitem(sys.modules, "langchain_core.runnables.config", broken)
+    monkeypatch.setitem(sys.modules, _langchain.SCOPE, broken)
+    config: ContextVar[Any] = ContextVar("config", default=True)
+    monkeypatch.setattr(_langchain, "_config", config)
     tracer().start_span("s").end()
-    assert len(recorded) == 1
+    with honeytrace.session("x"):
+        pass
+    assert len(recorded) == 2
 
 
 def test_the_context_of_another_library_is_untouched(recorded: CapturedSessions) -> None:

@@ -10,6 +10,7 @@ _semconv/       one mapping from spans to events, for the bridge and for the ser
 _bridge.py      SpanProcessor: a span that runs here becomes a session
 _finished.py    a finished span in the shape that the mapping takes
 _spans.py       the spans that run here, and the sessions they stand for
+_langchain.py   the runs of LangChain, which are nobody's current span
 _instrument.py  instrument(): find and start the installed instrumentors
 _sink.py        OtlpSink: sessions to a collector
 _encode.py      a record as a span in OTLP

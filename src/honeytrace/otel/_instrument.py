@@ -84,10 +84,10 @@ def instrument(
         )
     for name in names or sorted(found):
         if name in found and (names or keep == "all" or name not in TRAFFIC):
-            _start(name, found[name], running)
+            _start(name, found[name], running, named=bool(names))
     for name, switch in _SWITCHES.items():
         if (name in names or not names) and find_spec(name) is not None:
-            _guarded(name, lambda switch=switch: switch(running))
+            _guarded(name, lambda switch=switch: switch(running), named=bool(names))
     return running
 
 
@@ -134,7 +134,7 @@ def _rank(point: EntryPoint) -> int:
     return next(i for i, start in enumerate(_ORDER) if point.value.startswith(start))
 
 
-def _start(name: str, point: EntryPoint, running: Instrumentation) -> None:
+def _start(name: str, point: EntryPoint, running: Instrumentation, *, named: bool) -> None:
     def start() -> None:
         if point.value.startswith("opentelemetry.instrumentation.genai."):
             for variable, value in _CONTENT.items():
@@ -146,17 +146,18 @@ def _start(name: str, point: EntryPoint, running: Instrumentation) -> None:
         running._running.append(instrumentor)
         running.names.append(name)
 
-    _guarded(name, start)
+    _guarded(name, start, named=named)
 
 
-def _guarded(name: str, start: Any) -> None:
+def _guarded(name: str, start: Any, *, named: bool) -> None:
+    """Start an instrumentor. One that finds no SDK is worth a warning only if it was `named`."""
     try:
         start()
     except Exception as error:  # noqa: BLE001 - an SDK too old for its instrumentor, …
         missing = (
             isinstance(error, ImportError) or type(error).__name__ == "DependencyConflictError"
         )
-        level = logger.debug if missing else logger.warning
+        level = logger.debug if missing and not named else logger.warning
         level("the instrumentor %s could not be started: %s", name, error)
 
 

@@ -7,9 +7,7 @@ span around it, the one that began later is the parent.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, get_current_span
@@ -22,6 +20,7 @@ from .._capture.session import Session
 from .._capture.spec import Spec
 from .._record.span_ids import event_id, session_id
 from ..propagation._traceparent import VENDOR, caller
+from . import _langchain
 from ._semconv import event_type
 
 MOST = 10_000
@@ -36,12 +35,6 @@ HELD = (SpanKind.SERVER, SpanKind.CONSUMER)
 
 _SESSION = "_honeytrace_session"
 """The attribute of a span that holds the session which calls inside it have as parent."""
-
-_DETACHED = ("openinference.instrumentation.langchain",)
-"""Instrumentors whose spans are never OpenTelemetry's current one, since callbacks make them."""
-
-_detached: ContextVar[Session | None] = ContextVar("honeytrace_detached_span", default=None)
-"""The newest of their spans that began in this context."""
 
 Key = tuple[int, int]
 
@@ -80,7 +73,7 @@ class Spans:
         key = context.trace_id, context.span_id
         if key in self._running:
             return  # another processor has opened the span's session
-        outer = (detached() or self._chain()) if up is None else self._around(up)
+        outer = self._callback_run() if up is None else self._around(up)
         links: list[dict[str, Any]] = []
         if isinstance(running, Stranger):  # whoever called is not trusted, whatever the span says
             links, running, outer = running.links, None, self._local(up)
@@ -121,21 +114,16 @@ class Spans:
         self._running[key] = running
         _bound(self._running)
         scope = span.instrumentation_scope
-        if scope is not None and scope.name in _DETACHED:
-            _detached.set(running.session)
+        if scope is not None and scope.name == _langchain.SCOPE:
+            _langchain.began(running.session)
         # the hook of every session that begins reads this one attribute
         setattr(span, _SESSION, running.session)
 
-    def _chain(self) -> Session | None:
-        """The span of the LangChain runnable around an async call: its callbacks run elsewhere."""
-        module = sys.modules.get("openinference.instrumentation.langchain")
-        if module is None or "langchain_core.runnables.config" not in sys.modules:
-            return None
-        try:
-            span = module.get_current_span()
-            return None if span is None else self.of(span.get_span_context())
-        except Exception:  # noqa: BLE001 - of another library; without its answer there is none
-            return None
+    def _callback_run(self) -> Session | None:
+        """Return the session of the LangChain run around here."""
+        span = _langchain.runnable()
+        chain = None if span is None else self._around(span.get_span_context())
+        return inner(_langchain.newest(), chain)
 
     def _local(self, up: SpanContext | None) -> Session | None:
         return None if up is None or up.is_remote else self._around(up)
@@ -176,26 +164,20 @@ def inner(session: Session | None, span: Session | None) -> Session | None:
     return session if began(session) > began(span) else span
 
 
-def detached() -> Session | None:
-    """The session of the innermost span that runs here without being the current one."""
-    found = _detached.get()
-    while found is not None and found._end:
-        found = found._parent
-    return found
-
-
 def adopt(s: Session | None, parent: Session | None) -> Session | None:
     """`hooks.adopt`: the parent of a session that begins, where a span may be in between."""
     span = get_current_span()
-    found = _detached.get()
-    if span is INVALID_SPAN and found is None:
+    run = _langchain.runnable()
+    if span is INVALID_SPAN and run is None:
         return remote.adopt(s, parent)
+    found: Session | None = None
     try:
-        found = None if found is None else detached()
-        if span is not INVALID_SPAN:
-            around: Session | None = getattr(span, _SESSION, None)
+        for each in (span, run):
+            if each is None or each is INVALID_SPAN:
+                continue
+            around: Session | None = getattr(each, _SESSION, None)
             if around is None:
-                around = SPANS.of(span.get_span_context())
+                around = SPANS.of(each.get_span_context())
             if around is not None and not around._end:
                 found = inner(found, around)
     except Exception:  # noqa: BLE001 - a span of another library may do anything
