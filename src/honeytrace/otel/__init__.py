@@ -14,6 +14,7 @@ _langchain.py   the runs of LangChain, which are nobody's current span
 _instrument.py  instrument(): find and start the installed instrumentors
 _sink.py        OtlpSink: sessions to a collector
 _encode.py      a record as a span in OTLP
+_protobuf.py    the few messages of protobuf that this takes
 """
 
 from __future__ import annotations

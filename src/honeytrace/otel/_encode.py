@@ -11,36 +11,43 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from .._base.version import __version__
 from .._record.record import OBJECTS, RESERVED, Record
 from ..propagation._traceparent import trace_ids
+from ._protobuf import Value, attributes, framed, number, text, time
 from ._semconv.honeyhive import OWN_ID
 
-_OPERATIONS = {
-    "model": ("chat", Span.SpanKind.SPAN_KIND_CLIENT),
-    "tool": ("execute_tool", Span.SpanKind.SPAN_KIND_INTERNAL),
-}
-_WORKFLOW = ("invoke_workflow", Span.SpanKind.SPAN_KIND_INTERNAL)
+_INTERNAL, _CLIENT = 1, 3
+"""Span kinds."""
+_KINDS = {kind: number(6, kind) for kind in (_INTERNAL, _CLIENT)}
+_OPERATIONS = {"model": ("chat", _CLIENT), "tool": ("execute_tool", _INTERNAL)}
+_WORKFLOW = ("invoke_workflow", _INTERNAL)
 
-_SAMPLED = 1
-"""The flag of a span that is recorded."""
+_ERROR = number(3, 2)
+"""The code of a status."""
+
+_FLAGS = b"\x85\x01\x01\x00\x00\x00"
+"""The field `flags` with the bit of a span that is recorded."""
 
 _CUT = "honeytrace.cut"
 """The attribute that tells how many bytes an object lost, where a span would be too large."""
 
-_USAGE = {
-    "gen_ai.usage.input_tokens": "prompt_tokens",
-    "gen_ai.usage.output_tokens": "completion_tokens",
-    "gen_ai.usage.cache_read.input_tokens": "cached_tokens",
+_BUCKETS = {name: f"honeyhive_{name}" for name in OBJECTS}
+_CONFIG = {"model": "gen_ai.request.model", "provider": "gen_ai.provider.name"}
+_METADATA = {
+    "prompt_tokens": "gen_ai.usage.input_tokens",
+    "completion_tokens": "gen_ai.usage.output_tokens",
+    "cached_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "response_model": "gen_ai.response.model",
+    "response_id": "gen_ai.response.id",
 }
+"""Keys of config and metadata, and the names that the GenAI conventions have for them."""
 
 
 def encoded(record: Record, *, content: bool = True, max_bytes: int = 4_000_000) -> bytes:
-    """The span of a record. `content` False leaves inputs and outputs out.
+    """Return the span of a record. `content` False leaves inputs and outputs out.
 
     Beyond `max_bytes`, the largest objects are left out, each with a note of its size.
     """
@@ -50,67 +57,52 @@ def encoded(record: Record, *, content: bool = True, max_bytes: int = 4_000_000)
         value = getattr(record, name)
         if value is not None:
             objects[name] = value
-    data: bytes = _span(record, objects).SerializeToString()
+    data = _span(record, objects, b"")
     cut: dict[str, int] = {}
     while len(data) > max_bytes and objects:
         largest = max(objects, key=lambda name: len(objects[name]))
         cut[largest] = len(objects.pop(largest))
-        span = _span(record, objects)
-        _put(span, _CUT, orjson.dumps(cut).decode())
-        data = span.SerializeToString()
+        data = _span(record, objects, attributes(9, {_CUT: orjson.dumps(cut)}))
     return data
 
 
 def body(project: str, source: str, spans: Iterable[bytes]) -> bytes:
-    """The ResourceSpans of records of one project and source, to be joined to an export request.
+    """Return the ResourceSpans of records of one project and source, for an export request.
 
-    Written out rather than built of messages: the spans are encoded already, so that what is too
-    large can be divided without encoding them again.
+    The spans are encoded already, so that what is too large can be divided without encoding them
+    again.
     """
-    resource = Resource()
-    for name, value in (("service.name", project), ("deployment.environment.name", source)):
-        attribute = resource.attributes.add()
-        attribute.key, attribute.value.string_value = name, value
-    scope = InstrumentationScope(name="honeytrace", version=__version__)
-    inside = [_framed(1, scope.SerializeToString()), *(_framed(2, span) for span in spans)]
-    within = _framed(1, resource.SerializeToString()) + _framed(2, b"".join(inside))
-    return _framed(1, within)
+    resource = attributes(1, {"service.name": project, "deployment.environment.name": source})
+    scope = text(1, "honeytrace") + text(2, __version__)
+    inside = [framed(1, scope), *(framed(2, span) for span in spans)]
+    return framed(1, framed(1, resource) + framed(2, b"".join(inside)))
 
 
-def _framed(field: int, data: bytes) -> bytes:
-    """A length-delimited field of a protobuf message."""
-    size, length = len(data), bytearray()
-    while size > 127:
-        length.append(size & 127 | 128)
-        size >>= 7
-    length.append(size)
-    return bytes((field << 3 | 2,)) + bytes(length) + data
-
-
-def _span(record: Record, objects: Mapping[str, bytes]) -> Span:
-    span = Span()
+def _span(record: Record, objects: Mapping[str, bytes], more: bytes) -> bytes:
     metadata = orjson.loads(objects["metadata"]) if "metadata" in objects else {}
+    start = _nanoseconds(record.start_time)
+    end = start + max(round((record.duration or 0) * 1e6), 0)
+    operation, kind = _OPERATIONS.get(record.event_type, _WORKFLOW)
     # also for records that came from spans: a tree may hold both, and has to be one trace
-    span.trace_id, span.span_id = _bytes(record.root_id), _bytes(record.event_id)[8:]
+    parts = [framed(1, _bytes(record.root_id)), framed(2, _bytes(record.event_id)[8:])]
     if record.parent_id is not None:
-        span.parent_span_id = _bytes(record.parent_id)[8:]
-    span.name, span.flags = record.event_name, _SAMPLED
-    span.start_time_unix_nano = _nanoseconds(record.start_time)
-    duration = record.duration or 0
-    span.end_time_unix_nano = span.start_time_unix_nano + max(round(duration * 1e6), 0)
-    operation, span.kind = _OPERATIONS.get(record.event_type, _WORKFLOW)
-    _put(span, "gen_ai.operation.name", operation)
-    _put_own(span, record)
-    for name, data in objects.items():
-        _put(span, f"honeyhive_{name}", data.decode())
-    _put_gen_ai(span, objects, metadata)
+        parts.append(framed(4, _bytes(record.parent_id)[8:]))
+    parts += text(5, record.event_name), _KINDS[kind], time(7, start), time(8, end)
+    values: dict[str, Value] = dict(_gen_ai(objects, metadata))
+    values["gen_ai.operation.name"] = operation
+    if record.event_type == "tool":
+        values["gen_ai.tool.name"] = record.event_name
     if record.error is not None:
-        _put_error(span, record.error, metadata.get(RESERVED))
-    return span
+        values.update(_error(record.error, metadata.get(RESERVED), end, parts))
+    values.update(_own(record))
+    for name, data in objects.items():
+        values[_BUCKETS[name]] = data
+    parts += attributes(9, values), more, _FLAGS
+    return b"".join(parts)
 
 
 def _bytes(session_id: str) -> bytes:
-    """The 128 bits of a session id, as `propagation` sends them; quickly for a UUID."""
+    """Return the 128 bits of a session id, as `propagation` sends them; quickly for a UUID."""
     if len(session_id) == 36 and session_id == session_id.lower():
         try:
             found = bytes.fromhex(session_id.replace("-", ""))
@@ -121,46 +113,64 @@ def _bytes(session_id: str) -> bytes:
     return bytes.fromhex(trace_ids(session_id, session_id)[0])
 
 
-def _put_own(span: Span, record: Record) -> None:
-    _put(span, OWN_ID, record.event_id)
-    for name in ("root_id", "parent_id", "event_type", "status"):
-        value = getattr(record, name)
-        if value is not None:
-            _put(span, f"honeytrace.{name}", value)
-    for name in ("start_time", "duration"):
-        value = getattr(record, name)
-        if value is not None:
-            attribute = span.attributes.add()
-            attribute.key, attribute.value.double_value = f"honeytrace.{name}", value
+def _own(record: Record) -> Iterable[tuple[str, Value]]:
+    """Yield the fields that are no objects under honeytrace's own names."""
+    yield OWN_ID, record.event_id
+    yield "honeytrace.root_id", record.root_id
+    if record.parent_id is not None:
+        yield "honeytrace.parent_id", record.parent_id
+    yield "honeytrace.event_type", record.event_type
+    yield "honeytrace.status", record.status
+    yield "honeytrace.start_time", float(record.start_time)
+    if record.duration is not None:
+        yield "honeytrace.duration", float(record.duration)
     if record.end_time is not None:
-        attribute = span.attributes.add()
-        attribute.key, attribute.value.int_value = "honeytrace.end_time", record.end_time
+        yield "honeytrace.end_time", record.end_time
     if record.children_ids != b"[]":
-        _put(span, "honeytrace.children_ids", record.children_ids.decode())
+        yield "honeytrace.children_ids", record.children_ids
 
 
-def _put_gen_ai(span: Span, objects: Mapping[str, bytes], metadata: Mapping[str, Any]) -> None:
-    """Model, provider, tokens and messages under the names of the GenAI conventions."""
+def _gen_ai(
+    objects: Mapping[str, bytes], metadata: Mapping[str, Any]
+) -> Iterable[tuple[str, Value]]:
+    """Yield model, provider, tokens and messages under the names of the GenAI conventions."""
     if "config" in objects:
-        config = orjson.loads(objects["config"])
-        for name, key in (("gen_ai.request.model", "model"), ("gen_ai.provider.name", "provider")):
-            if type(config.get(key)) is str:
-                _put(span, name, config[key])
-    for name, key in _USAGE.items():
-        if type(metadata.get(key)) is int:
-            attribute = span.attributes.add()
-            attribute.key, attribute.value.int_value = name, metadata[key]
+        yield from _request(orjson.loads(objects["config"]))
+    for key, name in _METADATA.items():
+        if key in metadata and _is_scalar(metadata[key]):
+            yield name, metadata[key]
+    reasons = metadata.get("finish_reasons")
+    if type(reasons) is list and all(type(reason) is str for reason in reasons):
+        yield "gen_ai.response.finish_reasons", reasons
     if b'"chat_history"' in objects.get("inputs", b""):
         history = orjson.loads(objects["inputs"]).get("chat_history")
         if type(history) is list:
-            _put(span, "gen_ai.input.messages", _messages(history))
+            yield "gen_ai.input.messages", _messages(history)
     if b'"role"' in objects.get("outputs", b""):
         outputs = orjson.loads(objects["outputs"])
         if type(outputs.get("role")) is str:
-            _put(span, "gen_ai.output.messages", _messages([outputs]))
+            yield "gen_ai.output.messages", _messages([outputs])
 
 
-def _messages(history: Sequence[Any]) -> str:
+def _request(config: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
+    """Yield the model, its provider and the parameters of a request."""
+    parameters = config.get("hyperparameters")
+    for key, value in parameters.items() if type(parameters) is dict else ():
+        if _is_scalar(value):
+            yield f"gen_ai.request.{key}", value
+    for key, name in _CONFIG.items():
+        if type(config.get(key)) is str:
+            yield name, config[key]
+
+
+def _is_scalar(value: Any) -> bool:
+    """Return True for a value that an attribute can hold; integers have 64 bits."""
+    if type(value) is int:
+        return -(1 << 63) <= value < 1 << 63
+    return type(value) in (str, float, bool)
+
+
+def _messages(history: Sequence[Any]) -> bytes:
     """A conversation in the shape of `gen_ai.input.messages`."""
     made = []
     for message in history:
@@ -180,33 +190,25 @@ def _messages(history: Sequence[Any]) -> str:
             if type(function) is dict:
                 parts.append({"type": "tool_call", "id": call.get("id"), **function})
         made.append({"role": message.get("role", "user"), "parts": parts})
-    return orjson.dumps(made).decode()
+    return orjson.dumps(made)
 
 
-def _put_error(span: Span, error: str, details: Any) -> None:
-    span.status.code = Status.StatusCode.STATUS_CODE_ERROR
-    span.status.message = error
+def _error(error: str, details: Any, end: int, parts: list[bytes]) -> Iterable[tuple[str, Value]]:
+    """Append status and exception event of a failure; yield the attribute that names it."""
+    parts.append(framed(15, text(2, error) + _ERROR))
     kind, mark, message = error.partition(": ")
-    event = span.events.add()
-    event.name, event.time_unix_nano = "exception", span.end_time_unix_nano
-    facts = {"exception.message": message if mark else error}
+    facts: dict[str, Value] = {"exception.message": message if mark else error}
     if mark:
         facts["exception.type"] = kind
-        _put(span, "error.type", kind)
+        yield "error.type", kind
     traceback = details.get("traceback") if type(details) is dict else None
     if type(traceback) is str:
         facts["exception.stacktrace"] = traceback
-    for name, value in facts.items():
-        attribute = event.attributes.add()
-        attribute.key, attribute.value.string_value = name, value
-
-
-def _put(span: Span, name: str, value: str) -> None:
-    attribute = span.attributes.add()
-    attribute.key, attribute.value.string_value = name, value
+    event = time(1, end) + text(2, "exception") + attributes(3, facts)
+    parts.append(framed(11, event))
 
 
 def _nanoseconds(milliseconds: float) -> int:
-    """Nanoseconds of a time in milliseconds, without the rounding of a product of floats."""
+    """Return nanoseconds of a time in milliseconds, without rounding a product of floats."""
     whole = int(milliseconds)
     return max(whole * 1_000_000 + round((milliseconds - whole) * 1e6), 0)
