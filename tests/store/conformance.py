@@ -13,10 +13,10 @@ from honeytrace._record.record import Update as Change
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store import Arrivals, Field, Metric, Query, Store
 
-__all__ = ["FIELDS", "answers", "batches", "figures", "items", "queries"]
+__all__ = ["FIELDS", "answers", "batches", "figures", "items", "queries", "views"]
 
 ids = st.sampled_from("abcdef")
-few = st.sampled_from(["x", "y", "o'x\"\\", "n\0l"])
+few = st.sampled_from(["x", "y", "o'x\"\\", "n\0l", "long " * 700])
 moments = st.integers(0, 5).map(lambda number: START + number)
 scalars = st.sampled_from(["x", "7", 7, 0.5, 1, True, None, [1]])
 names = st.sampled_from(["feedback", "metrics", "source", "duration", "start_time", "error"])
@@ -109,6 +109,18 @@ def answers(
         index(number)
         assert not sink.deliver(batch, timeout=1).refused
     index(3)
+    found = [*views(store, query), followed(store.changed, unchanged)]
+    found += [store.delete(before=START + 3), list(store.list(query))]
+    found += [list(store.values("session_name"))]
+    # the numbers of deleted rows come again
+    assert not sink.deliver([record("g"), record("a", event_name="z")], timeout=1).refused
+    found += [list(store.list(query)), list(store.list(Query(session_name="z")))]
+    found += [store.count(query)]
+    return found
+
+
+def views(store: Store, query: Query) -> list[object]:
+    """What the store says about everything and to the query; nothing is changed by it."""
     found: list[object] = [
         list(store.list(Query())),
         list(store.list(query)),
@@ -124,16 +136,9 @@ def answers(
     found += [list(store.outline(each)) for each in "abc"]
     found += [list(store.find_ids(prefix)) for prefix in ("", "a", "é")]
     found += [list(store.values(field)) for field in FIELDS]
-    found += [followed(store.arrived, 0), followed(store.changed, unchanged)]
     present = store.arrived(None)
     assert not present.records
-    found += [followed(store.arrived, present.last)]
-    found += [store.delete(before=START + 3), list(store.list(query))]
-    found += [list(store.values("session_name"))]
-    # the numbers of deleted rows come again
-    assert not sink.deliver([record("g"), record("a", event_name="z")], timeout=1).refused
-    found += [list(store.list(query)), list(store.list(Query(session_name="z")))]
-    found += [store.count(query)]
+    found += [followed(store.arrived, 0), followed(store.arrived, present.last)]
     return found
 
 

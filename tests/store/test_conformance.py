@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from conformance import answers, batches, queries
+from conformance import answers, batches, queries, views
 from hypothesis import HealthCheck, Phase, given, settings
 
 from engines import ENGINES, opened, postgres_server
 from honeytrace._record.record import Item
+from honeytrace.sinks.store import StoreSink
 from honeytrace.store import Query, Store
 from honeytrace.store.memory import MemoryStore
 
@@ -39,25 +41,55 @@ def engine(
     store.close()
 
 
-def test_an_engine_agrees_with_memory(engine: Store, request: pytest.FixtureRequest) -> None:
-    """Batches, redeliveries, merges, updates before and after: every answer is the same."""
+def examples(request: pytest.FixtureRequest, part: int = 1) -> settings:
+    """The settings of a property over an engine; `part`: its share of the usual number."""
     name = request.node.callspec.params["engine"]
-    given_examples = os.environ.get("HONEYTRACE_EXAMPLES")
-
-    @settings(
-        derandomize=given_examples is None,
+    wanted = os.environ.get("HONEYTRACE_EXAMPLES")
+    return settings(
+        derandomize=wanted is None,
         deadline=None,
-        max_examples=int(given_examples or EXAMPLES[name]),
+        max_examples=max(1, int(wanted or EXAMPLES[name]) // part),
         # Shrinking would take minutes in an engine.
         phases=[Phase.explicit, Phase.generate, *[Phase.shrink] * (name == "sqlite")],
         suppress_health_check=list(HealthCheck),
     )
+
+
+def test_an_engine_agrees_with_memory(engine: Store, request: pytest.FixtureRequest) -> None:
+    """Batches, redeliveries, merges, updates before and after: every answer is the same."""
+
+    @examples(request)
     @given(batches, queries)
     def agrees(batches: list[list[Item]], query: Query) -> None:
-        tenant = engine.for_tenant(f"example-{next(_tenants)}")
-        try:
+        with tenant_of(engine) as tenant:
             assert answers(tenant, batches, query) == answers(MemoryStore(), batches, query)
-        finally:
-            tenant.close()
 
     agrees()
+
+
+def test_tenants_do_not_see_each_other(engine: Store, request: pytest.FixtureRequest) -> None:
+    """A tenant's answers are those of a store of its own, whatever another tenant stores, updates
+    and deletes under the same ids, and the other way round."""
+
+    @examples(request, 4)
+    @given(batches, batches, queries)
+    def agrees(mine: list[list[Item]], theirs: list[list[Item]], query: Query) -> None:
+        with tenant_of(engine) as tenant, tenant_of(engine) as other:
+            alone = MemoryStore()
+            sink = StoreSink(other)
+            for batch in theirs:
+                sink.deliver(batch, timeout=1)
+                StoreSink(alone).deliver(batch, timeout=1)
+            # among the calls are a deletion, updates that wait, and followers from the start
+            assert answers(tenant, mine, query) == answers(MemoryStore(), mine, query)
+            assert views(other, query) == views(alone, query)
+            assert answers(other, mine, query) == answers(alone, mine, query)
+
+    agrees()
+
+
+@contextmanager
+def tenant_of(engine: Store) -> Iterator[Store]:
+    """A tenant that nobody has used."""
+    with closing(engine.for_tenant(f"example-{next(_tenants)}")) as tenant:
+        yield tenant

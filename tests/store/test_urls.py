@@ -8,8 +8,9 @@ import pytest
 from store_records import record
 
 import honeytrace
+from engines import postgres_server
 from honeytrace import _config
-from honeytrace.errors import ConfigurationError
+from honeytrace.errors import ConfigurationError, StoreError
 from honeytrace.store import address, open_store
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
@@ -96,3 +97,25 @@ def test_opening_to_write_names_the_cause(tmp_path: Path) -> None:
     for url in (f"{tmp_path}/file/x.db", f"sqlite://{tmp_path}/file/x.db"):
         with pytest.raises(honeytrace.errors.StoreError, match="file is no directory"):
             open_or_replace(url)
+
+
+def test_the_store_of_a_tenant_closes_its_connections() -> None:
+    """A store that was opened for a tenant by URL owns its pool, and makes no other store."""
+    pytest.importorskip("psycopg")
+    with postgres_server() as (url, _):
+        store = open_store(f"{url}?tenant=acme")
+        store.ready()
+        store.close()
+        with pytest.raises(StoreError, match="closed"):
+            store.ready()
+
+
+def test_the_file_of_a_tenant(tmp_path: Path) -> None:
+    """A tenant's file is made without that of the default tenant."""
+    store = open_store(str(tmp_path / "sessions.db"), tenant="acme")
+    store.insert([record("a")])
+    store.close()
+    assert {path.stem for path in tmp_path.glob("*.db")} == {"sessions.tenant-acme"}
+    other = open_store(str(tmp_path / "sessions.db"))
+    assert other.size().sessions == 0
+    other.close()

@@ -31,7 +31,7 @@ from .errors import StoreDamagedError, StoreFullError
 from .migrations import version
 from .trends import TOLD, By, Trends, stepped
 
-__all__ = ["SQLiteStore"]
+__all__ = ["SQLiteStore", "tenant_file"]
 
 _DELETE_CHUNK = 1000
 """Number of rows that one transaction deletes, so that writers get their turn in between."""
@@ -242,15 +242,9 @@ class SQLiteStore(StoreFile):
                 pass
 
     def for_tenant(self, tenant: str) -> SQLiteStore:
-        """Return the store of another tenant: a file beside this one with its own connections.
-
-        The default tenant's is `sessions.db`, that of acme is `sessions.tenant-acme.db`.
-        """
-        base = re.sub(r"\.tenant-[^/]*$", "", self.path.stem)
-        ending = f".tenant-{tenant_name(tenant)}" if tenant else ""
-        name = f"{base}{ending}{self.path.suffix}"
+        """Return the store of another tenant: a file beside this one with its own connections."""
         return SQLiteStore(
-            self.path.with_name(name), readonly=self.readonly, busy_timeout=self._busy_timeout
+            tenant_file(self.path, tenant), readonly=self.readonly, busy_timeout=self._busy_timeout
         )
 
     def _figures(self, query: Query, newest: int) -> Sequence[_statistics.Figure]:
@@ -261,3 +255,13 @@ class SQLiteStore(StoreFile):
     def _id_of(self, row: int) -> str | None:
         with self._connection(self._reader) as conn:
             return _reading.id_of(conn, row)
+
+
+def tenant_file(path: Path, tenant: str) -> Path:
+    """Return the file of a tenant beside that of another.
+
+    The default tenant's is `sessions.db`, that of acme is `sessions.tenant-acme.db`.
+    """
+    base = re.sub(r"\.tenant-[^/]*$", "", path.stem)
+    ending = f".tenant-{tenant_name(tenant)}" if tenant else ""
+    return path.with_name(f"{base}{ending}{path.suffix}")

@@ -54,8 +54,7 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
             f"store={address(url)!r}: {scheme}:// names no engine; use a path, sqlite:///,"
             " postgresql://, clickhouse://, chdb:/// or memory://"
         )
-    store = opener(url, readonly)
-    return store.for_tenant(tenant) if tenant else store
+    return opener(url, readonly, tenant)
 
 
 def address(url: str) -> str:
@@ -119,25 +118,26 @@ def _scheme(url: str) -> str:
     return url.partition("://")[0].lower() if "://" in url else ""
 
 
-def _sqlite(url: str, readonly: bool) -> Store:
-    from .sqlite import SQLiteStore  # sqlite3, 3 ms
+def _sqlite(url: str, readonly: bool, tenant: str) -> Store:
+    from .sqlite import SQLiteStore, tenant_file  # sqlite3, 3 ms
 
-    return SQLiteStore(file_of(url) or "", readonly=readonly)
+    path = file_of(url) or ""
+    return SQLiteStore(tenant_file(Path(path), tenant) if tenant else path, readonly=readonly)
 
 
-def _postgres(url: str, readonly: bool) -> Store:
+def _postgres(url: str, readonly: bool, tenant: str) -> Store:
     from .postgres import PostgresStore  # psycopg, 50 ms
 
-    return PostgresStore(url, readonly=readonly)
+    return PostgresStore(url, readonly=readonly, tenant=tenant)
 
 
-def _clickhouse(url: str, readonly: bool) -> Store:
+def _clickhouse(url: str, readonly: bool, tenant: str) -> Store:
     from .clickhouse import ClickHouseStore  # clickhouse-connect, 200 ms
 
-    return ClickHouseStore(url, readonly=readonly)
+    return ClickHouseStore(url, readonly=readonly, tenant=tenant)
 
 
-_ENGINES: dict[str, Callable[[str, bool], Store]] = {
+_ENGINES: dict[str, Callable[[str, bool, str], Store]] = {
     "sqlite": _sqlite,
     "postgresql": _postgres,
     "postgres": _postgres,
