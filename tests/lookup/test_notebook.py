@@ -67,7 +67,7 @@ class Page(HTMLParser):
 def show(found: Any) -> Page:
     """What a notebook shows, which never runs, loads or leaks anything."""
     page = Page(found._repr_html_())
-    allowed = {"class", "style", "open"}
+    allowed = {"class", "style", "open", "colspan", "title"}
     for tag, attrs in page.tags:
         assert tag not in {"script", "iframe", "object", "link", "img", "form", "a"}
         assert attrs.keys() <= allowed
@@ -233,6 +233,59 @@ def test_a_store_that_is_gone_leaves_the_session(tmp_path: Path) -> None:
     page = show(found)
     assert "why?" in page.texts
     assert "is closed" in page.text
+
+
+def test_a_running_session_shows_itself() -> None:
+    """As far as it has got; what is not recorded shows its repr."""
+    honeytrace.configure(store="memory://")
+    with session("ask", inputs={"question": "why so late?"}) as running:
+        with session("search"):
+            pass
+        drawn = running._repr_html_()
+        assert drawn is not None
+        page = Page(drawn)
+        assert "why so late?" in page.texts
+        assert page.having("ht-is-running") >= 1
+        assert "search" in page.texts
+    assert "search" in Page(running._repr_html_() or "").texts
+    honeytrace.configure(enabled=False)
+    with session("off") as off:
+        assert off._repr_html_() is None
+
+
+def test_two_runs_compared() -> None:
+    """Durations of both, the words that differ, calls added and removed; equal runs are called
+    equal."""
+    before = record("a", root_id="a", duration=4.0, inputs={"q": "when does the train leave?"})
+    inside = record("old", parent_id="a", root_id="a", outputs={"x": HOSTILE})
+    after = record("b", session_name="a", root_id="b", duration=9.0,
+                   inputs={"q": "when does the bus leave?"}, outputs={"n": [1]})  # fmt: skip
+    other = stored(after)
+    page = show(stored(before, inside).compare(other))
+    assert ("4.0 ms" in page.texts, "9.0 ms" in page.texts) == (True, True)
+    marks = [tag for tag, _ in page.tags if tag == "mark"]
+    assert len(marks) == 2
+    assert page.having("ht-removed") == 1
+    assert "outputs" in page.text
+    assert "equal" not in page.text
+    assert "The two runs are equal" in show(other.compare(other)).text
+    assert repr(other.compare(other)) == "<Comparison 1 same, 0 changed, 0 added, 0 removed>"
+
+
+def test_usage_is_a_table() -> None:
+    """A row per model, and their sum; what has no price says so."""
+    found = stored(
+        record("a", root_id="a"),
+        *[
+            record(f"m{n}", parent_id="a", root_id="a", config={"model": f"<{n}>"},
+                   metrics={"prompt_tokens": 10, "completion_tokens": n, **more})
+            for n, more in enumerate(({"cost": 0.25}, {}))
+        ],
+    )  # fmt: skip
+    page = show(found.usage)
+    assert [text for text in page.texts if text in ("<0>", "<1>", "all")] == ["<0>", "<1>", "all"]
+    assert "no price" in page.texts
+    assert "\u2265 $0.25" in page.texts
 
 
 def test_a_list_is_a_table() -> None:

@@ -6,12 +6,14 @@ as objects and encoded when the session ends.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, overload
 
 from .._base.lazy import orjson
 from .._record.merge import as_object
 from .._record.record import MERGED, OBJECTS
+from ..errors import HoneytraceError
 from .coerce import as_id, as_ids, as_mapping, as_text
 from .context import innermost
 from .exceptions import describe, error_text
@@ -118,6 +120,17 @@ class Session(Running):
                 self._children.extend(as_id(child, hooks.redact) for child in as_ids(value))
             else:
                 setattr(self, name, value)
+
+    def _repr_html_(self) -> str | None:
+        """Return the session as a notebook shows it, as far as it has got; None if it is not
+        recorded."""
+        # The package is found by name, because lookup stands above capture.
+        try:
+            found = sys.modules["honeytrace"].get_session(self.session_id)
+        except HoneytraceError:
+            return None
+        drawn: str = found._repr_html_()
+        return drawn
 
     def _mapping(self, name: str) -> dict[str, Any]:
         if self._end:

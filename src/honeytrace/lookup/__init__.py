@@ -13,7 +13,7 @@ postmortem  the last moments of a dead process; page writes HTML files
 remote      sessions read from the HoneyHive API
 usage       tokens and cost; prices knows what a token costs
 compare     compares two runs
-notebook    sessions as HTML; table makes data frames
+notebook    sessions as HTML, notebook_tables comparisons and usage; table makes data frames
 """
 
 from __future__ import annotations

@@ -105,6 +105,15 @@ class Comparison:
             counts[pair.status] += 1
         return counts
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
+        return f"<Comparison {told}>"
+
+    def _repr_html_(self) -> str:
+        from .notebook_tables import comparison_html  # only notebooks ask
+
+        return comparison_html(self.pairs, self.counts)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: `{"counts": {…}, "sessions": […]}`."""
         return {"counts": self.counts, "sessions": [pair.to_dict() for pair in self.pairs]}

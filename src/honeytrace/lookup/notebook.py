@@ -1,8 +1,9 @@
-"""Sessions as HTML, for Jupyter and whatever else asks for `_repr_html_`.
+"""Sessions as HTML, for Jupyter and everything else that asks for `_repr_html_`.
 
 Self-contained: no script, no outside resource, styles that hold inside `.honeytrace` alone. Colours
 are mixed from the text's own, so that light and dark follow the notebook's theme by themselves.
 Everything recorded is escaped and cut: a cell's output stays within two megabytes.
+`notebook_tables` draws comparisons and usage.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from ..errors import HoneytraceError
 from .tree import Place
 from .view import SessionView
 
-__all__ = ["draw_head", "draw_payload", "draw_session", "list_html", "session_html", "style"]
+__all__ = [
+    "begin",
+    "draw_head",
+    "draw_payload",
+    "draw_session",
+    "list_html",
+    "session_html",
+    "status_class",
+    "style",
+]
 
 MOST_SESSIONS = 500
 """Of one tree or list; of more, the first are drawn."""
@@ -37,7 +47,7 @@ def session_html(session: SessionView) -> str:
 
 def draw_session(out: Writer, session: SessionView, most: int) -> None:
     """Draw a session as `session_html` does, with at most this many calls of its tree."""
-    out.add(f'<div class="honeytrace"><style>{style()}</style>')
+    _open(out)
     draw_head(out, session)
     draw_payload(out, session)
     try:
@@ -53,19 +63,19 @@ def draw_session(out: Writer, session: SessionView, most: int) -> None:
 
 def list_html(sessions: Sequence[SessionView]) -> str:
     """A table of sessions, one a row."""
-    out = Writer()
-    out.add(f'<div class="honeytrace"><style>{style()}</style><div class="ht-wide"><table>')
+    out = begin()
+    out.add('<div class="ht-wide"><table>')
     out.add(f"<thead><tr>{''.join(f'<th>{head}</th>' for head in _HEADS)}</tr></thead><tbody>")
     for session in sessions[:MOST_SESSIONS]:
         cells = (
             ("", _when(session.start_time)),
             ("ht-name", out.text(session.session_name, 80)),
-            (_status_class(session), out.text(_status(session), 40)),
+            (status_class(session), out.text(_status(session), 40)),
             ("ht-num", duration_text(session.duration)),
             ("", out.text(session.project, 40)),
             ("", out.text(session.source, 40)),
             ("ht-cut", out.text(preview(session.inputs), 200)),
-            (f"ht-cut {_status_class(session)}", out.text(_result(session), 200)),
+            (f"ht-cut {status_class(session)}", out.text(_result(session), 200)),
             ("ht-id", out.text(session.session_id, 64)),
         )
         row = "".join(f'<td class="{name}">{text}</td>' for name, text in cells)
@@ -77,10 +87,26 @@ def list_html(sessions: Sequence[SessionView]) -> str:
     return str(out)
 
 
+def begin() -> Writer:
+    """Return a writer with the beginning of an output, which `</div>` ends."""
+    out = Writer()
+    _open(out)
+    return out
+
+
+def _open(out: Writer) -> None:
+    out.add(f'<div class="honeytrace"><style>{style()}</style>')
+
+
 @cache
 def style() -> str:
-    """Return the styles, which hold inside `.honeytrace` alone."""
-    return files(__package__).joinpath("notebook.css").read_text("utf-8")
+    """Return the style sheet, with its class written four times in each selector.
+
+    JupyterLab styles tables by selectors of two classes and three elements. Four classes outrank
+    them, whatever order the style sheets come in.
+    """
+    text = files(__package__).joinpath("notebook.css").read_text("utf-8")
+    return text.replace(".honeytrace", ".honeytrace" * 4)
 
 
 def draw_head(out: Writer, session: SessionView) -> None:
@@ -92,7 +118,7 @@ def draw_head(out: Writer, session: SessionView) -> None:
     ]
     out.add(
         f'<div class="ht-head"><b>{out.text(session.session_name, 200)}</b>'
-        f'<span class="{_status_class(session)}">{out.text(_status(session), 40)}</span>'
+        f'<span class="{status_class(session)}">{out.text(_status(session), 40)}</span>'
         f"<span>{'</span><span>'.join(facts)}</span>"
         f'<code class="ht-id">{out.text(session.session_id, 64)}</code></div>'
     )
@@ -118,7 +144,7 @@ def _tree(out: Writer, found: list[tuple[SessionView, Place]], most: int) -> Non
             f'<details class="ht-row"{" open" if is_open else ""} style="--d:{place.depth}">'
             f'<summary><span class="ht-name">{out.text(session.session_name, 120)}'
             f"</span>{_mark(out, session)}"
-            f'<span class="ht-bar"><i class="{_status_class(session)}"'
+            f'<span class="ht-bar"><i class="{status_class(session)}"'
             f' style="left:{left:.3f}%;width:{width:.3f}%"></i></span>'
             f'<span class="ht-num">{duration_text(session.duration)}</span></summary>'
         )
@@ -177,14 +203,15 @@ def _status(session: SessionView) -> str:
     return "" if session.status == "ok" else session.status
 
 
-def _status_class(session: SessionView) -> str:
+def status_class(session: SessionView) -> str:
+    """Return the class of the style of a status."""
     known = session.status in ("ok", "error", "running")
     return f"ht-is-{session.status}" if known else "ht-is-ended"
 
 
 def _mark(out: Writer, session: SessionView) -> str:
     text = session.error if session.status == "error" else _status(session)
-    return f'<span class="ht-mark {_status_class(session)}">{out.text(text or "", 120)}</span>'
+    return f'<span class="ht-mark {status_class(session)}">{out.text(text or "", 120)}</span>'
 
 
 def _when(ms: float) -> str:

@@ -37,6 +37,11 @@ class Usage(NamedTuple):
     def __bool__(self) -> bool:
         return any(figure is not None for figure in self[:5])
 
+    def _repr_html_(self) -> str:
+        from .notebook_tables import usage_html  # only notebooks ask
+
+        return usage_html(self, self.models)
+
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON-ready values; unknown ones are None."""
         figures = dict(zip(FIGURES, self, strict=False))

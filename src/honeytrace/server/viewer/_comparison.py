@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..._display.words import Words, differing_words
 from ...lookup import StoreFamily
 from ...lookup.compare import Change, Pair, compare
 from ...lookup.recorded import RecordedSession
@@ -28,14 +27,6 @@ Pace = Literal["slower", "faster", ""]
 
 _NOTABLE = 1.1
 """Ratio of two durations from which the difference is pointed out."""
-
-_COMPARED = 3_000
-"""Most characters of two texts that are compared word by word, which takes quadratic time."""
-
-_ALIKE = 0.4
-"""Share of common words below which the differing words are not marked: nearly all would be."""
-
-Words = list[tuple[str, bool]]
 
 _ROWS = 2_000
 _CANDIDATES = 20
@@ -156,24 +147,9 @@ def _compared(pair: Pair) -> Compared:
 def _changed(change: Change) -> Changed:
     before = None if change.kind == "added" else _text(change.before)
     after = None if change.kind == "removed" else _text(change.after)
-    return Changed(change.path, change.kind, before, after, _words(change))
-
-
-def _words(change: Change) -> tuple[Words, Words] | None:
-    """Return the words in which two texts differ, if they have enough in common."""
-    old, new = change.before, change.after
-    if not isinstance(old, str) or not isinstance(new, str) or len(old) + len(new) > _COMPARED:
-        return None
-    olds, news = (re.findall(r"\s+|\w+|[^\w\s]", text) for text in (old, new))
-    matcher = difflib.SequenceMatcher(None, olds, news, autojunk=False)
-    if matcher.ratio() < _ALIKE:
-        return None
-    before: Words = []
-    after: Words = []
-    for tag, a, b, c, d in matcher.get_opcodes():
-        before.append(("".join(olds[a:b]), tag != "equal"))
-        after.append(("".join(news[c:d]), tag != "equal"))
-    return before, after
+    return Changed(
+        change.path, change.kind, before, after, differing_words(change.before, change.after)
+    )
 
 
 def _text(value: Any) -> Text:

@@ -75,21 +75,21 @@ class Filters:
         """Return the address of this state with some fields changed, at the first page. What is
         changed is no longer the view that somebody named."""
         view = "" if changes.keys() - {"before", "after"} else self.view
-        state = dataclasses.asdict(self) | {"before": "", "view": view} | changes
+        state = vars(self) | {"before": "", "view": view} | changes
         given = {name: value for name, value in state.items() if value}
         return link(path) + (f"?{urlencode(given)}" if given else "")
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:
         """Name and value of each condition, and the address of the list without it."""
-        state = dataclasses.asdict(self)
+        state = vars(self)
         names = [name for name in state if state[name] and name not in _NO_CONDITIONS]
         return [(name, state[name], self.url(**{name: ""})) for name in names]
 
     @property
     def kept(self) -> list[tuple[str, str]]:
         """Name and value of each parameter that a form keeps, besides its own fields."""
-        state = dataclasses.asdict(self) | {"before": "", "view": ""}
+        state = vars(self) | {"before": "", "view": ""}
         return [(name, value) for name, value in state.items() if value]
 
     def query(self) -> Query:

@@ -111,7 +111,7 @@ def show_overview(site: Site, request: Request) -> Response:
         charts=charts(found.buckets, found.tokens, filters),
         start=found.buckets[0].start if found.buckets else 0,
         end=found.buckets[-1].end if found.buckets else 0,
-        groups=found.groups[:_GROUPS],
+        groups=[_linked(each, filters, by) for each in found.groups[:_GROUPS]],
         more_groups=max(0, len(found.groups) - _GROUPS),
         calls=sum(each.calls for each in found.buckets),
         errors=sum(each.errors for each in found.buckets),
@@ -170,9 +170,7 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
     elif by == "user":
         users = store.trends(query, "user", 0) if isinstance(store, TrendStore) else None
         groups = _groups(users) if users else []
-    groups = sorted(
-        (_linked(each, filters, by) for each in groups), key=lambda g: (-g.calls, g.name)
-    )
+    groups = sorted(groups, key=lambda group: (-group.calls, group.name))
     told = tokens if any(count for _, _, count in tokens) else []
     return _Found(buckets, told, groups, total, newest)
 
