@@ -13,6 +13,7 @@
 #   _config       every setting and its environment variable
 #   _runtime/     the one mutable global: configure, flush, forks, the end of the process
 #   lookup/       finds recorded sessions, compares them, draws them in notebooks
+#   _replay/      recorded calls run again, answered from their recordings
 #   propagation/  one trace across processes: headers, middleware, queues, pools
 #   otel/         OpenTelemetry in and out; compat/ is for code written for HoneyHive's SDK
 #   server/       the HoneyHive-compatible server and the viewer; cli/ is the command line
@@ -33,9 +34,17 @@ from ._capture.session import Session, current_session
 from ._delivery.stats import FlushResult, Stats
 from ._runtime.public import aflush, flush, shutdown, stats, update_session
 from ._runtime.runtime import configure
-from .errors import ConfigurationError, HoneytraceError, SessionNotFound, StoreError
+from .errors import (
+    ConfigurationError,
+    HoneytraceError,
+    NotRecorded,
+    ReplayError,
+    SessionNotFound,
+    StoreError,
+)
 
 if _typing.TYPE_CHECKING:
+    from ._replay import replaying
     from .lookup import SessionList, get_session, list_sessions, search_sessions
     from .lookup.processes import OpenCall, RunningProcess, running
     from .lookup.recorded import RecordedSession
@@ -45,8 +54,10 @@ __all__ = [
     "ConfigurationError",
     "FlushResult",
     "HoneytraceError",
+    "NotRecorded",
     "OpenCall",
     "RecordedSession",
+    "ReplayError",
     "RunningProcess",
     "Session",
     "SessionList",
@@ -64,6 +75,7 @@ __all__ = [
     "list_sessions",
     "paused",
     "propagate",
+    "replaying",
     "running",
     "search_sessions",
     "session",
@@ -78,6 +90,7 @@ _LATER = {
     **dict.fromkeys(("list_sessions", "search_sessions"), "lookup"),
     **dict.fromkeys(("OpenCall", "RunningProcess", "running"), "lookup.processes"),
     **dict.fromkeys(("continue_from", "inject"), "propagation"),
+    **dict.fromkeys(("replaying",), "_replay"),
 }
 """Names that are imported on first use, since most programs only record, and their modules."""
 
@@ -94,7 +107,7 @@ del _name, _public
 
 def __getattr__(name: str) -> _typing.Any:
     room = _LATER.get(name, name)
-    if room.partition(".")[0] not in _ROOMS:
+    if name not in _LATER and name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 

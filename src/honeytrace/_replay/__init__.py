@@ -14,3 +14,13 @@ cassette    what a test records and answers, for the pytest plugin
 cases       one run as a file that a test checks
 sets        many runs, scored before and after
 """
+
+from __future__ import annotations
+
+from .block import Replaying, replaying
+
+__all__ = ["Replaying", "replaying"]
+
+for _public in (Replaying, replaying):
+    _public.__module__ = "honeytrace"
+del _public

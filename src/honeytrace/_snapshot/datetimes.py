@@ -19,6 +19,7 @@ from .redact import Label
 _MINUTE: Final = datetime.timedelta(minutes=1)
 _NOTHING: Final = datetime.timedelta(0)
 _DATEUTIL: Final = "dateutil.tz.tz"
+_PYDANTIC: Final = "pydantic_core._pydantic_core"
 
 
 def _getters(kind: type, names: str) -> tuple[Any, ...]:
@@ -96,13 +97,15 @@ def _zone_text(zone: Any, naive: datetime.datetime | None) -> str:
 
 
 def _library_offset(zone: Any, naive: datetime.datetime | None) -> Any:
-    """Return the offset of a zone of pytz or dateutil; False for any other zone."""
+    """Return the offset of a zone of pytz, pydantic or dateutil; False for any other zone."""
     kind = type(zone)
     if any(is_library_class(base, "pytz.tzinfo", "BaseTzInfo") for base in mro_of(kind)):
         if is_library_class(kind, "pytz", "UTC"):
             return _NOTHING
         stored = stored_dict(zone).get("_utcoffset") or class_attribute(kind, "_utcoffset")
         return stored if type(stored) is datetime.timedelta else False
+    if is_library_class(kind, _PYDANTIC, "TzInfo"):  # compiled; every datetime pydantic has parsed
+        return zone.utcoffset(naive)
     if module_name(kind) == _DATEUTIL and is_library_class(kind, _DATEUTIL, type_name(kind)):
         return zone.utcoffset(naive)
     return False

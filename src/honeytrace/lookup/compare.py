@@ -186,7 +186,7 @@ def _pair(old: SessionView | None, new: SessionView | None, place: Place) -> Pai
         return Pair("added" if old is None else "removed", place, old, new)
     found: list[Change] = []
     for name in COMPARED:
-        changes = filter(_counts, _changes(name, getattr(old, name), getattr(new, name)))
+        changes = filter(_counts, differences(name, getattr(old, name), getattr(new, name)))
         found += islice(changes, MOST_CHANGES - len(found))
     return Pair("changed" if found else "same", place, old, new, found)
 
@@ -199,7 +199,7 @@ def _counts(change: Change) -> bool:
 Differs = tuple[str, "Kind", Any, Any]
 
 
-def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
+def differences(path: str, before: Any, after: Any) -> Iterator[Change]:
     """Yield the differences of two JSON values, without recursion: they may be nested deeply."""
     stack: list[Differs] = [(path, _kind(before, after), before, after)]
     while stack:

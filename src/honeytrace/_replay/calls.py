@@ -1,0 +1,110 @@
+"""The recorded calls that can be answered: the outermost ones that a selector names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..lookup.recorded import RecordedSession
+from .code import Code, code_of
+from .keys import cut_of, key_of
+from .select import Selector
+
+Caller = tuple[str, "str | None"]
+"""The name of a caller and the key of its inputs."""
+
+
+class Call:
+    """One recorded call.
+
+    label: how messages name it: the beginning of an id, or a line of a file.
+    path: its callers, nearest first. rank: its place among the ends of all calls.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], label: str, path: Iterable[Caller]) -> None:
+        self.name: str = fields["name"]
+        self.code: Code | None = code_of(fields.get("code"))
+        self.stamp: str = fields.get("code") or ""
+        self.event_type: str = fields.get("event_type", "")
+        self.inputs: dict[str, Any] = fields["inputs"]
+        self.outputs: dict[str, Any] = fields.get("outputs") or {}
+        self.status: str = fields.get("status", "ok")
+        self.error: str | None = fields.get("error")
+        self.details: dict[str, Any] = fields.get("details") or {}
+        self.metrics: dict[str, Any] = fields.get("metrics") or {}
+        self.config: dict[str, Any] = fields.get("config") or {}
+        self.label = label
+        self.path = list(path)
+        self.rank = 0
+        self.used = False
+        self.session: RecordedSession | None = None
+
+    def key(self, hidden: Iterable[str] = ()) -> str | None:
+        """Return the key of its inputs; None if they are not what was passed."""
+        if "inputs" in self.details.get("set", ()):
+            return None
+        return key_of(self.inputs, cut_of(self.details), hidden)
+
+
+def calls_in(root: RecordedSession, selector: Selector) -> list[Call]:
+    """Return the outermost calls inside a session that match, in order of start.
+
+    The session itself counts only if nothing inside it does: it is usually the call that is run
+    again.
+    """
+    walked = list(root.walk())
+    found = list(_outermost(walked, selector, 1)) or list(_outermost(walked, selector, 0))
+    found.sort(key=lambda each: (each[0].start_time, each[0].session_id))
+    calls = [_call(session, callers) for session, callers in found]
+    ends = sorted(calls, key=lambda call: _end(call.session))
+    for rank, call in enumerate(ends):
+        call.rank = rank
+    return calls
+
+
+def names_in(root: RecordedSession) -> list[str]:
+    """Return the names of all calls in a tree, each once."""
+    return list(dict.fromkeys(session.session_name for session, _ in root.walk()))
+
+
+def _outermost(
+    walked: Iterable[tuple[RecordedSession, Any]], selector: Selector, least: int
+) -> Iterator[tuple[RecordedSession, list[RecordedSession]]]:
+    above: list[RecordedSession] = []
+    inside: int | None = None
+    for session, place in walked:
+        del above[place.depth :]
+        if inside is not None and place.depth > inside:
+            above.append(session)
+            continue
+        inside = None
+        code = code_of(session.details.get("code"))
+        kind = "" if session.event_type == "session" else session.event_type
+        if place.depth >= least and selector.matches(session.session_name, code, kind):
+            inside = place.depth
+            yield session, above[::-1]
+        above.append(session)
+
+
+def _call(session: RecordedSession, callers: list[RecordedSession]) -> Call:
+    fields = {
+        "name": session.session_name,
+        "code": session.details.get("code"),
+        "event_type": session.event_type,
+        "inputs": session.inputs,
+        "outputs": session.outputs,
+        "status": session.status,
+        "error": session.error,
+        "details": session.details,
+        "metrics": session.metrics,
+        "config": session.config,
+    }
+    path = [(c.session_name, key_of(c.inputs, cut_of(c.details))) for c in callers]
+    call = Call(fields, session.session_id, path)
+    call.session = session
+    return call
+
+
+def _end(session: RecordedSession | None) -> tuple[float, str]:
+    assert session is not None
+    return session.start_time + (session.duration or 0.0), session.session_id
