@@ -7,6 +7,8 @@ _list       list, search; _tail tail; _rows prints the sessions of all three
 _ps         ps
 _postmortem postmortem
 _page       HTML files
+_evidence   evidence; _mcp mcp; _desk opens the store for both
+_setup      setup, for coding agents
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
 _stats      stats; _grouped its figures by any field
@@ -65,6 +67,9 @@ _COMMANDS = {
     "serve": "_serve:serve",
     "ui": "_serve:ui",
     "store": "_store:store",
+    "evidence": "_evidence:evidence",
+    "mcp": "_mcp:mcp",
+    "setup": "_setup:setup",
     "doctor": "_doctor:doctor",
     "completion": "_completion:completion",
 }

@@ -39,9 +39,12 @@ _VALUE, _BEFORE = 200, 24
 @click.argument("before", metavar="[BEFORE]", default="", shell_complete=offered)
 @click.argument("after", metavar="[AFTER]", default="@last", shell_complete=offered)
 @click.option("--full", is_flag=True, help="Show what stayed the same, and whole values.")
+@_options.budget
 @_options.store
 @_options.as_json
-def diff(before: str, after: str, full: bool, store: str | None, as_json: bool) -> None:
+def diff(
+    before: str, after: str, full: bool, budget: int | None, store: str | None, as_json: bool
+) -> None:
     """Compare two runs, by default the last one and the one of the same name before it.
 
     ~ changed, + only in AFTER, - only in BEFORE. Beside each call stand both durations.
@@ -51,6 +54,12 @@ def diff(before: str, after: str, full: bool, store: str | None, as_json: bool) 
         later = find(reader, after, settings)
         earlier = find(reader, before, settings) if before else _before(reader, later)
         pair = earlier, later
+        if as_json and budget:
+            from ._evidence import told
+
+            ids = {"before": earlier.session_id, "after": later.session_id}
+            told(store, budget, "compare", ids)
+            return
         found = compare(*pair)
     if as_json:
         emit(found.to_dict())

@@ -16,7 +16,7 @@ from . import _options
 from ._recent import remember
 from ._rows import Rows, parse_fields
 from ._target import config, missed, pages, told
-from ._terminal import one_line, out, patience, say
+from ._terminal import emit, one_line, out, patience, say
 from ._usage import page_usage
 
 _limit = click.option(
@@ -47,6 +47,7 @@ _web = click.option("--web", is_flag=True, help="Open the list in the viewer ins
 @_sort
 @_fields
 @_web
+@_options.budget
 @_options.store
 @_options.as_json
 @_options.filtered
@@ -57,6 +58,7 @@ def list_(
     sort: str,
     fields: list[str] | None,
     web: bool,
+    budget: int | None,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -72,11 +74,21 @@ def list_(
     query = query._replace(limit=limit, roots_only=not nested)
     with told(store) as reader:
         everything = with_running(reader, config(store).journal)
+        if as_json and budget:
+            _told(everything, query, budget)
+            return
         with patience("looking"):
             found = _sorted(everything, query, sort)
         _print(everything, found, fields, as_json)
         if not found:
             say(missed(reader, reader.where, "no session meets these conditions"))
+
+
+def _told(reader: Reader, query: Query, budget: int) -> None:
+    """Print the sessions as one document within a budget of tokens."""
+    from ..lookup.evidence.finding import find
+
+    emit(find(reader, query, "the same conditions", None, 0, budget).text.encode())
 
 
 def _sorted(reader: Reader, query: Query, by: str) -> Sequence[Record]:
@@ -111,6 +123,7 @@ def _print(
 @_limit
 @click.option("--roots", is_flag=True, help="Leave nested calls out.")
 @_fields
+@_options.budget
 @_options.store
 @_options.as_json
 @_options.filtered
@@ -120,6 +133,7 @@ def search(
     limit: int,
     roots: bool,
     fields: list[str] | None,
+    budget: int | None,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -129,6 +143,9 @@ def search(
     """
     with told(store) as reader:
         text = " ".join(words)
+        if as_json and budget:
+            _told(reader, query._replace(text=text, roots_only=roots), budget)
+            return
         with patience("searching"):  # the first search of a large store makes the text index
             found = reader.list(query._replace(text=text, limit=limit, roots_only=roots))
         _print(reader, found, fields, as_json)

@@ -16,6 +16,7 @@ from ..store import Metric, Query
 
 __all__ = [
     "as_json",
+    "budget",
     "duration",
     "filtered",
     "journal",
@@ -37,6 +38,12 @@ journal = click.option(
     "--journal",
     metavar="DIR",
     help="Directory of the journals; default: HONEYTRACE_JOURNAL, otherwise .honeytrace/journal.",
+)
+budget = click.option(
+    "--budget",
+    metavar="TOKENS",
+    type=click.IntRange(min=400),
+    help="With --json: an answer of at most so many tokens, as `honeytrace evidence` gives it.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 nested = click.option("--all", "-a", "nested", is_flag=True, help="Include nested calls.")

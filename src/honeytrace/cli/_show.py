@@ -28,10 +28,17 @@ _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "confi
 @click.option("--full", is_flag=True, help="Show whole values and the whole tree.")
 @click.option("--web", is_flag=True, help="Open it in the viewer instead.")
 @click.option("--html", metavar="FILE", help="Write it as one HTML file that can be shared.")
+@_options.budget
 @_options.store
 @_options.as_json
 def show(
-    wanted: str, full: bool, web: bool, html: str | None, store: str | None, as_json: bool
+    wanted: str,
+    full: bool,
+    web: bool,
+    html: str | None,
+    budget: int | None,
+    store: str | None,
+    as_json: bool,
 ) -> None:
     """Show a session: its tree on a timeline, its error, its inputs and outputs.
 
@@ -39,6 +46,13 @@ def show(
     """
     with known(store, wanted) as reader:
         session = find(reader, wanted, config(store))
+        if as_json and budget:
+            from ._evidence import told
+
+            # a call by its values, a run by its tree
+            verb, name = ("outline", "ref") if session.children_ids else ("read", "path")
+            told(store, budget, verb, {name: session.session_id})
+            return
         if web:
             from ._serve import open_viewer, session_page
 

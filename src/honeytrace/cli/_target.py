@@ -17,6 +17,7 @@ from .._record.record import Record
 from .._record.wire import start_session_body
 from ..errors import HoneytraceError, SessionNotFound, StoreError
 from ..lookup import StoreFamily
+from ..lookup.naming import RECENT, beginning, numbered, recent
 from ..store import Query, Reader
 from ..store.memory import MemoryStore
 from ._terminal import one_line, say
@@ -46,13 +47,9 @@ SHORT = 18
 """Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
 
 _OFFERED = 20
-_PREFIX = 200
-"""Ids with a common beginning among which a run is looked for."""
-
 _HARMLESS = re.compile(r"[\w.-]+", re.ASCII)
 """Ids that a shell may be offered: others it might run."""
 
-_RECENT = re.compile(r"@last(-error)?(?:~(\d{1,4}))?")
 _PAGE = 1000
 
 
@@ -137,7 +134,7 @@ def known(path: str | None, *wanted: str) -> Iterator[Reader]:
     from ..lookup.running import with_running
 
     settings = config(path)
-    if any(map(_RECENT.match, wanted)):
+    if any(map(RECENT.match, wanted)):
         with told(path) as store:
             yield with_running(store, settings.journal)
     elif settings.api_key and "://" not in settings.store and not os.path.exists(settings.store):
@@ -156,16 +153,16 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
     """
     whole, colon, number = wanted.rpartition(":")
     if colon and number.isdecimal() and store.get(wanted) is None:
-        return _numbered(find(store, whole, settings), int(number))
+        return numbered(find(store, whole, settings), int(number))
     wanted = _named(wanted)
-    recent = _RECENT.fullmatch(wanted)
-    if recent:
-        record = _recent(store, failed=bool(recent[1]), back=int(recent[2] or 0))
+    newest = RECENT.fullmatch(wanted)
+    if newest:
+        record = recent(store, failed=bool(newest[1]), back=int(newest[2] or 0))
     else:
-        record = store.get(wanted) or _beginning(store, wanted)
+        record = store.get(wanted) or beginning(store, wanted)
     if record is not None:
         return StoreFamily(store).load(record)
-    if settings.api_key and not recent:
+    if settings.api_key and not newest:
         from ..lookup.remote import Remote
 
         remote = Remote(settings)
@@ -176,7 +173,7 @@ def find(store: Reader, wanted: str, settings: Config) -> RecordedSession:
             f"no session {one_line(wanted, 60)!r} in {_store(settings)} or at {address(settings)},"
             " which knows whole ids alone"
         )
-    listed = "list --all" if not recent else "list --all --errors" if recent[1] else "list"
+    listed = "list --all" if not newest else "list --all --errors" if newest[1] else "list"
     cure = f": `honeytrace {listed}` shows what there is"
     said = f"no session {one_line(wanted, 60)!r} in {_store(settings)}{cure}"
     raise SessionNotFound(missed(store, _store(settings), said))
@@ -210,40 +207,6 @@ def _named(wanted: str) -> str:
     if found is None:
         raise SessionNotFound(f"the last list had no {wanted}: run `honeytrace list` first")
     return found
-
-
-def _numbered(session: RecordedSession, number: int) -> RecordedSession:
-    found = [each for each, _ in session.walk()]
-    if not 1 <= number <= len(found):
-        raise SessionNotFound(f"the tree of {session.session_id} has calls 1 to {len(found)}")
-    return found[number - 1]
-
-
-def _recent(store: Reader, *, failed: bool, back: int) -> Record | None:
-    query = Query(limit=back + 1, roots_only=True)
-    if failed:
-        query = Query(limit=back + 1, error=True, status="error")
-    found = store.list(query)
-    return found[back] if len(found) > back else None
-
-
-def _beginning(store: Reader, prefix: str) -> Record | None:
-    """Return the session whose id alone begins so, or the one run among several.
-
-    Raises SessionNotFound when there are several runs, or several calls and no run.
-    """
-    ids = store.find_ids(prefix, _PREFIX) if prefix else ()
-    if 1 < len(ids) < _PREFIX:
-        runs = [each for each in store.get_many(list(ids)) if each.parent_id is None]
-        if len(runs) == 1:
-            return runs[0]
-    if len(ids) > 1:
-        several = ", ".join(one_line(each, 40) for each in ids[:3])
-        more = ", …" if len(ids) > 3 else ""
-        raise SessionNotFound(
-            f"{one_line(prefix, 60)!r} begins several ids: {several}{more}; give more of it"
-        )
-    return store.get(ids[0]) if ids else None
 
 
 def pages(store: Reader, query: Query) -> Iterator[Record]:
