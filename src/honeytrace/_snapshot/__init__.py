@@ -1,7 +1,8 @@
 """Snapshot: a Python value becomes bounded, redacted JSON, at once.
 
 snapshotter  the fast route, for values that are plain JSON
-exact        the exact route, for everything else; plain: its members that are plain JSON
+exact        the exact route, for everything else; container_walk: its lists and dicts;
+             plain: its members that are plain JSON
 rules        which rule shows which type; introspect: reading without running code
 scalars datetimes containers objects opaque arrays headers web rows   the rules
 masking      what one walk masks; redact: names, shapes and patterns of one configuration

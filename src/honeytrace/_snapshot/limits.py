@@ -46,9 +46,10 @@ def room_for(limits: Limits) -> int:
 
 
 WORK: Final = 3_000
-"""Items visited in values that are not plain JSON; an object or a text counts as several.
+"""Work in values that are not plain JSON, in items; an object or a text counts as several.
 
-At this size the slowest kinds of value take about 4 ms. Plain JSON is not counted.
+At this size the slowest kinds of value take about 4 ms. Lists, dicts and scalars are not counted,
+but where they stand beside values that are.
 """
 
 OPENING: Final = 4

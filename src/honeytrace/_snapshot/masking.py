@@ -12,6 +12,8 @@ from .redact import MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
 from .truncate import note_cut
 
+_MOST_NAMES = 1_000
+
 
 def _nothing(name: str) -> bool:
     return False
@@ -29,7 +31,8 @@ class Masking:
     """
 
     __slots__ = (
-        *("_longest", "_most", "_path", "_receipt", "_redactor", "_room", "_text_room"),
+        *("_longest", "_most", "_names", "_path", "_receipt", "_redactor", "_room"),
+        "_text_room",
         "sensitive",
     )
 
@@ -49,6 +52,7 @@ class Masking:
         self.sensitive: Callable[[str], bool] = _nothing if redactor is None else redactor.sensitive
         self._path: list[str | None] = [path]  # None: the members of a list
         self._text_room = TEXT
+        self._names: dict[str, tuple[str, bool]] = {}
 
     def enter(self, name: str | None) -> None:
         """Step into the member under a name, or into the members of a list."""
@@ -72,6 +76,16 @@ class Masking:
             else:
                 here = f"{here}.{safe_name(step)}" if here else safe_name(step)
         return here
+
+    def name(self, key: str) -> tuple[str, bool]:
+        """Return a key without secrets, and whether it may name one; remembered for rows."""
+        found = self._names.get(key)
+        if found is None:
+            text = self.string(key)
+            found = text, self.sensitive(text)
+            if len(self._names) < _MOST_NAMES:
+                self._names[key] = found
+        return found
 
     def bounded(self, text: str) -> str:
         """Return a string without its secrets, and no more of it than could fit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from .._base.lazy import orjson
@@ -54,16 +55,47 @@ class PlainMembers:
             out = self._joined(chunks, size, depth, b"[]", b"")
         return self._taken(out)
 
-    def dict_json(self, value: dict[Any, Any], depth: int) -> bytes | None:
+    def list_in_parts(
+        self, value: Any, kept: int, depth: int, visit: Callable[[Any], list[Any]]
+    ) -> bytes | None:
+        """Return the JSON of a long list that is plain in part; None for a short one.
+
+        visit: returns the trees of members that are not plain, fewer if there is no room for all.
+        """
+        size = len(value)
+        if size <= CHUNK:
+            return None
+        parts: list[bytes] = []
+        done = 0
+        while done < kept:
+            end = min(done + CHUNK, kept)
+            while end < kept and type(value[end - 1]) is str and value[end - 1][:1] == "-":
+                end += 1  # an argument and its value stay together
+            members = value[done:end]
+            out = self.list_json(members, len(members), depth)
+            found = len(members)
+            if out is None:
+                trees = visit(members)
+                found, out = len(trees), orjson.dumps(trees)
+            parts += [out[1:-1]] if found else []
+            done += found
+            if found < len(members):
+                break
+        if done < size:
+            parts.append(orjson.dumps(cut_items(size - done)))
+        return b"[" + b",".join(parts) + b"]"
+
+    def dict_json(self, value: dict[Any, Any], kept: int, depth: int) -> bytes | None:
         """Return the JSON of a dict in the same way; of one with many names in chunks."""
-        out = self._plain(value, depth)
-        if (out is None or len(out) > self._room.bytes) and len(value) > CHUNK:
-            members = list(value.items())
+        size = len(value)
+        out = self._plain(value, depth) if kept == size else None
+        if (out is None or len(out) > self._room.bytes) and size > CHUNK:
+            members = list(islice(value.items(), kept))
             if not all(type(key) is str for key, _ in members):
                 return None
             starts = range(0, len(members), CHUNK)
             chunks = (dict(members[start : start + CHUNK]) for start in starts)
-            out = self._joined(chunks, len(members), depth, b"{}", b'"\xe2\x80\xa6":')
+            out = self._joined(chunks, size, depth, b"{}", b'"\xe2\x80\xa6":')
         return self._taken(out)
 
     def _taken(self, out: bytes | None) -> bytes | None:

@@ -23,6 +23,7 @@ from .exact import tree_of
 from .limits import TEXT, Limits, room_for
 from .redact import DEFAULT, Redactor
 from .rules import Rules
+from .scalars import decimal_text
 from .truncate import fit
 
 if not cython.compiled:  # otherwise snapshotter.pxd has it in C
@@ -37,6 +38,7 @@ _BUFFER = 65_536  # orjson's results keep up to 16 KB however short: these are c
 _MOST_BYTES = 2**62
 _NOT_PLAIN = -2
 _PAIR = 2
+_INT_KEYS = 1 << 2  # orjson.OPT_NON_STR_KEYS, which is not imported here
 _NONE = type(None)
 _LIMITS = Limits()
 
@@ -44,20 +46,25 @@ _LIMITS = Limits()
 _dumps: Any = None
 _DATE: Any = None
 _DATETIME: Any = None
+_DECIMAL: Any = None
+_UUID: Any = None
 _ZONES: Any = ()
 
 
 def _prepare() -> None:
     """Import orjson and its imports: 25 ms, too long for `import honeytrace`."""
-    global _DATE, _DATETIME, _ZONES, _dumps
+    global _DATE, _DATETIME, _DECIMAL, _UUID, _ZONES, _dumps
+    from decimal import Decimal
     from importlib import import_module
     from importlib.util import find_spec
+    from uuid import UUID
     from zoneinfo import ZoneInfo
 
     # a test may have put classes of its own in `datetime`, but not in the C module behind it
     datetime: Any = import_module("_datetime" if find_spec("_datetime") else "datetime")
     _DATE, _DATETIME = datetime.date, datetime.datetime
     _ZONES = (datetime.timezone, ZoneInfo)
+    _DECIMAL, _UUID = Decimal, UUID
     _dumps = orjson.dumps
 
 
@@ -69,6 +76,7 @@ class Snapshotter:
     _learned: how often keys were looked at; that may have run a program's code.
     _room: members that are looked at in all.
     _rules: how each type is shown.
+    _spelt: orjson needs help: a Decimal, or a key that is a number.
     """
 
     __slots__ = (
@@ -83,6 +91,7 @@ class Snapshotter:
         "_redactor",
         "_room",
         "_rules",
+        "_spelt",
         "_text_room",
     )
 
@@ -104,6 +113,7 @@ class Snapshotter:
         self._learned = 0
         self._room = room_for(limits)
         self._text_room = 0
+        self._spelt = False
         if _dumps is None:  # now, and not in the middle of a call: a fork may come there
             _prepare()
 
@@ -115,7 +125,7 @@ class Snapshotter:
         """
         try:
             if self._fast and self._proves(value):
-                out = _dumps(value)
+                out = _dumps(value, _spelt, _INT_KEYS) if self._spelt else _dumps(value)
                 if len(out) <= self._max_bytes:
                     return copied(out) if len(out) < _BUFFER else out
         except BaseException as error:  # orjson refuses (surrogates, huge ints), or a key's hash
@@ -127,6 +137,7 @@ class Snapshotter:
         """Return whether the exact route would change nothing, length aside."""
         learned = self._learned
         self._text_room = _TEXT
+        self._spelt = False
         plain = self._plain(value, self._max_depth, self._room) >= 0
         if plain and self._learned != learned:
             # Python ran in between, and another thread may have changed the value
@@ -150,7 +161,10 @@ class Snapshotter:
             return self._plain_tuple(value, depth, room)
         if kind is _DATETIME:
             return room if _has_plain_zone(value) else _NOT_PLAIN
-        return room if kind is _DATE else _NOT_PLAIN
+        if kind is _DECIMAL:
+            self._spelt = True
+            return room
+        return room if kind is _DATE or kind is _UUID else _NOT_PLAIN
 
     def _plain_dict(self, value: dict[Any, Any], depth: int, room: int) -> int:
         size = len(value)
@@ -158,14 +172,21 @@ class Snapshotter:
         if size and (depth <= 0 or size > self._max_items or room < 0):
             return _NOT_PLAIN
         known = self._harmless
+        numbers = 0
         for key, member in value.items():
-            if (type(key) is not str or key not in known) and not self._learn(value):
+            if type(key) is int:
+                numbers += 1
+            elif (type(key) is not str or key not in known) and not self._learn(value):
                 return _NOT_PLAIN
             if type(member) is not str:
                 room = self._plain(member, depth - 1, room)
                 if room < 0:
                     return _NOT_PLAIN
             elif self._tells(member):
+                return _NOT_PLAIN
+        if numbers:
+            self._spelt = True
+            if numbers != size:  # 1 and "1" become the same text
                 return _NOT_PLAIN
         return room
 
@@ -267,6 +288,13 @@ class Probe(Snapshotter):
 
     def _slowly(self, value: object, receipt: list[str] | None, path: str) -> bytes:
         return b""
+
+
+def _spelt(value: Any) -> str:
+    """Return the text of a Decimal, for orjson."""
+    if type(value) is not _DECIMAL:  # another thread has changed the value meanwhile
+        raise TypeError
+    return decimal_text(value)
 
 
 def _has_plain_zone(value: Any) -> bool:

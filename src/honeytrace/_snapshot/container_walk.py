@@ -1,0 +1,230 @@
+"""The containers of the exact route: lists and dicts, member by member, with secrets masked.
+
+Members that are plain JSON go through the fast route at once, as `orjson.Fragment`. Lists, dicts
+and scalars that have to be walked, because a secret stands in them, cost nothing but room: they are
+cut to `max_bytes`, as everything is. All other values cost work. When the work is used up, the walk
+notes how much it left out.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any, Final
+
+from .._base.interrupts import interrupts
+from .._base.lazy import orjson
+from .containers import Members, Pairs
+from .introspect import type_name
+from .limits import (
+    FEW,
+    WORK,
+    Limits,
+    room_for,
+)
+from .masking import Masking
+from .plain import PlainMembers, cut_items
+from .redact import unused
+from .rules import Rules
+from .scalars import digits
+
+_PAIR: Final = 2
+_CYCLE: Final = "<cycle>"
+_LONGEST_KEY: Final = 1_000  # characters of a key that is no str
+
+
+class ContainerWalk:
+    """Renders one value as a tree of str, int, float, bool, None, list and dict with str keys.
+
+    Args:
+        limits: depth and members of containers.
+        rules: how each type is shown.
+        masking: masks names and texts.
+        plain: takes members that are plain JSON whole.
+        strict: raise TypeError for an object that no rule knows.
+    """
+
+    __slots__ = (
+        *("_active", "_dear", "_few", "_items", "_left", "_limits", "_masking"),
+        *("_objects", "_plain", "_rules", "_seen", "_strict"),
+    )
+
+    def __init__(
+        self,
+        limits: Limits,
+        rules: Rules,
+        masking: Masking,
+        plain: PlainMembers | None = None,
+        *,
+        strict: bool = False,
+    ) -> None:
+        self._limits = limits
+        self._rules = rules
+        self._masking = masking
+        self._plain = plain
+        self._strict = strict
+        self._active: set[int] = set()  # ids of the containers we are inside of
+        self._seen: dict[int, Any] = {}  # objects that were opened, by id, kept alive until the end
+        self._objects = 0
+        self._few = False
+        self._dear = 0  # values that cost work so far
+        self._left = limits.max_bytes + limits.max_bytes // 4  # bytes of members that are walked
+        # Where a redact function is to see every value, plain JSON is walked, too.
+        self._items = WORK if plain is not None else room_for(limits)
+
+    def value(self, value: Any, depth: int) -> Any:
+        """Return the tree of a value `depth` containers deep."""
+        kind = type(value)
+        if kind is str:
+            return self._masking.bounded(value)
+        if value is None or kind is bool or kind is float:
+            return value
+        if kind is int:
+            return value if -(2**63) <= value < 2**64 else digits(value)
+        if id(value) in self._active:
+            return _CYCLE
+        self._active.add(id(value))
+        try:
+            if kind is list or kind is tuple:
+                return self._list(value, depth)
+            if kind is dict:
+                return self._dict(value, depth)
+            if kind is Pairs or kind is Members:
+                return self._known(value, kind, depth)
+            self._items -= 1
+            self._dear += 1
+            return self._object(value, kind, depth)
+        except BaseException as error:  # the value's own code failed, not the program
+            if self._strict or interrupts(error):
+                raise
+            return f"<{type_name(kind)}: {type_name(type(error))} when recorded>"
+        finally:
+            self._active.discard(id(value))
+
+    # containers
+
+    def _list(self, value: Any, depth: int) -> Any:
+        size = len(value)
+        if depth >= self._limits.max_depth:
+            return cut_items(size, f", deeper than {depth}") if size else []
+        kept = min(size, self._limits.max_items, FEW if self._few else size)
+        if self._plain is not None and not self._few and size:
+            out = self._plain.list_json(value, kept, self._limits.max_depth - depth)
+            if out is not None:
+                return orjson.Fragment(out)
+            deep = self._limits.max_depth - depth
+            out = self._plain.list_in_parts(value, kept, deep, lambda m: self._visited(m, depth))
+            if out is not None:
+                return orjson.Fragment(out)
+        return self._members(value[:kept], size, depth)
+
+    def _members(self, members: Any, size: int, depth: int) -> list[Any]:
+        items = self._visited(members, depth)
+        if len(items) < size:
+            items.append(cut_items(size - len(items)))
+        return items
+
+    def _visited(self, members: Any, depth: int) -> list[Any]:
+        """Return the trees of the members that there was work and room for."""
+        items: list[Any] = []
+        masking, dear = self._masking, self._dear
+        masking.enter(None)
+        secret_next = False
+        for item in members:
+            if self._items <= 0 or self._left <= 0:
+                break
+            self._left -= 4
+            kind = type(item)
+            if item is None or kind is float or kind is bool:
+                items.append(item)
+                continue
+            pair: Any = None
+            if kind is str:
+                if item[:1] == "-":
+                    secret_next = masking.argument(item)
+                elif secret_next:
+                    pair, secret_next = masking.mask(), False
+            elif (kind is tuple or kind is list) and len(item) == _PAIR:
+                pair = masking.header(item)
+            items.append(self.value(item, depth + 1) if pair is None else pair)
+        masking.leave()
+        self._charge(len(items), dear)
+        return items
+
+    def _charge(self, members: int, dear: int) -> None:
+        """Let members cost work if there were values among them that do."""
+        if self._dear != dear:
+            self._items -= members // 2
+
+    def _known(self, value: Any, kind: type, depth: int) -> Any:
+        return self._list_of(value, depth) if kind is Members else self._dict_of(value, depth)
+
+    def _list_of(self, members: Members, depth: int) -> Any:
+        """Return the first members of a collection; those of a small one are all there."""
+        size = members.size
+        if size == len(members) or depth >= self._limits.max_depth:
+            return self._list(list(members), depth)
+        kept = min(self._limits.max_items, FEW if self._few else size)
+        return self._members(members[:kept], size, depth)
+
+    def _dict_of(self, pairs: Pairs, depth: int) -> Any:
+        if depth >= self._limits.max_depth:
+            return cut_items(pairs.size, f", deeper than {depth}") if pairs.size else {}
+        kept = min(self._limits.max_items, FEW if self._few else pairs.size)
+        return self._fields(pairs[:kept], pairs.size, depth)
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> Any:
+        size = len(value)
+        if depth >= self._limits.max_depth:
+            return cut_items(size, f", deeper than {depth}") if size else {}
+        kept = FEW if self._few else size
+        if size > self._limits.max_items:
+            kept = min(kept, self._limits.max_items, WORK)
+        if self._plain is not None and not self._few and size:
+            out = self._plain.dict_json(value, kept, self._limits.max_depth - depth)
+            if out is not None:
+                return orjson.Fragment(out)
+        # At once, since another thread may be changing it.
+        return self._fields(list(islice(value.items(), kept)), size, depth)
+
+    def _fields(self, members: list[tuple[Any, Any]], size: int, depth: int) -> dict[str, Any]:
+        tree: dict[str, Any] = {}
+        done = 0
+        masking, dear = self._masking, self._dear
+        for key, item in members:
+            if self._items <= 0 or self._left <= 0:
+                break
+            done += 1
+            name, sensitive = masking.name(key) if type(key) is str else self._key(key, depth)
+            self._left -= len(name) + 8
+            kind = type(item)
+            if item is None or kind is bool:
+                tree[unused(name, tree)] = item
+            elif sensitive and masking.hides(name, item, members):
+                tree[unused(name, tree)] = masking.mask(name)
+            elif kind is float:
+                tree[unused(name, tree)] = item
+            else:
+                masking.enter(name)
+                tree[unused(name, tree)] = self.value(item, depth + 1)
+                masking.leave()
+        self._charge(done, dear)
+        if done < size:
+            tree[unused("…", tree)] = cut_items(size - done)
+        return tree
+
+    def _key(self, key: Any, depth: int) -> tuple[str, bool]:
+        """Return a key that is no str as text, and whether it may name a secret."""
+        if type(key) is bytes:
+            return self._masking.name(key[:_LONGEST_KEY].decode("latin-1"))
+        if type(key) is tuple:
+            self._items -= 2
+            self._dear += 1
+        simple = self.value(key, depth)
+        if isinstance(simple, str):
+            name = simple[:_LONGEST_KEY]
+            return name, self._masking.sensitive(name)
+        return self._masking.name(orjson.dumps(simple).decode()[:_LONGEST_KEY])
+
+    def _object(self, value: Any, kind: type, depth: int) -> Any:
+        """Return the tree of a value that is no plain JSON."""
+        raise NotImplementedError
