@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from honeytrace import current_session, session, trace_session
-from honeytrace._capture.hooks import discard, hooks
+from honeytrace._capture.hooks import hooks
 from honeytrace._capture.running import OVERHEAD
 from honeytrace._capture.session import Session
 from honeytrace._delivery.queue import ANY, Queue, weigh
@@ -189,7 +189,7 @@ def test_attention_that_is_interrupted_is_not_lost() -> None:
     with pytest.raises(KeyboardInterrupt):
         queue.put(item := ended())
     assert list(queue.items) == [item]
-    assert item._submit is discard
+    assert item._handed
 
 
 def test_finalisers_may_record(attend: Attendant) -> None:

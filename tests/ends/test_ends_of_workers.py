@@ -41,7 +41,8 @@ async def app(scope, receive, send):
 """
 GUNICORN = ["-m", "gunicorn", "calls:app", "-b", "127.0.0.1:0", "-w", "2"]
 UVICORN = ["-m", "uvicorn", "calls:app", "--port", "0", "--lifespan", "off", "--no-access-log"]
-LISTENS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+UWSGI = ["-c", "import pyuwsgi, sys; pyuwsgi.run(sys.argv[1:])", "--http-socket", "127.0.0.1:0"]
+LISTENS = re.compile(r"(?:http://|TCP address )127\.0\.0\.1:(\d+)")
 
 
 class Server:
@@ -123,6 +124,23 @@ def test_sigterm_to_the_master(place: Place, program: str, arguments: list[str],
     server.end(signal.SIGTERM, code)
     server.wait()
     assert [one for one in place.after() if one[0]] == ok(*range(1, 21))
+
+
+@pytest.mark.skipif(find_spec("pyuwsgi") is None, reason="pyuwsgi is not installed")
+@pytest.mark.parametrize(
+    "options",
+    ["--enable-threads", "", "--lazy-apps", "--gevent 10 --gevent-monkey-patch", "--gevent 10"],
+)
+def test_uwsgi(place: Place, options: str) -> None:
+    """The same under uWSGI, with and without threads, and in a loop of gevent."""
+    place.write("calls.py", WSGI)
+    more = ["--wsgi-file", "calls.py", "--callable", "app", "--master", "--processes", "2"]
+    server = Server(place.start(*UWSGI, *more, "--die-on-term", *options.split()))
+    for n in range(1, 21):
+        server.get(n)
+    server.end(signal.SIGTERM, 0)
+    server.wait()
+    assert place.after() == ok(*range(1, 21))
 
 
 @pytest.mark.parametrize(

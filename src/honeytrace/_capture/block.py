@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from .call import begin, done, fail, leave
@@ -80,13 +81,20 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         if not switch.on or (outer is not None and outer.off):
             self._open.append((NO_SESSION, outer))
             return NO_SESSION
-        inputs = None if self._inputs is None else as_mapping(self._inputs)
-        s: Session = begin(self._spec, self._parent(outer), inputs, self._session_id)
-        self._open.append((s, outer))
-        if s._spec is not self._spec:  # sampled out
-            return NO_SESSION
-        s.update(**self._fields)
-        return s
+        s: Any = None
+        try:
+            inputs = None if self._inputs is None else as_mapping(self._inputs)
+            s = begin(self._spec, self._parent(outer), inputs, self._session_id)
+            self._open.append((s, outer))
+            if s._spec is not self._spec:  # sampled out
+                return NO_SESSION
+            s.update(**self._fields)
+            return s  # type: ignore[no-any-return]
+        except BaseException as interrupt:  # `__exit__` will not be called
+            with suppress(ValueError):
+                self._open.remove((s, outer))
+            fail(s, interrupt, outer)
+            raise
 
     def _parent(self, outer: Any) -> Any:
         """Return the current session, unless this block continues it or its parents: no cycles."""
@@ -98,22 +106,30 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         return outer
 
     def __exit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
+        s: Any = None
+        try:
+            s, outer = self._entered()
+            if s is NO_SESSION:
+                return
+            if exc is None:
+                leave(s, outer)
+                done(s, None, current.get())
+            else:
+                fail(s, exc, outer)
+        except BaseException as interrupt:
+            if s is None:
+                s, outer = self._entered()
+            if s is not NO_SESSION:
+                fail(s, interrupt, outer)
+            raise
+
+    def _entered(self) -> tuple[Session, Any]:
+        """Remove and return the session that is left, and the one outside of it."""
         now, at = current.get(), len(self._open) - 1
         for i, (s, _) in enumerate(self._open):
             if s is now:  # and not a session that another task entered later
                 at = i
-        s, outer = self._open.pop(at)
-        if s is NO_SESSION:
-            return
-        if exc is None:
-            leave(s, outer)
-            try:
-                done(s, None, current.get())
-            except BaseException as interrupt:
-                fail(s, interrupt, outer)
-                raise
-        else:
-            fail(s, exc, outer)
+        return self._open.pop(at)
 
     async def __aenter__(self) -> Session:
         return self.__enter__()

@@ -196,8 +196,8 @@ def done(s: Any, out: Any, outer: Any) -> Any:
         if type(exc) is not RecursionError and interrupts(exc):
             raise
         s._extras = None  # sealed or not
-        s._handed = True
-        if s._submit is not discard:
+        if not s._handed and s._submit is not discard:
+            s._handed = True
             hooks.keep(s)  # in C: at the recursion limit nothing else can be called
         internal_error(exc)
     return out

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._base.interrupts import interrupts
 from .._base.lazy import orjson
-from .context import paused
+from .context import PAUSED, current
 from .hooks import hooks
 from .templates import is_wrapper
 
@@ -143,7 +143,9 @@ def describe(
         text = redact(text).encode("utf-8", "backslashreplace").decode()
         return _cut(text, _TEXT)
 
-    with paused():  # code of the exception that runs only to describe it is not recorded
+    before = current.get()
+    try:
+        current.set(PAUSED)  # code of the exception that runs only to describe it is not recorded
         known = inside[2] if inside is not None and not _formats_itself(type(exc)) else None
         error = clean(error_text(exc)) if known is None else known
         try:
@@ -152,6 +154,8 @@ def describe(
             if interrupts(raised):
                 raise
             return status, error, {}
+    finally:
+        current.set(before)
 
 
 def _details(

@@ -40,7 +40,7 @@ class Recorder(NamedTuple):
     rate: float
     sample: Callable[[float | None], Callable[[Any], None] | None]
     submit: Callable[[Any], None]
-    keep: Callable[[Any], None]
+    keep: Callable[[Any], object]
     opened: Callable[[Any], Any]
     update: Callable[[str, Mapping[str, Any]], None]
     encode: Callable[[object, list[str], str], bytes]

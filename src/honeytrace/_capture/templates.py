@@ -36,25 +36,29 @@ def {name}({params}):
     _ht_outer = _ht_get()
     _ht_off = not _ht_switch.on or _ht_outer is not None and _ht_outer.off
     _ht_stream = (_ht_Bystander if _ht_off else _ht_Stream)(_ht_spec, _ht_outer, {bound})
-    _ht_gen = _ht_fn({call})
-    _ht_step, _ht_in = _ht_gen.send, None
-    while True:
-        try:
-            _ht_stream.resume()
-            _ht_item = _ht_step(_ht_in)
-            _ht_stream.suspend(_ht_item)
-        except _ht_Stop as _ht_stop:
-            _ht_stream.returned(_ht_stop.value)
-            return _ht_stop.value
-        except _ht_Raised as _ht_exc:
-            _ht_in = None
-            _ht_stream.raised(_ht_exc)
-            raise
-        try:
-            _ht_in = yield _ht_item
-            _ht_step = _ht_gen.send
-        except _ht_Raised as _ht_exc:
-            _ht_step, _ht_in = _ht_gen.throw, _ht_thrown(_ht_exc)
+    try:
+        _ht_gen = _ht_fn({call})
+        _ht_step, _ht_in = _ht_gen.send, None
+        while True:
+            try:
+                _ht_stream.resume()
+                _ht_item = _ht_step(_ht_in)
+                _ht_stream.suspend(_ht_item)
+            except _ht_Stop as _ht_stop:
+                _ht_stream.returned(_ht_stop.value)
+                return _ht_stop.value
+            except _ht_Raised as _ht_exc:
+                _ht_in = None
+                _ht_stream.raised(_ht_exc)
+                raise
+            try:
+                _ht_in = yield _ht_item
+                _ht_step = _ht_gen.send
+            except _ht_Raised as _ht_exc:
+                _ht_step, _ht_in = _ht_gen.throw, _ht_thrown(_ht_exc)
+    except _ht_Raised as _ht_exc:
+        _ht_stream.raised(_ht_exc)
+        raise
     _ht_bind
 """
 
@@ -63,27 +67,33 @@ async def {name}({params}):
     _ht_outer = _ht_get()
     _ht_off = not _ht_switch.on or _ht_outer is not None and _ht_outer.off
     _ht_stream = (_ht_Bystander if _ht_off else _ht_Stream)(_ht_spec, _ht_outer, {bound})
-    _ht_gen = _ht_fn({call})
-    _ht_step, _ht_in = _ht_first(_ht_gen), None
-    while True:
-        try:
-            _ht_stream.resume()
-            _ht_item = await _ht_step(_ht_in)
-            _ht_stream.suspend(_ht_item)
-        except _ht_AsyncStop:
-            _ht_stream.returned(None)
-            return
-        except _ht_Raised as _ht_exc:
-            _ht_in = None
-            _ht_stream.raised(_ht_exc)
-            raise
-        try:
-            _ht_in = yield _ht_item
-            _ht_step = _ht_gen.asend
-        except _ht_Raised as _ht_exc:
-            _ht_step, _ht_in = _ht_gen.athrow, _ht_thrown(_ht_exc)
+    try:
+        _ht_gen = _ht_fn({call})
+        _ht_step, _ht_in = _ht_first(_ht_gen), None
+        while True:
+            try:
+                _ht_stream.resume()
+                _ht_item = await _ht_step(_ht_in)
+                _ht_stream.suspend(_ht_item)
+            except _ht_AsyncStop:
+                _ht_stream.returned(None)
+                return
+            except _ht_Raised as _ht_exc:
+                _ht_in = None
+                _ht_stream.raised(_ht_exc)
+                raise
+            try:
+                _ht_in = yield _ht_item
+                _ht_step = _ht_gen.asend
+            except _ht_Raised as _ht_exc:
+                _ht_step, _ht_in = _ht_gen.athrow, _ht_thrown(_ht_exc)
+    except _ht_Raised as _ht_exc:
+        _ht_stream.raised(_ht_exc)
+        raise
     _ht_bind
 """
+# The outer `try` of the generators is for an interrupt between two steps. It also sees every other
+# exception, but ending a session twice changes nothing.
 # The last line of each template never runs. It makes `_ht_bind` a free variable of all of them, so
 # that two functions of one template have the same cells.
 

@@ -4,7 +4,6 @@ from honeytrace._capture.primitives cimport untrack
 from honeytrace._capture.running cimport Running, size_of
 
 cdef bint _compiled
-cdef object discard
 
 
 cdef class Intake:

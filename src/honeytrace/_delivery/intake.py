@@ -17,8 +17,6 @@ try:
 except ModuleNotFoundError:
     from .._base import cython
 
-from .._capture.hooks import discard
-
 if not cython.compiled:  # otherwise intake.pxd has them in C
     from .._capture.primitives import untrack
     from .._capture.running import size_of
@@ -37,7 +35,7 @@ class Intake:
     _level: int
     bytes: int
     items: deque[Any]
-    keep: Callable[[Any], None]
+    keep: Callable[[Any], object]
 
     def _crossed(self) -> None:
         """Handle a level that was crossed; implemented by the queue."""
@@ -45,14 +43,11 @@ class Intake:
 
     def put(self, session: Any) -> None:
         """Take a finished session; this is the hook `submit`."""
-        self.keep(session)
+        # one statement, so that `fail` does not queue it again after an interrupt
+        session._handed = self.keep(session) is None
         if _compiled and session._plain:
             untrack(session)  # it has ended and is in no cycle, so the collector need not scan it
         size = size_of(session)
         self.bytes += size
         if self.bytes > self._level:
-            try:
-                self._crossed()
-            except BaseException:
-                session._submit = discard  # it is queued and must not be queued again
-                raise
+            self._crossed()

@@ -7,6 +7,7 @@ journal is full. `Slots` writes the usual call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -49,15 +50,13 @@ class EntryWriter(Slots):
     journal is full, and returns True if places may have become free.
     """
 
-    _idle: int
-    """Number of slots and blocks that are free when no call is open; written specs keep theirs."""
-
     def __init__(self, project: str, source: str) -> None:
         """Start with nothing written. project, source: those of sessions that name none."""
         self.unprotected = 0
         self.relieve: Callable[[], bool] = bool
         self._defaults = project, source
-        self._known: dict[bytes, int] = {}
+        self._known: dict[bytes, tuple[int, int]] = {}
+        """Number of each spec that was written, and how many slots and blocks it keeps."""
         self._last: tuple[Session | None, bytes] = (None, b"")
         self._number = count(1).__next__
 
@@ -72,8 +71,7 @@ class EntryWriter(Slots):
         named = s._id or s._masked or not number or not kin
         extra = self._extra(s, number) if named else b""
         kin = kin or _pack_kin(*_pair(parent), *_pair(s._root))
-        place = self._put(slot, OPEN, number, extra, _pair(s), kin, s._inputs)
-        return place or self._opened_again(s)
+        return self._put(slot, OPEN, number, extra, _pair(s), kin, s._inputs)
 
     def _closed_at_length(self, s: Session, place: Slot) -> None:
         """Complete a slot at the end of its call.
@@ -108,12 +106,20 @@ class EntryWriter(Slots):
         """Write an update of a session; return None if the journal is full."""
         fields = {name: data.decode() for name, data in update.fields.items()}
         own = hooks.clock_ns() + hooks.offset_ns, hooks.tick()
+        text = orjson.dumps([update.event_id, fields])
+        slot = 0
         try:
-            slot = self._free.pop()
-        except IndexError:
-            return self.noted(update) if self._relieved() else None
-        place = self._put(slot, UPDATE, 0, orjson.dumps([update.event_id, fields]), own)
-        return place or (self.noted(update) if self._relieved() else None)
+            with suppress(IndexError):
+                slot = self._free.pop()
+            place = self._put(slot, UPDATE, 0, text, own) if slot else None
+            if place is not None:
+                return place
+            if slot:
+                self._free.append(slot)
+        except BaseException:  # an interrupt
+            self._undo(slot)
+            raise
+        return self.noted(update) if self._relieved() else None
 
     def _relieved(self) -> bool:
         """Ask for room; if there is none, count the item as unprotected."""
@@ -132,26 +138,7 @@ class EntryWriter(Slots):
         kin: bytes = _NO_KIN,
         inputs: bytes | None = None,
     ) -> Slot | None:
-        """Fill a slot of any size and commit it; give it back if there are too few blocks."""
-        try:
-            place = self._filled(slot, state, number, extra, own, kin, inputs)
-        except BaseException:  # an interrupt
-            self._take_back(slot)
-            raise
-        if place is None:
-            self._free.append(slot)
-        return place
-
-    def _filled(
-        self,
-        slot: int,
-        state: int,
-        number: int,
-        extra: bytes,
-        own: tuple[int, int],
-        kin: bytes,
-        inputs: bytes | None,
-    ) -> Slot | None:
+        """Fill a slot of any size and commit it; return None if there are too few blocks."""
         body, chain, crc, behind = extra + (inputs or b""), 0, FRESH, 0
         if len(body) > INLINE:
             chained = self._chain(slot, body, FRESH)
@@ -208,23 +195,31 @@ class EntryWriter(Slots):
         """Write a spec that calls can refer to by number; return the number, 0 if none is left."""
         portrait = _portrait(spec, *self._defaults)
         key = orjson.dumps(portrait)
-        number = self._known.get(key, 0)
+        number, _ = self._known.get(key, (0, 0))
         if not number and len(self._known) < MAX_SPECS:
-            number = self._number()
-            try:
-                slot = self._free.pop()
-            except IndexError:
-                return 0
-            place = self._put(slot, STATIC, number, key)
-            if place is None:
-                return 0
-            self._idle -= 1 + len(self._chains.get(slot, ()))
-            self._known[key] = number
+            number = self._write_static(key)
         if number:
             if len(self._numbers) >= MAX_SPECS:  # every `session` block has its own spec
                 self._numbers.clear()
             self._numbers[spec] = number
         return number
+
+    def _write_static(self, key: bytes) -> int:
+        """Write a spec into a slot that it keeps; return its number, 0 if there is no room."""
+        number, slot = self._number(), 0
+        try:
+            with suppress(IndexError):
+                slot = self._free.pop()
+            if slot and self._put(slot, STATIC, number, key):
+                self._known[key] = number, 1 + len(self._chains.get(slot, ()))
+                return number
+            if slot:
+                self._free.append(slot)
+        except BaseException:  # an interrupt
+            if key not in self._known:
+                self._undo(slot)
+            raise
+        return 0
 
     def _chain(self, slot: int, data: bytes, crc: int) -> tuple[int, int] | None:
         """Write `data` into blocks that go with the slot.
@@ -232,12 +227,13 @@ class EntryWriter(Slots):
         Returns the first block and the checksum, which continues from `crc`; None if there are too
         few blocks.
         """
-        blocks = self._take(len(data))
-        if blocks is None:
+        blocks = self._chains.setdefault(slot, [])
+        before = len(blocks)
+        if not self._take(len(data), blocks):
+            if not before:
+                del self._chains[slot]
             return None
-        known = self._chains.get(slot)
-        self._chains[slot] = known + blocks if known else blocks
-        return blocks[0], self._spill(blocks, data, crc)
+        return blocks[before], self._spill(blocks[before:], data, crc)
 
 
 def _pair(s: Any) -> tuple[int, int]:

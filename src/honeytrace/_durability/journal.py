@@ -59,7 +59,7 @@ class Journal(EntryWriter):
         # popped at the end: the slot that was used last is in the cache
         self._free = deque(range(border - SLOT, 0, -SLOT))
         self._blocks = deque(reversed(range(border, size - BLOCK + 1, BLOCK)))
-        self._idle = len(self._free) + len(self._blocks)
+        self._room = len(self._free) + len(self._blocks)
         self._chains = {}
         self._numbers = {}
         self._retired = False
@@ -135,6 +135,11 @@ class Journal(EntryWriter):
             return isinstance(error, (FileNotFoundError, NotADirectoryError))
         same = (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
         return not same or own.st_size != len(self._map) or head != self._head
+
+    @property
+    def _idle(self) -> int:
+        """Number of slots and blocks that are free when no call is open."""
+        return self._room - sum(kept for _, kept in list(self._known.values()))
 
     def in_use(self) -> int:
         """Return the number of calls and updates in the journal."""

@@ -79,16 +79,22 @@ class Slots:
 
     def opened(self, s: Any) -> Any:
         """Write a call that begins; return None if the journal is full."""
+        slot = 0  # the header's, which is never free
         try:
-            slot = self._free.pop()
-        except IndexError:
-            return self._opened_again(s)
-        try:
+            try:
+                slot = self._free.pop()
+            except IndexError:
+                return self._opened_again(s)
             place = self._usual(s, slot)
-        except BaseException:  # an interrupt: the call does not happen
+            if place is None:
+                place = self._opened_at_length(s, slot)
+            if place is not None:
+                return place
             self._take_back(slot)
+        except BaseException:  # an interrupt: the call does not happen
+            self._undo(slot)
             raise
-        return self._opened_at_length(s, slot) if place is None else place
+        return self._opened_again(s)  # blocks were missing
 
     def _usual(self, s: Any, slot: int) -> Any:
         """Write a call of the usual kind and size; return None for any other call."""
@@ -105,10 +111,10 @@ class Slots:
         checksum = FRESH
         if size > _INLINE:
             try:
-                block = self._blocks.pop()
+                self._chains[slot] = blocks = [self._blocks.pop()]
             except IndexError:
                 return None
-            self._chains[slot] = [block]
+            block = blocks[0]
             behind = block + 8 + size
             self._memory.link(block, 0)
             checksum = self._memory.write(block + 8, inputs, FRESH)
@@ -163,37 +169,45 @@ class Slots:
             self.retire()
 
     def _take_back(self, slot: int) -> None:
-        """Make a slot and its blocks free again."""
+        """Make a slot and its blocks free again; the slot last, so that `_undo` can repeat it."""
         self._memory.mark(slot, FREE)
-        blocks = self._chains.pop(slot, None) if self._chains else None
+        if self._chains and slot in self._chains:
+            self._give(self._chains[slot])
+            del self._chains[slot]
         self._free.append(slot)
-        if blocks is not None:
-            self._give(blocks)
 
-    def _take(self, size: int) -> list[int] | None:
-        """Return blocks for `size` bytes, of the kind that fits best; None if there are too few.
+    def _undo(self, slot: int) -> None:
+        """Give a slot back, 0 for none, after an interrupt anywhere between its `pop` and here."""
+        if slot and slot not in self._free.copy():
+            self._take_back(slot)
 
+    def _take(self, size: int, taken: list[int]) -> bool:
+        """Append blocks for `size` bytes, of the kind that fits best; False if there are too few.
+
+        They are in `taken`, which belongs to a slot, at once, so that an interrupt loses none.
         Blocks are popped without a check first, because another thread may be faster.
         """
-        taken: list[int] = []
+        before = len(taken)
         while size > 0:
             large = size > _SLOT - 8
             for blocks in (self._blocks, self._free) if large else (self._free, self._blocks):
                 try:
-                    block = blocks.pop()
+                    taken.append(blocks.pop())
                 except IndexError:
                     continue
                 break
             else:
-                self._give(taken)
-                return None
-            taken.append(block)
-            size -= (_BLOCK if block >= self._border else _SLOT) - 8
-        return taken
+                self._give(taken, before)
+                return False
+            # compiled, an index below 0 is not checked
+            size -= (_BLOCK if taken[len(taken) - 1] >= self._border else _SLOT) - 8
+        return True
 
-    def _give(self, blocks: list[int]) -> None:
-        for block in blocks:
-            (self._blocks if block >= self._border else self._free).append(block)
+    def _give(self, blocks: list[int], kept: int = 0) -> None:
+        """Make the blocks free again, but for the first `kept`."""
+        while len(blocks) > kept:
+            pool = self._blocks if blocks[len(blocks) - 1] >= self._border else self._free
+            pool.append(blocks.pop())
 
     def _spill(self, blocks: list[int], data: bytes, checksum: int) -> int:
         """Write `data` along a chain; its checksum continues from `checksum`."""

@@ -242,10 +242,17 @@ def update(session_id: str, fields: Mapping[str, Any]) -> None:
             encoded["metadata"] = merge_objects(encoded.get("metadata"), notes) or notes
         update = Update(session_id, encoded)
         journal = rt.keeper.ensure()
-        slot = None if journal is None else journal.noted(update)
-        if slot is not None:
-            rt.flusher.encoder.slots[id(update)] = slot
-        (rt.capture or rt.flusher.queue.add)(update)
+        slot, taken = None, False
+        try:
+            slot = None if journal is None else journal.noted(update)
+            if slot is not None:
+                rt.flusher.encoder.slots[id(update)] = slot
+            taken = (rt.capture or rt.flusher.queue.add)(update) is None
+        except BaseException:
+            if slot is not None and not taken:
+                rt.flusher.encoder.slots.pop(id(update), None)
+                slot[0].release(slot)
+            raise
     except Exception as error:
         if interrupts(error):
             raise
