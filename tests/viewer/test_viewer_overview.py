@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import httpx
 import pytest
 from viewer_site import START, agent, call, ids, many
 
-from honeytrace.server.viewer import _overview
+from honeytrace.server.viewer import _facets, _overview
 from honeytrace.store.sqlite import SQLiteStore
 
 HOUR = 3_600_000.0
@@ -95,6 +96,46 @@ def test_one_burst_does_not_flatten_the_chart(http: httpx.Client, store: SQLiteS
     """Its scale is logarithmic then, and says so."""
     store.insert([*month(40), *(call(f"burst{n}", start_time=START + n) for n in range(500))])
     assert "Calls, logarithmic" in http.get("/overview").text
+
+
+@pytest.mark.browser
+def test_a_month_in_a_browser(
+    page: Any, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures of the month are those of the month, also when they come from the sums: by name,
+    model and user, and on the list's histogram; every page shows something."""
+    from playwright.sync_api import expect
+
+    for module in (_overview, _facets):
+        monkeypatch.setattr(module, "_NEWEST", 500)
+    start = time.time() * 1000 - 29.9 * 24 * HOUR
+    store.insert([
+        call(f"m{n:04}", start_time=start + n * 0.35 * HOUR, duration=10.0 + n % 90,
+             session_name=f"step {n % 3}", user_properties={"user_id": f"u{n % 7}"},
+             config={"model": "gpt-4o"}, metrics={"total_tokens": 5},
+             **({"error": "E: bad"} if n % 20 == 0 else {}))
+        for n in range(2_000)
+    ])  # fmt: skip
+    store.index()
+    for address in ("/overview?since=30d", "/overview", "/overview?since=30d&by=user"):
+        page.goto(address)
+        expect(page.locator(".total")).to_contain_text("2,000 calls, 100 failed (5.0 %)")
+        expect(page.locator(".total")).to_contain_text("10k tokens")
+        assert page.locator("svg[data-brush] a").count() > 30
+    expect(page.locator(".figures tbody tr")).to_have_count(7)
+    page.goto("/overview?by=model")
+    expect(page.locator(".figures tbody tr")).to_contain_text("gpt-4o")
+    page.goto("/?since=30d")
+    expect(page.locator("#count")).to_have_text("2,000 runs")
+    bars = page.locator(".histogram a[aria-label]")
+    expect(bars.first).to_be_visible()
+    told = [
+        int(each.split()[0]) for each in bars.evaluate_all("all => all.map((a) => a.ariaLabel)")
+    ]
+    assert sum(told) >= 2_000
+    for address in ("/issues", "/conversations?by=user", "/compare", "/?sort=took"):
+        page.goto(address)
+        expect(page.locator("main")).to_contain_text(re.compile(r"\w"))
 
 
 @pytest.mark.browser

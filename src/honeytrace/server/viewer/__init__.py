@@ -9,7 +9,7 @@ _assets     scripts and styles, at addresses that change with their content
 _filters    the state of the list, from its URL, and the query it stands for
 _list       the list; _columns and _rows are its columns and rows, _facets its histogram and
             facets; _summary puts a session in one line; _live streams new sessions; _excerpt
-            marks the hits of a search, _export makes a file
+            marks the hits of a search, _export makes a file, _sample fills an empty store
 _session    a session within its tree; _tree lays out the tree
 _transcript a run as a conversation
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
@@ -41,7 +41,7 @@ from ._export import export_sessions
 from ._facets import show_facets
 from ._feedback import give_feedback
 from ._issues import show_issues
-from ._list import follow_list, show_list
+from ._list import follow_list, load_sample, show_list
 from ._live import Live
 from ._login import log_in, log_out, show_login
 from ._overview import show_overview
@@ -91,6 +91,7 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
 
     return [
         page("/", show_list),
+        form("/sample", load_sample),
         page("/live", lambda site, request: follow_list(site, find(request).live, request)),
         page("/live/{root_id:path}", lambda site, request: follow_run(find(request).live, request)),
         page("/sessions/{session_id:path}", show_session),

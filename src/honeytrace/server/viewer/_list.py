@@ -6,22 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ..._record.record import Record
 from ...lookup.running import RUNNING
 from ...store import Query
 from ...store.memory import MemoryStore
 from .._http import RefusedError
+from .._root_path import link
 from ._columns import CHOICES, NAME, Column, columns_of, sorter
 from ._filters import PAGE, Filters
 from ._live import Live, here
 from ._page import Page, Site
 from ._rows import Row, RowPart
+from ._sample import sample
 from ._usage import UNKNOWN, Figures, list_figures
 
-__all__ = ["ListPage", "follow_list", "show_list"]
+__all__ = ["ListPage", "follow_list", "load_sample", "show_list"]
 
 
 _SORTED = 1_000
@@ -186,6 +189,20 @@ def _head(filters: Filters, column: Column) -> Head:
         order = "descending" if column.falls != filters.sort.startswith("-") else "ascending"
     following = {key: f"-{key}", f"-{key}": ""}.get(filters.sort, key)
     return Head(column, filters.url(sort=following), order)
+
+
+async def load_sample(site: Site, request: Request) -> Response:
+    """`POST /sample`: fill an empty store with made-up sessions. Guard ensures that the request
+    comes from the viewer's own pages."""
+
+    def fill() -> None:
+        if site.store.count(Query(), 1):
+            raise RefusedError(409, "not_empty", "The sample is for a store without sessions.")
+        site.store.insert(list(sample()))
+        site.refresh()
+
+    await run_in_threadpool(fill)
+    return RedirectResponse(link("/"), 303)
 
 
 def follow_list(site: Site, live: Live, request: Request) -> Response:
