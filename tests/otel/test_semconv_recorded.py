@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from honeytrace.otel._semconv import Fields, Span, SpanEvent, event_fields
 
@@ -76,6 +78,34 @@ def test_no_value_of_an_attribute_is_lost(convention: str) -> None:
                 value = value * 1e3
             missing = set(leaves(value)) - kept - PART_TYPES
             assert not missing, f"{span.name}: {name}"
+
+
+RECORDED_NAMES = sorted(
+    {name for each in CONVENTIONS for span in spans(each) for name in span.attributes}
+)
+RECORDED_PAIRS = [
+    (name, value)
+    for each in CONVENTIONS
+    for span in spans(each)
+    for name, value in span.attributes.items()
+]
+texts = st.integers(0, 10**6).map(lambda number: f"text {number}")
+mixed = st.lists(
+    st.sampled_from(RECORDED_PAIRS)
+    | st.tuples(st.sampled_from(RECORDED_NAMES) | st.text(max_size=8), texts),
+    max_size=30,
+).map(dict)
+
+
+@given(mixed)
+def test_no_value_is_lost_where_conventions_mix(attributes: dict[str, Any]) -> None:
+    """Two instrumentors of one call, half-written spans, odd values under known names."""
+    span = Span("a" * 32, "b" * 16, None, "s", START, START, attributes)
+    kept = set(leaves(dataclasses.asdict(event_fields(span))))
+    kept |= {each / 1e3 for each in kept if type(each) is float}  # seconds became milliseconds
+    for name, value in attributes.items():
+        missing = set(leaves(value)) - kept - PART_TYPES
+        assert not missing, f"{name}: {missing}"
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -110,14 +110,17 @@ def _cut(text: str) -> str:
 
 def _with_own(record: Record, own: Mapping[str, Any]) -> Record:
     """Return the record with the fields that honeytrace's exporter sent."""
-    changes: dict[str, Any] = {}
+    if not own:
+        return record
+    # a call that had not ended says nothing of its end, whatever its span says
+    changes: dict[str, Any] = {"end_time": None, "duration": None}
     for name, kinds in _OWN.items():
         value = own.get(name)
         if type(value) in kinds:
             changes[name] = value
     if type(own.get("children_ids")) is list:
         changes["children_ids"] = encode([str(each) for each in own["children_ids"]])
-    return record._replace(**changes) if changes else record
+    return record._replace(**changes)
 
 
 _OWN: dict[str, tuple[type, ...]] = {
