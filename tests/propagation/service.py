@@ -17,9 +17,7 @@ def front(port: int, back: str) -> None:
     """A web service that asks another one and leaves the rest to a worker."""
     import httpx
     import uvicorn
-    from starlette.applications import Starlette
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route
+    from fastapi import FastAPI
 
     client = httpx.AsyncClient(event_hooks=httpx_hooks(), timeout=20)
 
@@ -31,21 +29,22 @@ def front(port: int, back: str) -> None:
         except httpx.HTTPError as error:
             return type(error).__name__
 
-    async def ask(request: Any) -> JSONResponse:
-        return JSONResponse(await front_handler(request.path_params["word"]))
-
     celery()
-    app = Starlette(routes=[Route("/{word}", ask)])
-    uvicorn.run(ASGIMiddleware(app, trust=True), port=port, log_level="warning")
+    app = FastAPI()
+    app.add_middleware(ASGIMiddleware, trust=True)
+    app.get("/{word}")(front_handler)
+    uvicorn.run(app, port=port, log_level="warning")
 
 
 def back(port: int) -> None:
     """The service behind; asked for `die` it is killed while it answers."""
     import uvicorn
-    from starlette.applications import Starlette
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route
+    from fastapi import FastAPI
 
+    app = FastAPI()
+    app.add_middleware(ASGIMiddleware, trust=True)
+
+    @app.get("/{word}")
     @honeytrace.trace_session
     async def back_handler(word: str) -> str:
         with honeytrace.session("look up", inputs={"word": word}):
@@ -54,11 +53,7 @@ def back(port: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return word.upper()
 
-    async def answer(request: Any) -> JSONResponse:
-        return JSONResponse(await back_handler(request.path_params["word"]))
-
-    app = Starlette(routes=[Route("/{word}", answer)])
-    uvicorn.run(ASGIMiddleware(app, trust=True), port=port, log_level="warning")
+    uvicorn.run(app, port=port, log_level="warning")
 
 
 def tasks() -> Any:

@@ -1,4 +1,4 @@
-"""Two web services and a Celery worker, each a process: one tree, also when one is killed."""
+"""Two FastAPI services and a Celery worker, each a process: one tree, also when one is killed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import honeytrace
 from honeytrace.lookup.recorded import RecordedSession
 
 pytest.importorskip("celery")
+pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 SERVICE = str(Path(__file__).with_name("service.py"))

@@ -8,13 +8,13 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import records
 
 from honeytrace._record.record import OBJECTS, RESERVED, Record, Update
 from honeytrace.server._otlp.counts import Counts
 from honeytrace.server._otlp.protobuf_spans import spans
 from honeytrace.server._otlp.traces import Traces
 from honeytrace.store.memory import MemoryStore
+from samples import records
 
 pytest.importorskip("opentelemetry.proto")
 
