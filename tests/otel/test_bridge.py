@@ -318,11 +318,13 @@ def test_an_instrumentor_that_is_not_installed_is_named() -> None:
 def test_nothing_of_the_bridge_raises_into_the_program(
     recorded: CapturedSessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A defect in the mapping costs a record and a log line, never the program's call."""
+    """A defect in the mapping costs a log line, never the program's call nor an attribute."""
     spans = tracer()
     monkeypatch.setattr("honeytrace.otel._bridge.event_fields", lambda span: 1 / 0)
-    with spans.start_as_current_span("s"):
+    with spans.start_as_current_span("s", attributes={"a": 1}):
         pass
+    (found,) = recorded
+    assert (found.session_name, found.metadata["a"]) == ("s", 1)
 
 
 def test_a_library_that_fails_when_it_is_asked_costs_no_span(

@@ -293,26 +293,32 @@ def test_settings_that_are_none(endpoint: str, options: Any) -> None:
 
 
 def test_a_collector_that_is_away_costs_the_caller_nothing(tmp_path: Any) -> None:
-    """While nobody listens sessions wait; when the collector is there they arrive, every one."""
+    """While nobody listens sessions wait, in memory up to the bound and then on disk; when the
+    collector is there they arrive, every one once."""
     first = Collector()
     first.close()  # its port is free, and nobody listens
     honeytrace.configure(
-        sink=OtlpSink(first.url), journal=tmp_path / "journal", flush_interval=0.05
+        sink=OtlpSink(first.url),
+        journal=tmp_path / "journal",
+        flush_interval=0.05,
+        queue_bytes=100_000,
     )
     try:
-        for number in range(20):
-            with honeytrace.session("call", inputs={"n": number}):
+        for number in range(500):
+            with honeytrace.session("call", inputs={"n": number, "text": "x" * 1_000}):
                 pass
         assert not honeytrace.flush(0.2)
-        assert honeytrace.stats().pending == 20
+        waiting = honeytrace.stats()
+        assert waiting.pending + waiting.journalled == 500
+        assert waiting.pending < 200
         second = Collector()
         try:
             honeytrace.configure(sink=OtlpSink(second.url))
             deadline = time.monotonic() + 30
             while not honeytrace.flush(5):
                 assert time.monotonic() < deadline
-            assert len({span.span_id for span in second.spans}) == 20
+            assert len({span.span_id for span in second.spans}) == len(second.spans) == 500
         finally:
             second.close()
     finally:
-        honeytrace.configure(sink=None, journal=None, flush_interval=None)
+        honeytrace.configure(sink=None, journal=None, flush_interval=None, queue_bytes=None)

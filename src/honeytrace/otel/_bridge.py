@@ -21,7 +21,7 @@ from .._runtime.runtime import settings
 from ..errors import ConfigurationError
 from ._finished import finished, raw
 from ._semconv import Fields, Span, event_fields, is_infrastructure
-from ._spans import HELD, KINDS, SPANS, Running, adopt, spec
+from ._spans import HELD, KINDS, SPANS, Running, adopt, nanoseconds, spec
 
 Keep = Literal["llm", "all"] | Callable[[sdk.ReadableSpan], bool]
 
@@ -93,7 +93,13 @@ class SpanProcessor(sdk.SpanProcessor):
             scope = span.instrumentation_scope
             name = None if scope is None else scope.name
             return not is_infrastructure(attributes, name, kind=KINDS[span.kind])
-        return keep == "all" or bool(keep(span))
+        try:
+            return keep == "all" or bool(keep(span))
+        except Exception as error:
+            if interrupts(error):
+                raise
+            internal_error(error)
+            return True  # a filter that fails filters nothing
 
     def _end(self, span: sdk.ReadableSpan, found: Running) -> None:
         session = found.session
@@ -111,16 +117,27 @@ class SpanProcessor(sdk.SpanProcessor):
             return
         assert session.trace is not None
         plain = finished(span, session.trace)
-        fields = event_fields(plain)
+        fields = _fields(plain)
         session._spec = spec(fields.event_name, fields.event_type)
         end_external(
             session,
-            plain.end,
+            nanoseconds(plain.end),
             inputs=fields.inputs,
             outputs=fields.outputs,
             failure=None if fields.error is None else _failure(fields),
             extras=_extras(plain, fields),
         )
+
+
+def _fields(span: Span) -> Fields:
+    """Return the fields of a span; a defect of the mapping costs their names, and no attribute."""
+    try:
+        return event_fields(span)
+    except Exception as error:
+        if interrupts(error):
+            raise
+        internal_error(error)
+        return Fields("chain", span.name, metadata=dict(span.attributes))
 
 
 def _extras(span: Span, fields: Fields) -> dict[str, Any]:

@@ -7,14 +7,16 @@ span around it, the one that began later is the parent.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, get_current_span
 
 from .._capture import remote
-from .._capture.external import External, began, begin_external
-from .._capture.hooks import discard
+from .._capture.external import External, abandon, began, begin_external, end_external
+from .._capture.hooks import discard, hooks
 from .._capture.remote import Remote, Stranger
 from .._capture.session import Session
 from .._capture.spec import Spec
@@ -24,8 +26,14 @@ from . import _langchain
 from ._semconv import event_type
 
 MOST = 10_000
-"""Spans that are remembered after their end, for children that begin later, and spans that may run
-at once; beyond it, the oldest are forgotten."""
+"""Spans that are remembered at least after their end, for children that begin later."""
+
+MOST_RUNNING = 100_000
+"""Spans that may run at once; beyond it, the oldest are recorded as interrupted."""
+
+_LAST_NS = (1 << 63) - 1
+_LONGEST_NAME = 200
+"""Characters of a name that is remembered with its spec."""
 
 KINDS = {kind: kind.name for kind in SpanKind}
 """The names of kinds: an enumeration takes its time to tell one."""
@@ -38,13 +46,17 @@ _SESSION = "_honeytrace_session"
 
 Key = tuple[int, int]
 
+Ended = tuple[str, str, bool]
+"""Of a span that has ended: its session, the root of that, and True if they are not recorded."""
+
 
 class Running:
     """A span that runs: its session, and whether it is to be recorded."""
 
-    __slots__ = ("kept", "own", "session")
+    __slots__ = ("alive", "kept", "own", "session")
 
     def __init__(self, session: Session | None, *, own: bool, kept: bool) -> None:
+        self.alive: _Alive | None = None
         self.session = session
         """Of the span itself, or of the nearest one around it that is recorded."""
         self.own = own
@@ -52,6 +64,13 @@ class Running:
         self.kept = kept
         """False for a span that is not wanted for itself. If the session is its own all the same,
         it is recorded when something inside it was: the span of a request."""
+
+
+class _Alive(weakref.ref[Any]):
+    """A reference to a span that runs. It knows the span's key when the span is gone."""
+
+    __slots__ = ("key",)
+    key: Key
 
 
 class Spans:
@@ -63,7 +82,8 @@ class Spans:
     def forget(self) -> None:
         """Start empty."""
         self._running: dict[Key, Running] = {}
-        self._ended: dict[Key, tuple[str, str, bool]] = {}
+        self._ended: dict[Key, Ended] = {}
+        self._ended_before: dict[Key, Ended] = {}
 
     def open(
         self, span: Any, attributes: Mapping[str, Any], running: Any, *, kept: bool, held: bool
@@ -92,7 +112,8 @@ class Spans:
         trace = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         own = session_id(trace[0]) if span.parent is None else event_id(*trace)
         kind = event_type(attributes, KINDS[span.kind])
-        return begin_external(spec(span.name, kind), parent, own, span.start_time, trace)
+        start = nanoseconds(span.start_time)
+        return begin_external(spec(span.name, kind), parent, own, start, trace)
 
     def close(self, context: SpanContext) -> Running | None:
         """A span ends; None for one that began before the bridge did."""
@@ -101,8 +122,9 @@ class Spans:
         session = None if found is None else found.session
         if session is not None:
             root = session if session._root is None else session._root
+            if len(self._ended) >= MOST:
+                self._ended, self._ended_before = {}, self._ended
             self._ended[key] = session.session_id, root.session_id, session._submit is discard
-            _bound(self._ended)
         return found
 
     def of(self, context: SpanContext) -> Session | None:
@@ -111,13 +133,37 @@ class Spans:
         return None if found is None else found.session
 
     def _add(self, key: Key, running: Running, span: Any) -> None:
+        if len(self._running) >= MOST_RUNNING:
+            self._give_up(next(iter(self._running)))
         self._running[key] = running
-        _bound(self._running)
+        if issubclass(type(span), ReadableSpan):  # a stand-in for a span may be gone at once
+            alive = _Alive(span, self._collected)
+            alive.key, running.alive = key, alive
         scope = span.instrumentation_scope
         if scope is not None and scope.name == _langchain.SCOPE:
             _langchain.began(running.session)
         # the hook of every session that begins reads this one attribute
         setattr(span, _SESSION, running.session)
+
+    def _collected(self, alive: Any) -> None:
+        """Record a span that nobody can end any more."""
+        key: Key = alive.key
+        running = self._running.get(key)
+        if running is not None and running.alive is alive:
+            self._give_up(key)
+
+    def _give_up(self, key: Key) -> None:
+        """End a span that was not ended as interrupted."""
+        running = self._running.pop(key, None)
+        if running is None or not running.own or not isinstance(running.session, External):
+            return
+        session = running.session
+        if running.kept or session._children:
+            now = hooks.clock_ns() + hooks.offset_ns
+            failure: tuple[str, None, dict[str, Any]] = ("interrupted", None, {})
+            end_external(session, now, inputs={}, outputs={}, failure=failure, extras={})
+        else:
+            abandon(session)
 
     def _callback_run(self) -> Session | None:
         """Return the session of the LangChain run around here."""
@@ -134,7 +180,7 @@ class Spans:
         found = self._running.get(key)
         if found is not None:
             return found.session
-        ended = self._ended.get(key)
+        ended = self._ended.get(key) or self._ended_before.get(key)
         if ended is not None:
             own, root, muted = ended
             stand_in = Remote(own, None if own == root else Remote(root))
@@ -193,6 +239,8 @@ _specs: dict[tuple[str, str], Spec] = {}
 def spec(name: str, kind: str) -> Spec:
     """Return the spec that spans of a name and type share."""
     found = _specs.get((name, kind))
+    if found is None and len(name) > _LONGEST_NAME:
+        return Spec(name, event_type=kind)
     if found is None:
         if len(_specs) >= MOST:  # names with ids in them
             _specs.clear()
@@ -200,12 +248,9 @@ def spec(name: str, kind: str) -> Spec:
     return found
 
 
-def _bound(entries: dict[Key, Any]) -> None:
-    if len(entries) > MOST:
-        try:
-            entries.pop(next(iter(entries)), None)
-        except (StopIteration, RuntimeError):  # another thread was here
-            pass
+def nanoseconds(time: int | None) -> int:
+    """Return a time of a span as one that 64 bits hold; the program may have set any number."""
+    return min(max(int(time or 0), 0), _LAST_NS)
 
 
 SPANS = Spans()
