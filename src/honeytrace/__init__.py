@@ -44,7 +44,7 @@ from .errors import (
 )
 
 if _typing.TYPE_CHECKING:
-    from ._replay import replaying
+    from ._replay import areplay, plan, replay, replaying
     from .lookup import SessionList, get_session, list_sessions, search_sessions
     from .lookup.processes import OpenCall, RunningProcess, running
     from .lookup.recorded import RecordedSession
@@ -66,6 +66,7 @@ __all__ = [
     "StoreError",
     "__version__",
     "aflush",
+    "areplay",
     "configure",
     "continue_from",
     "current_session",
@@ -74,7 +75,9 @@ __all__ = [
     "inject",
     "list_sessions",
     "paused",
+    "plan",
     "propagate",
+    "replay",
     "replaying",
     "running",
     "search_sessions",
@@ -90,7 +93,7 @@ _LATER = {
     **dict.fromkeys(("list_sessions", "search_sessions"), "lookup"),
     **dict.fromkeys(("OpenCall", "RunningProcess", "running"), "lookup.processes"),
     **dict.fromkeys(("continue_from", "inject"), "propagation"),
-    **dict.fromkeys(("replaying",), "_replay"),
+    **dict.fromkeys(("areplay", "plan", "replay", "replaying"), "_replay"),
 }
 """Names that are imported on first use, since most programs only record, and their modules."""
 

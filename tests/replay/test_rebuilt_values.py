@@ -219,6 +219,8 @@ REFUSED: list[tuple[Any, Any]] = [
     ("<not recorded: E>", str),
     ("<cycle>", Any),
     (fractions.Fraction(1, 3), Union[str, fractions.Fraction]),
+    (object(), Missing),
+    ([object()], Any),
     ("x" * 3, int),
     ("one", Literal["two"]),
 ]

@@ -9,7 +9,7 @@ keys        equality of inputs
 calls       the recorded calls of a session; cassette_file: of a file
 tape        finds the answer to a call; messages: why there is none
 dispatcher  stands in for traced functions; in_order: async answers in the order of their ends
-block       `replaying`; rerun: `replay`, `areplay`; plan: a replay without running anything
+block       `replaying`; rerun: `replay`, `areplay`; call_plan: what a rerun would do
 cassette    what a test records and answers, for the pytest plugin
 cases       one run as a file that a test checks
 sets        many runs, scored before and after
@@ -17,10 +17,15 @@ sets        many runs, scored before and after
 
 from __future__ import annotations
 
+from typing import Any
+
 from .block import Replaying, replaying
+from .call_plan import Plan, plan
+from .rerun import Replayed, areplay, replay
 
-__all__ = ["Replaying", "replaying"]
+__all__ = ["Plan", "Replayed", "Replaying", "areplay", "plan", "replay", "replaying"]
 
-for _public in (Replaying, replaying):
+_public: Any
+for _public in (Plan, Replayed, Replaying, areplay, plan, replay, replaying):
     _public.__module__ = "honeytrace"
 del _public

@@ -95,6 +95,8 @@ def _module(code: Code) -> Any:
     path = getattr(main, "__file__", None)
     if path and os.path.basename(path) == os.path.basename(code.file):
         return main
+    if code.file.startswith("<") and hasattr(main, code.qualname.partition(".")[0]):
+        return main  # a notebook, or `python -c`
     return sys.modules.get(MAIN) or _from_file(code.file, MAIN)
 
 

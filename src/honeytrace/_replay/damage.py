@@ -11,6 +11,7 @@ _CUT = re.compile(r"…\[cut \d+ (?:characters|items|bytes)[^\]]*\]$|…\[\d+ bi
 _HIDDEN = re.compile(
     r"^<(?:\d+ bytes: .*|hidden: .*|cycle|not recorded: .*|.* when recorded)>$", re.DOTALL
 )
+_PICTURE = re.compile(r"<[A-Za-z_][\w.]*(?: [^<>]*)?>")
 _MASKED = ("[redacted]", "**********")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -32,6 +33,28 @@ def damage(tree: Any, path: str) -> Iterator[tuple[str, str]]:
             stack += [*members][::-1]
         elif isinstance(node, list):
             stack += [(f"{at}[{i}]", each) for i, each in enumerate(node)][::-1]
+
+
+def pictures(tree: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of every text that may be the picture of an object: `<object>`.
+
+    A tag of HTML looks the same, so only values without annotation are held against this.
+    """
+    for at, text in _texts(tree, path):
+        if text.startswith("<") and _PICTURE.fullmatch(text):
+            yield at, text
+
+
+def _texts(tree: Any, path: str) -> Iterator[tuple[str, str]]:
+    stack = [(path, tree)]
+    while stack:
+        at, node = stack.pop()
+        if isinstance(node, str):
+            yield at, node
+        elif isinstance(node, dict):
+            stack += [(f"{at}.{name}", each) for name, each in node.items()]
+        elif isinstance(node, list):
+            stack += [(f"{at}[{i}]", each) for i, each in enumerate(node)]
 
 
 def _fault(text: str) -> str | None:

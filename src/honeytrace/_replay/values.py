@@ -17,7 +17,7 @@ from typing import Any
 from .._base.lazy import orjson
 from .._snapshot.snapshotter import Snapshotter
 from .annotations import Missing
-from .damage import damage
+from .damage import damage, pictures
 
 _UNTYPED = (Missing, inspect.Parameter.empty, Any, object, None)
 _PLAIN = (str, int, float, bool, type(None))
@@ -48,6 +48,8 @@ def rebuild(value: Any, annotation: Any, where: str) -> Any:
 
 def _made(value: Any, annotation: Any, where: str) -> Any:
     if any(annotation is each for each in _UNTYPED):
+        for path, text in pictures(value, where):
+            raise NotRebuilt(f"{path} is an object ({text:.60}), which JSON cannot hold")
         return value
     if type(value) is annotation and annotation in _PLAIN:
         return value

@@ -11,6 +11,7 @@ _evidence   evidence; _mcp mcp; _desk opens the store for both
 _setup      setup, for coding agents
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
+_replay     replay
 _stats      stats; _grouped its figures by any field
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
 _push       push
@@ -56,6 +57,7 @@ _COMMANDS = {
     "search": "_list:search",
     "tail": "_tail:tail",
     "diff": "_diff:diff",
+    "replay": "_replay:replay",
     "stats": "_stats:stats",
     "export": "_files:export",
     "import": "_files:import_",

@@ -12,7 +12,7 @@ from rich.text import Text
 from .._display.text import duration_text
 from ..errors import SessionNotFound
 from ..lookup import StoreFamily
-from ..lookup.compare import Change, Pair, compare
+from ..lookup.compare import Change, Comparison, Pair, compare
 from ..lookup.recorded import RecordedSession
 from ..lookup.view import SessionView
 from ..store import Query, Reader
@@ -64,7 +64,12 @@ def diff(
     if as_json:
         emit(found.to_dict())
         return
-    for sign, session in zip("-+", pair, strict=True):
+    show_difference(*pair, found, full)
+
+
+def show_difference(before: SessionView, after: SessionView, found: Comparison, full: bool) -> None:
+    """Print a comparison: the runs, the counts, and every call in which something changed."""
+    for sign, session in (("-", before), ("+", after)):
         write(_head(sign, session))
     counts = found.counts
     write(Text(", ".join(f"{counts[kind]:,} {kind}" for kind in counts), "dim"))

@@ -128,6 +128,8 @@ def compare(before: SessionView, after: SessionView) -> Comparison:
         (old, new), place = stack.pop()
         pairs.append(_pair(old, new, place))
         olds = before_inside.get(old.session_id, []) if old else []
+        if new is not None and "answered_from" in new.details:
+            olds = []  # a replay answered the call, so nothing could run inside it
         news = after_inside.get(new.session_id, []) if new else []
         couples = _matched(olds, news)[::-1]
         stack += [(each, Place(place.depth + 1, n == 0)) for n, each in enumerate(couples)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .tree import Place
@@ -38,6 +38,8 @@ class SessionView(Protocol):
     def error(self) -> str | None: ...
     @property
     def traceback(self) -> str | None: ...
+    @property
+    def details(self) -> Mapping[str, Any]: ...
     @property
     def inputs(self) -> dict[str, Any]: ...
     @property

@@ -1,0 +1,134 @@
+"""`replay` runs a recorded call again, answered from the recording, and shows the difference."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.text import Text
+
+from ..errors import NotRecorded, ReplayError
+from . import _options
+from ._diff import show_difference
+from ._target import config, find, known, offered
+from ._terminal import emit, say, write
+
+if TYPE_CHECKING:
+    from .._replay.rerun import Replayed
+
+
+@click.command()
+@click.argument("wanted", metavar="[ID]", default="", shell_complete=offered)
+@click.option("--recorded", multiple=True, metavar="NAME", help="Answer NAME, or model or tool.")
+@click.option("--live", multiple=True, metavar="NAME", help="Run NAME although it is recorded.")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="Give an argument.")
+@click.option("--fn", "function", metavar="MODULE:NAME", help="Call this function instead.")
+@click.option("--strict", is_flag=True, help="Fail at a call that was not recorded.")
+@click.option("--dry-run", is_flag=True, help="Print the plan only.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--full", is_flag=True, help="Show what stayed the same, and whole values.")
+@_options.store
+@_options.as_json
+def replay(
+    wanted: str,
+    recorded: tuple[str, ...],
+    live: tuple[str, ...],
+    given: tuple[str, ...],
+    function: str | None,
+    strict: bool,
+    dry_run: bool,
+    yes: bool,
+    full: bool,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Run a recorded call again, and show what changed.
+
+    The function is imported by the name that was recorded, from the working directory. --recorded
+    model answers its model calls from the recording. VALUE is JSON, @FILE.json, or
+    MODULE:EXPRESSION. Without a terminal, --yes is required.
+    """
+    from .._replay.arguments import given_value
+    from .._replay.call_plan import plan
+    from .._replay.code import named
+
+    with _recording(store), known(store, wanted or "@last") as reader:
+        session = find(reader, wanted or "@last", config(store))
+        values = dict(_pair(each) for each in given)
+        made = plan(
+            session,
+            recorded=recorded,
+            live=live,
+            fn=None if function is None else named(function),
+            set={name: given_value(text) for name, text in values.items()},
+        )
+        if dry_run and as_json:
+            emit(made.to_dict())
+            return
+        if not as_json:
+            for line in made.lines():
+                say(line)
+        if dry_run:
+            return
+        made.check()
+        _confirm(yes)
+        result = _run(made, strict)
+        if as_json:
+            emit(_as_object(result))
+            return
+        for note in result.notes:
+            say(f"note: {note}")
+        write(Text(""))
+        show_difference(result.before, result.after, result.comparison, full)
+
+
+def _run(made: Any, strict: bool) -> Replayed:
+    from .._replay.rerun import run
+
+    try:
+        return run(made, strict=strict)
+    except NotRecorded as missing:
+        raise ReplayError(str(missing)) from None
+
+
+def _confirm(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ReplayError("a replay runs your code: give --yes where nobody can be asked")
+    click.confirm("Run it?", abort=True, err=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ReplayError(f"--set is NAME=VALUE, not {text!r}")
+    return name, value
+
+
+@contextmanager
+def _recording(store: str | None) -> Iterator[None]:
+    """Record what runs here as a replay, into the store that is read."""
+    import honeytrace
+
+    sys.path.insert(0, os.getcwd())
+    honeytrace.configure(source="replay", store=store)
+    try:
+        yield
+    finally:
+        honeytrace.flush(10)
+
+
+def _as_object(result: Replayed) -> dict[str, Any]:
+    error = result.error
+    return {
+        "before": result.before.session_id,
+        "after": result.after.session_id,
+        "error": None if error is None else f"{type(error).__name__}: {error}",
+        "notes": result.notes,
+        "comparison": result.comparison.to_dict(),
+    }
