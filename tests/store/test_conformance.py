@@ -6,9 +6,12 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import product
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+import test_trends
 from conformance import answers, batches, queries, views
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -17,6 +20,7 @@ from honeytrace._record.record import Item
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store import Query, Store
 from honeytrace.store.memory import MemoryStore
+from honeytrace.store.trends import By, TrendStore
 
 EXAMPLES = {"sqlite": 40, "postgres": 40, "chdb": 15}
 """Examples per engine, fewer where one takes a second; HONEYTRACE_EXAMPLES=500 before a release."""
@@ -84,6 +88,30 @@ def test_tenants_do_not_see_each_other(engine: Store, request: pytest.FixtureReq
             assert answers(tenant, mine, query) == answers(MemoryStore(), mine, query)
             assert views(other, query) == views(alone, query)
             assert answers(other, mine, query) == answers(alone, mine, query)
+
+    agrees()
+
+
+def test_trends_are_those_of_the_sessions(engine: Store, request: pytest.FixtureRequest) -> None:
+    """Over time, by name and by user, with tokens and the slowest session of each group."""
+
+    @examples(request, 4)
+    @given(made=test_trends.sessions, done=test_trends.steps, query=test_trends.queries)
+    def agrees(made: list[Any], done: list[str], query: dict[str, Any]) -> None:
+        memory = MemoryStore()
+        with tenant_of(engine) as tenant:
+            assert isinstance(tenant, TrendStore)
+            test_trends.fill((tenant, memory), made, done, lambda: None)
+            for by, steps in product(get_args(By), (60, 0)):
+                mine = tenant.trends(Query(**query), by, steps)
+                theirs = memory.trends(Query(**query), by, steps)
+                if mine is None:  # sums by the hour do not know every condition
+                    assert query["session_name"] is not None
+                    continue
+                assert test_trends.told(mine) == test_trends.told(theirs)
+                for name, sums in mine.groups.items():
+                    slowest = tenant.get(str(sums.slowest_id)) if sums.slowest_id else None
+                    assert (slowest and slowest.duration) == sums.slowest, name
 
     agrees()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from answered import answered
 from honeytrace._record.record import Record, Update
-from honeytrace.store import Query, _hourly, sqlite
+from honeytrace.store import Query, Store, _hourly, sqlite
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 from honeytrace.store.trends import HOUR, Sums, Trends, TrendStore, class_of
@@ -65,6 +66,34 @@ queries = st.fixed_dictionaries(
 )
 
 
+def fill(
+    stores: Sequence[Store], made: list[Any], done: list[str], catch_up: Callable[[], None]
+) -> None:
+    """Do these steps to all stores."""
+    records = []
+    for number, (hour, name, project, failed, who, tokens) in enumerate(made):
+        more = {
+            **({"error": "E: bad"} if failed else {}),
+            **who,
+            **(spent(tokens) if tokens else {}),
+        }
+        records.append(session(number, hour, session_name=name, project=project, **more))
+    waiting = list(records)
+    for step in done:
+        for store in stores:
+            if step == "insert":
+                store.insert(waiting[:5])
+            elif step == "update":
+                changes = {"duration": b"7", "metrics": b'{"total_tokens":9,"model":"m"}'}
+                store.update([Update(record.event_id, changes) for record in records[:4]])
+            elif step == "delete":
+                store.delete(before=BASE + 10 * HOUR)
+        if step == "insert":
+            waiting = waiting[5:]
+        elif step == "catch up":
+            catch_up()
+
+
 @settings(max_examples=25, deadline=None)
 @given(made=sessions, done=steps, query=queries)
 def test_sums_are_those_of_the_sessions(
@@ -76,29 +105,8 @@ def test_sums_are_those_of_the_sessions(
     """After any inserts, updates and deletions, caught up or not, for any period and condition."""
     store = SQLiteStore(tmp_path_factory.mktemp("trends") / "s.db")
     memory = MemoryStore()
-    records = []
-    for number, (hour, name, project, failed, who, tokens) in enumerate(made):
-        more = {
-            **({"error": "E: bad"} if failed else {}),
-            **who,
-            **(spent(tokens) if tokens else {}),
-        }
-        records.append(session(number, hour, session_name=name, project=project, **more))
-    waiting = list(records)
-    for step in done:
-        for engine in (store, memory):
-            if step == "insert":
-                engine.insert(waiting[:5])
-            elif step == "update":
-                changes = {"duration": b"7", "metrics": b'{"total_tokens":9,"model":"m"}'}
-                engine.update([Update(record.event_id, changes) for record in records[:4]])
-            elif step == "delete":
-                engine.delete(before=BASE + 10 * HOUR)
-        if step == "insert":
-            waiting = waiting[5:]
-        elif step == "catch up":
-            store._catch_up(_hourly)
     asked = Query(**query)
+    fill((store, memory), made, done, lambda: store._catch_up(_hourly))
     assert told(store.trends(asked, "name", 60)) == told(memory.trends(asked, "name", 60))
     if asked.session_name is None:
         assert told(store.trends(asked, "user", 60)) == told(memory.trends(asked, "user", 60))

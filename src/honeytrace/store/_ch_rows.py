@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._record.record import Record
-from ._derived import numbers_of, users_of
+from ._derived import Counted, counted_of, numbers_of, users_of
 from ._words import joined, parts_of
 
 __all__ = ["COLUMNS", "FIELDS", "SELECTED", "record_of", "row_of"]
@@ -18,6 +18,7 @@ COLUMNS = (
     *FIELDS,
     "users",
     "numbers",
+    *Counted._fields,
     "words",
     "place",
     "changed",
@@ -49,6 +50,8 @@ def row_of(
         *("" if part is None else part.decode() for part in parts),
         users_of(record),
         numbers_of(record),
+        *counted_of(record)[:-1],
+        counted_of(record).tokens or [],
         "" if deleted else joined(parts_of(record)),
         place,
         changed,

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import NamedTuple
 
 from .._base.lazy import orjson
 from .._record.record import Record
+from ._spending import tokens_in, user_in
+from .trends import class_of
 
-__all__ = ["numbers_of", "users_of"]
+__all__ = ["Counted", "counted_of", "numbers_of", "users_of"]
+
+_MAY_SPEND = re.compile(rb"[tT]oken|[uU]sage|cost")
+"""Words beside tokens and costs; records without one are not parsed."""
+
+
+class Counted(NamedTuple):
+    """The values of a record that trends add up."""
+
+    who: str
+    """The user's name; empty if there is none."""
+    slot: int | None
+    """The class of the duration; None if the session has not ended."""
+    model: str
+    provider: str
+    tokens: list[float] | None
+    """The figures of `Tokens`, in order; None if the session recorded none."""
 
 
 def users_of(record: Record) -> list[str]:
@@ -28,3 +48,16 @@ def numbers_of(record: Record) -> dict[str, float]:
         if isinstance(value, (int, float))
     }
     return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def counted_of(record: Record) -> Counted:
+    """Return the values of a record that trends add up."""
+    who = user_in(record.user_properties) if record.user_properties else ""
+    slot = None if record.duration is None else class_of(record.duration)
+    objects = (record.config, record.metadata, record.metrics, record.outputs)
+    if any(each is not None and _MAY_SPEND.search(each) for each in objects[1:]):
+        spent = tokens_in([orjson.loads(each or b"{}") for each in objects], record.event_type)
+        if spent is not None:
+            (model, provider), tokens = spent
+            return Counted(who, slot, model, provider, list(map(float, tokens)))
+    return Counted(who, slot, "", "", None)

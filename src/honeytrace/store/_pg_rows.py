@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from .._record.record import Record
-from ._derived import numbers_of, users_of
+from ._derived import Counted, counted_of, numbers_of, users_of
 from ._words import Term, joined, parts_of
 
 __all__ = ["COLUMNS", "SELECTED", "quoted", "record_of", "row_of", "tsquery", "unquoted"]
@@ -24,7 +24,7 @@ _FIRST_JSON = 13
 _TEXTS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12)
 """Positions of the fields that are plain text."""
 
-COLUMNS = (*Record._fields, "users", "numbers", "words", "long_words")
+COLUMNS = (*Record._fields, "users", "numbers", *Counted._fields, "words", "long_words")
 SELECTED = ", ".join(
     f"{name}::text" if at >= _FIRST_JSON else name for at, name in enumerate(Record._fields)
 )
@@ -61,6 +61,10 @@ def row_of(record: Record) -> list[Any]:
     values.append(_array(users) if users else None)
     named = {quoted(name): value for name, value in numbers.items()}
     values.append(orjson.dumps(named).decode() if numbers else None)
+    counted = counted_of(record)
+    values += [quoted(counted.who), counted.slot, quoted(counted.model), quoted(counted.provider)]
+    tokens = counted.tokens
+    values.append(None if tokens is None else "{" + ",".join(map(repr, tokens)) + "}")
     text = joined(parts_of(record))
     return [*values, *_searchable(text)]
 

@@ -59,6 +59,11 @@ def _first() -> list[str]:
             user_properties json,
             users text[],
             numbers jsonb,
+            who {_TEXT} NOT NULL,
+            slot smallint,
+            model {_TEXT} NOT NULL,
+            provider {_TEXT} NOT NULL,
+            tokens double precision[],
             words tsvector,
             long_words {_TEXT},
             place bigint NOT NULL,
@@ -75,6 +80,7 @@ def _first() -> list[str]:
         "CREATE INDEX sessions_words ON sessions USING gin (words)",
         "CREATE INDEX sessions_long ON sessions (tenant) WHERE long_words IS NOT NULL",
         "CREATE INDEX sessions_users ON sessions USING gin (users) WHERE users IS NOT NULL",
+        "CREATE INDEX sessions_spending ON sessions (tenant, start_time) WHERE tokens IS NOT NULL",
         *beginnings,
         # Words are added to the index in batches of some thousand rows; until then their list is
         # read.

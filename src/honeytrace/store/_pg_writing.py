@@ -29,11 +29,15 @@ _CASTS = {
     "start_time": "float8",
     "end_time": "int8",
     "duration": "float8",
+    "slot": "int2",
 }
 _JSON = (*Record._fields[13:],)
-_FINAL = {"users": "::text[]", "numbers": "::jsonb", "words": "::tsvector"} | dict.fromkeys(
-    _JSON, "::json"
-)
+_FINAL = dict.fromkeys(_JSON, "::json") | {
+    "users": "::text[]",
+    "numbers": "::jsonb",
+    "tokens": "::float8[]",
+    "words": "::tsvector",
+}
 _TRANSACTION = "pg_current_xact_id()::text::bigint << 24"
 _INSERT = f"""
     INSERT INTO sessions (tenant, {", ".join(COLUMNS)}, place, changed)

@@ -15,13 +15,14 @@ from typing import TypeVar
 
 from .._record.record import Record, Update
 from ..errors import StoreError
-from . import _ch_reading, _ch_schema
+from . import _ch_reading, _ch_schema, _ch_trends
 from ._ch_client import Client
 from ._ch_writing import Writer
 from ._grouping import Grouping
 from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Query, StoreSize
 from ._tenant import tenant_name
 from .errors import RecordRefusedError
+from .trends import By, Trends
 
 __all__ = ["ClickHouseStore"]
 
@@ -102,6 +103,9 @@ class ClickHouseStore:
     ) -> Overview:
         over_time = _ch_reading.over_time(self._client, self.tenant, query, buckets)
         return Overview(over_time, list(self.summary(query)) if names else [])
+
+    def trends(self, query: Query, by: By, steps: int) -> Trends | None:
+        return _ch_trends.trends(self._client, self.tenant, query, by, steps)
 
     def index(self) -> None:
         """Do nothing, because every insert updates the indexes."""

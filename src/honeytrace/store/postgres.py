@@ -19,6 +19,7 @@ from ..errors import ConfigurationError, StoreError
 from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Query, StoreSize
 from ._tenant import tenant_name
 from .errors import RecordRefusedError, StoreBusyError
+from .trends import By, Trends
 
 try:
     import psycopg  # noqa: F401
@@ -28,7 +29,7 @@ except ImportError as missing:
         f"a store in PostgreSQL needs an extra: pip install 'honeytrace[postgres]' ({missing})"
     ) from missing
 
-from . import _pg_reading, _pg_schema, _pg_writing
+from . import _pg_reading, _pg_schema, _pg_trends, _pg_writing
 from ._pg_pool import Pool
 
 if TYPE_CHECKING:
@@ -143,6 +144,11 @@ class PostgresStore:
             over_time = _pg_reading.over_time(conn, self.tenant, query, buckets, newest)
             named = _pg_reading.summary(conn, self.tenant, query, newest) if names else []
         return Overview(over_time, named)
+
+    def trends(self, query: Query, by: By, steps: int) -> Trends | None:
+        with self._pool.transaction() as conn:
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return _pg_trends.trends(conn, self.tenant, query, by, steps)
 
     def index(self) -> None:
         """Do nothing, because every insert updates the indexes."""

@@ -26,6 +26,7 @@ __all__ = [
     "TrendStore",
     "Trends",
     "class_of",
+    "filled",
     "stepped",
 ]
 
@@ -93,6 +94,16 @@ class Sums:
         if duration is not None:
             self.durations += 1 << _BITS * class_of(duration)
             self._slower(duration, key)
+
+    def count_many(
+        self, calls: int, errors: int, slot: int | None, slowest: float | None, key: str | None
+    ) -> None:
+        """Add sessions whose durations are of one class; `slowest` and `key` are the longest."""
+        self.calls += calls
+        self.errors += errors
+        if slot is not None and slowest is not None:
+            self.durations += calls << _BITS * slot
+            self._slower(slowest, key)
 
     def spend(self, model: Model, tokens: Tokens) -> None:
         """Add the tokens of some calls of this model."""
@@ -197,18 +208,24 @@ def stepped(cells: Iterable[tuple[float, str, Sums]], unit: float, steps: int) -
         if steps:
             _into(over_time, int(at // unit), sums)
         _into(groups, name, sums)
-    if not over_time:
-        return Trends([], groups)
+    return Trends(filled(over_time, unit, steps), groups)
+
+
+def filled(over_time: Mapping[int, Sums], unit: float, steps: int) -> list[Step]:
+    """Return sums, each given with the number of its unit of time, as at most so many equal
+    steps."""
+    if not over_time or not steps:
+        return []
     first, last = min(over_time), max(over_time)
     width = math.ceil((last - first + 1) / steps)
-    filled: list[Step] = []
+    found: list[Step] = []
     for start in range(first, last + 1, width):
         step = Step(start * unit, (start + width) * unit, Sums())
         for number in range(start, start + width):
             if number in over_time:
                 step.sums.add(over_time[number])
-        filled.append(step)
-    return Trends(filled, groups)
+        found.append(step)
+    return found
 
 
 K = TypeVar("K")
