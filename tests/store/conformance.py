@@ -134,6 +134,8 @@ def views(store: Store, query: Query) -> list[object]:
         store.size().sessions,
     ]
     found += [list(store.outline(each)) for each in "abc"]
+    found += [sorted(store.trees(roots, 9)) for roots in ("", "abX")]
+    found += [len(store.trees("abcdef", 2))]
     found += [list(store.find_ids(prefix)) for prefix in ("", "a", "é")]
     found += [list(store.values(field)) for field in FIELDS]
     present = store.arrived(None)

@@ -8,6 +8,7 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 
 from engines import postgres_server
@@ -15,9 +16,29 @@ from honeytrace.store import Store, open_store
 
 sys.path.append(str(Path(__file__).parents[1] / "viewer"))
 
-from viewer_fixtures import chromium, http, page, url
+from viewer_fixtures import chromium, page, url
 
-__all__ = ["chromium", "http", "page", "url"]
+__all__ = ["chromium", "page", "url"]
+
+_PATIENCE = 60.0
+"""Seconds to wait for a page: chdb shares the processor with the browser and the server."""
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> Iterator[None]:
+    """Wait longer for pages than the viewer's tests do over SQLite."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    sync_api.expect.set_options(timeout=_PATIENCE * 1000)
+    yield
+    sync_api.expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    """A client of the viewer over `store`."""
+    with httpx.Client(base_url=url, timeout=_PATIENCE) as client:
+        yield client
+
 
 _numbers = count()
 

@@ -27,15 +27,15 @@ class Condition(NamedTuple):
     values: dict[str, Any]
 
 
-def among(ids: Iterable[str]) -> Condition:
-    """Return the condition that `event_id` is one of these."""
+def among(ids: Iterable[str], column: str = "event_id") -> Condition:
+    """Return the condition that the column, one with ids, is one of these."""
     plain: list[str] = []
     odd: list[str] = []
     for each in ids:
         (plain if _PLAIN_ID.fullmatch(each) else odd).append(each)
-    sql = f"event_id IN ({', '.join(map(repr, plain))})" if plain else "0"
+    sql = f"{column} IN ({', '.join(map(repr, plain))})" if plain else "0"
     if odd:
-        sql = f"({sql} OR event_id IN {{odd:Array(String)}})"
+        sql = f"({sql} OR {column} IN {{odd:Array(String)}})"
     return Condition(sql, {"odd": odd} if odd else {})
 
 

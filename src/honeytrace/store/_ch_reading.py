@@ -33,6 +33,7 @@ __all__ = [
     "outline",
     "over_time",
     "summary",
+    "trees",
     "values",
 ]
 
@@ -98,6 +99,21 @@ def _current(
         starts=list({start for start, _ in keys}),
         ids=list({event_id for _, event_id in keys}),
         keys=[tuple(key) for key in keys],
+    )
+    return list(map(record_of, rows))
+
+
+def trees(client: Client, tenant: str, root_ids: Sequence[str], most: int) -> list[Record]:
+    """Return the sessions of these trees."""
+    if not root_ids:
+        return []
+    sql, values = among(root_ids, "root_id")
+    rows = client.rows(
+        f"SELECT {SELECTED} FROM (SELECT * FROM sessions WHERE tenant = {{tenant:String}} AND {sql}"
+        " ORDER BY version DESC LIMIT 1 BY event_id) WHERE deleted = 0 LIMIT {most:UInt32}",
+        tenant=tenant,
+        most=most,
+        **values,
     )
     return list(map(record_of, rows))
 

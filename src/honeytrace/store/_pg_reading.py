@@ -34,6 +34,7 @@ __all__ = [
     "outline",
     "over_time",
     "summary",
+    "trees",
     "values",
 ]
 
@@ -74,6 +75,12 @@ def _metric(conn: Conn, tenant: str, query: Query) -> Condition:
     if len(ids) <= RARE:
         return Condition("event_id = ANY(%s)", [ids])
     return _pg_query.by_metric(query.metric)
+
+
+def trees(conn: Conn, tenant: str, root_ids: Sequence[str], most: int) -> list[Record]:
+    """Return the sessions of these trees."""
+    sql = f"SELECT {SELECTED} FROM sessions WHERE tenant = %s AND root_id = ANY(%s) LIMIT %s"
+    return [record_of(r) for r in _rows(conn, sql, [tenant, list(map(quoted, root_ids)), most])]
 
 
 def find_ids(conn: Conn, tenant: str, prefix: str, limit: int) -> list[str]:

@@ -43,6 +43,10 @@ class Reader(Protocol):
     def list(self, query: Query) -> Sequence[Record]:
         """Return the newest sessions that match, at most `query.limit`."""
 
+    def trees(self, root_ids: Sequence[str], most: int) -> Sequence[Record]:
+        """Return all sessions of the trees with these roots, in no particular order; if there are
+        more than `most`, any `most` of them."""
+
     def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         """Return at most `limit` ids with this beginning, in code point order."""
 

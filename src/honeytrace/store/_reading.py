@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -149,6 +149,13 @@ def id_of(conn: sqlite3.Connection, row: int) -> str | None:
     """Return the id of the session in this row; None if it was deleted."""
     found = conn.execute("SELECT event_id FROM events WHERE id = ?", (row,)).fetchone()
     return None if found is None else str(found[0])
+
+
+def trees(conn: sqlite3.Connection, root_ids: Sequence[str], most: int) -> list[Record]:
+    """Return the sessions of these trees."""
+    marks = ", ".join("?" * len(root_ids))
+    sql = f"{_SELECT} WHERE root_id IN ({marks}) LIMIT ?"
+    return [Record._make(row) for row in conn.execute(sql, (*root_ids, most))]
 
 
 def find_ids(conn: sqlite3.Connection, prefix: str, limit: int) -> list[str]:

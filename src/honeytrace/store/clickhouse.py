@@ -70,6 +70,9 @@ class ClickHouseStore:
     def list(self, query: Query) -> Sequence[Record]:
         return _ch_reading.listed(self._client, self.tenant, query)
 
+    def trees(self, root_ids: Sequence[str], most: int) -> Sequence[Record]:
+        return _ch_reading.trees(self._client, self.tenant, root_ids, most)
+
     def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         return _ch_reading.find_ids(self._client, self.tenant, prefix, limit)
 

@@ -86,6 +86,11 @@ class MemoryStore:
     def list(self, query: Query) -> Sequence[Record]:
         return self._found(query)[: query.limit]
 
+    def trees(self, root_ids: Sequence[str], most: int) -> Sequence[Record]:
+        wanted = set(root_ids)
+        with self._lock:
+            return [r for r in self._records.values() if r.root_id in wanted][:most]
+
     def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         with self._lock:
             return sorted(found for found in self._records if found.startswith(prefix))[:limit]

@@ -44,6 +44,12 @@ class Overlay:
         merged.sort(key=lambda r: (r.start_time, r.event_id), reverse=True)
         return merged[: query.limit]
 
+    def trees(self, root_ids: Sequence[str], most: int) -> Sequence[Record]:
+        below = most + self._top.size().sessions
+        stored = () if self._store is None else self._store.trees(root_ids, below)
+        found = [record for record in stored if self._top.get(record.event_id) is None]
+        return [*found, *self._top.trees(root_ids, most)][:most]
+
     def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         stored = () if self._store is None else self._store.find_ids(prefix, limit)
         return sorted({*stored, *self._top.find_ids(prefix, limit)})[:limit]

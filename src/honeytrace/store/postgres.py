@@ -101,6 +101,10 @@ class PostgresStore:
         with self._pool.connection() as conn:
             return _pg_reading.listed(conn, self.tenant, query)
 
+    def trees(self, root_ids: Sequence[str], most: int) -> Sequence[Record]:
+        with self._pool.connection() as conn:
+            return _pg_reading.trees(conn, self.tenant, root_ids, most)
+
     def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         with self._pool.connection() as conn:
             return _pg_reading.find_ids(conn, self.tenant, prefix, limit)

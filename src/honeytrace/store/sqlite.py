@@ -97,6 +97,10 @@ class SQLiteStore(StoreFile):
         with self._reading(query) as conn:
             return _reading.listed(conn, query)
 
+    def trees(self, root_ids: Sequence[str], most: int) -> Sequence[Record]:
+        with self._connection(self._reader) as conn:
+            return _reading.trees(conn, root_ids, most)
+
     def find_ids(self, prefix: str, limit: int = 10) -> Sequence[str]:
         with self._connection(self._reader) as conn:
             return _reading.find_ids(conn, prefix, limit)
