@@ -110,11 +110,13 @@ class Terminal:
         os.write(self._fd, text.encode())
 
     def interrupt(self) -> None:
-        """Ctrl-C; again where the first came just before a read that then waits all the same."""
+        """Ctrl-C; again where the first came just before a read that then waits all the same.
+
+        Not soon: a second one during the end of the process would kill it, on a busy machine."""
         while self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                self.process.wait(2)
+                self.process.wait(15)
 
     def end(self) -> tuple[int, str]:
         """Its exit status and all it showed."""

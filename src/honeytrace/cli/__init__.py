@@ -12,6 +12,7 @@ _setup      setup, for coding agents
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
 _replay     replay
+_blame      blame
 _stats      stats; _grouped its figures by any field
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
 _push       push
@@ -58,6 +59,7 @@ _COMMANDS = {
     "tail": "_tail:tail",
     "diff": "_diff:diff",
     "replay": "_replay:replay",
+    "blame": "_blame:blame_",
     "stats": "_stats:stats",
     "export": "_files:export",
     "import": "_files:import_",

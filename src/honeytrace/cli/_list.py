@@ -14,7 +14,7 @@ from ..lookup.usage import Usage
 from ..store import Query, Reader
 from . import _options
 from ._recent import remember
-from ._rows import Rows, parse_fields
+from ._rows import Rows, parse_fields, stamp
 from ._target import config, missed, pages, told
 from ._terminal import emit, one_line, out, patience, say
 from ._usage import page_usage
@@ -47,6 +47,8 @@ _web = click.option("--web", is_flag=True, help="Open the list in the viewer ins
 @_sort
 @_fields
 @_web
+@click.option("--marks", is_flag=True, help="Show what is unusual: loops, retries, slow calls, …")
+@click.option("--commit", metavar="TEXT", help="Only runs of the commit that begins so.")
 @_options.budget
 @_options.store
 @_options.as_json
@@ -58,6 +60,8 @@ def list_(
     sort: str,
     fields: list[str] | None,
     web: bool,
+    marks: bool,
+    commit: str | None,
     budget: int | None,
     store: str | None,
     as_json: bool,
@@ -78,10 +82,20 @@ def list_(
             _told(everything, query, budget)
             return
         with patience("looking"):
-            found = _sorted(everything, query, sort)
-        _print(everything, found, fields, as_json)
+            if commit:
+                found = _of_commit(everything, query, commit)
+            else:
+                found = _sorted(everything, query, sort)
+        _print(everything, found, fields, as_json, marks=marks)
         if not found:
             say(missed(reader, reader.where, "no session meets these conditions"))
+
+
+def _of_commit(reader: Reader, query: Query, commit: str) -> Sequence[Record]:
+    """Return the newest runs that were recorded at this commit."""
+    looked_at = islice(pages(reader, query._replace(roots_only=True)), _SORTED)
+    met = (record for record in looked_at if str(stamp(record, "commit")).startswith(commit))
+    return list(islice(met, query.limit))
 
 
 def _told(reader: Reader, query: Query, budget: int) -> None:
@@ -110,10 +124,16 @@ def _sorted(reader: Reader, query: Query, by: str) -> Sequence[Record]:
 
 
 def _print(
-    reader: Reader, found: Sequence[Record], fields: Sequence[str] | None, as_json: bool
+    reader: Reader,
+    found: Sequence[Record],
+    fields: Sequence[str] | None,
+    as_json: bool,
+    *,
+    marks: bool = False,
 ) -> None:
     numbered = out().is_terminal and not as_json
-    Rows(reader, as_json=as_json, fields=fields or (), numbered=numbered).print(found)
+    rows = Rows(reader, as_json=as_json, fields=fields or (), numbered=numbered, marks=marks)
+    rows.print(found)
     if numbered:
         remember([record.event_id for record in found])
 

@@ -15,6 +15,7 @@ from .._display.summary import summary
 from .._display.text import duration_text
 from .._record.record import OBJECTS, Record
 from .._record.wire import decode
+from ..lookup import StoreFamily
 from ..lookup.running import RUNNING
 from ..lookup.usage import UNKNOWN_MODEL, Usage
 from ..store import Reader
@@ -27,10 +28,11 @@ __all__ = ["Rows", "as_cell", "field_values", "parse_fields"]
 _NAME, _NARROWEST, _MODEL = 32, 16, 24
 """Columns of a name, of a name before the time goes, and of a model."""
 
+_STAMP = ("commit", "code", "versions")
 _FIELDS = (
     *("session_id", "session_name", "project", "source", "status", "start_time", "end_time"),
     *("duration", "error", "parent_id", "root_id", "event_type", "children_ids", *OBJECTS),
-    *("model", "tokens", "cost"),
+    *("model", "tokens", "cost", *_STAMP),
 )
 _FIRST_TO_GO = ("cost", "model", "tokens", "started", "#", "took")
 """Columns that a narrow terminal is not shown, the first of them first."""
@@ -57,16 +59,19 @@ class Rows:
         as_json: bool = False,
         fields: Sequence[str] = (),
         numbered: bool = False,
+        marks: bool = False,
     ) -> None:
         """
         reader: where the usage of the calls inside a session is read; None leaves usage out.
         fields: print these fields instead of the usual columns.
         numbered: begin rows with #1, #2, …, which commands then take in place of an id.
+        marks: tell what is unusual about each run, which reads the runs before it, too.
         """
         self._reader = reader
         self._as_json = as_json
         self._fields = fields
         self._numbered = numbered
+        self._marks = marks
         self._widths: dict[str, int] = {}
         self._header_is_due = True
 
@@ -80,6 +85,8 @@ class Rows:
             for record in records:
                 usage = usages.get(record.event_id)
                 extra = b',"usage":' + orjson.dumps(usage.to_dict()) if usage else b""
+                if self._marks:
+                    extra += b',"marks":' + orjson.dumps(self._kinds(record))
                 emit(session_json(record)[:-1] + extra + b"}")
         else:
             self._print_columns(records, usages)
@@ -124,8 +131,18 @@ class Rows:
             "model": one_line(_models(usage), _MODEL),
             "tokens": tokens,
             "cost": short_cost(usage),
+            "marks": " ".join(self._kinds(record)) if self._marks else "",
             "gist": _gist(record),
         }
+
+    def _kinds(self, record: Record) -> list[str]:
+        """Return the kinds of marks in the tree of a run."""
+        if self._reader is None:
+            return []
+        from ..lookup.marks import run_marks
+
+        marks = run_marks(self._reader, StoreFamily(self._reader).load(record))
+        return sorted({mark.kind for some in marks.values() for mark in some})
 
     def _shown(self, columns: int) -> list[str]:
         """Return the columns that fit and of which any row has a value."""
@@ -155,6 +172,11 @@ class Rows:
         return line
 
 
+def stamp(record: Record, name: str) -> Any:
+    """Return what a record says of the code that made it: `commit`, `code`, `versions`."""
+    return decode(record)["details"].get(name)
+
+
 def _took(record: Record) -> float | None:
     """Return the milliseconds a call took, or has been running."""
     if record.status == RUNNING:
@@ -169,6 +191,7 @@ def _models(usage: Usage) -> str:
 def field_values(record: Record, usage: Usage, names: Sequence[str]) -> dict[str, Any]:
     """Return the values of these fields; None for one that the session does not have."""
     values = decode(record)
+    values |= {name: values["details"].get(name) for name in _STAMP}
     values |= {"model": _models(usage), "tokens": usage.total_tokens, "cost": usage.cost}
     return {name: _inside(values, name) for name in names}
 

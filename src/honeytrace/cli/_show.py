@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from rich.text import Text
 from .._display.text import duration_text
 from ..lookup.recorded import RecordedSession
 from ..lookup.usage import UNKNOWN_MODEL
+from ..store import Reader
 from . import _options
 from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, out, write
@@ -19,6 +21,9 @@ from ._values import FULL, USUAL, Bounds, block, title, values
 
 _ID = 36
 """Characters of an id of ours."""
+
+_LOOKED_AT = 1_000
+"""Calls of a tree beyond which nothing unusual is looked for."""
 
 _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "config", "metadata")
 
@@ -73,7 +78,24 @@ def show(
             write()
             for line in timeline(session, found, full):
                 write(line)
+            _unusual(reader, session, found)
         _payload(session, FULL if full else USUAL)
+
+
+def _unusual(reader: Reader, session: RecordedSession, found: Sequence[Any]) -> None:
+    """Print the marks of calls in the tree, each with the call's number."""
+    if len(found) > _LOOKED_AT:
+        return
+    from ..lookup.marks import run_marks
+
+    marks = run_marks(reader, session)
+    if marks:
+        title("unusual")
+    for number, (call, _) in enumerate(found, start=1):
+        for mark in marks.get(call.session_id, ()):
+            name = one_line(call.session_name, 60)
+            line = Text.assemble((f"  {number} ", "dim"), (name, "bold"), f"  {mark.kind}: ")
+            write(line.append(one_line(mark.text, 120), "yellow"), fit=True)
 
 
 def as_object(session: RecordedSession) -> dict[str, Any]:

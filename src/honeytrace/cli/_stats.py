@@ -44,7 +44,7 @@ def _field(text: str) -> str:
     type=_field,
     metavar="FIELD",
     default="name",
-    help="One row for each value of it: model, source, user_properties.id, metadata.version.",
+    help="One row for each value of it: model, commit, versions.openai, user_properties.id.",
 )
 @_options.store
 @_options.as_json

@@ -39,7 +39,7 @@ _FAR = 4.0
 _SHORT = 50.0
 """Milliseconds below which no call is slow."""
 _MOST = 5_000
-"""Calls of a tree that are looked at."""
+"""Calls that are looked at, of the run and of all earlier ones together."""
 
 Walked = Sequence[tuple[RecordedSession, Place]]
 
@@ -61,8 +61,12 @@ def run_marks(store: Reader, run: RecordedSession) -> dict[str, list[Mark]]:
         session_name=run.session_name, roots_only=True, until=run.start_time, limit=_EARLIER_RUNS
     )
     family = StoreFamily(store)
-    earlier = [family.load(record) for record in store.list(query)] if run.parent_id is None else []
-    before = [list(each.walk())[:_MOST] for each in earlier]
+    before: list[Walked] = []
+    room = _MOST
+    for record in store.list(query) if run.parent_id is None else ():
+        if room > 0:
+            before.append(list(family.load(record).walk())[:room])
+            room -= len(before[-1])
     if before:
         for session_id, mark in _unusual(walked, before):
             marks[session_id].append(mark)
