@@ -3,12 +3,14 @@
 Makes the store (about 1 GB, in the temporary directory; `--store` keeps one), serves it by
 `honeytrace serve` in a process of its own, and asks for each page over loopback: ms from the
 request to the last byte, the first time after the start, then the median and the worst of seven.
+`--paint` adds ms to the first paint of each page in headless Chromium, the median of three.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -85,7 +87,16 @@ PAGES = {
         "/?q={common}&user=team&metric=tokens>0",
         "/?q={failure}&status=ok",
     ],
-    "a session": ["/sessions/{middle_id}"],
+    "the list, sorted": ["/?sort=took", "/?sort=tokens", "/?sort=-name&scope=calls"],
+    "histogram and facets": [
+        "/facets",
+        "/facets?scope=calls",
+        "/facets?scope=calls&project=support-bot",
+        "/facets?scope=calls&user=team",
+        "/facets?q={common}",
+    ],
+    "failures, conversations": ["/issues", "/conversations", "/conversations?by=user"],
+    "a session": ["/sessions/{middle_id}", "/transcript/{middle_id}"],
     "the overview": [
         "/overview",
         "/overview?since=24h",
@@ -93,6 +104,9 @@ PAGES = {
         "/overview?name=judge",
         "/overview?project=indexer",
         "/overview?user=team",
+        "/overview?since=30d",
+        "/overview?by=user",
+        "/overview?by=model",
         "/overview?metric=score<0.5",
         "/overview?scope=runs&metric=tokens>0",
     ],
@@ -216,16 +230,45 @@ def measured(path: Path) -> Iterator[str]:
                 yield f"| {what}: `{page}` | {first:.0f} | {median:.0f} | {max(rest):.0f} |"
 
 
+PAINTED = """() => new Promise((found) => new PerformanceObserver((list) => {
+  const paint = list.getEntriesByName("first-contentful-paint")[0];
+  if (paint) found(paint.startTime);
+}).observe({ type: "paint", buffered: true }))"""
+
+
+def painted(path: Path) -> Iterator[str]:
+    """A line per page: ms to the first contentful paint."""
+    from playwright.sync_api import sync_playwright
+
+    yield "| page | first paint, ms |"
+    yield "|---|---|"
+    given = asked_for(path)
+    with served(path) as client, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        for address in (each[0] for each in PAGES.values()):
+            times = []
+            for _ in range(3):
+                page = browser.new_page()
+                page.goto(str(client.base_url.join(address.format(**given))))
+                times.append(page.evaluate(PAINTED))
+                page.close()
+            yield f"| `{address}` | {statistics.median(times):.0f} |"
+        browser.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--store", type=Path, help="the store to use, made if it is not there")
+    parser.add_argument("--paint", action="store_true", help="measure first paints, too")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         path = args.store or Path(scratch) / "sessions.db"
         if not path.exists():
             fill(path, args.sessions)
         for line in measured(path):
+            print(line, flush=True)
+        for line in painted(path) if args.paint else ():
             print(line, flush=True)
 
 

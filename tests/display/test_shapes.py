@@ -157,3 +157,32 @@ def test_detection_never_fails(fields: dict[str, Any]) -> None:
         assert bool(part.messages) == (part.kind == "chat")
         assert bool(part.documents) == (part.kind == "documents")
         assert isinstance(part.value, str) == (part.kind == "text")
+
+
+def said(value: dict[str, Any]) -> list[tuple[str, str]]:
+    """Role and text of each message of a value."""
+    return [(m.role, m.text) for part in parts(value) for m in part.messages]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"model": "gpt-4.1", "instructions": "Plan.", "input": "A flight?"},
+        {"model": "gemini", "config": {"system_instruction": "Plan."}, "contents": "A flight?"},
+        {"model": "gemini", "config": {"system_instruction": {"parts": [{"text": "Plan."}]}},
+         "contents": [{"role": "user", "parts": [{"text": "A flight?"}]}]},
+        {"gen_ai.system_instructions": [{"type": "text", "content": "Plan."}],
+         "gen_ai.input.messages": [
+             {"role": "user", "parts": [{"type": "text", "content": "A flight?"}]}]},
+    ],
+)  # fmt: skip
+def test_a_system_prompt_beside_the_messages(request_: dict[str, Any]) -> None:
+    """It comes first, wherever a provider keeps it, also where the user's message is plain text."""
+    assert said(request_) == [("system", "Plan."), ("user", "A flight?")]
+
+
+def test_a_text_is_a_message_only_beside_a_model() -> None:
+    """Any function may have an argument of that name."""
+    assert said({"input": "x", "model": "m"}) == [("user", "x")]
+    assert said({"input": "x"}) == []
+    assert said({"contents": "x", "model": None}) == []

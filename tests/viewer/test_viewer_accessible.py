@@ -12,7 +12,8 @@ from honeytrace.store.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.browser
 
-PAGES = ["/", "/?q=why&scope=calls", "/?scope=calls&status=error&since=nonsense",
+PAGES = ["/", "/?q=why&scope=calls", "/?cols=io,user,tokens,metrics.faithfulness&sort=-took&view=V",
+         "/facets", "/conversations",  "/?scope=calls&status=error&since=nonsense",
          "/sessions/root", "/sessions/generate", "/sessions/m1", "/transcript/agent", "/overview",
          "/overview?by=model", "/issues", "/compare", "/compare?a=root&b=other"]  # fmt: skip
 WIDTHS = (390, 768, 1100, 1440)

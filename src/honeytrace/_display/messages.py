@@ -58,10 +58,14 @@ _ITEMS = {
 }
 """Items of OpenAI's Responses API that stand beside messages, and whose turn each of them is."""
 
-_REQUEST = ("messages", "contents", "chat_history", "new_messages", "input")
-_REPLY = ("choices", "candidates", "generations", "output", "output_messages")
+_REQUEST = ("messages", "contents", "chat_history", "new_messages", "input",
+            "gen_ai.input.messages")  # fmt: skip
+_REPLY = ("choices", "candidates", "generations", "output", "output_messages",
+          "gen_ai.output.messages")  # fmt: skip
 _SYSTEM = ("system", "system_instruction", "systemInstruction", "system_instructions",
-           "instructions", "system_prompt")  # fmt: skip
+           "instructions", "system_prompt", "gen_ai.system_instructions")  # fmt: skip
+_PROMPTS = ("input", "contents")
+"""Names under which a request to OpenAI's Responses API or to Gemini may hold plain text."""
 
 
 @dataclass(frozen=True)
@@ -91,36 +95,43 @@ class Conversation:
     messages: Sequence[Message]
     names: Sequence[str]
     rest: Mapping[str, Any]
+    joined: bool
+    """True if the messages are more than the value under one name: there is a system prompt beside
+    them, or a plain text is the user's message."""
 
 
 def conversation(value: Mapping[str, Any]) -> Conversation | None:
     """The messages of a request or a reply, the system prompt first; None where there are none.
 
-    A system prompt alone, or a text under `input`, is not a conversation.
+    A system prompt alone, or a text under `input` without a model, is not a conversation.
     """
     found: dict[str, list[Message]] = {}
     for name in (*_REQUEST, *_REPLY):
         if said := messages(value.get(name)):
             found[name] = said
-    if not found and not _is_request(value):
+    prompt = None if found or not isinstance(value.get("model"), str) else _prompt(value)
+    if prompt is not None:
+        found[prompt] = [Message("user", [Text(value[prompt])])]
+    if not found:
         return None
+    config = value.get("config")  # of Gemini
     system: dict[str, list[Message]] = {}
     for name in _SYSTEM:
-        if said := _system(value.get(name)):
+        inside = config.get(name) if isinstance(config, dict) else None
+        if said := _system(value.get(name)) or _system(inside):
             system[name] = said
-    if not found:
-        found["input"] = [Message("user", [Text(value["input"])])]
     everything = system | found
     return Conversation(
         [message for said in everything.values() for message in said],
         list(found),
         {name: item for name, item in value.items() if name not in everything},
+        bool(system) or prompt is not None,
     )
 
 
-def _is_request(value: Mapping[str, Any]) -> bool:
-    """Return True for a Responses request whose input is plain text."""
-    return isinstance(value.get("input"), str) and isinstance(value.get("model"), str)
+def _prompt(value: Mapping[str, Any]) -> str | None:
+    """Return the name under which a request holds plain text."""
+    return next((name for name in _PROMPTS if isinstance(value.get(name), str)), None)
 
 
 def _system(value: Any) -> list[Message]:

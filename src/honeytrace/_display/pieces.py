@@ -204,6 +204,8 @@ def result_value(value: Any) -> Any:
             return orjson.loads(value)
         except orjson.JSONDecodeError:
             return value
+    if isinstance(value, dict) and value.keys() in ({"result"}, {"output"}):  # Gemini
+        return next(iter(value.values()))
     return value
 
 

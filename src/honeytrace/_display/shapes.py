@@ -63,7 +63,7 @@ def parts(fields: Mapping[str, Any]) -> list[Part]:
     if said := messages(fields) if "role" in fields else []:
         return [Part("message", "chat", fields, messages=said)]
     whole = conversation(fields)
-    if whole is None or len(whole.names) + len(whole.rest) == len(fields):
+    if whole is None or not whole.joined:
         return [part for key, value in fields.items() for part in _parts(key, value)]
     # there is a system prompt beside the messages, which belongs in front of them
     rest = [part for key, value in whole.rest.items() for part in _parts(key, value)]

@@ -10,8 +10,11 @@ from ._page import visible
 
 __all__ = ["excerpt"]
 
-_AROUND = 60
-"""Characters on each side of the first hit."""
+_BEFORE = 16
+"""Characters before the first hit: it must be in sight in a narrow column."""
+
+_AFTER = 120
+"""Characters after it."""
 
 _LOOKED_AT = 200_000
 """Characters of one value that are searched for a hit."""
@@ -28,7 +31,7 @@ def excerpt(record: Record, words: str) -> Sequence[tuple[str, bool]]:
     for text in (record.error, _text(record.outputs), _text(record.inputs)):
         found = hit.search(text[:_LOOKED_AT]) if text else None
         if text and found:
-            start, end = max(0, found.start() - _AROUND), found.end() + 2 * _AROUND
+            start, end = max(0, found.start() - _BEFORE), found.end() + _AFTER
             return _pieces(text[start:end], hit, start > 0, end < len(text))
     return ()
 

@@ -133,9 +133,14 @@ def answer_run(
     said = {"message": {"role": "assistant", "content": reply}}
     tokens = {"prompt_tokens": 412, "completion_tokens": rng.randint(30, 90)}
     outcome = failure or {"outputs": said, "metrics": tokens}
-    w.call("generate", root, think, inputs={"messages": messages}, config=model, **outcome)
+    generate = w.call(
+        "generate", root, think, inputs={"messages": messages}, config=model, **outcome
+    )
     w.clock += think
-    if not failing:
+    if failing:
+        own = root["metadata"][RESERVED]
+        root["metadata"][RESERVED] = {**own, "raised_in": generate["session_id"]}
+    else:
         inputs = {**asked, "answer": reply}
         w.call("judge", root, rng.uniform(150, 180), inputs=inputs, outputs=grades)
     return w
