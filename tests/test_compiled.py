@@ -14,7 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,10 +22,7 @@ import honeytrace
 from honeytrace._base.cython import COMPILED, interpreted
 from honeytrace._capture.ids import format_id
 from honeytrace._durability.memory import Memory
-from honeytrace._record import body
-from honeytrace._record.record import Record
 from honeytrace.testing import capture
-from samples import records
 
 compiled = pytest.mark.skipif(
     len(interpreted()) == len(COMPILED), reason="nothing was compiled, or it is not wanted"
@@ -92,7 +88,6 @@ def test_ids_in_both_modes(wall: int, tick: int) -> None:
 
 
 IDS = source_of("_capture.ids")
-BODY = source_of("_record.body")
 MEMORY = source_of("_durability.memory")
 
 words = st.integers(0, 2**40)
@@ -144,26 +139,6 @@ def test_checksums(data: bytes, times: int, low: int, high: int) -> None:
         assert memory.write(0, long, start) == zlib.adler32(long, start)
         assert mapped[: len(long)] == long
         memory.close()
-
-
-def whole(pieces: bytes | tuple[bytes, ...]) -> Any:
-    return orjson.loads(pieces if isinstance(pieces, bytes) else b"".join(pieces))
-
-
-@compiled
-@given(
-    records(),
-    st.none() | st.floats(0, 1e12) | st.integers(0, 10**15).map(lambda ns: ns / 1e6),
-    st.floats(0, 1e13) | st.integers(0, 4 * 10**18).map(lambda ns: ns / 1e6),
-    st.none() | st.binary(min_size=600, max_size=1_500),
-)
-def test_bodies(record: Record, duration: float, start: float, long: bytes | None) -> None:
-    """A record's body is read as the one that is made in Python."""
-    record = record._replace(duration=duration, start_time=start)
-    if long:
-        record = record._replace(inputs=orjson.dumps({"x": long.hex()}))
-    assert whole(body.pieces(record)) == whole(BODY.pieces(record))
-    assert whole(body.event_pieces(record)) == whole(BODY.event_pieces(record))
 
 
 @compiled

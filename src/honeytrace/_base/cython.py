@@ -34,7 +34,7 @@ COMPILED = (
     "_durability.memory",
     "_durability.slots",
 )
-"""The modules that setup.py compiles; some have a `.pyx` beside their `.py`."""
+"""The modules that setup.py compiles; `_durability.memory` has a `.pyx` beside its `.py`."""
 
 
 class SourceFinder:

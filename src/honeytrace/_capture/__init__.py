@@ -14,7 +14,7 @@ spec*       the fixed part of a traced function
 names       masks names and ids that a program chooses
 coerce      names, mappings and ids as the record needs them
 context     the ContextVar, `paused`, `propagate`
-ids*        UUIDv7                       primitives  operations that C spells faster
+ids*        UUIDv7
 hooks*      the functions of the runtime, and the state of the recorder
 exceptions  an exception as JSON         registry    the traced functions that are alive
 remote      stand-ins for callers in other processes

@@ -28,7 +28,7 @@ from .running import nearest_running
 from .session import Session
 
 if not cython.compiled:  # otherwise call.pxd has them in C
-    from .primitives import get_var, is_finalizing, new, set_var
+    from .._base.primitives import get_var, is_finalizing, new, set_var
     from .running import Running, id_of, let_go
     from .spec import Spec
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 try:
@@ -21,9 +20,9 @@ from .hooks import hooks
 from .session import Session
 
 if not cython.compiled:  # otherwise finished.pxd has them in C
+    from .._base.primitives import new_tuple
     from .running import Running, id_of, let_go
 
-_new_record: Callable[[type[Record], tuple[Any, ...]], Record] = tuple.__new__
 _BRACE = ord("{")
 
 
@@ -56,7 +55,7 @@ def record_of(s: Any, project: str, source: str) -> Record:
         metadata = _metadata(s, parent_id, root_id, stamp)
     else:
         metadata = details_alone(parent_id, root_id if parent_id else "", spec.event_type, stamp)
-    record = _new_record(
+    record = new_tuple(
         Record,
         (  # positional, in the order of the fields: keyword arguments cost one microsecond more
             session_id,
@@ -84,7 +83,7 @@ def record_of(s: Any, project: str, source: str) -> Record:
     )
     if parent is not None:
         let_go(s)
-    return record
+    return record  # type: ignore[no-any-return]
 
 
 def record_so_far(s: Session, project: str, source: str) -> Record:

@@ -1,7 +1,9 @@
 import cython
 from libc.stdint cimport int64_t, uint64_t
 
-cdef uint64_t _LOW32, _LOW48
+from honeytrace._base.primitives cimport uuid_text
+
+cdef uint64_t _VARIANT, _COUNTER
 
 
 @cython.locals(ms=int64_t, fraction=int64_t)

@@ -7,15 +7,20 @@ somebody reads it.
 
 from __future__ import annotations
 
-_LOW32, _LOW48 = 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF
-"""Masks with a name: Cython would take such large literals for Python integers."""
+try:
+    import cython
+except ModuleNotFoundError:
+    from .._base import cython
+
+if not cython.compiled:  # otherwise ids.pxd has it in C
+    from .._base.primitives import uuid_text
+
+_VARIANT, _COUNTER = 1 << 63, (1 << 62) - 1
+"""Bits with a name: Cython would take such large literals for Python integers."""
 
 
 def format_id(wall_ns: int, tick: int) -> str:
     """Return the UUIDv7 of a pair as text."""
     ms = wall_ns // 1_000_000
     fraction = wall_ns % 1_000_000 * 4096 // 1_000_000
-    return (
-        f"{ms >> 16 & _LOW32:08x}-{ms & 0xFFFF:04x}-{0x7000 | fraction:04x}"
-        f"-{0x8000 | tick >> 48 & 0x3FFF:04x}-{tick & _LOW48:012x}"
-    )
+    return uuid_text(ms << 16 | 0x7000 | fraction, _VARIANT | tick & _COUNTER)

@@ -2,7 +2,7 @@ import cython
 from libc.stdint cimport int64_t, uint64_t
 
 from honeytrace._capture.ids cimport format_id
-from honeytrace._capture.primitives cimport new
+from honeytrace._base.primitives cimport new
 
 
 cdef class Running:

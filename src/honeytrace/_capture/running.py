@@ -14,8 +14,8 @@ except ModuleNotFoundError:
     from .._base import cython
 
 if not cython.compiled:  # otherwise running.pxd has it in C
+    from .._base.primitives import new
     from .ids import format_id
-    from .primitives import new
 
 OVERHEAD = 320 if cython.compiled else 450
 """Bytes of a session without its inputs and outputs. Measured with tracemalloc: 260 compiled, 400

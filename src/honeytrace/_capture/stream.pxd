@@ -1,6 +1,6 @@
 from honeytrace._capture.call cimport begin, done, snapshot
 from honeytrace._capture.hooks cimport Hooks
-from honeytrace._capture.primitives cimport get_var, set_var
+from honeytrace._base.primitives cimport get_var, set_var
 from honeytrace._capture.running cimport Running
 from honeytrace._capture.spec cimport Spec
 

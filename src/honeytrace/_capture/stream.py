@@ -22,8 +22,8 @@ from .hooks import discard, hooks
 from .spec import Spec
 
 if not cython.compiled:  # otherwise stream.pxd has them in C
+    from .._base.primitives import get_var, set_var
     from .call import begin, done, snapshot
-    from .primitives import get_var, set_var
 
 MAX_YIELDS = 1_000
 MAX_PIECES = 100_000

@@ -1,6 +1,6 @@
 import cython
 
-from honeytrace._capture.primitives cimport untrack
+from honeytrace._base.primitives cimport untrack
 from honeytrace._capture.running cimport Running, size_of
 
 cdef bint _compiled

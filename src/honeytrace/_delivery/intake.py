@@ -18,7 +18,7 @@ except ModuleNotFoundError:
     from .._base import cython
 
 if not cython.compiled:  # otherwise intake.pxd has them in C
-    from .._capture.primitives import untrack
+    from .._base.primitives import untrack
     from .._capture.running import size_of
 
 _compiled = cython.compiled

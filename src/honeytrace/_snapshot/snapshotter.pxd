@@ -1,6 +1,6 @@
 import cython
 
-from honeytrace._capture.primitives cimport copied
+from honeytrace._base.primitives cimport copied
 from honeytrace._snapshot.text_gate cimport ends_like_name, suspicious
 
 cdef object interrupts, _dumps, _DATE, _DATETIME, _DECIMAL, _NONE, _UUID, _INT_KEYS

@@ -27,7 +27,7 @@ from .scalars import decimal_text
 from .truncate import fit
 
 if not cython.compiled:  # otherwise snapshotter.pxd has it in C
-    from .._capture.primitives import copied
+    from .._base.primitives import copied
     from .text_gate import ends_like_name, suspicious
 
 _MOST_NAMES = 4096  # harmless keys remembered

@@ -1,0 +1,34 @@
+"""The few operations that have a faster spelling in C: `primitives.pxd` holds that spelling."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+get_var = ContextVar.get
+set_var = ContextVar.set
+is_finalizing = sys.is_finalizing
+new: Any = object.__new__
+"""Make an instance without setting its fields."""
+new_tuple: Any = tuple.__new__
+"""Make a named tuple of a tuple of its fields."""
+copied = b"%b".__mod__
+"""Copy bytes to a block of their own size: results of orjson may hold up to 16 KB each."""
+is_plain: Any = re.compile(r'[^\x00-\x1f"\\\x7f-\U0010ffff]*\Z').match
+"""Tell whether an exact str is ASCII that needs no escape in JSON."""
+plain_tuple: Any = tuple
+"""Take a named tuple as what it is; in C, its fields are then read by place."""
+joined = b"".join
+"""Join a list of bytes."""
+
+
+def untrack(value: object) -> None:
+    """Hide an object that is in no cycle from the garbage collector; does nothing interpreted."""
+
+
+def uuid_text(high: int, low: int) -> str:
+    """Return the text of a UUID from its upper and lower 64 bits."""
+    digits = f"{high & (1 << 64) - 1:016x}{low:016x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
