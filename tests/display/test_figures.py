@@ -26,6 +26,20 @@ def test_amounts(dollars: float, text: str) -> None:
     assert amount_text(dollars) == text
 
 
+@pytest.mark.parametrize(
+    ("dollars", "text"),
+    [
+        (0.00000705, "$0.00000705"),
+        (1e-12, "<$0.0000000001"),
+        (0.0213, "$0.021"),
+        (1204.4, "$1,204"),
+    ],
+)
+def test_amounts_in_full(dollars: float, text: str) -> None:
+    """Where there is room, a single call's cost is written out."""
+    assert amount_text(dollars, in_full=True) == text
+
+
 def test_a_lower_bound_says_so() -> None:
     """What has no price is not left out silently."""
     assert amount_text(0.02, at_least=True) == "≥ $0.02"

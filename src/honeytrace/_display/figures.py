@@ -14,17 +14,23 @@ def count_text(count: int) -> str:
     return str(count)
 
 
-def amount_text(dollars: float, *, at_least: bool = False) -> str:
+def amount_text(dollars: float, *, at_least: bool = False, in_full: bool = False) -> str:
     """US dollars with two figures that say something: `<$0.001`, `$0.021`, `$1.30`, `$1,204`.
 
     at_least: some models have no price, so the amount is a lower bound.
+    in_full: there is room for a tenth of a cent and less: `$0.0000071`.
     """
+    least = 1e-10 if in_full else 0.001
     if dollars >= 100:
         text = f"${dollars:,.0f}"
     elif dollars >= 1 or dollars == 0:
         text = f"${dollars:.2f}"
+    elif dollars < least:
+        text = f"<${least:.10f}".rstrip("0")
     else:
-        text = f"${dollars:.2g}" if dollars >= 0.001 else "<$0.001"
+        text = f"${dollars:.2g}"
+        if "e" in text:
+            text = f"${dollars:.10f}".rstrip("0")
     if at_least:
         return "≥ $0" if text.startswith("<") else f"≥ {text}"
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from .._display.figures import amount_text
 from .._record.record import Record
 from ..lookup import StoreFamily
 from ..lookup.usage import Usage, own_usage, total, tree_usage
@@ -66,10 +67,7 @@ def cost_text(usage: Usage) -> str:
     """The cost in US dollars; a lower bound where models without a price were used."""
     if usage.cost is None:
         return "cost unknown" + _unpriced(usage.unpriced)
-    # a small cost keeps two figures, where cents would show nothing
-    amount = f"${usage.cost:.2f}" if usage.cost >= 1 else f"${usage.cost:.2g}"
-    if "e" in amount:
-        amount = f"${usage.cost:.10f}".rstrip("0")
+    amount = amount_text(usage.cost, in_full=True)
     return f"at least {amount}{_unpriced(usage.unpriced)}" if usage.unpriced else amount
 
 

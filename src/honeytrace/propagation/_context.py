@@ -59,7 +59,7 @@ def inject(headers: Any = None) -> Any:
 def _inject(headers: MutableMapping[str, str], running: Session | Off) -> None:
     ours, others = vendors(headers["tracestate"]) if "tracestate" in headers else (None, "")
     # another tracer's span is named by the header already, unless that is left from a call before
-    told = headers.get("traceparent") if ours is None else None
+    told = parse(headers["traceparent"]) if ours is None and "traceparent" in headers else None
     if isinstance(running, Off):
         random = os.urandom(24).hex()
         trace, value = Trace(random[:32], random[32:], False), _LEFT_OUT
@@ -70,11 +70,10 @@ def _inject(headers: MutableMapping[str, str], running: Session | Off) -> None:
         root = running if running._root is None else running._root
         root_id = root.session_id
         trace = Trace(*_ids(running, own, root_id), running._submit is None)
-        known = parse(told) if told else None
-        value = entry(own, root_id, known.trace_id if known else trace.trace_id) or ""
+        value = entry(own, root_id, (told or trace).trace_id) or ""
         if not others and isinstance(root, Remote):
             others = root.tracestate
-    if not told:
+    if told is None:
         headers["traceparent"] = f"00-{trace.trace_id}-{trace.span_id}-{trace.sampled:02x}"
     state = tracestate(value, others)
     if state:
