@@ -100,6 +100,9 @@ def _global() -> TracerProvider | None:
 
 _provider: TracerProvider | None = None
 
+_started: set[str] = set()
+"""Names of the instrumentors that `instrument` has started in this process."""
+
 
 def _own() -> TracerProvider:
     global _provider
@@ -141,8 +144,16 @@ def _start(name: str, point: EntryPoint, running: Instrumentation, *, named: boo
                 os.environ.setdefault(variable, value)
         instrumentor = point.load()()
         if getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
-            return  # started by the program; its spans come if its provider is this one
+            # started by the program; its spans come if its provider is this one
+            if running.provider is _provider and name not in _started:
+                logger.warning(
+                    "the program started the instrumentor %s itself: to record its spans, add "
+                    "honeytrace.otel.SpanProcessor() to the tracer provider that it uses",
+                    name,
+                )
+            return
         instrumentor.instrument(tracer_provider=running.provider, raise_exception_on_conflict=True)
+        _started.add(name)
         running._running.append(instrumentor)
         running.names.append(name)
 
