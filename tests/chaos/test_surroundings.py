@@ -104,7 +104,8 @@ while True:
 """
 
 
-def test_a_directory_that_vanishes(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["removed", "truncated"])
+def test_a_directory_that_vanishes(seed: int, how: str, tmp_path: Path) -> None:
     """A kill costs at most the calls that `stats()` had counted as unprotected."""
     chance = random.Random(seed)
     process = subprocess.Popen(
@@ -120,7 +121,11 @@ def test_a_directory_that_vanishes(seed: int, tmp_path: Path) -> None:
     try:
         for _ in range(chance.randrange(1, 20)):
             process.stdout.readline()
-        shutil.rmtree(tmp_path / ".honeytrace")
+        if how == "removed":
+            shutil.rmtree(tmp_path / ".honeytrace")
+        else:
+            (journal,) = tmp_path.glob(".honeytrace/journal/*.journal")
+            os.truncate(journal, chance.randrange(journal.stat().st_size))
         recorded = unprotected = 0
         while not unprotected:
             recorded, unprotected = map(int, process.stdout.readline().split())
@@ -131,5 +136,5 @@ def test_a_directory_that_vanishes(seed: int, tmp_path: Path) -> None:
         process.communicate()
         watchdog.cancel()
     items, found = recovered(tmp_path / ".honeytrace" / "journal")
-    assert found.damaged == 0
+    assert found.damaged == (how == "truncated")  # the cut file, as a whole
     assert len(items) >= recorded - unprotected
