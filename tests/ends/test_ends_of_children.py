@@ -338,6 +338,31 @@ print(interpreters.run_string(interpreters.create(), code))
     assert place.after() == ok(1)
 
 
+def test_threads_that_fork_at_once(place: Place) -> None:
+    """The store's lock, which each of them holds for its fork, is free again after the last one."""
+    said = place.run("""
+honeytrace.configure(flush_interval=0.001)
+failed = []
+def work(k):
+    for n in range(20):
+        call(100 * k + n)
+        if n % 4 == 0:
+            child = os.fork()
+            if not child:
+                call(10_000 + 100 * k + n)
+                os._exit(not honeytrace.flush(60))
+            failed.append(os.waitpid(child, 0)[1])
+threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert honeytrace.flush(60), honeytrace.stats()
+print(set(failed))
+""")
+    assert said == "{0}\n"
+    numbers = [100 * k + n for k in range(6) for n in range(20)]
+    assert place.after() == ok(*numbers, *(10_000 + n for n in numbers if n % 4 == 0))
+
+
 def test_forked_child_delivers_after_its_parent_has_closed(place: Place) -> None:
     """A store that the parent closes meanwhile is still the child's to write."""
     process = place.begin("""

@@ -213,14 +213,14 @@ class Keeper:
         """Deliver records of dead processes as soon as that is possible; runs in a thread."""
         import logging
 
-        with self._flusher.importing:
-            from .._durability.recovery import Recovered
-
         current.set(PAUSED)
         wait, level = _FIRST_TRY, logging.WARNING
         while True:
-            found = Recovered()
+            found: Recovered | None = None
             try:
+                with self._flusher.importing:  # it may fail for lack of descriptors
+                    from .._durability.recovery import Recovered
+                found = Recovered()
                 self.recover(found)
             except Exception as error:  # noqa: BLE001 - a sink may raise anything
                 text = "honeytrace cannot deliver what dead processes left, and keeps trying: %s"
@@ -228,7 +228,7 @@ class Keeper:
                 asked = getattr(error, "retry_after", None)
             else:
                 return
-            if found.records:
+            if found is not None and found.records:
                 wait = _FIRST_TRY
             if self._ended.wait(asked or wait):
                 return

@@ -100,7 +100,9 @@ _FORK_TIMEOUT = 2.0
 """Seconds that a fork waits for transactions in progress."""
 
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-_held: list[Connection] = []
+_held: dict[int, list[Connection]] = {}
+"""The connections that a thread holds while it forks, by the thread's id: several may fork at once,
+and a lock can only be released by its owner."""
 _inherited: list[sqlite3.Connection] = []
 _lost: set[Path] = set()
 """Stores with an open connection that this process inherited."""
@@ -110,17 +112,18 @@ def before_fork() -> None:
     """Close every connection until the fork is over; calling again does nothing."""
     # https://sqlite.org/howtocorrupt.html, section 2.6: a child must not inherit a connection
     deadline = time.monotonic() + _FORK_TIMEOUT
-    _held.extend(
+    held = _held.setdefault(threading.get_ident(), [])
+    held.extend(
         connection
         for connection in list(_connections)
-        if connection not in _held and connection.hold(max(0.0, deadline - time.monotonic()))
+        if connection not in held and connection.hold(max(0.0, deadline - time.monotonic()))
     )
 
 
 def after_fork_in_parent() -> None:
     """Let connections be opened again."""
-    while _held:
-        _held.pop().lock.release()
+    for connection in _held.pop(threading.get_ident(), ()):
+        connection.lock.release()
 
 
 def _after_fork_in_child() -> None:
