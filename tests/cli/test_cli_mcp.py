@@ -115,7 +115,7 @@ def test_evidence_on_the_command_line(store: str, cli: Cli) -> None:
     for command, verb in (
         (["list"], "find"),
         (["search", "run"], "find"),
-        (["show", "second"], "read"),
+        (["show", "second"], "outline"),
         (["diff", "first", "second"], "compare"),
     ):
         (document,) = cli(*command, "--json", "--budget", "900", *where).documents

@@ -15,6 +15,7 @@ _replay     replay
 _blame      blame
 _stats      stats; _grouped its figures by any field
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
+_foreign    files of other programs that import reads
 _push       push
 _recover    recover, refused
 _damaged    damaged: files that could not be read in full

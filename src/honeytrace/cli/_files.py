@@ -10,19 +10,21 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 import click
 
-from .._record.record import Record
+from .._record.record import Item, Record, size_of
 from ..errors import HoneytraceError, StoreError
 from ..sinks.store import StoreSink
-from ..store import Query
+from ..store import Query, Store
 from . import _options
+from ._foreign import foreign, recognised
 from ._formats import FORMATS
 from ._jsonl import read_session
-from ._target import opened, pages, told
+from ._target import config, opened, pages, told
 from ._terminal import binary_output, counted, emit, progress, say
 
 _SAID = 10
@@ -30,6 +32,9 @@ _SAID = 10
 
 _STANDARD = Path("-")
 """In place of a file: standard output or input."""
+
+_HEAD = 24
+"""Lines at the beginning of a file by which its kind is told."""
 
 _BATCH, _BATCH_BYTES = 1000, 4_000_000
 
@@ -152,6 +157,9 @@ def _destination(output: Path | None) -> Iterator[IO[bytes]]:
 def import_(files: tuple[Path, ...], store: str | None, as_json: bool) -> None:
     """Add sessions from JSON Lines, also gzipped: an export, or startSession payloads.
 
+    Also transcripts of Claude Code and Codex, and OpenTelemetry's JSON, as sessions with tools,
+    tokens and sub-agents; the content tells which it is.
+
     Importing a file again changes nothing. Lines that are no session are reported and left out;
     the exit status is then 1.
     """
@@ -164,14 +172,15 @@ def import_(files: tuple[Path, ...], store: str | None, as_json: bool) -> None:
         sink, refused = StoreSink(target), Refusals()
         sessions = 0
         for path in files:
-            for batch in _batches(_records(path, refused, done)):
+            for batch in _batches(_items(path, refused, done, target, store)):
                 delivery = sink.deliver([record for _, record in batch], timeout=60)
                 if delivery.retry:
                     raise StoreError(f"the store {target.where} stays busy: import again later")
                 lines = {id(record): line for line, record in batch}
                 for record, reason in delivery.refused:
                     refused.add(lines[id(record)], reason)
-                sessions += len(batch) - len(delivery.refused)
+                sessions += sum(isinstance(item, Record) for _, item in batch)
+                sessions -= len(delivery.refused)
     refused.tell()
     if as_json:
         emit({"sessions": sessions, "refused": refused.number})
@@ -200,29 +209,52 @@ class Refusals:
             say(f"… and {self.number - _SAID:,} more lines like these")
 
 
-def _records(
-    path: Path, refused: Refusals, done: Callable[[float], None]
-) -> Iterator[tuple[str, Record, int]]:
+def _items(
+    path: Path, refused: Refusals, done: Callable[[float], None], target: Store, store: str | None
+) -> Iterator[tuple[str, Item, int]]:
     """The sessions of a file, each with where it stands and its size."""
     name = "standard input" if path == _STANDARD else str(path)
     with contextlib.ExitStack() as stack:
         raw = sys.stdin.buffer if path == _STANDARD else stack.enter_context(path.open("rb"))
-        before = 0
-        for number, line in enumerate(_unzipped(raw), start=1):
-            # of a file the bytes on disk count, and of standard input those of its lines
-            read = raw.tell() if path != _STANDARD and raw.seekable() else before + len(line)
-            done(read - before)
-            before = read
-            if number == 1:
-                if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                    raise HoneytraceError(f"{name} is UTF-16: write it in UTF-8")
-                line = line.removeprefix(codecs.BOM_UTF8)
-            if not line.strip():
-                continue
-            try:
-                yield f"{name}:{number}", read_session(line), len(line)
-            except (ValueError, TypeError) as error:  # the latter where it is nested too deeply
-                refused.add(f"{name}:{number}", str(error))
+        lines = _unzipped(raw)
+        head = list(islice(lines, _HEAD))
+        if head and head[0].startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise HoneytraceError(f"{name} is UTF-16: write it in UTF-8")
+        head[:1] = [line.removeprefix(codecs.BOM_UTF8) for line in head[:1]]
+        kind = recognised(head)
+        if kind is None:
+            yield from _records(name, path, raw, chain(head, lines), refused, done)
+            return
+
+        def no(line: str, reason: str) -> None:
+            refused.add(f"{name}:{line}", reason)
+
+        own = None if path == _STANDARD else path
+        for item in foreign(kind, chain(head, lines), own, target, config(store), no):
+            yield f"{name}: {item.event_id}", item, size_of(item)
+
+
+def _records(
+    name: str,
+    path: Path,
+    raw: Any,
+    lines: Iterable[bytes],
+    refused: Refusals,
+    done: Callable[[float], None],
+) -> Iterator[tuple[str, Item, int]]:
+    """The sessions of JSON Lines that honeytrace knows."""
+    before = 0
+    for number, line in enumerate(lines, start=1):
+        # of a file the bytes on disk count, and of standard input those of its lines
+        read = raw.tell() if path != _STANDARD and raw.seekable() else before + len(line)
+        done(read - before)
+        before = read
+        if not line.strip():
+            continue
+        try:
+            yield f"{name}:{number}", read_session(line), len(line)
+        except (ValueError, TypeError) as error:  # the latter where it is nested too deeply
+            refused.add(f"{name}:{number}", str(error))
 
 
 def _unzipped(raw: Any) -> Iterator[bytes]:
@@ -236,8 +268,8 @@ def _unzipped(raw: Any) -> Iterator[bytes]:
         raise HoneytraceError(f"the gzip data are damaged: {error}") from None
 
 
-def _batches(records: Iterable[tuple[str, Record, int]]) -> Iterator[list[tuple[str, Record]]]:
-    batch: list[tuple[str, Record]] = []
+def _batches(records: Iterable[tuple[str, Item, int]]) -> Iterator[list[tuple[str, Item]]]:
+    batch: list[tuple[str, Item]] = []
     size = 0
     for line, record, length in records:
         batch.append((line, record))

@@ -54,8 +54,8 @@ def show(
         if as_json and budget:
             from ._evidence import told
 
-            # a call by its values, a run by its tree
-            verb, name = ("outline", "ref") if session.children_ids else ("read", "path")
+            # a run by its tree, a call inside it by its values
+            verb, name = ("read", "path") if session.parent_id else ("outline", "ref")
             told(store, budget, verb, {name: session.session_id})
             return
         if web:

@@ -1,0 +1,115 @@
+"""Sessions made from the transcript of an agent that honeytrace did not record.
+
+Ids come from those in the transcript, so an import that is repeated changes nothing. Values are
+masked and bounded as if they had been recorded.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from .._base.lazy import orjson
+from .._record.merge import as_object
+from .._record.record import RESERVED, Record
+
+__all__ = ["Encode", "Maker", "milliseconds", "text_of"]
+
+Encode = Callable[[Any, list[Any], str], bytes]
+"""A function that returns a value as masked JSON; the list gains the paths of masked values."""
+
+_SPACE = uuid.UUID("6b9f0c2e-6f0e-5d5c-9d43-6a1c0d7b8f21")
+
+
+def milliseconds(moment: Any) -> float | None:
+    """Return epoch milliseconds of an ISO 8601 text, UTC where it names no offset."""
+    if not isinstance(moment, str):
+        return None
+    try:
+        found = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=timezone.utc)
+    return found.timestamp() * 1000
+
+
+def text_of(content: Any) -> str:
+    """Return the text of a message's content: a text, or the texts among its blocks."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = (each.get("text") for each in content if isinstance(each, dict))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+class Maker:
+    """Makes the records of one transcript. `session` is its own id, `source` the agent's name."""
+
+    def __init__(self, encode: Encode, source: str, session: str, project: str) -> None:
+        self._encode = encode
+        self._source, self._session, self._project = source, session, project
+        self.root_id = self.id_of()
+
+    def id_of(self, *parts: str, session: str | None = None) -> str:
+        """Return the id of a thing in the transcript, or in that of another session."""
+        name = "\n".join((self._source, session or self._session, *parts))
+        return str(uuid.uuid5(_SPACE, name))
+
+    def record(
+        self,
+        event_id: str,
+        name: str,
+        start: float,
+        end: float | None,
+        *,
+        parent_id: str | None = None,
+        root_id: str | None = None,
+        event_type: str = "chain",
+        error: str | None = None,
+        status: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Record:
+        """Return a record. Times are epoch milliseconds; `fields` are values, not yet masked."""
+        masked: list[Any] = []
+        encoded = {
+            key: as_object(self._encode(value, masked, key))
+            for key, value in fields.items()
+            if value not in (None, {}, [])
+        }
+        if error is not None:
+            error = str(orjson.loads(self._encode(error, masked, "error")))
+        own = dict(details or {})
+        if masked:
+            own["masked"] = [path for path in masked if isinstance(path, str)]
+        metadata = orjson.loads(encoded.get("metadata") or b"{}")
+        if own:
+            metadata[RESERVED] = own
+        is_root = parent_id is None
+        return Record(
+            event_id=event_id,
+            session_id=event_id,
+            parent_id=parent_id,
+            root_id=event_id if is_root else root_id or self.root_id,
+            event_type="session" if is_root else event_type,
+            event_name=name[:200] or "unknown",
+            project=self._project,
+            source=self._source,
+            status=status or ("error" if error else "ok"),
+            start_time=start,
+            end_time=None if end is None else -(-int(end * 1000) // 1000),
+            duration=None if end is None else max(end - start, 0.0),
+            error=error,
+            children_ids=b"[]",
+            config=encoded.get("config"),
+            inputs=encoded.get("inputs"),
+            outputs=encoded.get("outputs"),
+            metrics=encoded.get("metrics"),
+            feedback=None,
+            metadata=orjson.dumps(metadata) if metadata else None,
+            user_properties=None,
+        )
