@@ -117,6 +117,24 @@ def test_a_duration_between_those_of_its_zone(store: SQLiteStore) -> None:
     assert ids(store, min_duration=10.0, max_duration=40.0) == []
 
 
+@pytest.mark.parametrize("more", [{}, {"roots_only": True}, {"since": START + 5}, {"source": "s"}])
+def test_the_longest_are_found_whatever_the_map_knows(
+    store: SQLiteStore, more: dict[str, Any]
+) -> None:
+    """Those in zones and those that are not in one yet; after a change that the map has not
+    forgotten; and all of them if there are few."""
+    took = {"a": 3.0, "b": 50.0, "c": 4.0, "d": 20.0}
+    store.insert([record(name, start_time=START + 20, duration=ms) for name, ms in took.items()])
+    store.index()
+    store.insert([record("new", start_time=START + 30, duration=30.0)])
+    store.update([Update("b", {"duration": b"1"})])
+    every = store.list(Query(limit=100, **more))
+    exact = sorted((each.duration for each in every if each.duration), reverse=True)
+    for limit in (1, 2, 4, 100):
+        found = [each.duration for each in store.longest(Query(limit=limit, **more))]
+        assert found == exact[:limit]
+
+
 def test_rows_of_no_zone_yet_are_found(store: SQLiteStore) -> None:
     """As soon as they are there; and where they are many, it is looked everywhere."""
     store.insert([record("new", start_time=START - 5, event_name="new")])

@@ -103,6 +103,15 @@ def count(conn: sqlite3.Connection, query: Query, most: int | None) -> int:
 
 def longest(conn: sqlite3.Connection, query: Query) -> list[Record]:
     """Return the sessions with the longest durations, longest first."""
+    enough = _zone_map.long_ones(conn, query, query.limit)
+    if enough is not None and enough > (query.min_duration or 0):
+        found = _longest(conn, query._replace(min_duration=enough))
+        if len(found) == query.limit:
+            return found
+    return _longest(conn, query)
+
+
+def _longest(conn: sqlite3.Connection, query: Query) -> list[Record]:
     rows: list[tuple[float, int]] = []
     for part in _parts(conn, query._replace(before=None)):
         table, condition, values = _plan.counting(conn, part)

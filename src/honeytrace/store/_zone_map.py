@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from ._query import Query
 
-__all__ = ["catch_up", "is_behind", "narrowed"]
+__all__ = ["catch_up", "is_behind", "long_ones", "narrowed"]
 
 ZONE = 5_000
 """Number of rows in a zone."""
@@ -125,6 +125,21 @@ def narrowed(conn: sqlite3.Connection, query: Query) -> Iterator[Query]:
             since=since if query.since is None else max(since, query.since),
             until=end if query.until is None else min(end, query.until),
         )
+
+
+def long_ones(conn: sqlite3.Connection, query: Query, number: int) -> float | None:
+    """Return a duration that about `number` sessions exceed; None if the map cannot tell. Each zone
+    knows its longest, so the longest of all are in few zones."""
+    if not _exists(conn) or query.root_id is not None or query.parent_id is not None:
+        return None
+    conditions, values = _conditions(query)
+    timed, times = _times(query)
+    where = " AND ".join(["longest IS NOT NULL", *conditions, *timed])
+    found = conn.execute(
+        f"SELECT longest FROM zones WHERE {where} ORDER BY longest DESC LIMIT 1 OFFSET ?",
+        (*values, *times, number - 1),
+    ).fetchone()
+    return None if found is None else float(found[0])
 
 
 def _merged(spans: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
