@@ -150,11 +150,11 @@ del OPAQUE_RULES[object]  # `object` itself is no rule
 _SERVICES_TEXT: Final = (
     "_asyncio _contextvars _queue _socket _ssl _thread aiohttp anthropic asyncio"
     " asyncpg boto3 botocore chromadb cohere concurrent confluent_kafka contextvars"
-    " elasticsearch google groq grpc httpcore httpx ibm_db kafka logging mistralai motor"
-    " multiprocessing mysql openai opensearchpy pika pinecone playwright psycopg"
+    " elasticsearch fastapi flask google groq grpc httpcore httpx ibm_db kafka logging"
+    " mistralai motor multiprocessing mysql openai opensearchpy pika pinecone playwright psycopg"
     " psycopg2 psycopg_pool pymongo pymysql qdrant_client queue redis replicate requests"
-    " selenium selectors socket sqlite3 sqlalchemy ssl subprocess threading tiktoken"
-    " tokenizers torch transformers urllib3 voyageai weakref weaviate zmq"
+    " selenium selectors socket sqlite3 sqlalchemy ssl starlette subprocess threading tiktoken"
+    " tokenizers torch transformers urllib3 uvicorn voyageai weakref weaviate zmq"
 )
 _SERVICES: Final = frozenset(_SERVICES_TEXT.split())
 
