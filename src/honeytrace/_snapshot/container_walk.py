@@ -16,7 +16,6 @@ from .._base.lazy import orjson
 from .containers import Members, Pairs
 from .introspect import type_name
 from .limits import (
-    FEW,
     WORK,
     Limits,
     room_for,
@@ -65,7 +64,7 @@ class ContainerWalk:
         self._active: set[int] = set()  # ids of the containers we are inside of
         self._seen: dict[int, Any] = {}  # objects that were opened, by id, kept alive until the end
         self._objects = 0
-        self._few = False
+        self._few = 0  # members of a container inside an object of an unknown type; 0: all
         self._dear = 0  # values that cost work so far
         self._left = limits.max_bytes + limits.max_bytes // 4  # bytes of members that are walked
         # Where a redact function is to see every value, plain JSON is walked, too.
@@ -106,7 +105,7 @@ class ContainerWalk:
         size = len(value)
         if depth >= self._limits.max_depth:
             return cut_items(size, f", deeper than {depth}") if size else []
-        kept = min(size, self._limits.max_items, FEW if self._few else size)
+        kept = min(size, self._limits.max_items, self._few or size)
         if self._plain is not None and not self._few and size:
             out = self._plain.list_json(value, kept, self._limits.max_depth - depth)
             if out is not None:
@@ -163,20 +162,20 @@ class ContainerWalk:
         size = members.size
         if size == len(members) or depth >= self._limits.max_depth:
             return self._list(list(members), depth)
-        kept = min(self._limits.max_items, FEW if self._few else size)
+        kept = min(self._limits.max_items, self._few or size)
         return self._members(members[:kept], size, depth)
 
     def _dict_of(self, pairs: Pairs, depth: int) -> Any:
         if depth >= self._limits.max_depth:
             return cut_items(pairs.size, f", deeper than {depth}") if pairs.size else {}
-        kept = min(self._limits.max_items, FEW if self._few else pairs.size)
+        kept = min(self._limits.max_items, self._few or pairs.size)
         return self._fields(pairs[:kept], pairs.size, depth)
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Any:
         size = len(value)
         if depth >= self._limits.max_depth:
             return cut_items(size, f", deeper than {depth}") if size else {}
-        kept = FEW if self._few else size
+        kept = self._few or size
         if size > self._limits.max_items:
             kept = min(kept, self._limits.max_items, WORK)
         if self._plain is not None and not self._few and size:

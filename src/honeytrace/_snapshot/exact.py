@@ -16,6 +16,7 @@ from .introspect import type_name
 from .limits import (
     CHARACTERS,
     FEW,
+    FEWER,
     OBJECTS_DEEP,
     OPENING,
     SAYING,
@@ -95,10 +96,11 @@ class Walk(ContainerWalk):
         self._items -= OPENING + min(len(fields), FEW)
         if self._items <= 0:
             return cut_items(1)
-        few, self._few = self._few, True
+        few = self._few
+        self._few = few // FEWER if few else FEW
         self._objects += 1
         try:
-            return self._fields(list(islice(fields.items(), FEW)), len(fields), depth)
+            return self._fields(list(islice(fields.items(), self._few)), len(fields), depth)
         finally:
             self._objects -= 1
             self._few = few

@@ -58,6 +58,9 @@ OPENING: Final = 4
 FEW: Final = 32
 """Fields of an object of an unknown type, and members of each container inside it."""
 
+FEWER: Final = 4
+"""Divides `FEW` for an object inside an object: graphs of services would unfold."""
+
 OBJECTS_DEEP: Final = 3
 """Objects of unknown types inside each other: beyond, graphs of services unfold."""
 

@@ -58,6 +58,8 @@ def decorate(module: types.ModuleType) -> None:
                 made = [decorator(part) if part else None for part in parts]
                 _set(owner, name, property(*made, value.__doc__))
             elif isinstance(value, METHODS) and _module(value) == module.__name__:
+                if _looks_at_its_caller(value):
+                    continue
                 _set(owner, name, decorator(value))
 
 
@@ -68,15 +70,25 @@ def _set(owner: Any, name: str, value: Any) -> None:
         pass
 
 
+def _looks_at_its_caller(value: Any) -> bool:
+    """Return whether a function asks for the frame that calls it, which any decorator changes."""
+    names = getattr(value, "__func__", value).__code__.co_names
+    return "_getframe" in names or "currentframe" in names
+
+
 def _module(value: Any) -> str | None:
     return getattr(value, "__module__", None)
 
 
 def _classes(owner: Any, module: str) -> Iterator[type]:
-    for value in list(vars(owner).values()):
-        if inspect.isclass(value) and value.__module__ == module:
-            yield value
-            yield from _classes(value, module)
+    """Yield the classes that are defined in an owner and in each other."""
+    ahead, seen = [owner], {id(owner)}
+    while ahead:
+        for value in list(vars(ahead.pop()).values()):
+            if inspect.isclass(value) and value.__module__ == module and id(value) not in seen:
+                seen.add(id(value))
+                ahead.append(value)
+                yield value
 
 
 class DecoratingFinder(importlib.abc.MetaPathFinder):
