@@ -1,7 +1,7 @@
 """Raise an exception from a signal handler at every line of honeytrace that a call runs.
 
     python interrupted.py lines KIND            # of one kind of call, interpreted
-    python interrupted.py times SEED COUNT      # by a timer, at random moments of all kinds
+    python interrupted.py times SEED COUNT      # by a timer, at random moments of compiled calls
 
 After each: the outer session is current again, every place in the journal is free, and the books
 add up to what the sink has. A call whose body ran is recorded once; another at most once.
@@ -65,13 +65,14 @@ class Interrupts:
     def run(self, call: Callable[[], object]) -> None:
         self.struck = ""
         try:
-            self.arm()
-            call()
+            try:
+                self.arm()
+                call()
+            finally:
+                sys.settrace(None)
+                signal.setitimer(signal.ITIMER_REAL, 0)
         except Interrupt:
             self.struck = self.struck or "in time"
-        finally:
-            sys.settrace(None)
-            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def at_line(self, wanted: int) -> None:
         """Raise at the line of this number, among those at which a signal can strike."""
@@ -216,12 +217,20 @@ def main(way: str, what: str, count: int = 0) -> None:
         print("done", line)
         return
     chance, struck = random.Random(int(what)), 0
+
+    @honeytrace.trace_session("timed")
+    def timed(x: int) -> int:
+        on.ran.append("timed")
+        return timed(0) if x else x
+
+    on.arm = bool
+    on.run(lambda: timed(1))  # its name is in the journal from here on
     for n in range(count):
-        kind = chance.choice(list(KINDS.values()))
-        on.within(10 ** chance.uniform(-6, -3))
-        kind(on, f"call {n}")
+        on.within(10 ** chance.uniform(-6, -4))
+        on.run(lambda: timed(1))
         struck += bool(on.struck)
         check(sink, on, f"call {n}")
+        assert on.ran.count("timed") <= sink.names["timed"] <= 2 * (n + 2)
     print("done", struck)
 
 

@@ -39,5 +39,5 @@ def test_at_every_line(kind: str, tmp_path: Path) -> None:
     bool(interpreted()), reason="Python looks for signals after every call of a C function"
 )
 def test_at_any_moment(seed: int, tmp_path: Path) -> None:
-    """A timer strikes calls of all kinds, as the hot path runs here."""
+    """A timer strikes calls whose whole path is compiled: Python looks for signals only outside."""
     run(tmp_path, "times", str(seed), str(EACH))
