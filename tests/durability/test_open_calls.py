@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from pathlib import Path
 
-from honeytrace._durability.open_calls import open_calls
+from honeytrace._durability.open_calls import living, open_calls
 from journalled import SIZE, die, recording
 
 
@@ -46,6 +47,17 @@ def test_a_file_that_is_no_journal_hides_no_other(tmp_path: Path) -> None:
         (tmp_path / "1-a.journal").write_bytes(b"garbage" * 100)
         (tmp_path / "1-b.journal").symlink_to("/nowhere")
         assert [r.event_name for r in open_calls(str(tmp_path))] == ["call"]
+
+
+def test_a_journal_of_a_newer_version_hides_no_other(tmp_path: Path) -> None:
+    """Its process lives; this version cannot read it and leaves it out."""
+    newer = (tmp_path / "1-a.journal").open("wb")
+    with newer, recording(tmp_path) as recorder, recorder.call("call"):
+        newer.write(b"honeytrace journal 99\n" + bytes(1000))
+        newer.flush()
+        fcntl.flock(newer, fcntl.LOCK_EX)
+        assert [r.event_name for r in open_calls(str(tmp_path))] == ["call"]
+        assert len(list(living(str(tmp_path)))) == 1
 
 
 def test_reading_while_calls_begin_and_end(tmp_path: Path) -> None:

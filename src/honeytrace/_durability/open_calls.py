@@ -17,7 +17,7 @@ from typing import NamedTuple
 from .._base.lazy import logger
 from .._record.record import Record
 from .directories import owned
-from .journal_format import COMMIT, DONE, FREE, HEAD, OPEN, STATIC, DamagedError
+from .journal_format import COMMIT, DONE, FREE, HEAD, OPEN, STATIC, DamagedError, NewerFormatError
 from .journal_notes import read_notes
 from .journal_reader import Entry, Reader
 
@@ -90,7 +90,7 @@ def opened(path: str) -> Iterator[int | None]:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         status = os.fstat(fd)
         yield fd if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() else None
-    except (OSError, DamagedError) as error:
+    except (OSError, DamagedError, NewerFormatError) as error:
         logger.debug("honeytrace cannot read %s: %s", path, error)
         if fd < 0:
             yield None

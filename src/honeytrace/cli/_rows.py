@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -22,6 +22,9 @@ from ..store import Reader
 from ._target import SHORT, session_json
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._usage import page_usage, short_cost
+
+if TYPE_CHECKING:
+    from ..lookup.marks import Marker
 
 __all__ = ["Rows", "as_cell", "field_values", "parse_fields"]
 
@@ -72,6 +75,7 @@ class Rows:
         self._fields = fields
         self._numbered = numbered
         self._marks = marks
+        self._marker: Marker | None = None
         self._widths: dict[str, int] = {}
         self._header_is_due = True
 
@@ -139,9 +143,11 @@ class Rows:
         """Return the kinds of marks in the tree of a run."""
         if self._reader is None:
             return []
-        from ..lookup.marks import run_marks
+        if self._marker is None:
+            from ..lookup.marks import Marker
 
-        marks = run_marks(self._reader, StoreFamily(self._reader).load(record))
+            self._marker = Marker(self._reader)
+        marks = self._marker.marks(StoreFamily(self._reader).load(record))
         return sorted({mark.kind for some in marks.values() for mark in some})
 
     def _shown(self, columns: int) -> list[str]:

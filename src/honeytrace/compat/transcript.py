@@ -6,6 +6,7 @@ masked and bounded as if they had been recorded.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -20,6 +21,7 @@ __all__ = ["Encode", "Maker", "milliseconds", "text_of"]
 Encode = Callable[[Any, list[Any], str], bytes]
 """A function that returns a value as masked JSON; the list gains the paths of masked values."""
 
+_FRACTION = re.compile(r"\.(\d+)")
 _SPACE = uuid.UUID("6b9f0c2e-6f0e-5d5c-9d43-6a1c0d7b8f21")
 
 
@@ -27,8 +29,10 @@ def milliseconds(moment: Any) -> float | None:
     """Return epoch milliseconds of an ISO 8601 text, UTC where it names no offset."""
     if not isinstance(moment, str):
         return None
+    # before Python 3.11 a fraction has three or six digits, and Z is no offset
+    moment = _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", moment.replace("Z", "+00:00"))
     try:
-        found = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(moment)
     except ValueError:
         return None
     if found.tzinfo is None:

@@ -24,7 +24,7 @@ from .recorded import RecordedSession
 from .tree import Place
 from .usage import own_usage
 
-__all__ = ["KINDS", "Mark", "marks_of", "repeated", "run_marks"]
+__all__ = ["KINDS", "Mark", "Marker", "marks_of", "repeated", "run_marks"]
 
 KINDS = ("loop", "retries", "swallowed", "slow", "tokens", "new")
 
@@ -39,7 +39,7 @@ _FAR = 4.0
 _SHORT = 50.0
 """Milliseconds below which no call is slow."""
 _MOST = 5_000
-"""Calls that are looked at, of the run and of all earlier ones together."""
+"""Calls of a tree that are looked at, and about as many of the earlier runs together."""
 
 Walked = Sequence[tuple[RecordedSession, Place]]
 
@@ -51,26 +51,54 @@ class Mark(NamedTuple):
     text: str
 
 
-def run_marks(store: Reader, run: RecordedSession) -> dict[str, list[Mark]]:
-    """Return the marks of every call in a run by id, beside the earlier runs of the same name."""
-    walked = list(run.walk())[:_MOST]
-    marks: dict[str, list[Mark]] = defaultdict(list)
-    for session_id, mark in marks_of(walked):
-        marks[session_id].append(mark)
-    query = Query(
-        session_name=run.session_name, roots_only=True, until=run.start_time, limit=_EARLIER_RUNS
-    )
-    family = StoreFamily(store)
-    before: list[Walked] = []
-    room = _MOST
-    for record in store.list(query) if run.parent_id is None else ():
-        if room > 0:
-            before.append(list(family.load(record).walk())[:room])
-            room -= len(before[-1])
-    if before:
-        for session_id, mark in _unusual(walked, before):
+class Marker:
+    """Marks of several runs of one store; the runs that they are held against are read once."""
+
+    def __init__(self, store: Reader) -> None:
+        self._family, self._store = StoreFamily(store), store
+        self._trees: dict[str, Walked] = {}
+        self._room = 4 * _MOST
+        """Calls that are still read; beyond them, runs are held against fewer others."""
+
+    def marks(self, run: RecordedSession) -> dict[str, list[Mark]]:
+        """Return the marks of every call in a run by id, beside the earlier runs of its name."""
+        walked = self._tree(run)
+        marks: dict[str, list[Mark]] = defaultdict(list)
+        for session_id, mark in marks_of(walked):
             marks[session_id].append(mark)
-    return dict(marks)
+        before = self._earlier(run) if run.parent_id is None else []
+        if before:
+            for session_id, mark in _unusual(walked, before):
+                marks[session_id].append(mark)
+        return dict(marks)
+
+    def _earlier(self, run: RecordedSession) -> list[Walked]:
+        query = Query(
+            session_name=run.session_name,
+            roots_only=True,
+            until=run.start_time,
+            limit=_EARLIER_RUNS,
+        )
+        found: list[Walked] = []
+        room = _MOST
+        for record in self._store.list(query):
+            if room <= 0 or (self._room <= 0 and record.event_id not in self._trees):
+                break
+            found.append(self._tree(self._family.load(record)))
+            room -= len(found[-1])
+        return found
+
+    def _tree(self, run: RecordedSession) -> Walked:
+        known = self._trees.get(run.session_id)
+        if known is None:
+            known = self._trees[run.session_id] = list(run.walk())[:_MOST]
+            self._room -= len(known)
+        return known
+
+
+def run_marks(store: Reader, run: RecordedSession) -> dict[str, list[Mark]]:
+    """Return the marks of every call in one run by id."""
+    return Marker(store).marks(run)
 
 
 def marks_of(walked: Walked) -> Iterator[tuple[str, Mark]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...store import Query, Reader
 from ..family import StoreFamily
-from ..marks import Mark, run_marks
+from ..marks import Mark, Marker, run_marks
 from ..recorded import RecordedSession
 from ..tree import Place
 from .budget import Answer, Reply, cut
@@ -33,8 +33,9 @@ def find(
     wanted = offset + min(budget // 25 + 1, _PAGE)
     found = [family.load(each) for each in store.list(query._replace(limit=wanted))][offset:]
     shown = 0
+    marker = Marker(store)
     for session in found:
-        if not answer.row(_found(store, session, mark)):
+        if not answer.row(_found(store, session, mark, marker)):
             break
         shown += 1
     if mark is not None:
@@ -48,12 +49,14 @@ def find(
     return answer.done()
 
 
-def _found(store: Reader, session: RecordedSession, mark: str | None) -> dict[str, object]:
+def _found(
+    store: Reader, session: RecordedSession, mark: str | None, marker: Marker
+) -> dict[str, object]:
     """Return the row of a session; runs come with the marks of their calls."""
     ref = _short(store, session.session_id)
     if session.parent_id is not None:
         return call_row(session, ref, root=_short(store, session.root_id))
-    marks = run_marks(store, session)
+    marks = marker.marks(session)
     kinds = sorted({each.kind for some in marks.values() for each in some})
     if mark is not None and mark not in kinds:
         return {"ref": ref, "name": cut(session.session_name, 40)}
