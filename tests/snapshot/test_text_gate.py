@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -10,14 +11,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeytrace._snapshot import bindings, gate_words, secrets, text_gate
+from honeytrace._snapshot import bindings, gate_words, secrets, shapes, text_gate
 
 PIECES = [
     *gate_words.TAILS,
     *gate_words.PREFIXES,
     *gate_words.COUNTS,
     *("=", ":", "://", "@", "--", "-", ".", " ", "\t", '"', "'", "\\", ")", "]", "!", "\n", "\x1f"),
-    *("a", "B", "é", "\U0001f41d", "1234", "x" * 19, "Bearer ", "basic ", "user", "/", "\u017f"),
+    *(
+        "a",
+        "B",
+        "é",
+        "\U0001f41d",
+        "1234",
+        "x" * 19,
+        "y" * 7,
+        "z" * 3,
+        ",",
+        "!",
+        "Bearer ",
+        "basic ",
+        "user",
+        "/",
+        "\u017f",
+    ),
 ]
 
 
@@ -57,6 +74,8 @@ def test_compiled_and_interpreted_agree(text: str, most: int) -> None:
         "Bearer abcdefgh",
         "the key sk-proj-abcdefghijklmnop is wrong",
         "-----BEGIN PRIVATE KEY-----",
+        "https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx",
+        "my bot is 123456789:AAabcdefghijklmnopqrstuvwxyzabcdefgh",
     ],
 )
 def test_what_may_bind_a_secret_is_suspicious(text: str) -> None:
@@ -95,3 +114,15 @@ def test_a_text_without_suspicion_holds_nothing_to_mask(text: str) -> None:
     if not text_gate.suspicious(text):
         found = bindings.mask_bindings(text, PATTERN, secrets.sensitive_by_default)
         assert found == text
+
+
+@pytest.mark.parametrize("pattern", shapes._PREFIXES)
+@given(data=st.data())
+def test_credentials_are_suspicious(pattern: str, data: st.DataObject) -> None:
+    """Every shape that is masked is found, between the words and the punctuation of a sentence."""
+    found = data.draw(st.from_regex(re.compile(pattern, re.A), fullmatch=True)) + "x" * 10
+    before, after = (data.draw(st.sampled_from(("", " ", "is (", "„", "a,", "\n"))) for _ in "ab")
+    text = before + found.replace("hooks.", "https://hooks.") + after
+    assert shapes.mask_shapes(text) != text
+    assert text_gate.suspicious(text)
+    assert SOURCE.suspicious(text)

@@ -12,6 +12,10 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     const uint8_t* PyUnicode_1BYTE_DATA(object)
     str PyUnicode_New(Py_ssize_t, Py_UCS4)
+    int PyUnicode_KIND(object)
+    void* PyUnicode_DATA(object)
+    Py_UCS4 PyUnicode_READ(int, void*, Py_ssize_t)
+    Py_ssize_t PyUnicode_FindChar(object, Py_UCS4, Py_ssize_t, Py_ssize_t, int) except -2
 
 
 cdef extern from *:
@@ -23,6 +27,68 @@ cdef extern from *:
     #endif
     """
     bint is_finalizing()
+
+
+cdef extern from *:
+    """
+    #include <string.h>
+    /* Whether a character may be part of a run: a letter, a digit, `_`, `.` or `-`, all ASCII. */
+    static inline int in_run(Py_UCS4 c) {
+        static const uint64_t members[2] = {0x03ff600000000000, 0x07fffffe87fffffe};
+        return c < 128 && members[c >> 6] >> (c & 63) & 1;
+    }
+    /* The place in 8 bytes behind the last one below `-`, or 0: spaces, quotes and commas. */
+    static inline int behind_separator(const uint8_t *at) {
+    #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        const uint64_t highs = 0x8080808080808080;
+        uint64_t word;
+        memcpy(&word, at, 8);
+        word = ~(((word & ~highs) + 0x5353535353535353) | word) & highs;
+        return word ? 8 - (__builtin_clzll(word) >> 3) : 0;
+    #else
+        int place = 8;
+        while (place && at[place - 1] >= 0x2d)
+            place--;
+        return place;
+    #endif
+    }
+    """
+    bint in_run(Py_UCS4 c)
+    int behind_separator(const uint8_t* at)
+
+
+cdef inline Py_ssize_t find(str text, Py_UCS4 c, Py_ssize_t start, Py_ssize_t end) except -2:
+    return PyUnicode_FindChar(text, c, start, end, 1)
+
+
+cdef inline Py_ssize_t run_end(str text, Py_ssize_t at, Py_ssize_t size) noexcept:
+    cdef int kind = PyUnicode_KIND(text)
+    cdef void* data = PyUnicode_DATA(text)
+    while at < size and in_run(PyUnicode_READ(kind, data, at)):
+        at += 1
+    return at
+
+
+cdef inline Py_ssize_t next_run(
+    str text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t least
+) noexcept:
+    # looked at from its end, a window with a separator is passed over up to there
+    cdef int kind = PyUnicode_KIND(text), behind
+    cdef void* data = PyUnicode_DATA(text)
+    cdef Py_ssize_t last
+    while start + least <= size:
+        if kind == 1:
+            behind = behind_separator(<const uint8_t*>data + start + least - 8)
+            if behind:
+                start += least - 8 + behind
+                continue
+        last = start + least - 1
+        while last >= start and in_run(PyUnicode_READ(kind, data, last)):
+            last -= 1
+        if last < start:
+            return start
+        start = last + 1
+    return -1
 
 
 cdef inline object get_var(object variable):

@@ -32,3 +32,22 @@ def uuid_text(high: int, low: int) -> str:
     """Return the text of a UUID from its upper and lower 64 bits."""
     digits = f"{high & (1 << 64) - 1:016x}{low:016x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+_RUN = re.compile(r"[\w.-]*", re.A)
+_LONG: dict[int, re.Pattern[str]] = {}
+find = str.find
+
+
+def run_end(text: str, at: int, size: int) -> int:
+    """Return the end of the run of letters, digits, `_`, `.` and `-` (all ASCII) at `at`."""
+    found: Any = _RUN.match(text, at, size)
+    return int(found.end())
+
+
+def next_run(text: str, start: int, size: int, least: int) -> int:
+    """Return the beginning of the next such run of at least `least` characters, or -1."""
+    if least not in _LONG:
+        _LONG[least] = re.compile(rf"(?<![\w.-])[\w.-]{{{least}}}", re.A)
+    found = _LONG[least].search(text, start, size)
+    return -1 if found is None else found.start()

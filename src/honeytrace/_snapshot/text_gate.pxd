@@ -1,2 +1,27 @@
+import cython
+
+from honeytrace._base.primitives cimport find, next_run, run_end
+
+cdef Py_ssize_t _BEFORE, _SHORTEST, _RUN, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _USERINFO
+cdef dict _TAILS, _PREFIXES
+cdef tuple BEGINNINGS
+
+
+@cython.locals(size=Py_ssize_t, at=Py_ssize_t)
 cpdef bint suspicious(str text, Py_ssize_t most=*) except -1
+
 cpdef bint ends_like_name(str text) except -1
+
+@cython.locals(end=Py_ssize_t)
+cdef bint _binds(str text, Py_ssize_t at) except -1
+
+cdef bint _is_count(str text, Py_ssize_t end) except -1
+
+@cython.locals(first=Py_ssize_t)
+cdef bint _ends_with_tail(str text, Py_ssize_t end) except -1
+
+@cython.locals(found=Py_ssize_t)
+cdef bint _is_address(str text, Py_ssize_t at, Py_ssize_t size) except -1
+
+@cython.locals(start=Py_ssize_t, end=Py_ssize_t)
+cdef bint _has_credential(str text, Py_ssize_t size) except -1

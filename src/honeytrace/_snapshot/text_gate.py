@@ -1,31 +1,59 @@
 """A quick look at a string: could it bind a secret, or be one?
 
-Every string of every recorded value is asked, so this is compiled where there is a compiler (from
-the `.pyx` beside this file, which a test holds against this one): less than a nanosecond a
-character. A yes to a harmless text costs a search by the slower patterns of `bindings` and
-`shapes`, and nothing else.
+Every string of every recorded value is asked. A yes to a harmless text costs a search by the slower
+patterns of `bindings` and `shapes`, and nothing else; a no must be right. So the few characters
+that every secret has beside it are looked for, and runs of word characters that are long enough.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import Final
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from .._base import cython
 
 from .gate_words import BEGINNINGS, COUNTS, PREFIXES, RUN, SHORTEST, TAILS
 
+if not cython.compiled:  # otherwise text_gate.pxd has them in C
+    from .._base.primitives import find, next_run, run_end
+
 __all__ = ["ends_like_name", "suspicious"]
 
-_TAIL: Final = rf"(?:{'|'.join(TAILS)})\d{{0,3}}"
-_BINDING: Final = re.compile(rf"{_TAIL}[ \t\n\"'\\\])!]{{0,6}}[=:]", re.A | re.I)
-_COUNT: Final = re.compile(
-    rf"(?<![\w.-])(?:{'|'.join(COUNTS)})[ \t\n\"'\\\])!]{{0,6}}\Z", re.A | re.I
-)
-_NAME: Final = re.compile(rf"{_TAIL}\Z", re.A | re.I)
-_LONGEST_TAIL: Final = max(map(len, TAILS)) + 3
-_LONGEST_COUNT: Final = max(map(len, COUNTS)) + 7
-_ARGUMENT: Final = re.compile("--[A-Za-z]")
-_USERINFO: Final = re.compile(r"://[^\s]{0,255}@", re.A)
-_RUN: Final = re.compile(rf"[\w.-]{{{RUN}}}[\w.-]*", re.A)
+_SHORTEST: Final = SHORTEST
+_RUN: Final = RUN
+_LONGEST_TAIL: Final = max(map(len, TAILS))
+_SKIPPED: Final = 6
+"""Quotes, brackets and spaces between a name and its separator."""
+_DIGITS: Final = 3
+"""Digits behind a name: `api_key2`."""
+_BEFORE: Final = len("whsec")
+_USERINFO: Final = 255
+"""Characters between `://` and `@`."""
+_COUNTS: Final = frozenset(COUNTS)
+_LONGEST_COUNT: Final = max(map(len, COUNTS))
+_LAST_WORD: Final = re.compile(r"[\w.-]*\Z", re.A)
+_SPACE: Final = re.compile(r"[ \t-\r]")
+
+
+def _by_end() -> dict[str, tuple[str, ...]]:
+    """Return the tails by their last two letters, in any case, so that few are compared."""
+    found: dict[str, tuple[str, ...]] = {}
+    for tail in TAILS:
+        for pair in product(*({letter, letter.upper()} for letter in tail[-2:])):
+            end = "".join(pair)
+            found[end] = (*found.get(end, ()), tail)
+    return found
+
+
+_TAILS: Final = _by_end()
+_PREFIXES: Final = {
+    letter: tuple(prefix for prefix in PREFIXES if prefix[0] == letter)
+    for letter in {prefix[0] for prefix in PREFIXES}
+}
 
 
 def suspicious(text: str, most: int = -1) -> bool:
@@ -35,32 +63,87 @@ def suspicious(text: str, most: int = -1) -> bool:
         text: an exact str.
         most: characters that are looked at; all of them by default.
     """
-    if 0 <= most < len(text):
-        text = text[:most]
-    if len(text) < SHORTEST:
+    size = len(text)
+    if 0 <= most < size:
+        size = most
+    if size < _SHORTEST:
         return False
-    if ("=" in text or ":" in text) and _binds(text):
+    at = find(text, ":", 0, size)
+    while at >= 0:
+        if _binds(text, at) or _is_address(text, at, size) or text.startswith("AA", at + 1, size):
+            return True
+        at = find(text, ":", at + 1, size)
+    at = find(text, "=", 0, size)
+    while at >= 0:
+        if _binds(text, at):
+            return True
+        at = find(text, "=", at + 1, size)
+    at = find(text, "-", 0, size)
+    while 0 <= at < size - 2:  # `--name`
+        if text[at + 1] == "-" and ("a" <= text[at + 2] <= "z" or "A" <= text[at + 2] <= "Z"):
+            return True
+        at = find(text, "-", at + 1, size)
+    at = find(text, "_", 0, size)
+    while at >= 0:  # a webhook's secret has `+` and `/`, which end a run
+        if at >= _BEFORE and text[at - 1] == "c" and text.startswith("whsec", at - _BEFORE):
+            return True
+        at = find(text, "_", at + 1, size)
+    if text[0] in "bB" and text[:7].lower().startswith(BEGINNINGS):
         return True
-    if "--" in text and _ARGUMENT.search(text) is not None:
-        return True
-    if "://" in text and "@" in text and _USERINFO.search(text) is not None:
-        return True
-    if text[:7].lower().startswith(BEGINNINGS):
-        return True
-    return any(run.lstrip("._-").startswith(PREFIXES) for run in _RUN.findall(text))
-
-
-def _binds(text: str) -> bool:
-    return any(not _is_count(text, found.end() - 1) for found in _BINDING.finditer(text))
-
-
-def _is_count(text: str, end: int) -> bool:
-    """Return whether the name before the separator at `end` is one of `COUNTS`."""
-    start = max(0, end - _LONGEST_COUNT)
-    found = _COUNT.search(text, start, end)
-    return found is not None and (found.start() == 0 or text[found.start() - 1].isascii())
+    return _has_credential(text, size)
 
 
 def ends_like_name(text: str) -> bool:
     """Tell whether a text may be the name of a secret, as the first of a pair with its value."""
-    return _NAME.search(text[-_LONGEST_TAIL:]) is not None
+    return _ends_with_tail(text, len(text))
+
+
+def _binds(text: str, at: int) -> bool:
+    """Return whether a name that may be a secret's ends before the separator at `at`."""
+    end = at
+    while end > 0 and at - end < _SKIPPED and text[end - 1] in " \t\n\"'\\])!":
+        end -= 1
+    return _ends_with_tail(text, end) and not _is_count(text, end)
+
+
+def _is_count(text: str, end: int) -> bool:
+    """Return whether the whole name that ends here is that of a count."""
+    tail = text[max(0, end - _LONGEST_COUNT - 1) : end]
+    found = _LAST_WORD.search(tail)
+    if found is None or found[0].lower() not in _COUNTS:
+        return False
+    return found.start() == 0 or tail[found.start() - 1].isascii()
+
+
+def _ends_with_tail(text: str, end: int) -> bool:
+    first = end
+    while end > 0 and first - end < _DIGITS and "0" <= text[end - 1] <= "9":
+        end -= 1
+    tails = _TAILS.get(text[end - 2 : end]) if end >= 2 else None
+    if tails is None:
+        return False
+    return text[max(0, end - _LONGEST_TAIL) : end].lower().endswith(tails)
+
+
+def _is_address(text: str, at: int, size: int) -> bool:
+    """Return whether `//` follows the colon, and a user's name or a hook's path in the address."""
+    if at + 2 >= size or text[at + 1] != "/" or text[at + 2] != "/":
+        return False
+    if text.startswith("hooks.slack", at + 3, size):
+        return True
+    found = find(text, "@", at + 3, min(size, at + 4 + _USERINFO))
+    return found >= 0 and _SPACE.search(text, at + 3, found) is None
+
+
+def _has_credential(text: str, size: int) -> bool:
+    """Return whether a long run of word characters begins as credentials do."""
+    start = next_run(text, 0, size, _RUN)
+    while start >= 0:
+        end = run_end(text, start, size)
+        while start < end and text[start] in "._-":
+            start += 1
+        prefixes = _PREFIXES.get(text[start]) if start < end else None
+        if prefixes is not None and text.startswith(prefixes, start, end):
+            return True
+        start = next_run(text, end, size, _RUN)
+    return False
