@@ -42,6 +42,7 @@ def row_of(
 ) -> list[Any]:
     """Return the values of `COLUMNS`; an empty text stands for no parent and for no JSON."""
     parts: tuple[Any, ...] = record[_FIRST_JSON:]
+    counted = counted_of(record)
     return [
         tenant,
         *record[:_PARENT],
@@ -50,8 +51,8 @@ def row_of(
         *("" if part is None else part.decode() for part in parts),
         users_of(record),
         numbers_of(record),
-        *counted_of(record)[:-1],
-        counted_of(record).tokens or [],
+        *counted[:-1],
+        counted.tokens or [],
         "" if deleted else joined(parts_of(record)),
         place,
         changed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import NamedTuple
 
 from .._base.lazy import orjson
@@ -13,8 +12,8 @@ from .trends import class_of
 
 __all__ = ["Counted", "counted_of", "numbers_of", "users_of"]
 
-_MAY_SPEND = re.compile(rb"[tT]oken|[uU]sage|cost")
-"""Words beside tokens and costs; records without one are not parsed."""
+_SPENDING = (b"oken", b"sage", b"cost")
+"""Parts of every name of tokens, usage or cost; records without one are not parsed."""
 
 
 class Counted(NamedTuple):
@@ -55,7 +54,7 @@ def counted_of(record: Record) -> Counted:
     who = user_in(record.user_properties) if record.user_properties else ""
     slot = None if record.duration is None else class_of(record.duration)
     objects = (record.config, record.metadata, record.metrics, record.outputs)
-    if any(each is not None and _MAY_SPEND.search(each) for each in objects[1:]):
+    if any(sign in each for each in objects[1:] if each is not None for sign in _SPENDING):
         spent = tokens_in([orjson.loads(each or b"{}") for each in objects], record.event_type)
         if spent is not None:
             (model, provider), tokens = spent
