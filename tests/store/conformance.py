@@ -16,7 +16,7 @@ from honeytrace.store import Arrivals, Field, Metric, Query, Store
 __all__ = ["FIELDS", "answers", "batches", "figures", "items", "queries", "views"]
 
 ids = st.sampled_from("abcdef")
-few = st.sampled_from(["x", "y", "o'x\"\\", "n\0l", "long " * 700])
+few = st.sampled_from(["x", "y", "o'x\"\\", "n\0l", "long " * 110])
 moments = st.integers(0, 5).map(lambda number: START + number)
 scalars = st.sampled_from(["x", "7", 7, 0.5, 1, True, None, [1]])
 names = st.sampled_from(["feedback", "metrics", "source", "duration", "start_time", "error"])

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
+import orjson
 import pytest
 import test_trends
 from conformance import answers, batches, queries, views
 from hypothesis import HealthCheck, Phase, given, settings
+from store_records import START, record
 
+from clickhouse_server import clickhouse_server
 from engines import ENGINES, opened, postgres_server
-from honeytrace._record.record import Item
+from honeytrace._record.record import Item, Update
 from honeytrace.sinks.store import StoreSink
-from honeytrace.store import Query, Store
+from honeytrace.store import Metric, Query, Store, open_store
+from honeytrace.store.errors import RecordRefusedError
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.trends import By, TrendStore
 
-EXAMPLES = {"sqlite": 40, "postgres": 40, "chdb": 15}
+EXAMPLES = {"sqlite": 40, "postgres": 40, "chdb": 12, "clickhouse": 4}
 """Examples per engine, fewer where one takes a second; HONEYTRACE_EXAMPLES=500 before a release."""
 
 _tenants = itertools.count()
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=[*ENGINES, "clickhouse"])
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
@@ -39,6 +43,10 @@ def engine(
             store = opened("postgres", directory, url)
             yield store
             store.close()
+        return
+    if request.param == "clickhouse":
+        with clickhouse_server() as (url, _), closing(open_store(f"{url}?lag=0")) as store:
+            yield store
         return
     store = opened(request.param, directory, "chdb:///")
     yield store
@@ -114,6 +122,58 @@ def test_trends_are_those_of_the_sessions(engine: Store, request: pytest.Fixture
                     assert (slowest and slowest.duration) == sums.slowest, name
 
     agrees()
+
+
+ODD = ("half \ud83d", "a\0b", "x" * 50_000, "'; --", "{tenant:String}", "\\", "%s %(a)s", "\ufffe")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_odd_texts_are_found_or_refused(engine: Store, odd: str) -> None:
+    """Whatever is asked with them, in whatever field; an update with half a surrogate pair is
+    refused, so that it is not tried for ever."""
+    is_text = "\ud83d" not in odd
+    inside = odd.replace("\0", "")  # SQLite ends a text in JSON at a NUL
+    given = record(
+        "odd" if len(odd) > 1_000 or not is_text else odd,
+        event_name=odd if is_text else "x",
+        source=odd if is_text else "x",
+        inputs=orjson.dumps({"text": odd if is_text else "x"}),
+        user_properties=orjson.dumps({"id": inside if is_text else "x"}),
+        metrics=orjson.dumps({inside if is_text else "x": 1}),
+    )
+    asked: list[Callable[[Store], object]] = [
+        lambda store: store.get_many([odd, given.event_id]),
+        lambda store: store.find_ids(odd),
+        lambda store: store.outline(odd),
+        lambda store: store.trees([odd], 5),
+        lambda store: store.list(Query(session_name=odd)),
+        lambda store: store.count(Query(source=odd)),
+        lambda store: store.list(Query(user=inside)),
+        lambda store: store.list(Query(metric=Metric(inside, "=", 1))),
+        lambda store: store.list(Query(before=(START + 1, odd))),
+        lambda store: store.summary(Query(session_name=odd)),
+        lambda store: store.facets(Query(source=odd)),
+        lambda store: store.list(Query(since=float("-inf"), limit=10**12)),
+        lambda store: store.arrived(2**62).records,
+        lambda store: store.changed(-5, 1).records and (),
+    ]
+    memory = MemoryStore()
+    memory.insert([given])
+    with tenant_of(engine) as tenant:
+        tenant.insert([given])
+        for number, ask in enumerate(asked):
+            try:
+                found = ask(tenant)
+            except RecordRefusedError:  # noqa: PERF203 - each question has an answer of its own
+                assert not is_text, number
+            else:
+                assert list(found) == list(ask(memory)) if isinstance(found, list) else True, number
+        update = Update(odd, {"feedback": b'{"rating":5}'})
+        if is_text and len(odd) < 1_000:
+            tenant.update([update])
+        elif not is_text and not isinstance(engine, MemoryStore):
+            with pytest.raises(RecordRefusedError):
+                tenant.update([update])
 
 
 @contextmanager

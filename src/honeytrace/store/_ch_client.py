@@ -84,7 +84,11 @@ class Client:
 
     def rows(self, sql: str, **values: Any) -> Sequence[Sequence[Any]]:
         """Return the rows of a query; `{name:Type}` marks its parameters. Raises StoreError."""
-        return self._do(lambda raw: raw.query(sql, parameters=values).result_rows)  # type: ignore[no-any-return]
+        try:
+            return self._do(lambda raw: raw.query(sql, parameters=values).result_rows)  # type: ignore[no-any-return]
+        except StoreError:
+            _check_text(values)
+            raise
 
     def command(self, sql: str, **values: Any) -> None:
         """Run a statement without rows. Raises StoreError."""
@@ -173,6 +177,8 @@ class Client:
             # Threads share the client; a ClickHouse session would forbid concurrent queries.
             autogenerate_session_id=False,
             settings=_SETTINGS,
+            # Long names and searches do not fit into a URL.
+            form_encode_query_params=True,
         )
 
     def _error(self, error: Exception) -> StoreError:
@@ -194,3 +200,13 @@ class Client:
         if isinstance(error, exceptions.Error):
             return StoreError(f"{cannot}{said}")
         return RecordRefusedError(f"the store cannot take this value: {said}")
+
+
+def _check_text(values: dict[str, Any]) -> None:
+    """Raise RecordRefusedError if a parameter has half a surrogate pair, which each driver reports
+    in its own way."""
+    try:
+        for value in values.values():
+            str(value).encode()
+    except UnicodeEncodeError as error:
+        raise RecordRefusedError(f"the store cannot take this value: {error}") from error

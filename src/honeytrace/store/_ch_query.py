@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 from ._query import Metric, Query
 from ._words import Term, in_json, terms
+from .errors import RecordRefusedError
 
 __all__ = ["Condition", "among", "condition"]
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
-"""Ids that are safe to write into a statement directly. clickhouse-connect escapes parameters one
-character at a time, so binding thousands of ids would take longer than the rest of an insert."""
+"""Ids that are safe to write into a statement directly; others are written as hexadecimal bytes.
+clickhouse-connect escapes parameters one character at a time, so binding thousands of ids would
+take longer than the rest of an insert."""
 
 _MOST_BEGINNINGS = 64
 """Number of words that begin like the last word of a search. If there are more, the texts are read
@@ -29,14 +31,18 @@ class Condition(NamedTuple):
 
 def among(ids: Iterable[str], column: str = "event_id") -> Condition:
     """Return the condition that the column, one with ids, is one of these."""
-    plain: list[str] = []
-    odd: list[str] = []
-    for each in ids:
-        (plain if _PLAIN_ID.fullmatch(each) else odd).append(each)
-    sql = f"{column} IN ({', '.join(map(repr, plain))})" if plain else "0"
-    if odd:
-        sql = f"({sql} OR {column} IN {{odd:Array(String)}})"
-    return Condition(sql, {"odd": odd} if odd else {})
+    try:
+        literals = [_literal(each) for each in ids]
+    except UnicodeEncodeError as error:
+        raise RecordRefusedError(f"the store cannot take this value: {error}") from error
+    return Condition(f"{column} IN ({', '.join(literals)})" if literals else "0", {})
+
+
+def _literal(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    if _PLAIN_ID.fullmatch(text):
+        return f"'{text}'"
+    return f"'{''.join(f'{chr(92)}x{byte:02X}' for byte in text.encode())}'"
 
 
 Beginnings = Callable[[str, int], Sequence[str]]

@@ -165,6 +165,7 @@ def following(client: Client, tenant: str, column: str, after: int | None, limit
     if after is None or after > present:
         return Arrivals([], present)
     found: list[Record] = []
+    after = max(0, after)
     while len(found) < limit:
         keys = client.rows(
             f"SELECT DISTINCT {column}, event_id FROM sessions WHERE tenant = {{tenant:String}}"

@@ -6,6 +6,9 @@ A store belongs to one tenant, and no call can reach the sessions of another. An
 objects, in any number of processes or on any number of nodes, may use the same engine at once. An
 object reads its own writes (an engine with lagging replicas reads from the node it wrote to).
 
+Texts may hold any character, NUL included, and have any length. Half a surrogate pair is no text: a
+call with one raises `RecordRefusedError`, unless the engine can answer.
+
 Errors are `StoreError`; its subclasses tell the caller how to react: `RecordRefusedError` (never
 storable), `StoreBusyError` and `StoreUnavailableError` (try again later), `StoreFullError`.
 """
