@@ -110,7 +110,7 @@ def test_rooms_import_in_one_direction() -> None:
     everywhere = LEAVES | {"_display"}
     allowed = {name: rooms | everywhere for name, rooms in ROOMS.items()}
     below = ROOMS.keys() | everywhere
-    for name in ("lookup", "_replay", "propagation", "otel", "compat", "server", "testing", "cli"):
+    for name in ("lookup", "testing", "_replay", "propagation", "otel", "compat", "server", "cli"):
         allowed[name] = set(below)
         below = below | {name}
     allowed |= {"_pytest": {"_replay", "testing"}, "__init__": set(below), "__main__": set(below)}

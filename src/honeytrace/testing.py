@@ -10,7 +10,7 @@ As a pytest fixture: `def test_answer(honeytrace_sessions): ...`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from ._runtime.settings import Settings
 
 __all__ = ["CapturedSessions", "capture"]
+
+
+listeners: list[Callable[[RecordedSession], object]] = []
+"""Functions that hear of every captured session. A test that is recorded may capture, too."""
 
 
 class CapturedSessions(list[RecordedSession]):
@@ -69,6 +73,8 @@ def capture(
                 record = without_stamp(record)
             store.insert([record])
             sessions.append(family.load(record))
+            for hear in listeners:
+                hear(sessions[-1])
 
     with captured(settings, take):
         outer = current.get()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .._capture.registry import spec_of, traced_functions
 from ..lookup.recorded import RecordedSession
 from .code import Code, code_of
 from .keys import cut_of, key_of
@@ -53,7 +54,28 @@ def calls_in(root: RecordedSession, selector: Selector) -> list[Call]:
     again.
     """
     walked = list(root.walk())
-    found = list(_outermost(walked, selector, 1)) or list(_outermost(walked, selector, 0))
+    return _made(_outermost(walked, selector, 1)) or _made(_outermost(walked, selector, 0))
+
+
+def calls_of_trees(roots: Iterable[RecordedSession], selector: Selector, around: str) -> list[Call]:
+    """Return the outermost calls that match in several trees, in order of start.
+
+    around: the id of a root that is no caller: the session of a test.
+    """
+    found: list[_Found] = []
+    for root in roots:
+        is_around = root.session_id == around
+        for session, callers in _outermost(list(root.walk()), selector, int(is_around)):
+            found.append((session, callers[:-1] if is_around else callers))
+    return _made(found)
+
+
+_Found = tuple[RecordedSession, list[RecordedSession]]
+"""A session and its callers, nearest first."""
+
+
+def _made(given: Iterable[_Found]) -> list[Call]:
+    found = list(given)
     found.sort(key=lambda each: (each[0].start_time, each[0].session_id))
     calls = [_call(session, callers) for session, callers in found]
     ends = sorted(calls, key=lambda call: _end(call.session))
@@ -69,7 +91,7 @@ def names_in(root: RecordedSession) -> list[str]:
 
 def _outermost(
     walked: Iterable[tuple[RecordedSession, Any]], selector: Selector, least: int
-) -> Iterator[tuple[RecordedSession, list[RecordedSession]]]:
+) -> Iterator[_Found]:
     above: list[RecordedSession] = []
     inside: int | None = None
     for session, place in walked:
@@ -79,11 +101,17 @@ def _outermost(
             continue
         inside = None
         code = code_of(session.details.get("code"))
-        kind = "" if session.event_type == "session" else session.event_type
+        kind = _root_kind(session) if session.event_type == "session" else session.event_type
         if place.depth >= least and selector.matches(session.session_name, code, kind):
             inside = place.depth
             yield session, above[::-1]
         above.append(session)
+
+
+def _root_kind(session: RecordedSession) -> str:
+    """Return the event type of the function that recorded a root, whose record says "session"."""
+    specs = (spec_of(each) for each in traced_functions())
+    return next((s.event_type for s in specs if s.session_name == session.session_name), "")
 
 
 def _call(session: RecordedSession, callers: list[RecordedSession]) -> Call:

@@ -41,10 +41,17 @@ def why_not_comparable(call: Call) -> str:
     return 'its inputs were cut when they were recorded; match="name" takes the calls in order'
 
 
-def too_often(name: str, inputs: Mapping[str, Any], calls: Sequence[Call], now: int) -> str:
-    """Return the text for a call whose answers are all used."""
+def too_often(
+    name: str, inputs: Mapping[str, Any], calls: Sequence[Call], now: int, *, alike: bool
+) -> str:
+    """Return the text for a call whose answers are all used. `alike`: they have its inputs."""
     if not calls:
         return f"{name} was called with {short(inputs)} and not recorded"
+    if not alike:
+        return (
+            f"{name} was called {_times(now)} and recorded {_times(len(calls))}; this call, with "
+            f"{short(inputs)}, is not among them"
+        )
     return f"{name} was called {_times(now)} with {short(inputs)} and recorded {_times(len(calls))}"
 
 

@@ -148,7 +148,8 @@ class Tape:
         alike = [call for call in calls if call.used and call.key() == key[1]]
         if alike or not unused:
             now = len(alike or calls) + self._asked[key]
-            text = messages.too_often(asked.name, asked.inputs, alike or calls, now)
+            known = alike or calls
+            text = messages.too_often(asked.name, asked.inputs, known, now, alike=bool(alike))
         else:
             text = messages.unlike(asked.name, asked.inputs, calls, self.source)
         return Miss(asked.name, asked.inputs, text)

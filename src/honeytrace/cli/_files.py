@@ -24,7 +24,7 @@ from . import _options
 from ._foreign import foreign, recognised
 from ._formats import FORMATS
 from ._jsonl import read_session
-from ._target import config, opened, pages, told
+from ._target import config, find, known, offered, opened, pages, told
 from ._terminal import binary_output, counted, emit, progress, say
 
 _SAID = 10
@@ -43,6 +43,15 @@ Form = Literal["jsonl", "csv", "parquet"]
 
 
 @click.command()
+@click.argument("wanted", metavar="[ID]", default="", shell_complete=offered)
+@click.option("--cassette", metavar="FILE", help="Write the calls inside ID as a cassette.")
+@click.option(
+    "--recorded",
+    multiple=True,
+    metavar="NAME",
+    default=("model", "tool"),
+    help="With --cassette: the calls to write.",
+)
 @click.option(
     "--output",
     "-o",
@@ -61,9 +70,25 @@ Form = Literal["jsonl", "csv", "parquet"]
 @_options.as_json
 @_options.filtered
 def export(
-    query: Query, output: Path | None, form: Form | None, store: str | None, as_json: bool
+    query: Query,
+    wanted: str,
+    cassette: str | None,
+    recorded: tuple[str, ...],
+    output: Path | None,
+    form: Form | None,
+    store: str | None,
+    as_json: bool,
 ) -> None:
-    """Write sessions, nested calls too, as JSON Lines, CSV or Parquet, newest first."""
+    """Write sessions, nested calls too, as JSON Lines, CSV or Parquet, newest first.
+
+    With ID and --cassette, the model calls and tools inside a run become a file that answers them
+    in a test.
+    """
+    if bool(wanted) != bool(cassette):
+        raise click.BadParameter("ID and --cassette FILE go together; `show ID --json` is one run")
+    if cassette:
+        _export_cassette(wanted, cassette, recorded, store)
+        return
     output = None if output == _STANDARD else output
     form = form or _form_of(output)
     if form == "parquet" and output is not None and output.suffix.lower() == ".gz":
@@ -83,6 +108,14 @@ def export(
         emit({"sessions": written.number, "output": str(output), "format": form})
     elif output is not None:
         say(f"{counted(written.number)} written to {output}")
+
+
+def _export_cassette(wanted: str, path: str, recorded: tuple[str, ...], store: str | None) -> None:
+    from .._replay.cassette import export_cassette
+
+    with known(store, wanted) as reader:
+        count = export_cassette(path, find(reader, wanted, config(store)), recorded)
+    say(f"{count} {'call' if count == 1 else 'calls'} written to {path}")
 
 
 class Counted:
