@@ -10,10 +10,13 @@ As a pytest fixture: `def test_answer(honeytrace_sessions): ...`.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._capture.context import current
 from ._capture.finished import record_of
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
     from ._runtime.settings import Settings
 
-__all__ = ["CapturedSessions", "capture"]
+__all__ = ["CapturedSessions", "capture", "cases"]
 
 
 listeners: list[Callable[[RecordedSession], object]] = []
@@ -88,3 +91,22 @@ def capture(
             yield sessions
         finally:
             current.set(outer)
+
+
+def cases(pattern: str) -> Callable[[Any], Any]:
+    """Return a decorator that runs a pytest function with every case of a pattern.
+
+        @honeytrace.testing.cases("cases/*.json")
+        def test_answers(case):
+            case.check()
+
+    pattern: files as `honeytrace case add` writes them, relative to the file of the test.
+    Raises ReplayError if there are none.
+    """
+    import pytest
+
+    here = os.path.dirname(sys._getframe(1).f_code.co_filename)
+    # this room is below that of replay, which captures with it
+    found = import_module("honeytrace._replay.cases").find_cases([os.path.join(here, pattern)])
+    names = [os.path.splitext(os.path.basename(each.path))[0] for each in found]
+    return pytest.mark.parametrize("case", found, ids=names)

@@ -11,7 +11,7 @@ _evidence   evidence; _mcp mcp; _desk opens the store for both
 _setup      setup, for coding agents
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
-_replay     replay
+_replay     replay; _case case, check
 _blame      blame
 _stats      stats; _grouped its figures by any field
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
@@ -60,6 +60,8 @@ _COMMANDS = {
     "tail": "_tail:tail",
     "diff": "_diff:diff",
     "replay": "_replay:replay",
+    "case": "_case:case",
+    "check": "_case:check",
     "blame": "_blame:blame_",
     "stats": "_stats:stats",
     "export": "_files:export",
