@@ -53,11 +53,13 @@ def pictures(runs: list[Writer]) -> dict[str, tuple[str, tuple[int, int], str]]:
     failed = runs[-4]
     generate = next(s for s in failed.sessions if s["session_name"] == "generate")
     retrieve = next(s for s in runs[-1].sessions if s["session_name"] == "retrieve")
+    agent = next(r.sessions[0] for r in runs[::-1] if r.sessions[0]["session_name"] == "plan_trip")
     after, before = (run.sessions[0]["session_id"] for run in (runs[-1], runs[-7]))
     compare = f"/compare?a={before}&b={after}"
     return {
-        "list": ("/?project=support-bot", WIDE, "light"),
+        "list": ("/", (1440, 860), "light"),
         "session": (f"/sessions/{retrieve['session_id']}", WIDE, "light"),
+        "transcript": (f"/transcript/{agent['session_id']}", WIDE, "light"),
         "session-dark": (f"/sessions/{generate['session_id']}", WIDE, "dark"),
         "compare": (compare, WIDE, "light"),
         "overview": ("/overview", WIDE, "light"),

@@ -179,7 +179,7 @@ def test_two_chosen_rows_are_compared(page: Any, store: SQLiteStore) -> None:
 def test_a_stretch_of_the_histogram_is_the_period(page: Any, store: SQLiteStore) -> None:
     """Marked above the list; the facets beside it lead on; the columns stay."""
     store.insert([*many(100), *[call(f"b{n}", session_name="b") for n in range(3)]])
-    page.set_viewport_size({"width": 1300, "height": 800})
+    page.set_viewport_size({"width": 1440, "height": 800})
     page.goto("/?cols=took")
     box = page.locator("svg[data-brush]").bounding_box()
     y = box["y"] + box["height"] / 2

@@ -2,7 +2,7 @@
 import { bindBrush } from "./brush.js";
 import { localTimes, parse } from "./common.js";
 
-const wide = matchMedia("(min-width: 1200px)");
+const wide = matchMedia("(min-width: 1400px)");
 const isOpen = () => (document.documentElement.dataset.facets ?? (wide.matches ? "open" : "closed")) === "open";
 
 export async function bindFacets() {
