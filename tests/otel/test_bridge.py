@@ -216,7 +216,7 @@ def test_a_span_that_turns_out_to_be_a_models_is_kept(recorded: CapturedSessions
         "POST", kind=SpanKind.CLIENT, attributes={"http.method": "POST"}
     ) as span:
         span.set_attributes(CHAT)
-    assert [each.event_type for each in recorded] == ["session"]
+    assert [each.event_type for each in recorded] == ["model"]
     assert recorded[0].config == {"model": "bee-1"}
 
 

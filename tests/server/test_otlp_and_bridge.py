@@ -152,7 +152,7 @@ def test_both_ways_give_the_same_records(store: SQLiteStore, convention: str, fo
         theirs = there[session_id]
         # the server puts the traces of a conversation below a session of their own
         grouped = convention == "pydantic_ai"
-        places = () if grouped else ("parent_id", "root_id")
+        places = () if grouped else ("event_type", "parent_id", "root_id")
         for name in ("session_name", "start_time", "end_time", "error", "status", *places):
             assert getattr(theirs, name) == getattr(mine, name), name
         assert theirs.duration == pytest.approx(mine.duration)
@@ -160,3 +160,30 @@ def test_both_ways_give_the_same_records(store: SQLiteStore, convention: str, fo
             assert getattr(theirs, name) == getattr(mine, name), name
         assert theirs.details["otel"] == mine.details["otel"]
         assert (theirs.project, theirs.source) == (mine.project, mine.source)
+
+
+def test_the_first_call_of_a_program_is_the_same_both_ways(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    """A model's call with nothing around it stays one, and opening the journal moves no time."""
+    kept = Kept()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(honeytrace.otel.SpanProcessor())
+    provider.add_span_processor(kept)
+    local = tmp_path / "local.db"
+    try:
+        honeytrace.configure(store=str(local), journal=tmp_path / "journal")
+        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "bee-1"}
+        provider.get_tracer("app").start_span("chat", attributes=attributes).end()
+        assert honeytrace.flush(20)
+        (here,) = honeytrace.list_sessions()
+        with running(create_app(store)) as url:
+            send(url, otlp(kept.spans), "json")
+            there = StoreFamily(store).load(*store.get_many([here.session_id]))
+        for name in ("session_name", "event_type", "start_time", "end_time", "duration"):
+            assert getattr(there, name) == getattr(here, name), name
+        assert here.event_type == "model"
+    finally:
+        hooks.adopt = None
+        SPANS.forget()
+        honeytrace.configure(store=None, journal=None)

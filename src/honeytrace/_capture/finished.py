@@ -55,6 +55,9 @@ def record_of(s: Any, project: str, source: str) -> Record:
         metadata = _metadata(s, parent_id, root_id, stamp)
     else:
         metadata = details_alone(parent_id, root_id if parent_id else "", spec.event_type, stamp)
+    event_type = spec.event_type
+    if parent is None and (type(s) is Session or event_type == "chain"):
+        event_type = "session"  # a span of another tracer stays the model call that it is
     record = new_tuple(
         Record,
         (  # positional, in the order of the fields: keyword arguments cost one microsecond more
@@ -62,7 +65,7 @@ def record_of(s: Any, project: str, source: str) -> Record:
             session_id,
             parent_id,
             root_id,
-            "session" if parent is None else spec.event_type,
+            event_type,
             name or hooks.session_name,
             own_project or project,
             own_source or source,

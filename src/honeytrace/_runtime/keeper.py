@@ -74,7 +74,7 @@ class Keeper:
     def _first_opened(self, s: Session) -> Slot | None:
         """Open the journal or decide to run without; this is `hooks.opened` until then."""
         journal = self.ensure(s)
-        if s._parent is None:  # its duration must not include the opening
+        if s._parent is None and type(s) is Session:  # its duration must not include the opening
             s._start = hooks.clock_ns()
         return None if journal is None else journal.opened(s)
 

@@ -125,7 +125,7 @@ class SpanProcessor(sdk.SpanProcessor):
             inputs=fields.inputs,
             outputs=fields.outputs,
             failure=None if fields.error is None else _failure(fields),
-            extras=_extras(plain, fields),
+            extras=_extras(plain, fields, is_root=session._parent is None),
         )
 
 
@@ -140,10 +140,13 @@ def _fields(span: Span) -> Fields:
         return Fields("chain", span.name, metadata=dict(span.attributes))
 
 
-def _extras(span: Span, fields: Fields) -> dict[str, Any]:
+def _extras(span: Span, fields: Fields, *, is_root: bool) -> dict[str, Any]:
     """Return the fields of a session besides inputs, outputs and error."""
     metadata = fields.metadata
-    metadata[RESERVED] = {"otel": [span.trace_id, span.span_id, span.parent_id]}
+    details: dict[str, Any] = {"otel": [span.trace_id, span.span_id, span.parent_id]}
+    if is_root and fields.event_type != "chain":
+        details["event_type"] = fields.event_type
+    metadata[RESERVED] = details
     extras: dict[str, Any] = {"metadata": metadata}
     if fields.config:
         extras["config"] = fields.config
