@@ -50,7 +50,7 @@ def run(code: str, *args: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=200,
+        timeout=200 + VALUES // 50,
         cwd=Path(__file__).parent,
     )
     return done.stdout.strip()

@@ -43,7 +43,7 @@ _TWO_HOSTS = (
 _VALUE = 40
 """Columns of values, which a longer one may exceed."""
 
-_REQUIRED = ("httpx", "orjson", "wrapt")
+_REQUIRED = ("httptools", "httpx", "orjson", "wrapt")
 
 
 @dataclass
