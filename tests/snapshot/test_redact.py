@@ -283,3 +283,12 @@ def test_pairs_and_arguments() -> None:
         ["accept", "*/*"],
     ]
     assert apply(["prog", "--api-key", "x1", "-v"]) == ["prog", "--api-key", MASK, "-v"]
+
+
+def test_name_beyond_the_searched_text_is_not_taken_for_harmless() -> None:
+    """A key that one snapshot had no room to search is searched, and masked, by the next one."""
+    key = "sk-proj-Zk93hUnTeR2secretXYZ987abc"
+    snapshotter = Snapshotter()
+    long = {"text": "password=x " + "lorem ipsum " * 10_000, "set": {1}, "inner": {key: {2}}}
+    snapshotter.encode(long)
+    assert key.encode() not in snapshotter.encode({"inner": {key: {2}}})

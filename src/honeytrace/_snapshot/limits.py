@@ -61,7 +61,7 @@ FEW: Final = 32
 FEWER: Final = 4
 """Divides `FEW` for an object inside an object: graphs of services would unfold."""
 
-OBJECTS_DEEP: Final = 3
+OBJECTS_DEEP: Final = 2
 """Objects of unknown types inside each other: beyond, graphs of services unfold."""
 
 SAYING: Final = 5

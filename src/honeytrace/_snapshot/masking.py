@@ -12,7 +12,8 @@ from .redact import MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
 from .truncate import note_cut
 
-_MOST_NAMES = 1_000
+_MOST_NAMES = 4_096
+_LONGEST_NAME = 64
 
 
 def _nothing(name: str) -> bool:
@@ -52,7 +53,7 @@ class Masking:
         self.sensitive: Callable[[str], bool] = _nothing if redactor is None else redactor.sensitive
         self._path: list[str | None] = [path]  # None: the members of a list
         self._text_room = TEXT
-        self._names: dict[str, tuple[str, bool]] = {}
+        self._names = {} if redactor is None else redactor.names
 
     def enter(self, name: str | None) -> None:
         """Step into the member under a name, or into the members of a list."""
@@ -78,12 +79,16 @@ class Masking:
         return here
 
     def name(self, key: str) -> tuple[str, bool]:
-        """Return a key without secrets, and whether it may name one; remembered for rows."""
+        """Return a key without secrets, and whether it may name one; remembered for later walks."""
         found = self._names.get(key)
         if found is None:
+            searched = self._text_room >= len(key) <= _LONGEST_NAME
             text = self.string(key)
             found = text, self.sensitive(text)
-            if len(self._names) < _MOST_NAMES:
+            # a masked key is noted in the receipt each time
+            if searched and text is key:
+                if len(self._names) >= _MOST_NAMES:
+                    self._names.clear()
                 self._names[key] = found
         return found
 

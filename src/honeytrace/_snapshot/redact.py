@@ -76,7 +76,7 @@ class Redactor:
         ConfigurationError: for a rule that is none of these.
     """
 
-    __slots__ = ("_binding", "_names", "functions", "patterns", "reads_values")
+    __slots__ = ("_binding", "_names", "functions", "names", "patterns", "reads_values")
 
     def __init__(self, rules: Iterable[RedactRule] = ()) -> None:
         names: list[list[str]] = []
@@ -95,6 +95,8 @@ class Redactor:
                     "str (re.compile(r'\\d{16}')), or a function (path, value) -> value"
                 )
         self._names = tuple(names)
+        self.names: dict[str, tuple[str, bool]] = {}
+        """Names that hold no secret themselves: name → (name, whether a value under it may)."""
         self._binding = binding_pattern(tuple(name[-1] for name in names))
         self.patterns = tuple(patterns)
         self.functions = tuple(functions)
