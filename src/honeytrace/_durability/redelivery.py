@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from .._base.lazy import logger
 from .._record.record import Item
 from ..sinks import Delivery, Sink
 from ..sinks._bisect import bisect
+from ..sinks._in_order import deliver_in_order, updates_apart
 
 PAUSES = (0.1, 0.5, 2.0)
 """Seconds before each further attempt at a record that failed alone."""
@@ -56,7 +58,9 @@ class Redelivery:
         self.hopeless = False
         try:
             with self._turn():
-                fate = self._sink.deliver(part, timeout=timeout)
+                # the dead process may have delivered any of these records
+                deliver = partial(self._sink.deliver, timeout=timeout)
+                fate = deliver_in_order(deliver, *updates_apart(part))
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             logger.debug("recovery: %r", error)
             return Delivery(part, why=str(error) or type(error).__name__)

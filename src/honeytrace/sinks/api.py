@@ -4,7 +4,7 @@ _requests     a batch as requests              _body        their bodies, in chu
 _endpoint     the server's address             _resolver    name lookups that end in time
 _exchange     one kept-alive connection        _reply       a reply as it arrives
 _driver       many connections in one thread   _detour      the way by httpx
-_shipment     the meaning of each reply
+_shipment     the meaning of each reply         _in_order     updates that follow their record
 
 A repetition is safe because sessions and events carry ids that were made here. The first request of
 a process goes alone: it shows whether the key is valid and whether the server accepts batches.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .._base.lazy import logger
@@ -24,6 +25,7 @@ from .._record.record import Item
 from . import Delivery
 from ._detour import DELIVERING, Detour
 from ._endpoint import Endpoint
+from ._in_order import Doubtful, deliver_in_order
 from ._requests import fold, requests
 from ._shipment import BATCH_HEADER, Server, Shipment
 
@@ -45,6 +47,7 @@ class ApiSink:
         self._server = Server(endpoint.url, config.layout, config.max_retry_after)
         self._driver = _driver(endpoint, config.concurrency)
         self._detour = Detour(endpoint.api_key, endpoint.url, config.concurrency)
+        self._doubtful = Doubtful()
         self._is_direct: bool | None = None
         """True if no proxy is in use, or None before the first delivery."""
 
@@ -54,6 +57,16 @@ class ApiSink:
         Raises HoneytraceError with the reason if nothing was delivered and waiting may help.
         """
         deadline = time.monotonic() + timeout
+        first, later = self._doubtful.apart(batch)
+        retry = batch
+        try:
+            fate = deliver_in_order(partial(self._deliver, deadline), first, later)
+            retry = fate.retry
+        finally:
+            self._doubtful.settle(batch, retry)
+        return fate
+
+    def _deliver(self, deadline: float, batch: Sequence[Item]) -> Delivery:
         shipment = Shipment(self._server)
         waiting, origins = fold(batch)
         alone = 0 if self._server.proven else 1
