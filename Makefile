@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 COMPILED := $(wildcard src/honeytrace/*/*.px[dy] src/honeytrace/*/*.h)
+COMPILED += $(wildcard $(patsubst %.pxd,%.py,$(filter %.pxd,$(COMPILED))))
 VERSIONS := 3.10 3.11 3.12 3.13
 
 .PHONY: demo test test-all lint types docs bench peers durability interop chaos screenshots clean

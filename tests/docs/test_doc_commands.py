@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.exceptions import NoArgsIsHelpError
 
 from honeytrace.cli import app
 
@@ -60,7 +61,7 @@ def refusal(arguments: list[str]) -> str | None:
     """Return why the command line refuses these arguments; None if it takes them."""
     try:
         parse(arguments)
-    except click.MissingParameter:  # the running text names a command without its argument
+    except (click.MissingParameter, NoArgsIsHelpError):  # the running text only names a command
         return None
     except click.UsageError as error:
         return f"{shlex.join(arguments)}: {error.format_message()}"
