@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,15 @@ from hypothesis import HealthCheck, settings
 
 if os.environ.get("WITHOUT_HTTPX2"):  # the client and delivery are tested with either library
     sys.modules["httpx2"] = None  # type: ignore[assignment]
+
+# a background shell and nohup ignore these, and programs that a test starts would inherit it
+for name, default in (
+    ("SIGINT", signal.default_int_handler),
+    ("SIGHUP", signal.SIG_DFL),
+    ("SIGQUIT", signal.SIG_DFL),
+):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, name), default)
 
 pytest.register_assert_rewrite("aftermath", "destinations", "ending", "twins")
 from destinations import isolated  # noqa: E402 - after its asserts are made to explain themselves
