@@ -231,3 +231,9 @@ honeytrace.configure(sink=type("Sink", (), {"deliver": print, "close": print}))
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.splitlines() == ["False", "True"]  # the first is of before any call
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    """pytest imports test modules by their base name, so that a name must not occur twice."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
