@@ -19,7 +19,7 @@ from .._durability.disk_queue import tree_of
 from .._record.record import Item
 from .deliverer import Deliverer, MakeSink
 from .encoder import Encoder
-from .native_threads import NativeThread, get_ident, new_thread, sleep
+from .native_threads import NativeThread, get_ident, keep_native, new_thread, sleep
 from .overflow import Overflow
 from .queue import ANY, LOCK_TIMEOUT, Pending, Queue
 from .stats import FlushResult, Stats
@@ -90,6 +90,7 @@ class Flusher:
     def _run(self) -> None:
         current.set(PAUSED)
         while self._is_mine():
+            keep_native()
             if not self.deliverer.batch and not self._overflow.waiting:
                 self._rest()
             if self._is_mine() and not self._urgent:

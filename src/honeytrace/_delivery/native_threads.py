@@ -49,7 +49,89 @@ def _original(module: Any, name: str) -> Any:
 allocate_lock: Callable[[], Any] = _original(_thread, "allocate_lock")
 get_ident: Callable[[], int] = _original(_thread, "get_ident")
 sleep: Callable[[float], None] = _original(time, "sleep")
-RLock: Callable[[], Any] = _original(_thread, "RLock")  # neither library replaces the one in C
+_system_rlock: Callable[[], Any] = _original(_thread, "RLock")  # neither replaces the type in C
+_locks: list[Any] = []
+"""Every lock of `RLock`; `eventlet.monkey_patch()` finds them here, too, and replaces them."""
+_MOST = 200
+"""Locks after which those that nobody else holds are forgotten."""
+
+
+def RLock() -> Any:  # noqa: N802 - it stands for `threading.RLock`
+    """Return a re-entrant lock of the system."""
+    lock = _system_rlock()
+    if len(_locks) > _MOST:
+        _locks[:] = [each for each in _locks if sys.getrefcount(each) > 3]
+    _locks.append(lock)
+    return lock
+
+
+class _PlainRLock:
+    """A re-entrant lock made of a plain lock of the system.
+
+    `eventlet.monkey_patch()` puts locks of greenlets in place of all re-entrant locks that it finds
+    in the process. Two threads of the system that meet at one of these fail with "Cannot switch to
+    a different thread", so `keep_native` makes them into this.
+    """
+
+    _block: Any
+    _owner: int | None
+    _count: int
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self._is_owned():
+            self._count += 1
+            return True
+        taken: bool = self._block.acquire(blocking, timeout)
+        if taken:
+            self._owner, self._count = get_ident(), 1
+        return taken
+
+    def release(self) -> None:
+        if not self._is_owned():
+            raise RuntimeError("cannot release a lock that this thread does not hold")
+        self._count -= 1
+        if not self._count:
+            self._owner = None
+            self._block.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+    def _is_owned(self) -> bool:
+        return self._owner == get_ident()
+
+    def _release_save(self) -> tuple[int, int | None]:
+        state = self._count, self._owner
+        self._count, self._owner = 0, None
+        self._block.release()
+        return state
+
+    def _acquire_restore(self, state: tuple[int, int | None]) -> None:
+        self._block.acquire()  # `state` may be of the lock that was here when the wait began
+        self._owner, self._count = get_ident(), state[0]
+
+    def _at_fork_reinit(self) -> None:
+        self._block._at_fork_reinit()
+        self._owner, self._count = None, 0
+
+
+def keep_native(*, held_here: bool = False) -> None:
+    """Make the locks that eventlet put in place of ours into locks of the system again.
+
+    held_here: a lock that is held is held by this thread; otherwise it is left for the next time.
+    """
+    if "eventlet.patcher" not in sys.modules:
+        return
+    for lock in _locks:
+        if type(lock) is threading._PyRLock and (held_here or not lock._count):  # type: ignore[attr-defined]
+            lock._block = allocate_lock()
+            if lock._count:
+                lock._block.acquire()
+                lock._owner = get_ident()
+            lock.__class__ = _PlainRLock
 
 
 class NativeThread:
@@ -119,6 +201,7 @@ class _DaemonThread(OwnThread):
 
 def new_thread(target: Callable[[], object], name: str) -> OwnThread | NativeThread:
     """Return a daemon thread of the system that is not started yet."""
+    keep_native(held_here=True)
     if _patcher("threading") is None:
         return _DaemonThread(target=target, name=name, daemon=True)
     return NativeThread(target)
