@@ -16,7 +16,13 @@ from surroundings import environ
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no journal on Windows")
 
 PROGRAM = """
-import glob, honeytrace, os, sys
+import glob, honeytrace, logging, os, sys, threading
+said = threading.Event()
+class Told(logging.StreamHandler):
+    def emit(self, record):
+        super().emit(record)
+        if "truncated" in record.getMessage(): said.set()
+logging.getLogger("honeytrace").addHandler(Told())
 class Away:
     def deliver(self, batch, *, timeout): raise ConnectionError("away")
     def close(self): pass
@@ -35,6 +41,7 @@ lost = honeytrace.stats().unprotected
 for n in range(10): call(n)
 print(len(glob.glob("j/*.journal")) > 1 or glob.glob("j/*.journal") != [path])
 print(honeytrace.stats().recorded == calls + 10, 0 < lost <= calls)
+said.wait(30)
 os._exit(0)
 """
 
