@@ -64,25 +64,30 @@ def test_reading_while_calls_begin_and_end(tmp_path: Path) -> None:
     """Slots that are used again meanwhile give whole calls or none: inputs always fit the name."""
     with recording(tmp_path, SIZE) as recorder:
         stop = threading.Event()
+        looks = threading.Semaphore(0)
 
         def read() -> None:
             while not stop.is_set():
                 seen.extend((each.event_name, each.inputs) for each in open_calls(str(tmp_path)))
+                looks.release()
 
         seen: list[tuple[str, bytes | None]] = []
         reader = threading.Thread(target=read)
         reader.start()
         try:
-            number = 0
-            while len(seen) < 300:
+            for number in range(3_000):
                 size = (10, 400, 9_000)[number % 3]
                 with recorder.call(f"n{number}", inputs={"n": f"n{number}", "x": "z" * size}) as s:
-                    pass
+                    if number % 50 == 0:  # the second look from here on began after the call
+                        while looks.acquire(blocking=False):
+                            pass
+                        assert looks.acquire(timeout=60)
+                        assert looks.acquire(timeout=60)
                 recorder.journal.release(recorder.places.pop(s.session_id))
-                number += 1
         finally:
             stop.set()
             reader.join()
+    assert {name for name, _ in seen} >= {f"n{number}" for number in range(0, 3_000, 50)}
     for name, inputs in seen:
         assert inputs is not None
         assert inputs.startswith(b'{"n":"%b"' % name.encode())
