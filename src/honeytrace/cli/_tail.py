@@ -57,10 +57,9 @@ def tail(query: Query, lines: int, nested: bool, store: str | None, as_json: boo
                 # after the store was read, so that a session that has just ended is not shown as
                 # one that starts
                 under = [each for each in under_way(journal) if each.status == RUNNING]
-                started = [each for each in under if each.event_id not in running | known]
+                told_of = known | running | {each.event_id for each in arrived}
+                new += [each for each in under if each.event_id not in told_of]
                 running = {each.event_id for each in under}
-                arrived_ids = {each.event_id for each in arrived}
-                new += [each for each in started if each.event_id not in arrived_ids]
             printed.print(_meeting(query, new))
             if not arrived:
                 time.sleep(_POLL)
