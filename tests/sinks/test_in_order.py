@@ -11,19 +11,14 @@ from honeyhive_server import BATCH, TAKEN, HoneyHiveServer, Reply, Request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from answered import answered
 from honeytrace._config import Config
 from honeytrace._durability.redelivery import Redelivery
 from honeytrace._record.record import Item, Record, Update
-from honeytrace._record.wire import from_start_session
 from honeytrace.errors import HoneytraceError
 from honeytrace.sinks import Delivery
 from honeytrace.sinks._in_order import Doubtful, updates_apart
 from honeytrace.sinks.api import BATCH_HEADER, ApiSink
-
-
-def record(event_id: str) -> Record:
-    session = {"session_id": event_id, "session_name": "answer", "project": "p"}
-    return from_start_session({"start_time": 1.5, "end_time": 3, "duration": 1.5, **session}, str)
 
 
 def update(event_id: str, n: int = 1) -> Update:
@@ -66,9 +61,9 @@ def test_an_update_follows_a_record_that_may_have_arrived(
     """The retried record is sent as it was, and the update in a request after it."""
     if batched:
         server.headers = ((BATCH_HEADER, BATCH),)
-    assert sink.deliver([record("first")], timeout=30) == TAKEN
+    assert sink.deliver([answered("first")], timeout=30) == TAKEN
     server.answer = LostReplies(server)
-    a = record("a")
+    a = answered("a")
     with pytest.raises(HoneytraceError, match="502"):
         sink.deliver([a], timeout=30)
     before = len(server.requests)
@@ -77,7 +72,7 @@ def test_an_update_follows_a_record_that_may_have_arrived(
     assert b"score" not in start.body
     assert b"score" in late.body
     before = len(server.requests)
-    assert sink.deliver([record("b"), update("b")], timeout=30) == TAKEN
+    assert sink.deliver([answered("b"), update("b")], timeout=30) == TAKEN
     assert len(server.requests) == before + 1
 
 
@@ -85,7 +80,7 @@ def test_an_update_waits_while_its_record_is_not_taken(
     server: HoneyHiveServer, sink: ApiSink
 ) -> None:
     """A record that fails again keeps its updates behind it, in order."""
-    a, u = record("a"), update("a")
+    a, u = answered("a"), update("a")
     server.answer = lambda request: Reply(502)
     for _ in range(2):
         with pytest.raises(HoneytraceError, match="502"):  # the caller keeps the whole batch
@@ -110,7 +105,7 @@ class Recording:
 def test_a_recovery_sends_updates_after_their_records() -> None:
     """A dead process may have delivered any record, so none travels with its update."""
     sink = Recording()
-    a, b, u = record("a"), record("b"), update("a")
+    a, b, u = answered("a"), answered("b"), update("a")
     assert Redelivery(lambda: sink).deliver([a, u, b, update("c")]) == Delivery(refused=[])
     assert sink.batches == [[a, b, update("c")], [u]]
 
@@ -126,7 +121,7 @@ def test_a_failure_of_the_updates_is_theirs_alone() -> None:
 
     sink = Half()
     way = Redelivery(lambda: sink)
-    a, u = record("a"), update("a")
+    a, u = answered("a"), update("a")
     fate = way.attempt([a, u], 30)
     assert (list(fate.retry), fate.why) == ([u], "away")
 
@@ -137,7 +132,7 @@ def test_parts_have_everything_once_and_in_order(
 ) -> None:
     """No item is lost or doubled, and only updates beside their doubtful record are held back."""
     batch: list[Item] = [
-        update(name, n) if late else record(name) for n, (name, late) in enumerate(drawn)
+        update(name, n) if late else answered(name) for n, (name, late) in enumerate(drawn)
     ]
     first, later = updates_apart(batch, doubtful)
     assert sorted(map(id, [*first, *later])) == sorted(map(id, batch))
@@ -152,6 +147,6 @@ def test_too_many_doubts_mean_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory of doubtful sessions is bounded; beyond it no update travels in its record."""
     monkeypatch.setattr("honeytrace.sinks._in_order._MOST", 10)
     doubtful = Doubtful()
-    doubtful.settle([], [record(f"s{n}") for n in range(11)])
-    a, u = record("a"), update("a")
+    doubtful.settle([], [answered(f"s{n}") for n in range(11)])
+    a, u = answered("a"), update("a")
     assert doubtful.apart([a, u]) == ([a], [u])
