@@ -1,13 +1,15 @@
 """Run the whole suite in parts, two at a time, and sum their results.
 
-    python .ci/suite.py            # what `make test` runs
+    python .ci/suite.py                      # what `make test` runs
+    python .ci/suite.py --without-coverage   # what `make test-all` runs on each Python
 
-Each part is a pytest run of its own under coverage. The output of a part is printed when it ends,
-so that two parts do not mix. The last line has the sums of all summaries.
+Each part is a pytest run of its own, under coverage by default. The output of a part is printed
+when it ends, so that two parts do not mix. The last line has the sums of all summaries.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
@@ -15,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,11 +68,17 @@ def parts() -> list[Part]:
     ]
 
 
-def run(part: Part) -> tuple[Part, int, str, float]:
+def command(part: Part, *, coverage: bool) -> list[str]:
+    """The arguments of the pytest run of a part."""
+    under = ["-m", "coverage", "run"] if coverage else []
+    return [sys.executable, *under, "-m", "pytest", "-q", *part.paths]
+
+
+def run(part: Part, *, coverage: bool) -> tuple[Part, int, str, float]:
     """Run a part to its end: its exit status, its output, and how many seconds it took."""
     start = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", *part.paths],
+        command(part, coverage=coverage),
         cwd=ROOT,
         env={**os.environ, **dict(part.environment)},
         stdout=subprocess.PIPE,
@@ -80,24 +89,27 @@ def run(part: Part) -> tuple[Part, int, str, float]:
     return part, done.returncode, done.stdout, time.monotonic() - start
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Run the whole suite in parts, two at a time.")
+    parser.add_argument("--without-coverage", action="store_true", help="measure no coverage")
+    coverage = not parser.parse_args(arguments).without_coverage
     start = time.monotonic()
     sums: Counter[str] = Counter()
     failed = []
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for part, status, output, seconds in pool.map(run, parts()):
+        for part, status, output, seconds in pool.map(partial(run, coverage=coverage), parts()):
             print(f"== {part.name}: {seconds:.0f} s, exit status {status}", flush=True)
             print(output, flush=True)
-            summary = output.strip().rpartition("\n")[2]
-            for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", summary):
+            last = output.strip().rpartition("\n")[2]
+            for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", last):
                 sums[word] += int(number)
             if status:
                 failed.append(part.name)
     words = [f"{sums[word]} {word}" for word in ("failed", "passed", "skipped", "error")]
-    told = ", ".join(word for word in words if not word.startswith("0 "))
+    summary = ", ".join(word for word in words if not word.startswith("0 "))
     if failed:
         print(f"failed: {'; '.join(failed)}")
-    print(f"===== {told} in {time.monotonic() - start:.2f}s =====")
+    print(f"===== {summary} in {time.monotonic() - start:.2f}s =====")
     return 1 if failed else 0
 
 
