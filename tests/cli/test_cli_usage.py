@@ -61,6 +61,28 @@ def test_show_has_the_model_the_tokens_and_the_cost(cli: Cli, store: str) -> Non
     assert "tokens" not in cli("show", "01900000-0000-7000-8000-000000000002", "--store", store).out
 
 
+def test_calls_that_a_replay_answered_are_marked(cli: Cli, tmp_path: Path) -> None:
+    """`show` calls them recorded, and counts the tokens of the calls that ran."""
+    inside = {"parent_id": RUN, "root_id": RUN, "event_type": "model"}
+    answered = {**inside, "answered_from": "earlier"}
+    path = str(tmp_path / "s.db")
+    opened = SQLiteStore(path)
+    opened.insert(
+        [
+            record(RUN, "run", children_ids=["a", "b"]),
+            record("a", "chat", metadata={"total_tokens": 5, "honeytrace": answered}),
+            record("b", "chat", metadata={"total_tokens": 2, "honeytrace": inside}),
+        ]
+    )
+    opened.close()
+    shown = cli("show", RUN, "--store", path).out
+    assert "├─ chat (recorded)" in shown
+    assert "└─ chat " in shown
+    assert "2 tokens" in shown
+    (listed,) = cli("list", "--json", "--store", path).documents
+    assert listed["usage"]["total_tokens"] == 2
+
+
 def test_json_has_the_usage_of_the_tree(cli: Cli, store: str) -> None:
     """`list --json` and `show --json` add the usage where anything of it is known."""
     listed = {

@@ -185,6 +185,23 @@ def test_a_sum_that_an_agent_repeats_is_not_counted_twice() -> None:
     assert alone.total_tokens == 24
 
 
+def test_calls_that_a_replay_answered_spent_nothing() -> None:
+    """Answers of a recording are left out of every sum, also of one that an agent repeats."""
+    call = {"config": {"model": "bee-1"}, "metadata": {"prompt_tokens": 10, "completion_tokens": 2}}
+    answered = {**call, "details": {"answered_from": "earlier"}}
+    top = recorded("top", metadata={"prompt_tokens": 20, "completion_tokens": 4})
+    found = [top, recorded("a", "top", **answered), recorded("b", "top", **call)]
+    usages = tree_usage(top, found)
+    assert usages["top"].total_tokens == 12
+    assert usages["b"].total_tokens == 12
+    assert not usages["a"]
+    assert not own_usage(found[1])
+    nothing = [top, recorded("a", "top", **answered), recorded("b", "top", **answered)]
+    assert not tree_usage(top, nothing)["top"]
+    more = recorded("top", metadata={"prompt_tokens": 40, "completion_tokens": 4})
+    assert tree_usage(more, [more, *found[1:]])["top"].total_tokens == 44
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=12))
 def test_a_total_is_the_sum_of_its_parts(parts: list[tuple[int, int]]) -> None:
     """Adding in any grouping gives the same figures."""

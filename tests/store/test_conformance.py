@@ -128,6 +128,22 @@ def test_trends_are_those_of_the_sessions(engine: Store, request: pytest.Fixture
     agrees()
 
 
+def test_calls_that_a_replay_answered_spent_nothing(engine: Store) -> None:
+    """The sums of a period have the calls that ran, not those answered from a recording."""
+    answered = {"metadata": {"honeytrace": {"answered_from": "s000"}}}
+    real = test_trends.spent(10)
+    with tenant_of(engine) as tenant:
+        assert isinstance(tenant, TrendStore)
+        tenant.insert(
+            [test_trends.session(0, 0, **real), test_trends.session(1, 0, **real, **answered)]
+        )
+        found = tenant.trends(Query(), "name", 60)
+        assert found is not None
+        sums = found.groups["answer"]
+        (tokens,) = sums.tokens.values()
+        assert (sums.calls, tokens.calls, tokens.total) == (2, 1, 11)
+
+
 ODD = ("half \ud83d", "a\0b", "x" * 50_000, "'; --", "{tenant:String}", "\\", "%s %(a)s", "\ufffe")
 
 

@@ -69,3 +69,19 @@ def test_a_wrapper_that_repeats_the_sum_is_not_counted_twice(
         call("inner", "outer", start_time=START + 1, metadata=usage, config={"model": "m"}),
     ])  # fmt: skip
     assert "90 → 10 tokens" in text(http.get("/detail/outer").text)
+
+
+def test_a_call_that_a_replay_answered_is_marked(http: httpx.Client, store: SQLiteStore) -> None:
+    """The tree calls it recorded, and its tokens are in no sum."""
+    usage = {"prompt_tokens": 90, "completion_tokens": 10}
+    real = {"metadata": usage, "config": {"model": "m"}, "start_time": START + 1}
+    store.insert([
+        call("outer", children_ids=["a", "b"]),
+        call("a", "outer", **real, own={"answered_from": "earlier"}),
+        call("b", "outer", **real),
+    ])  # fmt: skip
+    html = http.get("/sessions/outer").text
+    assert html.count('<small class="figure">recorded</small>') == 1
+    assert html.count("90→10") == 1
+    assert "90 → 10 tokens" in text(http.get("/detail/outer").text)
+    assert "tokens</span>" not in http.get("/detail/a").text

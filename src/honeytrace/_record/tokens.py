@@ -51,6 +51,10 @@ _ANSWERED = ("response_model", "gen_ai.response.model", "llm.model_name", *_MODE
 _PROVIDER = ("provider", "gen_ai.provider.name", "gen_ai.system", "llm.provider")
 
 
+ANSWERED_FROM = "answered_from"
+"""The note of a call that a replay answered: the id of the recorded call, or a line of a file."""
+
+
 class Recorded(Protocol):
     """The objects of a session that may tell of tokens."""
 
@@ -62,6 +66,23 @@ class Recorded(Protocol):
     def metrics(self) -> dict[str, Any]: ...
     @property
     def outputs(self) -> dict[str, Any]: ...
+
+
+class Noted(Recorded, Protocol):
+    """A session whose notes say if it spent what it recorded."""
+
+    @property
+    def details(self) -> Mapping[str, Any]: ...
+
+
+def spending_of(session: Noted) -> tuple[dict[str, int], float | None]:
+    """Return the counts and the cost in US dollars that a session spent.
+
+    A call that a replay answered has the figures of the recorded call and spent nothing.
+    """
+    if ANSWERED_FROM in session.details:
+        return {}, None
+    return tokens_of(session), recorded_cost(session)
 
 
 def tokens_of(session: Recorded) -> dict[str, int]:

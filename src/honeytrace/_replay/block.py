@@ -11,6 +11,7 @@ from .._capture.block import session
 from .._capture.context import current
 from .._capture.registry import spec_of, traced_functions
 from .._capture.session import NO_SESSION, Session
+from .._record.tokens import ANSWERED_FROM
 from ..errors import NotRecorded, ReplayError
 from ..lookup import get_session
 from ..lookup.recorded import RecordedSession
@@ -140,7 +141,7 @@ def _enrich(call: Call, spec: Any) -> None:
     s = current.get()
     if not isinstance(s, Session) or s._end or s._spec is not spec:
         return
-    s._details = {**(s._details or {}), "answered_from": call.label}
+    s._details = {**(s._details or {}), ANSWERED_FROM: call.label}
     s.update(metrics=call.metrics or None, config=call.config or None)
 
 

@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from .._display.text import duration_text
+from .._record.tokens import ANSWERED_FROM
 from ..lookup.recorded import RecordedSession
 from ..lookup.usage import UNKNOWN_MODEL
 from ..store import Reader
@@ -23,7 +24,7 @@ _ID = 36
 """Characters of an id of ours."""
 
 _LOOKED_AT = 1_000
-"""Calls of a tree beyond which nothing unusual is looked for."""
+"""Calls of a tree beyond which nothing unusual or answered by a replay is looked for."""
 
 _FIELDS = ("inputs", "outputs", "metrics", "feedback", "user_properties", "config", "metadata")
 
@@ -76,10 +77,17 @@ def show(
         found = nodes(session)
         if len(found) > 1:
             write()
-            for line in timeline(session, found, full):
+            for line in timeline(session, found, full, _recorded(session, found)):
                 write(line)
             _unusual(reader, session, found)
         _payload(session, FULL if full else USUAL)
+
+
+def _recorded(session: RecordedSession, found: Sequence[Any]) -> frozenset[str]:
+    """Return the ids of the calls in the tree that a replay answered."""
+    if len(found) > _LOOKED_AT:
+        return frozenset()
+    return frozenset(each.session_id for each, _ in session.walk() if ANSWERED_FROM in each.details)
 
 
 def _unusual(reader: Reader, session: RecordedSession, found: Sequence[Any]) -> None:

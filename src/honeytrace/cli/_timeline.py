@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -41,15 +41,22 @@ def nodes(session: RecordedSession) -> list[tuple[Call, Place]]:
 
 
 def timeline(
-    session: RecordedSession, found: Sequence[tuple[Call, Place]], full: bool
+    session: RecordedSession,
+    found: Sequence[tuple[Call, Place]],
+    full: bool,
+    recorded: Container[str] = (),
 ) -> Iterator[Text]:
-    """The lines of the picture; its time runs from the session's start to the last end in it."""
+    """The lines of the picture; its time runs from the session's start to the last end in it.
+
+    recorded: the ids of calls that a replay answered from its recording.
+    """
     shown = found if full else found[:_ROWS]
     ends = [call.start_time + (call.duration or 0) for call, _ in found]
     start, span = session.start_time, max(ends) - session.start_time
     number = len(str(len(shown)))
-    name, bar = _widths(shown, number)
-    for row, (label, (call, _)) in enumerate(zip(labels(shown), shown, strict=True), start=1):
+    name, bar = _widths(shown, number, recorded)
+    names = labels(shown, recorded)
+    for row, (label, (call, _)) in enumerate(zip(names, shown, strict=True), start=1):
         mark, style = MARKS.get(call.status, MARKS[""])
         if call.status == "ok":
             style = "cyan"
@@ -78,13 +85,15 @@ def fitted(label: Label, width: int, style: str) -> Iterator[tuple[str, str]]:
     yield set_cell_size(name, width - cell_len(branch)), style
 
 
-def labels(found: Iterable[tuple[Call, Place]]) -> Iterator[Label]:
+def labels(found: Iterable[tuple[Call, Place]], recorded: Container[str] = ()) -> Iterator[Label]:
     """Every call's name and the branches that lead to it."""
     indents = [""]
     for call, place in found:
         del indents[max(place.depth, 1) :]
         indent = indents[-1]
         name = one_line(call.session_name, 60)
+        if call.session_id in recorded:
+            name += " (recorded)"
         if place.depth == 0:
             yield "", name
         elif place.depth > _DEEP:
@@ -95,9 +104,12 @@ def labels(found: Iterable[tuple[Call, Place]]) -> Iterator[Label]:
             indents.append((indent + ("   " if place.last else "│  "))[: _DEEP * 3])
 
 
-def _widths(shown: Sequence[tuple[Call, Place]], number: int) -> tuple[int, int]:
+def _widths(
+    shown: Sequence[tuple[Call, Place]], number: int, recorded: Container[str]
+) -> tuple[int, int]:
     """Columns for the names and for the bars."""
-    console, widest = out(), max(cell_len(branch + name) for branch, name in labels(shown))
+    names = labels(shown, recorded)
+    console, widest = out(), max(cell_len(branch + name) for branch, name in names)
     if not console.is_terminal:
         return widest, _PIPED_BAR
     free = max(console.width - number - _DURATION - 6, 20)

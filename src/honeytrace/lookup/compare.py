@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import orjson
 
+from .._record.tokens import ANSWERED_FROM
 from .tree import Place
 from .view import SessionView
 
@@ -128,7 +129,7 @@ def compare(before: SessionView, after: SessionView) -> Comparison:
         (old, new), place = stack.pop()
         pairs.append(_pair(old, new, place))
         olds = before_inside.get(old.session_id, []) if old else []
-        if new is not None and "answered_from" in new.details:
+        if new is not None and ANSWERED_FROM in new.details:
             olds = []  # a replay answered the call, so nothing could run inside it
         news = after_inside.get(new.session_id, []) if new else []
         couples = _matched(olds, news)[::-1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .._display.text import duration_text, printable
 from .._record.record import OBJECTS, RESERVED
+from .._record.tokens import ANSWERED_FROM
 from .tree import Place, walk
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ _WIDEST = 120
 
 def _line(session: RecordedSession, branch: str) -> str:
     mark = {"ok": "", "error": f"  ✗ {session.error}"}.get(session.status, f"  ({session.status})")
+    if ANSWERED_FROM in session.details:
+        mark += "  (recorded)"
     name = _cut(session.session_name)
     return f"{branch}{name}  {duration_text(session.duration)}{_cut(mark)}"
 

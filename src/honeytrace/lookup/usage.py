@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from .._record.tokens import COUNTS, Recorded, model_of, recorded_cost, tokens_of
+from .._record.tokens import (
+    ANSWERED_FROM,
+    COUNTS,
+    Noted,
+    model_of,
+    recorded_cost,
+    spending_of,
+    tokens_of,
+)
 from .prices import price
 from .tree import Node, walk
 
@@ -57,7 +65,7 @@ class Usage(NamedTuple):
 FIGURES = Usage._fields[:5]
 
 
-class Spender(Recorded, Node, Protocol):
+class Spender(Noted, Node, Protocol):
     """The fields from which usage is read; a `RecordedSession` has them."""
 
     @property
@@ -69,8 +77,12 @@ N = TypeVar("N", int, float)
 
 
 def own_usage(session: Spender) -> Usage:
-    """Return the usage that one session recorded, without its descendants."""
-    counts, cost = tokens_of(session), recorded_cost(session)
+    """Return the usage of one session without its descendants; none of a call that a replay
+    answered."""
+    return _usage(session, *spending_of(session))
+
+
+def _usage(session: Spender, counts: Mapping[str, int], cost: float | None) -> Usage:
     if not counts and cost is None:
         return Usage()
     model, provider = model_of(session)
@@ -87,17 +99,32 @@ def tree_usage(top: S, found: Iterable[S]) -> dict[str, Usage]:
     """The usage of `top` and of each session inside it, by id, every one with its own inside.
 
     Agents and frameworks repeat the sum of the calls inside them, so of a session's own figures
-    and the sum of those inside it, the larger counts.
+    and the sum of those inside it, the larger counts. In a replay such a sum includes the calls
+    that were answered from the recording, which spent nothing.
     """
     walked = [(session, place.depth) for session, place in walk(top, found)]
+    is_replay = any(ANSWERED_FROM in session.details for session, _ in walked)
     usages: dict[str, Usage] = {}
-    inside: dict[int, list[Usage]] = {}
+    spent: dict[int, list[Usage]] = {}
+    recorded: dict[int, list[Usage]] = {}
     for session, depth in reversed(walked):  # children come before their parent
-        usage = _larger(own_usage(session), total(inside.pop(depth + 1, [])[::-1]))
+        own, inside = own_usage(session), total(spent.pop(depth + 1, [])[::-1])
+        usage = _larger(own, inside)
+        if is_replay:
+            whole = _recorded_usage(session)
+            within = total(recorded.pop(depth + 1, [])[::-1])
+            if within != inside and not _is_larger(whole, within):
+                usage = inside
+            recorded.setdefault(depth, []).append(_larger(whole, within))
         usages[session.session_id] = usage
         if usage:
-            inside.setdefault(depth, []).append(usage)
+            spent.setdefault(depth, []).append(usage)
     return usages
+
+
+def _recorded_usage(session: Spender) -> Usage:
+    """Return the usage that a session recorded, spent or not."""
+    return _usage(session, tokens_of(session), recorded_cost(session))
 
 
 def total(usages: Iterable[Usage]) -> Usage:
@@ -134,13 +161,16 @@ def _known(figures: Iterable[N | None]) -> N | None:
 def _larger(own: Usage, inside: Usage) -> Usage:
     if not own or not inside:
         return own or inside
-    ours, theirs = own.total_tokens, inside.total_tokens
-    chosen, other = (own, inside) if (ours or 0) > (theirs or 0) else (inside, own)
+    chosen, other = (own, inside) if _is_larger(own, inside) else (inside, own)
     if chosen.cost is None and other.cost is not None:
         return chosen._replace(cost=other.cost, unpriced=())
-    if chosen.total_tokens is None and other.total_tokens is None:
-        return own if (own.cost or 0) > (inside.cost or 0) else inside
     return chosen
+
+
+def _is_larger(own: Usage, inside: Usage) -> bool:
+    if own.total_tokens is None and inside.total_tokens is None:
+        return (own.cost or 0) > (inside.cost or 0)
+    return (own.total_tokens or 0) > (inside.total_tokens or 0)
 
 
 Usage.__module__ = "honeytrace"

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from .._record.record import RESERVED
-from .._record.tokens import COUNTS, model_of, recorded_cost, tokens_of
+from .._record.tokens import COUNTS, model_of, spending_of
 from .trends import Model, Tokens
 
 __all__ = ["tokens_in", "user_in"]
@@ -22,17 +22,18 @@ class _Recorded:
 
     def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
         self.config, self.metadata, self.metrics, self.outputs = parts
-        self.metadata.pop(RESERVED, None)
+        details = self.metadata.pop(RESERVED, None)
+        self.details: Mapping[str, Any] = details if isinstance(details, dict) else {}
 
 
 def tokens_in(parts: Sequence[dict[str, Any]], event_type: str) -> tuple[Model, Tokens] | None:
     """Return the tokens of a call itself, from its config, metadata, metrics and outputs.
 
     Agents and frameworks repeat the sums of calls that are recorded on their own. Such sums usually
-    name no model and are left out.
+    name no model and are left out. Calls that a replay answered spent nothing.
     """
     recorded = _Recorded(parts)
-    counts, cost = tokens_of(recorded), recorded_cost(recorded)
+    counts, cost = spending_of(recorded)
     if not counts and cost is None:
         return None
     model, provider = model_of(recorded)

@@ -14,6 +14,7 @@ import orjson
 
 from ..._display.figures import amount_text, count_text
 from ..._record.record import RESERVED, Record
+from ..._record.tokens import ANSWERED_FROM
 from ...lookup.usage import UNKNOWN_MODEL, Usage, own_usage, tree_usage
 from ...store import Query, Reader
 
@@ -34,8 +35,9 @@ _LIST = 1_500
 """Number of calls of all runs in a list."""
 
 _FIRST = ("time_to_first_token", "time_to_first_item")
-_HINTS = (b"oken", b"sage", b"cost")
-"""A pattern in every record with tokens or cost: `tokens`, `usage`, `cost_usd`."""
+_HINTS = (b"oken", b"sage", b"cost", ANSWERED_FROM.encode())
+"""A pattern in every record with tokens or cost: `tokens`, `usage`, `cost_usd`; and in every call
+that a replay answered."""
 
 Kind = Literal["run", "model", "tool", "call"]
 """Display names of the kinds of calls."""
@@ -55,6 +57,8 @@ class Figures(NamedTuple):
     counted: int | None = None
     dollars: float | None = None
     """Tokens and cost as numbers, to sort by."""
+    recorded: bool = False
+    """True if a replay answered the call, so that it spent nothing."""
 
     @property
     def short(self) -> str:
@@ -64,6 +68,8 @@ class Figures(NamedTuple):
 
 UNKNOWN = Figures()
 """The figures of a call without recorded usage."""
+
+_RECORDED = Figures(total="recorded", recorded=True)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class _Spender:
     metadata: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def run_figures(reader: Reader, root_id: str) -> Mapping[str, Figures]:
@@ -120,13 +127,14 @@ def _figures(records: Sequence[Record]) -> dict[str, Figures]:
     found: dict[str, Figures] = {}
     own = {each.session_id: bool(each.outputs or each.metrics) and bool(own_usage(each))
            for each in spenders}  # fmt: skip
+    recorded = [each.session_id for each in spenders if ANSWERED_FROM in each.details]
     if not any(own.values()):
-        return found
+        return dict.fromkeys(recorded, _RECORDED)
     for top in spenders:
         if top.parent_id not in ids:
             for session_id, usage in tree_usage(top, spenders).items():
                 found[session_id] = figures_of(usage, own=own.get(session_id, False))
-    return found
+    return found | dict.fromkeys(recorded, _RECORDED)
 
 
 def _spender(record: Record) -> _Spender:
@@ -137,8 +145,9 @@ def _spender(record: Record) -> _Spender:
     config, metadata, metrics, outputs = (
         orjson.loads(part) if part else {} for part in (record.config, *telling)
     )
-    metadata.pop(RESERVED, None)
-    return _Spender(*head, config, metadata, metrics, outputs)
+    details = metadata.pop(RESERVED, None)
+    notes = details if isinstance(details, dict) else {}
+    return _Spender(*head, config, metadata, metrics, outputs, notes)
 
 
 def figures_of(usage: Usage, *, own: bool = False) -> Figures:
