@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from honeytrace._snapshot import bindings, shapes
+from honeytrace._snapshot import bindings, credentials
 from honeytrace._snapshot.redact import DEFAULT, SECRET_PATTERNS
 from honeytrace._snapshot.snapshotter import Snapshotter
 
@@ -41,7 +41,7 @@ def is_linear(run: Callable[[str], object], piece: str) -> None:
 @pytest.mark.parametrize("piece", PIECES)
 def test_every_pattern_is_linear(piece: str) -> None:
     """Four times the text is nowhere near sixteen times the time, pattern by pattern."""
-    searched = (bindings._PAIR, bindings._ARGUMENT, bindings._BRACKET, shapes._AUTHORITY)
+    searched = (bindings._PAIR, bindings._ARGUMENT, bindings._BRACKET, credentials._AUTHORITY)
     for pattern in (*SECRET_PATTERNS, *searched, bindings.binding_pattern(("email",))):
         is_linear(lambda text, p=pattern: [None for _ in p.finditer(text)], piece)  # type: ignore[misc]
 

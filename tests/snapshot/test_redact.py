@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from honeytrace._snapshot import redact
+from honeytrace._snapshot.credentials import MASK, SECRET_PATTERNS
 from honeytrace._snapshot.redact import DEFAULT, FAILED, LONGEST_TEXT, Redactor, redactor
 from honeytrace._snapshot.secrets import sensitive_by_default
-from honeytrace._snapshot.shapes import MASK, SECRET_PATTERNS
 from honeytrace._snapshot.snapshotter import Snapshotter
 from honeytrace.errors import ConfigurationError
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honeytrace._snapshot import bindings, gate_words, secrets, shapes, text_gate
+from honeytrace._snapshot import bindings, credentials, gate_words, secrets, text_gate
 
 PIECES = [
     *gate_words.TAILS,
@@ -116,13 +116,13 @@ def test_a_text_without_suspicion_holds_nothing_to_mask(text: str) -> None:
         assert found == text
 
 
-@pytest.mark.parametrize("pattern", shapes._PREFIXES)
+@pytest.mark.parametrize("pattern", credentials._PREFIXES)
 @given(data=st.data())
 def test_credentials_are_suspicious(pattern: str, data: st.DataObject) -> None:
     """Every shape that is masked is found, between the words and the punctuation of a sentence."""
     found = data.draw(st.from_regex(re.compile(pattern, re.A), fullmatch=True)) + "x" * 10
     before, after = (data.draw(st.sampled_from(("", " ", "is (", "„", "a,", "\n"))) for _ in "ab")
     text = before + found.replace("hooks.", "https://hooks.") + after
-    assert shapes.mask_shapes(text) != text
+    assert credentials.mask_shapes(text) != text
     assert text_gate.suspicious(text)
     assert SOURCE.suspicious(text)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from .credentials import MASK
 from .secrets import looks_generated, sensitive_in_query
-from .shapes import MASK
 
 Sensitive = Callable[[str], bool]
 

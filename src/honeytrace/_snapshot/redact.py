@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from ..errors import ConfigurationError
 from .bindings import binding_pattern, mask_bindings
+from .credentials import MASK, SECRET_PATTERNS, mask_shapes
 from .secrets import (
     HARMLESS,
     LONGEST_NAME,
@@ -24,7 +25,6 @@ from .secrets import (
     sensitive_by_default,
     words,
 )
-from .shapes import MASK, SECRET_PATTERNS, mask_shapes
 from .text_gate import suspicious
 
 __all__ = [

@@ -1,8 +1,8 @@
 """A quick look at a string: could it bind a secret, or be one?
 
 Every string of every recorded value is asked. A yes to a harmless text costs a search by the slower
-patterns of `bindings` and `shapes`, and nothing else; a no must be right. So the few characters
-that every secret has beside it are looked for, and runs of word characters that are long enough.
+patterns of `bindings` and `credentials`, and nothing else; a no must be right. So the gate looks
+for the few characters that every secret has beside it, and for long runs of word characters.
 """
 
 from __future__ import annotations
