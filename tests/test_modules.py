@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,36 @@ def test_a_file_has_one_concern() -> None:
         ]
         assert len(source.splitlines()) <= 350, f"{name} is too long"
         assert not long, f"{name}: {long} are too long"
+
+
+def test_each_package_lists_its_files() -> None:
+    """The docstring of every `__init__.py` names each module of its package, and no other file
+    begins a line of that list."""
+    for init in PACKAGE.rglob("__init__.py"):
+        if init.parent == PACKAGE:
+            continue  # its map names the packages, in a comment
+        docstring = ast.get_docstring(ast.parse(init.read_text())) or ""
+        files = {path.stem for path in init.parent.glob("*.py")} - {"__init__"}
+        packages = {path.parent.name for path in init.parent.glob("*/__init__.py")}
+        room = init.parent.relative_to(PACKAGE)
+        listed = set(re.findall(r"\w+", docstring))
+        assert not (files | packages) - listed, f"{room}: not in the list of __init__.py"
+        first = set(re.findall(r"^(\w+)(?:\.py|/|\*)? {2,}\S", docstring, re.M))
+        assert not first - files - packages, f"{room}: listed, but not there"
+
+
+def test_contributing_names_real_places() -> None:
+    """Every file that CONTRIBUTING.md names exists, and holds the function named with it."""
+    root = Path(__file__).parents[1]
+    text = (root / "CONTRIBUTING.md").read_text()
+    for path in re.findall(r"`([\w./]+/[\w.]*)`", text):
+        assert (PACKAGE / path).exists() or (root / path).exists(), path
+    named = re.findall(r"`(\w+)` in `([\w./]+\.py)`", text)
+    assert named
+    for name, path in named:
+        assert re.search(
+            rf"^(def|class) {name}\b|^ +def {name}\b|^{name}\b", (PACKAGE / path).read_text(), re.M
+        ), path
 
 
 def modules_after(statement: str) -> set[str]:

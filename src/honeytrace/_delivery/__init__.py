@@ -1,6 +1,7 @@
 """Delivery: from the queue to the sink.
 
 queue           sessions that wait for the flush thread, bounded in bytes
+intake          its entrance, where every traced call ends; compiled from the same source
 encoder         makes records of sessions and gives back their journal slots
 flusher         the flush thread, `flush`, and the end of delivery
 deliverer       one batch at a time: filled, handed to the sink, settled

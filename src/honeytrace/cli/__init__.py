@@ -4,6 +4,7 @@ _terminal   printing: plain in a pipe, bounded, harmless
 _options    options that commands share
 _target     the store, and the session that `@last` or the beginning of an id names
 _list       list, search; _tail tail; _rows prints the sessions of all three
+_recent     #1, #2, …: the sessions of the last list
 _ps         ps
 _postmortem postmortem
 _page       HTML files
@@ -13,7 +14,7 @@ _show       show; _timeline draws the tree with its bars, _values draws inputs a
 _diff       diff
 _replay     replay; _case case, check
 _blame      blame
-_stats      stats; _grouped its figures by any field
+_stats      stats; _grouped its figures by any field; _usage tokens and cost
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
 _foreign    files of other programs that import reads
 _push       push

@@ -3,11 +3,20 @@
 A sink takes a batch and reports the fate of each item. It makes no decisions: retries, waits and
 drops are the flush thread's.
 
-api      the HoneyHive API       store    the embedded store, or another one
-memory   for tests
+store       the embedded store, or another one
+memory      a list in memory, for tests
+api         the HoneyHive API, in these parts:
+_requests   a batch as requests; _body their bodies, in one piece or in chunks
+_shipment   the meaning of each reply for the records of a batch
+_bisect     divides a batch around the records that a destination refuses
+_in_order   updates that must not travel inside their session's record
+_driver     many requests at a time, driven by the calling thread
+_exchange   one kept-alive connection; _reply parses what arrives, _answer is the result
+_endpoint   the server's address, its TLS and the heads of requests; _resolver looks its name up
+_detour     requests by httpx: through proxies, and after redirects
 """
 
-# annotations are no texts here: see _record
+# no `from __future__ import annotations` here: `NamedTuple` would compile each text at import
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

@@ -1,11 +1,5 @@
 """The sink of the HoneyHive API: a batch becomes requests, many at a time, and each is sent once.
 
-_requests     a batch as requests              _body        their bodies, in chunks
-_endpoint     the server's address             _resolver    name lookups that end in time
-_exchange     one kept-alive connection        _reply       a reply as it arrives
-_driver       many connections in one thread   _detour      the way by httpx
-_shipment     the meaning of each reply         _in_order     updates that follow their record
-
 A repetition is safe because sessions and events carry ids that were made here. The first request of
 a process goes alone: it shows whether the key is valid and whether the server accepts batches.
 """

@@ -11,6 +11,7 @@ openinference.py  OpenInference's flattened messages, documents and tools
 nesting.py     flattened names (`a.0.b`) -> nested values; JSON inside strings
 honeyhive.py   the attributes of HoneyHive's tracers and of honeytrace's own exporter
 span_events.py evaluations, exceptions, streaming marks, content in events
+shape.py       names of attributes, read once for all spans that have the same names
 span.py        Span, SpanEvent, SpanLink, Fields
 """
 

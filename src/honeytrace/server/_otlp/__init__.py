@@ -1,7 +1,7 @@
 """OTLP spans as sessions and events.
 
 json_spans, protobuf_spans  a request's bytes -> plain spans, each read separately
-log_event                   GenAI events that arrive as OTLP logs
+log_events                  GenAI events that arrive as OTLP logs; log_event is their type
 records                     a span -> the record of its event
 made_sessions               sessions that nobody started, built from the spans inside them
 trace                       the spans of one trace in one request, and their parents

@@ -3,15 +3,19 @@
 Pages are rendered on the server, with a little JavaScript of our own on top. Nothing is loaded from
 other servers, and there is no build step. Everything but the live list works without JavaScript.
 
-_page       the base of all pages: a page is a dataclass in, HTML out
+_page       the base of all pages: a page is a dataclass in, HTML out, by a file of templates/
 _warmup     prepares indexes and templates before pages need them
-_assets     scripts and styles, at addresses that change with their content
+_assets     the scripts and styles in static/, at addresses that change with their content
 _filters    the state of the list, from its URL, and the query it stands for
 _list       the list; _columns and _rows are its columns and rows, _facets its histogram and
-            facets; _summary puts a session in one line; _live streams new sessions; _excerpt
-            marks the hits of a search, _export makes a file, _sample fills an empty store
+            facets; _summary puts a session in one line, _excerpt marks the hits of a search
+_live       streams of new sessions; _poller asks the store once for all of them
+_export     the sessions of a list as a file
+_sample     fills an empty store, with _sample_texts
 _session    a session within its tree; _tree lays out the tree
 _transcript a run as a conversation
+_usage      model, tokens, cost and time to first token of the calls on a page
+_code       the place of a call in the source, as a link to an editor
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
 _running    calls that have not ended yet
 _feedback   a person's rating of a session and comment on it
