@@ -115,7 +115,7 @@ def test_shutdown_then_record_then_exit(run: Run, tmp_path: Path) -> None:
 def test_unwritable_store_costs_one_line(run: Run, tmp_path: Path) -> None:
     """A program whose store cannot be written ends as it would, with one warning that says why."""
     (tmp_path / ".honeytrace").write_text("in the way")
-    done = run("print(call(1))", HONEYTRACE_EXIT_TIMEOUT="0.1")
+    done = run("print(call(1))", HONEYTRACE_EXIT_TIMEOUT="2")
     assert done.stdout == "1\n"
     (line,) = done.stderr.splitlines()
     assert "1 records were not delivered before the program ended: the store" in line

@@ -526,6 +526,21 @@ def test_arrivals_go_on_after_a_prune(store: SQLiteStore) -> None:
     assert ids(store.arrived(last).records) == ["new"]
 
 
+def test_arrivals_of_a_replaced_file(store: SQLiteStore, path: Path, tmp_path: Path) -> None:
+    """A place of the old file says nothing of the new one, even if that has more sessions."""
+    store.insert(numbered(2))
+    _, place = store.arrived(0)
+    other = SQLiteStore(tmp_path / "other.db")
+    other.insert(numbered(5))
+    other.close()
+    for old in path.parent.glob(f"{path.name}*"):
+        old.unlink()
+    os.replace(tmp_path / "other.db", path)
+    assert store.arrived(place) == ([], 5)
+    store.insert([record("new")])
+    assert ids(store.arrived(5).records) == ["new"]
+
+
 def test_percentiles_are_nearest_ranks(store: SQLiteStore) -> None:
     """Of 100 calls of 1 to 100 ms the 95th percentile is 95 ms; what still runs has no duration."""
     store.insert([record(f"{n:03}", duration=float(n)) for n in range(1, 101)])

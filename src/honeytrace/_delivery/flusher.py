@@ -62,15 +62,16 @@ class Flusher:
         self._started = started
         self._thread: OwnThread | NativeThread | None = None
         self._urgent = False
-        self._exit_timeout: float | None = None
+        self._exit_left: float | None = None
+        """Seconds that may still be spent on delivery at the end of the process; None before."""
 
     # the thread
 
     def _attend(self) -> None:
-        if self._exit_timeout is not None:  # after the exit hook, no thread lives long enough
+        if self._exit_left is not None:  # after the exit hook, no thread lives long enough
             self.queue.expect(ANY)
             if not self.outage.failures:
-                self._flush_here(time.monotonic() + self._exit_timeout)
+                self._flush_at_exit(self._exit_left)
         elif self._thread is None or not self._thread.is_alive():
             self._start()
 
@@ -156,9 +157,7 @@ class Flusher:
         queue = self.queue
         with queue.lock:
             while (
-                queue.bytes > queue.limit
-                and self._exit_timeout is None
-                and self._thread is not None
+                queue.bytes > queue.limit and self._exit_left is None and self._thread is not None
             ):
                 self.ledger.changed.wait(1.0)
 
@@ -185,7 +184,7 @@ class Flusher:
         deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
         goal = self.ledger.aim()
         done = self.ledger.settled() >= goal
-        if not done and self._exit_timeout is None:
+        if not done and self._exit_left is None:
             self._attend()
         if self._thread is None:
             self._flush_here(deadline)
@@ -199,6 +198,15 @@ class Flusher:
         while (left := deadline - time.monotonic()) > 0:
             if not self.deliverer.step(left):
                 break
+
+    def _flush_at_exit(self, left: float) -> None:
+        """Deliver what a later exit hook recorded. All hooks together have the seconds that the
+        first delivery has left: a server that hangs would otherwise cost as much for each call."""
+        begun = time.monotonic()
+        try:
+            self._flush_here(begun + left)
+        finally:
+            self._exit_left = max(0.0, left - (time.monotonic() - begun))
 
     def stats(self) -> Stats:
         """Return the books, after the queue is trimmed to its bound."""
@@ -249,12 +257,14 @@ class Flusher:
 
     def finish(self, timeout: float) -> None:
         """Stop at the end of the process; the next process delivers the remaining items."""
-        self._exit_timeout, self.deliverer.quiet = timeout, True
+        self._exit_left, self.deliverer.quiet = timeout, True
+        begun = time.monotonic()
         result = self.stop(timeout)
+        self._exit_left = max(0.0, timeout - (time.monotonic() - begun))
         self.ledger.warn_of_losses(now=True)
         if result.pending:
-            outage = self.outage
-            why = f": {outage.why}" if outage.failures else f" within exit_timeout={timeout}"
+            outage, bound = self.outage, self.config.exit_timeout
+            why = f": {outage.why}" if outage.failures else f" within exit_timeout={bound}"
             logger.warning(
                 "honeytrace: %d records were not delivered before the program ended%s; %s",
                 result.pending,

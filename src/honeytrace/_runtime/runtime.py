@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
+_DELIVERY_SHARE = 0.8
+"""The part of `exit_timeout` for delivery. The rest is for everything that follows: the step that
+overruns, records that are written to disk, and the interpreter, which waits for busy threads."""
+
 
 class Runtime:
     """A configuration in force. It takes over the pending items, memory and books of `before`."""
@@ -82,15 +86,16 @@ class Runtime:
         return self.left_out + self.sampler.left_out
 
     def finish(self) -> None:
-        """Deliver everything at the end of the process, within `exit_timeout` seconds.
+        """Deliver everything at the end of the process, so that it ends in `exit_timeout` seconds.
 
         Sessions recorded afterwards have their own journal. The hooks let go of this runtime: they
         are held from C, and would keep a sink or a redact function of the program alive. With it
         they would keep the program's globals, whose open files would lose their buffered text.
         """
-        deadline = time.monotonic() + self.config.exit_timeout
+        seconds = self.config.exit_timeout * _DELIVERY_SHARE
+        deadline = time.monotonic() + seconds
         self.keeper.end()
-        self.flusher.finish(self.config.exit_timeout)
+        self.flusher.finish(seconds)
         self.keeper.join(deadline - time.monotonic())
         self.destination.wait_for_others(max(deadline - time.monotonic(), 0))
         self.destination.close()

@@ -51,15 +51,20 @@ class Connection:
         self._opener = opener
         self._conn: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
+        self.files = 0
+        """The number of files that were opened here, one after another."""
         _connections.add(self)
 
     def get(self) -> sqlite3.Connection:
         """Return the open connection; the caller holds `lock`."""
         if self._conn is not None and identity(self._path) != self._opened:
             self.close()
+            self._opened = None  # a new file may have the number of the old one
         if self._conn is None:
             self._conn = self._opener()
-            self._opened = identity(self._path)
+            opened = identity(self._path)
+            self.files += opened != self._opened
+            self._opened = opened
         return self._conn
 
     def close(self) -> None:
@@ -67,6 +72,12 @@ class Connection:
             if self._conn is not None:
                 self._conn.close()
                 self._conn = None
+
+    def let_go(self) -> None:
+        """Close the connection, unless it is in the middle of a transaction."""
+        with self.lock:
+            if self._conn is not None and not self._conn.in_transaction:
+                self.close()
 
     def hold(self, timeout: float) -> bool:
         """Close the connection and keep others from opening it, for a fork.

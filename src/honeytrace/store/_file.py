@@ -50,6 +50,8 @@ class StoreFile:
         self.readonly = readonly
         self._busy_timeout = busy_timeout
         self._closed = False
+        self._followed: int | None = None
+        """The file that `arrived` was last asked about, by its number."""
         self._indexing = threading.Lock()
         self._writer, self._reader = (Connection(self.path, self._open) for _ in range(2))
         with self._connection(self._writer):
@@ -85,6 +87,9 @@ class StoreFile:
                     raise StoreError(f"the store {self.path} is closed")
                 yield connection.get()
         except (sqlite3.Error, OSError, *_UNSUITABLE) as error:
+            if type(error) is sqlite3.DatabaseError:  # damaged: an open file would stay locked
+                self._writer.let_go()
+                self._reader.let_go()
             raise store_error(error, self.path) from error
 
     @contextmanager

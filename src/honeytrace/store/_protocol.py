@@ -97,8 +97,8 @@ class Store(Reader, Protocol):
         present place, without sessions; 0 is the place before the first session.
 
         A reply holds `limit` sessions if there are as many, and may hold more, because sessions of
-        one place come together. A place beyond the last is answered with the present place: a
-        different store has replaced the one that was followed.
+        one place come together. A place beyond the last, or of a file that was replaced, is
+        answered with the present place and no sessions: another store is followed from there.
         """
 
     def changed(self, after: int | None, limit: int = 100) -> Arrivals:

@@ -111,6 +111,10 @@ class SQLiteStore(StoreFile):
 
     def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
         with self._connection(self._reader) as conn:
+            if after is not None:
+                replaced = self._followed not in (None, self._reader.files)
+                self._followed = self._reader.files
+                after = None if replaced else after
             return _reading.arrived(conn, after, limit)
 
     def changed(self, after: int | None, limit: int = 100) -> Arrivals:
