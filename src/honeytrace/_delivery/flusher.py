@@ -17,6 +17,7 @@ from .._capture.context import PAUSED, OwnThread, current
 from .._config import Config
 from .._durability.disk_queue import tree_of
 from .._record.record import Item
+from .backoff import Outage
 from .deliverer import Deliverer, MakeSink
 from .encoder import Encoder
 from .native_threads import NativeThread, get_ident, keep_native, new_thread, sleep
@@ -263,14 +264,7 @@ class Flusher:
         self._exit_left = max(0.0, timeout - (time.monotonic() - begun))
         self.ledger.warn_of_losses(now=True)
         if result.pending:
-            outage, bound = self.outage, self.config.exit_timeout
-            why = f": {outage.why}" if outage.failures else f" within exit_timeout={bound}"
-            logger.warning(
-                "honeytrace: %d records were not delivered before the program ended%s; %s",
-                result.pending,
-                "" if outage.failures and outage.why == outage.told else why,
-                self._keep(),
-            )
+            _report(result.pending, self.outage, self.config.exit_timeout, self._keep())
 
     def _keep(self) -> str:
         """Write items that are only in memory to disk; return the fate of all of them as text."""
@@ -291,3 +285,12 @@ class Flusher:
     def forget(self) -> None:
         """Let go of the files on disk, in a forked child: they belong to the parent."""
         self._overflow.forget()
+
+
+def _report(pending: int, outage: Outage, exit_timeout: float, kept: str) -> None:
+    """Log the number of records that were not delivered, the reason, and their fate."""
+    why = f": {outage.why}" if outage.failures else f" within exit_timeout={exit_timeout}"
+    if outage.failures and outage.why == outage.told:
+        why = ""  # the log has it
+    text = "honeytrace: %d records were not delivered before the program ended%s; %s"
+    logger.warning(text, pending, why, kept)
