@@ -68,7 +68,7 @@ def test_every_record_comes_back_as_it_was(tree: list[Record]) -> None:
         data = body(record.project, record.source, [encoded(record)])
         items, reasons = traces.read(spans(data))
         assert not reasons
-        placed = traces.place(items)
+        placed = traces.place(items).items
         store.insert([item for item in placed if isinstance(item, Record)])
         store.update([item for item in placed if isinstance(item, Update)])
     for record in tree:

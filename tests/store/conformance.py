@@ -8,6 +8,7 @@ import orjson
 from hypothesis import strategies as st
 from store_records import START, record
 
+from honeytrace._record.merge import apply
 from honeytrace._record.record import Item
 from honeytrace._record.record import Update as Change
 from honeytrace.sinks.store import StoreSink
@@ -137,6 +138,7 @@ def views(store: Store, query: Query) -> list[object]:
     found += [sorted(store.trees(roots, 9)) for roots in ("", "abX")]
     found += [len(store.trees("abcdef", 2))]
     found += [list(store.find_ids(prefix)) for prefix in ("", "a", "é")]
+    found += [[apply(record(u.event_id), u) for u in store.waiting("fXedcbaf")]]
     found += [list(store.values(field)) for field in FIELDS]
     present = store.arrived(None)
     assert not present.records

@@ -123,7 +123,7 @@ def _spans(lines: Iterable[bytes], store: Store, no: Refuse) -> Iterator[Item]:
         for reason in reasons:
             no(number, reason)
         with traces.lock:
-            yield from traces.place(items)
+            yield from traces.place(items).items
 
 
 def _documents(lines: Iterable[bytes], no: Refuse) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -108,9 +108,9 @@ def from_model_event(payload: Any) -> dict[str, Any]:
 
 
 def _create(call: Call, payload: Any) -> bytes:
-    (record,) = _records(call, [payload], None)
+    (record,), homes = _records(call, [payload], None)
     sessions = [] if payload.get("session_id") else [_session(record, {})]
-    call.store.insert([*sessions, record])
+    _store(call, [*sessions, record], homes)
     return orjson.dumps({"event_id": record.event_id, "success": True})
 
 
@@ -122,12 +122,13 @@ def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
     properties = _object(body, names[0]) or _object(body, names[1])
     single = _flag(body, "is_single_session") or _flag(body, "single_session")
     session_id = _common_session(events) if single else None
-    records = _records(call, events, session_id)
+    records, homes = _records(call, events, session_id)
     # Sessions that nobody started: those named by events, and the session of the whole batch.
     nameless = [r for r, event in zip(records, events, strict=True) if not event.get("session_id")]
     first = {r.session_id: r for r in reversed(records if single else nameless)}
-    new = [_session(r, properties) for i, r in first.items() if call.store.get(i) is None]
-    call.store.insert([*new, *records])
+    known = {each.event_id for each in call.store.get_many(list(first))}
+    new = [_session(r, properties) for i, r in first.items() if i not in known]
+    _store(call, [*new, *records], homes)
     if records and single and properties and not new:
         call.store.update([update_item({**properties, "event_id": session_id})])
     reply: dict[str, Any] = {"event_ids": [r.event_id for r in records], "success": True}
@@ -137,25 +138,32 @@ def _create_batch(call: Call, body: dict[str, Any], events: list[Any]) -> bytes:
 
 
 def _create_inside(call: Call, events: list[Any]) -> bytes:
-    call.store.insert(_records(call, events, call.path["session_id"]))
+    records, homes = _records(call, events, call.path["session_id"])
+    _store(call, records, homes)
     return _DONE
 
 
-def _records(call: Call, events: list[Any], session_id: str | None) -> list[Record]:
-    """Return the records of the events. Raises RefusedError, which names the invalid one."""
-    homes = Homes(call.store, call.traces.homeless)
+def _records(call: Call, events: list[Any], session_id: str | None) -> tuple[list[Record], Homes]:
+    """Return the records of the events, and their sessions. Raises RefusedError, which names the
+    invalid event."""
     index = 0
     try:
         records = []
         for index, event in enumerate(events):  # noqa: B007 - used in the error below
-            records.append(homes.settle(event_record(event, session_id), event))
+            records.append(event_record(event, session_id))
     except RefusedError as refusal:
         if len(events) == 1:
             raise
         raise bad_request(f"nothing was stored, for event {index}: {refusal}") from None
-    if homes.named:
-        call.store.update(homes.named)
-    return records
+    homes = Homes(call.store, records)
+    return list(map(homes.settle, records, events)), homes
+
+
+def _store(call: Call, records: list[Record], homes: Homes) -> None:
+    """Store the records of one request, and name them in their sessions."""
+    call.store.update(homes.named)
+    call.store.insert(records)
+    call.store.update(homes.late())
 
 
 def _common_session(events: list[Any]) -> str:

@@ -31,10 +31,13 @@ def receive_traces(call: Call) -> bytes:
         protobuf_spans.spans(call.body()) if _is_protobuf(call) else json_spans.spans(call.json())
     )
     items, reasons = call.traces.read(found)
+    sink = StoreSink(call.store)
     if items:
         with call.traces.lock:
             placed = call.traces.place(items)
-            delivery = StoreSink(call.store).deliver(placed, timeout=call.limits.body_seconds)
+            delivery = sink.deliver(placed.items, timeout=call.limits.body_seconds)
+            if not delivery.retry:
+                call.store.update(call.traces.late(placed))
         if delivery.retry:
             raise busy()
         reasons += [reason for _, reason in delivery.refused]
@@ -58,6 +61,8 @@ def receive_logs(call: Call) -> bytes:
     with call.traces.lock:
         updates = call.traces.log_events.updates(events)
         delivery = StoreSink(call.store).deliver(updates, timeout=call.limits.body_seconds)
+        if not delivery.retry:
+            call.store.update(call.traces.log_events.late(events, updates))
     if delivery.retry:
         raise busy()
     reasons = [reason for _, reason in delivery.refused]

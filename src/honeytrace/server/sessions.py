@@ -11,6 +11,7 @@ from .._record.record import Item, Record
 from ..sinks.store import StoreSink
 from ..store import Query, Store
 from ._call import Call
+from ._homes import moved, nested
 from ._http import RefusedError, bad_request, busy
 from ._wire import event_json, session_record, update_item
 
@@ -43,7 +44,7 @@ def start_batch(call: Call) -> bytes:
     delivery = StoreSink(call.store).deliver(items, timeout=call.limits.body_seconds)
     if delivery.retry:
         raise busy()
-    call.store.update(call.traces.homeless.moved(items))
+    call.store.update(moved(call.store, nested(items)))
     reasons = {id(item): reason for item, reason in delivery.refused}
     refused = [
         {"index": index, "kind": kind, "reason": reasons.get(id(item), str(item))}
@@ -89,7 +90,7 @@ def _of_root(store: Store, root_id: str) -> Sequence[Record]:
 
 def _started(call: Call, record: Record) -> bytes:
     call.store.insert([record])
-    call.store.update(call.traces.homeless.moved([record]))
+    call.store.update(moved(call.store, nested([record])))
     return event_json(call.store.get(record.event_id) or record)
 
 

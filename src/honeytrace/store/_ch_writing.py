@@ -81,6 +81,12 @@ class Writer:
         self._write(tenant, {i: _applying(folded[i], at[i]) for i in found}, found)
         self._cross(tenant, [each.event_id for each in kept])
 
+    def waiting(self, tenant: str, ids: Sequence[str]) -> list[Update]:
+        """Return the updates that wait for these sessions, one for each session."""
+        wanted = list(dict.fromkeys(ids))
+        found = self._pending(tenant, wanted)
+        return [found[each].update for each in wanted if each in found]
+
     def delete(self, tenant: str, before: float) -> None:
         """Delete sessions that started before this time, and waiting updates received before
         it."""

@@ -21,7 +21,7 @@ from .._record.record import Record, Update
 from ._derived import numbers_of
 from ._pg_rows import COLUMNS, SELECTED, quoted, record_of, row_of, unquoted
 
-__all__ = ["delete_some", "forget_updates", "insert", "lock", "unknown", "update"]
+__all__ = ["delete_some", "forget_updates", "insert", "lock", "unknown", "update", "waiting"]
 
 Conn = psycopg.Connection[Any]
 
@@ -54,6 +54,9 @@ _UPDATE = f"""
            ({_TRANSACTION}) | %s::int8)
     WHERE tenant = %s AND event_id = %s
 """
+
+_KEPT = "number, event_id, fields::text"
+_OF_THESE = "tenant = %s AND event_id = ANY(%s)"
 
 
 def lock(conn: Conn, tenant: str, *, alone: bool) -> None:
@@ -131,6 +134,13 @@ def update(conn: Conn, tenant: str, updates: Sequence[Update], *, alone: bool) -
             [(tenant, quoted(u.event_id), _fields(u), time.time() * 1000) for u in kept],
         )
     return True
+
+
+def waiting(conn: Conn, tenant: str, ids: Sequence[str]) -> list[Update]:
+    """Return the updates that wait for these sessions, one for each session."""
+    sql = f"SELECT {_KEPT} FROM pending_updates WHERE {_OF_THESE}"
+    found = _folded(conn.execute(sql, (tenant, list(map(quoted, ids)))).fetchall())
+    return [found[each] for each in dict.fromkeys(ids) if each in found]
 
 
 def delete_some(conn: Conn, tenant: str, before: float, most: int) -> int:
@@ -213,11 +223,12 @@ def _take_waiting(conn: Conn, tenant: str, ids: list[str]) -> dict[str, Update]:
     """Return the updates that wait for these sessions, folded, and forget them."""
     if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
         return {}
-    rows = conn.execute(
-        "DELETE FROM pending_updates WHERE tenant = %s AND event_id = ANY(%s)"
-        " RETURNING number, event_id, fields::text",
-        (tenant, list(map(quoted, ids))),
-    ).fetchall()
+    sql = f"DELETE FROM pending_updates WHERE {_OF_THESE} RETURNING {_KEPT}"
+    return _folded(conn.execute(sql, (tenant, list(map(quoted, ids)))).fetchall())
+
+
+def _folded(rows: Sequence[Any]) -> dict[str, Update]:
+    """Return one update for each session of these rows with the columns `_KEPT`."""
     waiting: dict[str, list[Update]] = {}
     for _, quoted_id, fields in sorted(rows):
         event_id = unquoted(quoted_id)

@@ -88,6 +88,10 @@ class Store(Reader, Protocol):
         a change for `changed`.
         """
 
+    def waiting(self, session_ids: Sequence[str]) -> Sequence[Update]:
+        """Return the updates that wait for these sessions, folded into one for each session. They
+        go on waiting."""
+
     def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
         """Return the next sessions that arrived `after` this place, each as it is now.
 

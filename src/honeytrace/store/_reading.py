@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 JSON = frozenset(("children_ids", *OBJECTS))
+_IDS = 900
+"""Number of ids in one statement; SQLite before 3.32 accepts at most 999 values."""
+
 _SELECTED = ", ".join(f"CAST({name} AS BLOB)" if name in JSON else name for name in Record._fields)
 _SELECT = f"SELECT {_SELECTED} FROM events"
 _NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
@@ -162,9 +165,13 @@ def id_of(conn: sqlite3.Connection, row: int) -> str | None:
 
 def trees(conn: sqlite3.Connection, root_ids: Sequence[str], most: int) -> list[Record]:
     """Return the sessions of these trees."""
-    marks = ", ".join("?" * len(root_ids))
-    sql = f"{_SELECT} WHERE root_id IN ({marks}) LIMIT ?"
-    return [Record._make(row) for row in conn.execute(sql, (*root_ids, most))]
+    found: list[Record] = []
+    for at in range(0, len(root_ids), _IDS):
+        some = root_ids[at : at + _IDS]
+        marks = ", ".join("?" * len(some))
+        sql = f"{_SELECT} WHERE root_id IN ({marks}) LIMIT ?"
+        found += map(Record._make, conn.execute(sql, (*some, most - len(found))))
+    return found
 
 
 def find_ids(conn: sqlite3.Connection, prefix: str, limit: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Final
@@ -16,7 +16,7 @@ from .._record.merge import apply, merge
 from .._record.record import Record, Update
 from ._reading import get
 
-__all__ = ["apply_or_keep", "insert_new", "insert_or_merge"]
+__all__ = ["apply_or_keep", "insert_new", "insert_or_merge", "waiting"]
 
 _RARE: Final = ("config", "metrics", "feedback", "user_properties")
 """Columns that are rarely filled; a statement without them costs a fifth less."""
@@ -129,17 +129,24 @@ def _kept(event_id: str, fields: str) -> Update:
     return Update(event_id, {name: text.encode() for name, text in orjson.loads(fields).items()})
 
 
-def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """Apply the updates that arrived before these records."""
+def waiting(conn: sqlite3.Connection, session_ids: Iterable[str]) -> list[Update]:
+    """Return the updates that wait for these sessions, one for each session."""
     if conn.execute("SELECT 1 FROM pending_updates LIMIT 1").fetchone() is None:
-        return
-    for event_id, *_ in records:
+        return []
+    found = []
+    for event_id in dict.fromkeys(session_ids):
         kept = conn.execute(
             "SELECT fields FROM pending_updates WHERE event_id = ? ORDER BY id", (event_id,)
         ).fetchall()
-        known = get(conn, event_id) if kept else None
-        if known is None:
-            continue
-        waiting = [_kept(event_id, fields) for (fields,) in kept]
-        _replace(conn, known, apply(known, fold_updates(waiting)))
-        conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (event_id,))
+        if kept:
+            found.append(fold_updates([_kept(event_id, fields) for (fields,) in kept]))
+    return found
+
+
+def _apply_pending(conn: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Apply the updates that arrived before these records."""
+    for update in waiting(conn, (record.event_id for record in records)):
+        known = get(conn, update.event_id)
+        if known is not None:
+            _replace(conn, known, apply(known, update))
+            conn.execute("DELETE FROM pending_updates WHERE event_id = ?", (update.event_id,))

@@ -60,6 +60,9 @@ class ClickHouseStore:
         if updates:
             self._updates.put(self.tenant, updates)
 
+    def waiting(self, session_ids: Sequence[str]) -> Sequence[Update]:
+        return self._writer.waiting(self.tenant, session_ids)
+
     def get(self, session_id: str) -> Record | None:
         return next(iter(self.get_many([session_id])), None)
 

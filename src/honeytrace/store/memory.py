@@ -75,6 +75,11 @@ class MemoryStore:
                 else:
                     self._change(apply(old, fold_updates(some)))
 
+    def waiting(self, session_ids: Sequence[str]) -> Sequence[Update]:
+        with self._lock:
+            found = (self._waiting.get(each) for each in dict.fromkeys(session_ids))
+            return [fold_updates(some) for some in found if some]
+
     def get(self, session_id: str) -> Record | None:
         with self._lock:
             return self._records.get(session_id)

@@ -89,6 +89,10 @@ class PostgresStore:
             alone = True
             self._write(write)
 
+    def waiting(self, session_ids: Sequence[str]) -> Sequence[Update]:
+        with self._pool.connection() as conn:
+            return _pg_writing.waiting(conn, self.tenant, session_ids)
+
     def get(self, session_id: str) -> Record | None:
         return next(iter(self.get_many([session_id])), None)
 

@@ -82,6 +82,10 @@ class SQLiteStore(StoreFile):
         with self._transaction() as conn:
             _writing.apply_or_keep(conn, updates)
 
+    def waiting(self, session_ids: Sequence[str]) -> Sequence[Update]:
+        with self._connection(self._reader) as conn:
+            return _writing.waiting(conn, session_ids)
+
     def get(self, session_id: str) -> Record | None:
         with self._connection(self._reader) as conn:
             return _reading.get(conn, session_id)

@@ -6,67 +6,108 @@ Source: OpenTelemetry's semantic conventions for GenAI, `gen_ai.evaluation.resul
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from ..._record.record import OBJECTS, Update
+from ..._record.merge import merge_objects
+from ..._record.record import OBJECTS, RESERVED, Record, Update
 from ...otel._semconv import Span, event_fields, event_id, session_id
 from ...store import Store
 from .._wire import encode
 from .log_event import LogEvent
 from .records import details_of
 
-__all__ = ["LogEvents"]
+__all__ = ["LogEvents", "Root"]
 
 _PREFIX = "gen_ai."
 
-_EARLY = 10_000
-"""Number of events of missing spans that are also kept in memory; beyond it, the oldest is
-dropped."""
+_TAKEN = "logs"
+"""The key among honeytrace's details of a session that has taken the log events of its root span
+that arrived before the span."""
+
+
+class Root(NamedTuple):
+    """The session that holds a root span, and its record as it was read, if it was stored."""
+
+    session_id: str
+    session: Record | None
 
 
 class LogEvents:
-    """Turns GenAI log records into updates of their spans."""
+    """Turns GenAI log records into updates of their spans.
+
+    The store keeps the update of a span that has not arrived yet, under the id of its event. The
+    root span of a trace is stored under the session's id instead, and takes what waits under the
+    id of its event when it arrives. If both arrive at once, at any nodes, both are stored first and
+    look for the other side afterwards.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._early: OrderedDict[tuple[str, str], list[Update]] = OrderedDict()
 
     def updates(self, events: Sequence[LogEvent]) -> list[Update]:
-        """Return the updates of the spans that these events belong to.
-
-        The store keeps the update of a span that has not arrived yet, under the id of its event.
-        The root span of a trace is stored under the session's id instead, so events that arrive
-        before a root span are also kept here.
-        """
+        """Return the updates of the spans that these events belong to."""
         found = [
             (each, fields)
             for each in events
             if each.trace_id and each.span_id and each.event.name.startswith(_PREFIX)
             if (fields := _fields(each))
         ]
-        ids = {session_id(each.trace_id) for each, _ in found}
-        ids |= {event_id(each.trace_id, each.span_id) for each, _ in found}
-        known = {each.event_id: each for each in self._store.get_many(list(ids))}
+        roots = self._roots({session_id(each.trace_id) for each, _ in found})
         updates = []
         for each, fields in found:
-            trace, span = session_id(each.trace_id), event_id(each.trace_id, each.span_id)
-            session = known.get(trace)
-            told = details_of(session).get("otel") if session else None
-            is_root = type(told) is list and told[1:2] == [each.span_id]
-            updates.append(Update(trace if is_root else span, fields))
-            if not is_root and span not in known:
-                self._keep(each, Update(trace, fields))
+            span = event_id(each.trace_id, each.span_id)
+            root = roots.get(span)
+            updates.append(Update(span if root is None else root.event_id, fields))
         return updates
 
-    def of_root(self, trace_id: str, span_id: str) -> list[Update]:
-        """Return the updates that arrived before this root span."""
-        return self._early.pop((trace_id, span_id), [])
+    def late(self, events: Sequence[LogEvent], updates: Sequence[Update]) -> list[Update]:
+        """Return those of the `updates` again, which are stored by now, whose spans turn out to be
+        roots that arrived in the meantime."""
+        missing = {update.event_id for update in updates} - self._known(updates)
+        if not missing:
+            return []
+        found = self._roots({session_id(each.trace_id) for each in events if each.trace_id})
+        roots = {span: session for span, session in found.items() if span in missing}
+        taken = [span for span, session in roots.items() if details_of(session).get(_TAKEN)]
+        again = [
+            Update(roots[each.event_id].event_id, each.fields)
+            for each in updates
+            if each.event_id in taken
+        ]
+        return [*again, *self.of_roots({i: Root(s.event_id, s) for i, s in roots.items()})]
 
-    def _keep(self, event: LogEvent, update: Update) -> None:
-        self._early.setdefault((event.trace_id, event.span_id), []).append(update)
-        if len(self._early) > _EARLY:
-            self._early.popitem(last=False)
+    def of_roots(self, roots: Mapping[str, Root]) -> list[Update]:
+        """Return the updates that wait for root spans that are stored by now, given by the ids of
+        their events."""
+        # A session takes them once, even if its root span is sent again much later.
+        wanted = [
+            span
+            for span, (_, session) in roots.items()
+            if session is None or not details_of(session).get(_TAKEN)
+        ]
+        taken = encode({RESERVED: {_TAKEN: True}})
+        updates = []
+        for each in self._store.waiting(wanted) if wanted else ():
+            metadata = merge_objects(each.fields.get("metadata"), taken)
+            fields = {**each.fields, "metadata": metadata or taken}
+            updates.append(Update(roots[each.event_id].session_id, fields))
+        return updates
+
+    def _known(self, updates: Sequence[Update]) -> set[str]:
+        """Return the ids of those that are stored."""
+        ids = list(dict.fromkeys(each.event_id for each in updates))
+        return {each.event_id for each in self._store.get_many(ids)}
+
+    def _roots(self, session_ids: Iterable[str]) -> dict[str, Record]:
+        """Return those of the sessions that hold the root span of a trace, by the ids of the spans'
+        events."""
+        roots = {}
+        for session in self._store.get_many(list(session_ids)):
+            told = details_of(session).get("otel")
+            if type(told) is list and len(told) > 1:
+                roots[event_id(str(told[0]), str(told[1]))] = session
+        return roots
 
 
 def _fields(log: LogEvent) -> dict[str, bytes]:

@@ -49,8 +49,6 @@ class Trace:
         self.grouped: str | None = None
         """The conversation of the trace, if the trace was first stored as a run of its own."""
         self._root_span = self._stored_root()
-        self.root_came: Item | None = None
-        """The root span, if it arrives with these spans for the first time."""
 
     def leave_out_traffic(self) -> list[Span]:
         """Remove the spans that are only HTTP, database or similar traffic, and return them.
@@ -101,6 +99,14 @@ class Trace:
             return self.session_id
         return event_id(self._trace_id, kept)
 
+    def has_root(self) -> bool:
+        """Return whether the root span is among these spans."""
+        return any(item.span.span_id == self._root_span for item in self._items)
+
+    def root_event(self) -> str:
+        """Return the id that the root span would have as an event of its own."""
+        return event_id(self._trace_id, self._root_span or "")
+
     def _stored_root(self) -> str | None:
         """Return the id of the span that became the stored session."""
         ids = details_of(self.stored).get("otel") if self.stored else None
@@ -120,7 +126,7 @@ class Trace:
             return [self._under(item, *elsewhere) for item in items]
         root = self._root(items)
         if root is not None:
-            self.root_came, self._root_span = root, root.span.span_id
+            self._root_span = root.span.span_id
             self.moved = event_id(self._trace_id, root.span.span_id), self.session_id
         root_id = self._group(items, root) or self.session_id
         session = self._session(items, root, root_id)

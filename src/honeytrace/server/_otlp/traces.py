@@ -15,22 +15,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ..._record.record import Item as StoreItem
 from ..._record.record import Record, Update
 from ...otel._semconv import Span, event_fields, event_id, is_pending
 from ...otel._semconv import session_id as trace_session_id
 from ...store import Query, Store
-from .._homes import Homeless
+from .._homes import moved, nested
 from .._http import RefusedError
 from .counts import Counts
 from .left_out import LeftOut
-from .log_events import LogEvents
+from .log_events import LogEvents, Root
 from .made_sessions import MadeSessions
 from .records import Item, conversation_id, record_of
 from .trace import Trace
 
-__all__ = ["Traces"]
+__all__ = ["Placed", "Traces"]
 
 log = logging.getLogger("honeytrace.server")
 
@@ -39,6 +40,16 @@ _CHUNK = 5_000
 
 _MOST = 100_000
 """Largest number of records of one trace that are moved."""
+
+
+class Placed(NamedTuple):
+    """The items to store for some spans, in order."""
+
+    items: list[StoreItem]
+    made: list[str]
+    """Ids of sessions among them that nobody started, and that may have been started since."""
+    roots: dict[str, Root]
+    """The root spans among them, by the ids of their events."""
 
 
 class Traces:
@@ -50,7 +61,6 @@ class Traces:
         self._traffic = traffic
         self._left_out = LeftOut()
         self.log_events = LogEvents(store)
-        self.homeless = Homeless(store)
         self.lock = threading.Lock()
         """A lock, held from reading a trace until its spans are stored, because requests are
         concurrent."""
@@ -77,7 +87,7 @@ class Traces:
                     reasons.append(f"span {span.span_id[:16]}: see the server's log")
         return items, reasons
 
-    def place(self, items: Sequence[Item]) -> list[StoreItem]:
+    def place(self, items: Sequence[Item]) -> Placed:
         """Return the items to store for these spans, sessions first. The caller holds `lock`."""
         known = self._known(items)
         made = MadeSessions(known)
@@ -86,13 +96,14 @@ class Traces:
             by_trace.setdefault(item.span.trace_id, []).append(item)
         placed: list[StoreItem] = []
         moves: list[Update] = []
+        roots: dict[str, Root] = {}
         for trace_id, spans in by_trace.items():
             trace = Trace(trace_id, spans, known, made, self._left_out)
             left = [] if self._traffic else trace.leave_out_traffic()
             self._counts.add("spans left out", len(left))
             placed += trace.items()
-            if trace.root_came is not None:
-                moves += self.log_events.of_root(trace_id, trace.root_came.span.span_id)
+            if trace.has_root():
+                roots[trace.root_event()] = Root(trace.session_id, trace.stored)
             if trace.grouped is not None:
                 moves += self._grouped(trace.session_id, trace.grouped)
             if trace.moved is not None:
@@ -101,9 +112,17 @@ class Traces:
                 for span in left:
                     old = event_id(trace_id, span.span_id)
                     moves += self._moved(old, trace.parent_id(span.parent_id))
-        for session in made.records():
-            self.homeless.add(session.event_id)
-        return [*made.records(), *placed, *made.updates(), *moves]
+        sessions = made.records()
+        stored = [*sessions, *placed, *made.updates(), *moves]
+        return Placed(stored, [each.event_id for each in sessions], roots)
+
+    def late(self, placed: Placed) -> list[Update]:
+        """Return the updates that follow from what other requests, at any node, have stored in the
+        meantime, once these items are stored."""
+        updates = self.log_events.of_roots(placed.roots)
+        if placed.made:
+            updates += moved(self._store, nested(self._store.get_many(placed.made)))
+        return updates
 
     def _known(self, items: Sequence[Item]) -> dict[str, Record]:
         """Return the stored records that decide the places of these spans."""
