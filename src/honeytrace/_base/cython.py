@@ -31,6 +31,7 @@ COMPILED = (
     "_snapshot.snapshotter",
     "_record.body",
     "_delivery.intake",
+    "_delivery.encoder",
     "_durability.memory",
     "_durability.slots",
 )

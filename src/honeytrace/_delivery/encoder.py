@@ -4,45 +4,63 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from .._base import cython
 
 from .._base.lazy import logger
-from .._capture.finished import record_of
-from .._capture.session import Session
 from .._config import Config
 from .._durability.journal import Slot
 from .._record.record import Item
 from .._record.stamp import with_versions
+from .native_threads import sleep
 from .queue import Pending
+
+if not cython.compiled:  # otherwise encoder.pxd has them in C
+    from .._capture.finished import record_of
+    from .._capture.running import Running
+
+_AT_ONCE = 500
+"""Records that are made before other threads may run. Compiled, no bytecode gives the GIL away."""
 
 
 class Encoder:
-    """An encoder that keeps the journal place of every record, by identity, until its release."""
+    """An encoder that keeps the journal place of every record, by identity, until its release.
+
+    config: has the project and the source of sessions that name none.
+    slots: journal places of records that were made here, and of updates.
+    failed: number of sessions that could not be converted to a record.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.slots: dict[int, Slot] = {}
-        """Journal places of records that were made here, and of updates."""
         self.failed = 0
-        """Number of sessions that could not be converted to a record."""
         self._versions_due = True
 
     def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
         """Make records of all waiting items one by one, so that an interrupt loses none."""
         while waiting:
             item = waiting[0]
+            session: Any = item if isinstance(item, Running) else None
             record = self.record(item)
             if record is None:
                 self.release(item)
                 self.failed += 1
             else:
-                if isinstance(item, Session) and item._slot is not None:
-                    self.slots[id(record)], item._slot = item._slot, None
+                if session is not None and session._slot is not None:
+                    self.slots[id(record)], session._slot = session._slot, None
                 records.append(record)
             waiting.popleft()
+            if len(records) % _AT_ONCE == 0:
+                sleep(0)
 
     def record(self, item: Pending) -> Item | None:
         """Return the record of an item, or the update itself; None if no record can be made."""
-        if not isinstance(item, Session):
+        if not isinstance(item, Running):
             return item
         try:
             record = record_of(item, self.config.project, self.config.source)
@@ -55,9 +73,9 @@ class Encoder:
             return None
 
     def release(self, item: Item | Pending) -> None:
-        """Release the journal places of items that are settled or dropped."""
+        """Release the journal place of an item that is settled or dropped."""
         slot = self.slots.pop(id(item), None)
-        if isinstance(item, Session):
+        if isinstance(item, Running):
             slot, item._slot = item._slot, None
         if slot is not None:
             slot[0].release(slot)
@@ -67,5 +85,8 @@ class Encoder:
         if not self.slots:
             return
         for item in items:
-            if id(item) not in kept and (slot := self.slots.pop(id(item), None)) is not None:
-                slot[0].release(slot)
+            key = id(item)
+            slot = None if key in kept else self.slots.pop(key, None)
+            if slot is not None:
+                journal: Any = slot[0]
+                journal.release(slot)

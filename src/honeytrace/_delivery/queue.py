@@ -21,7 +21,7 @@ except ImportError:
 
 from .._capture.session import Session
 from .._record.record import Record, Update, size_of
-from .intake import Intake
+from .intake import Intake, weigh
 from .native_threads import RLock
 
 ANY = -1 << 62
@@ -31,11 +31,6 @@ LOCK_TIMEOUT = 1.0
 """Seconds that a caller who needs the lock waits for it, for example while a batch is filled."""
 
 Pending = Session | Update | Record
-
-
-def weigh(item: Pending) -> int:
-    """Return the approximate number of bytes an item takes in memory."""
-    return item.size() if isinstance(item, Session) else size_of(item)
 
 
 class Queue(Intake):
@@ -129,21 +124,6 @@ class Queue(Intake):
         self.items.extendleft(reversed(items))
         size = sum(map(weigh, items))
         self.bytes += size
-
-    def take(self, count: int, room: int) -> list[Pending]:
-        """Return up to `count` items, about `room` bytes in total, oldest first."""
-        taken: list[Pending] = []
-        while len(taken) < count and room > 0:
-            try:
-                item = self.items.popleft()
-            except IndexError:
-                self.bytes = 0
-                break
-            size = item.size() if isinstance(item, Session) else size_of(item)  # `weigh`, inlined
-            room -= size
-            self.bytes -= size
-            taken.append(item)
-        return taken
 
     def wake(self) -> None:
         """Make `rest` return."""

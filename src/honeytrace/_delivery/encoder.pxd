@@ -1,0 +1,24 @@
+import cython
+
+from honeytrace._capture.finished cimport record_of
+from honeytrace._capture.running cimport Running
+from honeytrace._durability.slots cimport Slots
+
+cdef Py_ssize_t _AT_ONCE
+
+
+cdef class Encoder:
+    cdef public object config
+    cdef public dict slots
+    cdef public Py_ssize_t failed
+    cdef bint _versions_due
+
+    @cython.locals(session=Running)
+    cpdef encode(self, waiting, list records)
+
+    cpdef record(self, item)
+
+    cpdef release(self, item)
+
+    @cython.locals(slot=tuple, journal=Slots)
+    cpdef release_all(self, items, set kept)
