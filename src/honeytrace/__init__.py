@@ -44,7 +44,7 @@ from .errors import (
 )
 
 if _typing.TYPE_CHECKING:
-    from ._replay import areplay, plan, replay, replaying
+    from ._replay import areplay, plan, replay, replay_all, replaying
     from .lookup import SessionList, get_session, list_sessions, search_sessions
     from .lookup.processes import OpenCall, RunningProcess, running
     from .lookup.recorded import RecordedSession
@@ -78,6 +78,7 @@ __all__ = [
     "plan",
     "propagate",
     "replay",
+    "replay_all",
     "replaying",
     "running",
     "search_sessions",
@@ -93,7 +94,7 @@ _LATER = {
     **dict.fromkeys(("list_sessions", "search_sessions"), "lookup"),
     **dict.fromkeys(("OpenCall", "RunningProcess", "running"), "lookup.processes"),
     **dict.fromkeys(("continue_from", "inject"), "propagation"),
-    **dict.fromkeys(("areplay", "plan", "replay", "replaying"), "_replay"),
+    **dict.fromkeys(("areplay", "plan", "replay", "replay_all", "replaying"), "_replay"),
 }
 """Names that are imported on first use, since most programs only record, and their modules."""
 

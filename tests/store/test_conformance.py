@@ -20,6 +20,7 @@ from store_records import START, record
 from clickhouse_server import clickhouse_server
 from engines import ENGINES, opened, postgres_server
 from honeytrace._record.record import Item, Update
+from honeytrace.lookup.replays import ReplayRow, stored_rows
 from honeytrace.sinks.store import StoreSink
 from honeytrace.store import Metric, Query, Store, open_store
 from honeytrace.store.errors import RecordRefusedError
@@ -142,6 +143,20 @@ def test_calls_that_a_replay_answered_spent_nothing(engine: Store) -> None:
         sums = found.groups["answer"]
         (tokens,) = sums.tokens.values()
         assert (sums.calls, tokens.calls, tokens.total) == (2, 1, 11)
+
+
+def test_a_set_of_replays_comes_back(engine: Store) -> None:
+    """Its rows are found by the set's session alone, in order, and of a large one the newest."""
+    rows = [ReplayRow("answer", f"b{n}", "refused", f"reason {n}") for n in range(3)]
+    with tenant_of(engine) as tenant:
+        for n, row in enumerate(rows):
+            own = {"parent_id": "set", "root_id": "set", "replay": row.to_dict()}
+            metadata = {"metadata": {"honeytrace": own}}
+            tenant.insert([test_trends.session(n, n, session_name="replay", **metadata)])
+        inside = {"metadata": {"honeytrace": {"parent_id": "set", "root_id": "set"}}}
+        tenant.insert([test_trends.session(7, 7, **inside)])
+        assert [row.reason for row in stored_rows(tenant, "set", 9)] == [r.reason for r in rows]
+        assert [row.before_id for row in stored_rows(tenant, "set", 1)] == ["b1", "b2"]
 
 
 ODD = ("half \ud83d", "a\0b", "x" * 50_000, "'; --", "{tenant:String}", "\\", "%s %(a)s", "\ufffe")

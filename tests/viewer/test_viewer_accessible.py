@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from test_viewer_replays import a_set
 from viewer_site import START, agent, call, pipeline, serving
 
 from honeytrace.store.sqlite import SQLiteStore
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.browser
 PAGES = ["/", "/?q=why&scope=calls", "/?cols=io,user,tokens,metrics.faithfulness&sort=-took&view=V",
          "/facets", "/conversations",  "/?scope=calls&status=error&since=nonsense",
          "/sessions/root", "/sessions/generate", "/sessions/m1", "/transcript/agent", "/overview",
-         "/overview?by=model", "/issues", "/compare", "/compare?a=root&b=other"]  # fmt: skip
+         "/overview?by=model", "/issues", "/replays/set", "/compare",
+         "/compare?a=root&b=other"]  # fmt: skip
 WIDTHS = (390, 768, 1100, 1440)
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -31,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         'Traceback (most recent call last):\n  File "/app/a.py", line 1, in f\n    x\nE: bad'
     )
     store.insert([
-        *pipeline(), *agent("# Plan\n\n- `one`\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
+        *pipeline(), *a_set(), *agent("# Plan\n\n- `one`\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
         call("other", start_time=START - 10_000),
         call("bad", error="E: bad", own={"traceback": traceback, "causes": ["K: worse"]}),
     ])  # fmt: skip

@@ -21,10 +21,21 @@ from typing import Any
 from .block import Replaying, replaying
 from .call_plan import Plan, plan
 from .rerun import Replayed, areplay, replay
+from .sets import ReplaySet, replay_all
 
-__all__ = ["Plan", "Replayed", "Replaying", "areplay", "plan", "replay", "replaying"]
+__all__ = [
+    "Plan",
+    "ReplaySet",
+    "Replayed",
+    "Replaying",
+    "areplay",
+    "plan",
+    "replay",
+    "replay_all",
+    "replaying",
+]
 
 _public: Any
-for _public in (Plan, Replayed, Replaying, areplay, plan, replay, replaying):
+for _public in (Plan, Replayed, Replaying, areplay, plan, replay, replay_all, replaying):
     _public.__module__ = "honeytrace"
 del _public

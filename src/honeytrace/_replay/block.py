@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from .._capture.block import session
@@ -46,6 +47,7 @@ class Replaying:
         of: str = "",
         source: str | None = None,
         hint: str = "",
+        within: Session | None = None,
     ) -> None:
         self.tape = tape
         self.flight = Flight()
@@ -53,8 +55,9 @@ class Replaying:
         self.wide = wide
         self.ran_live: list[Miss] = []
         self._selector, self._strict, self._hint = selector, strict, hint
-        self._around = session(
-            "replay", metadata={"of": of} if of else None, sample_rate=1.0, source=source
+        self._is_quiet = within is not None  # one of a set, which tells of the misses itself
+        self._around: AbstractContextManager[Any] = (
+            nullcontext(within) if within is not None else around(of, source)
         )
 
     @property
@@ -132,8 +135,13 @@ class Replaying:
         if self._strict:
             raise NotRecorded(f"{miss.reason}\n  {self._hint}" if self._hint else miss.reason)
         self.ran_live.append(miss)
-        if first:
+        if first and not self._is_quiet:
             print(f"honeytrace: not recorded, so it runs: {miss.reason}", file=sys.stderr)  # noqa: T201
+
+
+def around(of: str, source: str | None = None) -> session:
+    """Return the block that records a replay of the session `of`."""
+    return session("replay", metadata={"of": of} if of else None, sample_rate=1.0, source=source)
 
 
 def _enrich(call: Call, spec: Any) -> None:

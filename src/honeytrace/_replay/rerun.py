@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._capture.hooks import switch
+from .._capture.session import Session
 from ..errors import ReplayError
-from ..lookup import get_session
+from ..lookup import StoreFamily, get_session
 from ..lookup.compare import Comparison
 from ..lookup.recorded import RecordedSession
 from .annotations import innermost
@@ -27,8 +28,6 @@ class Replayed:
     comparison: Comparison
     value: Any = None
     error: BaseException | None = None
-    scores: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    """Name of a score → its value before and after."""
     notes: list[str] = field(default_factory=list)
     replaying: Replaying | None = None
 
@@ -77,17 +76,20 @@ async def areplay(
     return await arun(made, strict=strict)
 
 
-def run(made: Plan, *, strict: bool = False) -> Replayed:
-    """Run a plan. A coroutine function runs in an event loop of its own."""
+def run(made: Plan, *, strict: bool = False, within: Session | None = None) -> Replayed:
+    """Run a plan. A coroutine function runs in an event loop of its own.
+
+    within: the open session of this replay; otherwise one is opened.
+    """
     if _is_async(made.fn):
         import asyncio
 
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(arun(made, strict=strict))
+            return asyncio.run(arun(made, strict=strict, within=within))
         raise ReplayError("an event loop is running here: use `await honeytrace.areplay(…)`")
-    block = _block(made, strict)
+    block = _block(made, strict, within)
     value, error = None, None
     with block:
         try:
@@ -99,9 +101,9 @@ def run(made: Plan, *, strict: bool = False) -> Replayed:
     return _replayed(made, block, value, error)
 
 
-async def arun(made: Plan, *, strict: bool = False) -> Replayed:
+async def arun(made: Plan, *, strict: bool = False, within: Session | None = None) -> Replayed:
     """Run a plan inside the running event loop."""
-    block = _block(made, strict)
+    block = _block(made, strict, within)
     value, error = None, None
     async with block:
         try:
@@ -117,13 +119,23 @@ async def arun(made: Plan, *, strict: bool = False) -> Replayed:
     return _replayed(made, block, value, error)
 
 
-def _block(made: Plan, strict: bool) -> Replaying:
+def _block(made: Plan, strict: bool, within: Session | None) -> Replaying:
     made.check()
+    check_recording()
+    return Replaying(
+        made.tape,
+        made.selector,
+        strict=strict,
+        of=made.session.session_id,
+        source="replay",
+        within=within,
+    )
+
+
+def check_recording() -> None:
+    """Raise ReplayError if nothing is recorded."""
     if not switch.on:
         raise ReplayError("recording is off, so there is nothing to compare: unset its setting")
-    return Replaying(
-        made.tape, made.selector, strict=strict, of=made.session.session_id, source="replay"
-    )
 
 
 def _replayed(made: Plan, block: Replaying, value: Any, error: BaseException | None) -> Replayed:
@@ -132,10 +144,12 @@ def _replayed(made: Plan, block: Replaying, value: Any, error: BaseException | N
     if not children:
         raise ReplayError(f"{made.fn!r} is not traced, so its run was not recorded")
     after = get_session(children[0])
+    if isinstance(after._family, StoreFamily):  # the tree of a set may have thousands of calls
+        after._family = after._family.younger(after.start_time)
     notes = [*made.arguments.notes, *made.notes]
     notes += [f"ran live: {miss.reason}" for miss in block.ran_live]
     compared = made.session.compare(after)
-    return Replayed(made.session, after, compared, value, error, {}, notes, block)
+    return Replayed(made.session, after, compared, value, error, notes, block)
 
 
 def _is_async(fn: Any) -> bool:

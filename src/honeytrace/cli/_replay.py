@@ -12,12 +12,14 @@ import click
 from rich.text import Text
 
 from ..errors import NotRecorded, ReplayError
+from ..store import Query
 from . import _options
 from ._diff import show_difference
 from ._target import config, find, known, offered
 from ._terminal import emit, say, write
 
 if TYPE_CHECKING:
+    from .._replay.call_plan import Plan
     from .._replay.rerun import Replayed
 
 
@@ -31,9 +33,24 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan only.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--full", is_flag=True, help="Show what stayed the same, and whole values.")
+@_options.filtered
+@click.option(
+    *("--limit", "-n"), metavar="N", type=_options.limit, default="50", help="Replay at most N."
+)
+@click.option(
+    "--score", "scores", multiple=True, metavar="MODULE:NAME", help="Score every run before, after."
+)
+@click.option(
+    "--workers", metavar="N", type=_options.limit, default="1", help="Replay N at the same time."
+)
+@click.option(
+    "--fail-under", metavar="X", type=float, help="Exit with 1 if a mean score is below X."
+)
+@click.option("--web", is_flag=True, help="Show the set in the viewer afterwards.")
 @_options.store
 @_options.as_json
 def replay(
+    query: Query,
     wanted: str,
     recorded: tuple[str, ...],
     live: tuple[str, ...],
@@ -43,47 +60,83 @@ def replay(
     dry_run: bool,
     yes: bool,
     full: bool,
+    limit: int,
+    scores: tuple[str, ...],
+    workers: int,
+    fail_under: float | None,
+    web: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Run a recorded call again, and show what changed.
+    """Run a recorded call again, and show what changed; or run many, and compare them.
 
     The function is imported by the name that was recorded, from the working directory. --recorded
     model answers its model calls from the recording. VALUE is JSON, @FILE.json, or
     MODULE:EXPRESSION. Without a terminal, --yes is required.
+
+    Without ID, conditions such as --name answer --since 1d choose the calls of a set, which is
+    recorded as a session called replays and shown as a table. --score names a function that gets a
+    session and returns a number, or several by name.
     """
     from .._replay.arguments import given_value
     from .._replay.call_plan import plan
     from .._replay.code import named
 
+    is_set = query != Query()
+    if is_set and wanted:
+        raise ReplayError(f"give an id, {wanted!r}, or conditions such as --name, but not both")
+    if not is_set and (scores or web or fail_under is not None):
+        raise ReplayError("--score, --fail-under and --web are for sets: choose with --name NAME")
+    values = dict(_pair(each) for each in given)
+    failed = False
     with _recording(store), known(store, wanted or "@last") as reader:
-        session = find(reader, wanted or "@last", config(store))
-        values = dict(_pair(each) for each in given)
-        made = plan(
-            session,
-            recorded=recorded,
-            live=live,
-            fn=None if function is None else named(function),
-            set={name: given_value(text) for name, text in values.items()},
-        )
-        if dry_run and as_json:
-            emit(made.to_dict())
+        options: dict[str, Any] = {
+            "recorded": recorded,
+            "live": live,
+            "fn": None if function is None else named(function),
+            "set": {name: given_value(text) for name, text in values.items()},
+        }
+        if not is_set:
+            session = find(reader, wanted or "@last", config(store))
+            _replay(plan(session, **options), strict, dry_run, yes, full, as_json)
             return
-        if not as_json:
-            for line in made.lines():
-                say(line)
+        from ._replay_set import plan_set, run_set
+
+        sessions = plan_set(reader, query._replace(limit=limit), options, dry_run, as_json)
         if dry_run:
             return
-        made.check()
         _confirm(yes)
-        result = _run(made, strict)
-        if as_json:
-            emit(_as_object(result))
-            return
-        for note in result.notes:
-            say(f"note: {note}")
-        write(Text(""))
-        show_difference(result.before, result.after, result.comparison, full)
+        found = run_set(sessions, options | {"strict": strict}, scores, workers, as_json)
+        failed = fail_under is not None and any(
+            each.after is None or each.after < fail_under for each in found.scores.values()
+        )
+    if web:
+        from ._serve import open_viewer
+
+        open_viewer(store, f"/replays/{found.session_id}")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _replay(made: Plan, strict: bool, dry_run: bool, yes: bool, full: bool, as_json: bool) -> None:
+    if dry_run and as_json:
+        emit(made.to_dict())
+        return
+    if not as_json:
+        for line in made.lines():
+            say(line)
+    if dry_run:
+        return
+    made.check()
+    _confirm(yes)
+    result = _run(made, strict)
+    if as_json:
+        emit(_as_object(result))
+        return
+    for note in result.notes:
+        say(f"note: {note}")
+    write(Text(""))
+    show_difference(result.before, result.after, result.comparison, full)
 
 
 def _run(made: Any, strict: bool) -> Replayed:

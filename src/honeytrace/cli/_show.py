@@ -11,6 +11,7 @@ from rich.text import Text
 from .._display.text import duration_text
 from .._record.tokens import ANSWERED_FROM
 from ..lookup.recorded import RecordedSession
+from ..lookup.replays import is_set, standings, stored_rows
 from ..lookup.usage import UNKNOWN_MODEL
 from ..store import Reader
 from . import _options
@@ -80,6 +81,12 @@ def show(
             for line in timeline(session, found, full, _recorded(session, found)):
                 write(line)
             _unusual(reader, session, found)
+        if is_set(session):
+            from ._replay_set import show_rows
+
+            rows = stored_rows(reader, session.session_id, _LOOKED_AT)
+            title("replays")
+            show_rows(rows, standings(rows))
         _payload(session, FULL if full else USUAL)
 
 

@@ -15,10 +15,18 @@ _ALL = 1_000_000
 
 
 class StoreFamily:
-    """Reads relatives from a store."""
+    """Reads relatives from a store.
 
-    def __init__(self, store: Reader) -> None:
-        self._store = store
+    since: epoch milliseconds; descendants that started earlier are not looked for, which spares a
+    large tree when one of its youngest parts is read.
+    """
+
+    def __init__(self, store: Reader, since: float | None = None) -> None:
+        self._store, self._since = store, since
+
+    def younger(self, since: float) -> StoreFamily:
+        """Return a family of the same store whose descendants started since then."""
+        return StoreFamily(self._store, since)
 
     def get(self, session_id: str) -> RecordedSession | None:
         record = self._store.get(session_id)
@@ -36,7 +44,8 @@ class StoreFamily:
 
         Sessions that only `children_ids` name are added level by level.
         """
-        records = self._store.list(Query(root_id=session.root_id, limit=_ALL))
+        query = Query(root_id=session.root_id, since=self._since, limit=_ALL)
+        records = self._store.list(query)
         found = {record.event_id: self.load(record) for record in records}
         asked = {session.session_id, *found}
         level = [session, *found.values()]

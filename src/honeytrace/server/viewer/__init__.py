@@ -20,6 +20,7 @@ _values     values by their shape; _nodes draws text and JSON, _markdown renders
 _running    calls that have not ended yet
 _feedback   a person's rating of a session and comment on it
 _comparison two sessions side by side
+_replays    a set of replays, every run before and after
 _overview   figures over time; _charts draws them
 _conversations  runs in groups, by conversation or user
 _issues     failures in groups; _failure reads tracebacks
@@ -50,6 +51,7 @@ from ._live import Live
 from ._login import log_in, log_out, show_login
 from ._overview import show_overview
 from ._page import Problem, Site
+from ._replays import show_replays
 from ._running import Running
 from ._session import follow_run, show_detail, show_raw, show_session
 from ._transcript import show_transcript
@@ -106,6 +108,7 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
         page("/conversations", show_conversations),
         page("/facets", show_facets),
         page("/compare", show_comparison),
+        page("/replays/{session_id:path}", show_replays),
         page("/export", export_sessions),
         page("/overview", show_overview),
         page("/issues", show_issues),
