@@ -12,6 +12,7 @@ dispatcher  stands in for traced functions; in_order: async answers in the order
 block       `replaying`; rerun: `replay`, `areplay`; call_plan: what a rerun would do
 cassette    what a test records and answers; pytest_cassettes: the same for the pytest plugin
 cases       one run as a file that a test checks
+sets        many runs, scored before and after
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ _evidence   evidence; _mcp mcp; _desk opens the store for both
 _setup      setup, for coding agents
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
-_replay     replay; _case case, check
+_replay     replay; _replay_set many of them; _case case, check
 _blame      blame
 _stats      stats; _grouped its figures by any field; _usage tokens and cost
 _files      export and import; _formats writes CSV and Parquet, _jsonl reads JSON Lines
