@@ -32,7 +32,7 @@ NO_JOURNAL = ":none:"
 _ENGINES = ("sqlite", "memory", "postgresql", "postgres", "clickhouse", "chdb")
 _STORE: Check = (
     "a path, ':memory:', or a URL: sqlite:///, postgresql://, clickhouse://, chdb:/// or memory://",
-    lambda store: "://" not in store or _scheme(store) in _ENGINES,
+    lambda store: not is_mistyped(store) and ("://" not in store or _scheme(store) in _ENGINES),
 )
 _RULES: Check = (
     "a dict {Type: function}",
@@ -285,13 +285,32 @@ def _reachable(setting: str, name: str, value: str) -> str:
 
 def without_password(url: str) -> str:
     """Return a URL for people to read, without its password and without its query, which may hold
-    one too. Any other text is returned as it is."""
+    one too. A path is returned as it is.
+
+    The password is left out of mistyped URLs, too: those with a slash missing, and those whose
+    password has a `/`, `?`, `#` or `@` that is not percent-encoded.
+    """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return url
-    host, slash, path = rest.partition("?")[0].partition("/")
-    user, at, place = host.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}{at}{place}{slash}{path}"
+        scheme, separator, rest = url.partition(":")
+        # A path on Windows begins with one letter.
+        if len(scheme) < 2 or not scheme.isalnum() or "@" not in rest:
+            return url
+    place, _, query = rest.partition("?")
+    before, at, place = place.rpartition("@")
+    if not at and "@" in query and ":" in place:
+        before, at, place = place, "@", "…"
+    host, slash, path = place.partition("/")
+    name, colon, port = host.rpartition(":")
+    if colon and not port.isdigit() and "]" not in port:  # something else was meant
+        host = f"{name}:…"
+    return f"{scheme}{separator}{before.partition(':')[0]}{at}{host}{slash}{path}"
+
+
+def is_mistyped(store: str) -> bool:
+    """Return whether this is the URL of a store with a slash missing, and not a path."""
+    scheme, colon, rest = store.partition(":")
+    return bool(colon) and not rest.startswith("//") and scheme.lower() in _ENGINES
 
 
 def _scheme(url: str) -> str:

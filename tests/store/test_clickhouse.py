@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import Any
 
 import orjson
 import pytest
@@ -221,11 +222,49 @@ def test_places_increase_when_the_clock_goes_back(
 ) -> None:
     """A clock that is set five seconds back makes no follower miss a session."""
     store.insert([record("a")])
-    place = store.arrived(0).last
+    places = store.arrived(0).last, store.arrived(None).last
+    changed = store.changed(None).last
     real = time.time_ns()
     monkeypatch.setattr("honeytrace.store._ch_client.time.time_ns", lambda: real - 5 * 10**9)
     store.insert([record("b")])
-    assert [each.event_id for each in store.arrived(place).records] == ["b"]
+    store.update([Update("a", {"feedback": b"{}"})])
+    for place in places:
+        assert [each.event_id for each in store.arrived(place).records] == ["b"]
+    assert [each.event_id for each in store.changed(changed).records] == ["a"]
+    assert store.arrived(places[1] + 10**6).last >= places[1]
+
+
+def test_rows_become_visible_in_the_order_of_their_places(
+    store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A follower without a lag misses no change, although one of two concurrent writers is held up
+    between taking its place and writing its row."""
+    store.insert([record("a"), record("b")])
+    place = store.changed(None).last
+    other = threading.Thread(target=store.update, args=([Update("b", {"feedback": b'{"n":2}'})],))
+    seen: list[str] = []
+    real = store._client.insert
+
+    def follow() -> None:
+        nonlocal place
+        page = store.changed(place)
+        place = page.last
+        seen.extend(each.event_id for each in page.records)
+
+    def held_up(table: str, rows: Any, columns: Any) -> None:
+        if not other.ident and table == "sessions":
+            other.start()
+            # It writes now, unless it has to wait for this thread.
+            other.join(0.2)
+            follow()
+        real(table, rows, columns)
+
+    monkeypatch.setattr(store._client, "insert", held_up)
+    # The writers of updates are queued as it is, but not beside those of sessions.
+    store.insert([record("a", feedback=b'{"n":1}', end_time=START + 9)])
+    other.join()
+    follow()
+    assert sorted(seen) == ["a", "b"]
 
 
 def test_tenants_do_not_see_each_other(store: ClickHouseStore) -> None:

@@ -64,9 +64,11 @@ def test_nodes_that_write_the_same_sessions(url: str) -> None:
         assert sorted(arrived) == [each.event_id for each in found]
 
 
-def test_a_server_that_hangs_and_refuses(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call ends at a deadline, and succeeds when the server is back; nothing is there
-    twice."""
+def test_a_server_that_hangs_and_refuses(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every call ends at a deadline, and succeeds when the server is back; nothing is there twice,
+    and the driver logs nothing."""
     from honeytrace.store import _ch_client
 
     port = url.partition("@127.0.0.1:")[2].partition("/")[0]
@@ -86,3 +88,4 @@ def test_a_server_that_hangs_and_refuses(url: str, monkeypatch: pytest.MonkeyPat
         store.insert([record("meanwhile")])
         assert {each.event_id for each in store.list(Query())} == {"before", "meanwhile"}
         assert store.size().sessions == 2
+    assert not [each for each in caplog.records if each.name.startswith("clickhouse_connect")]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import traceback
 from pathlib import Path
 
 import pytest
 from store_records import record
 
 import honeytrace
+import surroundings
 from engines import postgres_server
 from honeytrace import _config
 from honeytrace.errors import ConfigurationError, StoreError
@@ -59,11 +63,56 @@ def test_a_url_of_no_engine_is_refused(url: str) -> None:
         ("clickhouse://:hunter2@db/t", "clickhouse://@db/t"),
         ("postgresql:///t?user=ada&password=hunter2", "postgresql:///t"),
         ("/var/lib/x.db", "/var/lib/x.db"),
+        ("C:\\a@b\\x.db", "C:\\a@b\\x.db"),
+        # mistyped
+        ("postgresql://ada:hun/ter2@db/t", "postgresql://ada@db/t"),
+        ("postgresql://ada:hun#ter2@db/t", "postgresql://ada@db/t"),
+        ("postgresql://ada:hun?ter2@db/t", "postgresql://ada@…"),
+        ("postgresql:/ada:hunter2@db/t", "postgresql:/ada@db/t"),
+        ("postgresql:ada:hunter2@db/t", "postgresql:ada@db/t"),
     ],
 )
 def test_an_address_has_no_password(url: str, shown: str) -> None:
     """User, host and path stay; the password and the query go."""
     assert address(url) == shown
+
+
+MISTYPED = (
+    *("postgresql:/ada:hunter2@127.0.0.1/t", "postgres:ada:hunter2@127.0.0.1/t"),
+    *(
+        f"{scheme}://ada:hunter2{sign}hunter2@127.0.0.1:1/t"
+        for sign in "/?#:@"
+        for scheme in ("postgresql", "clickhouse")
+    ),
+    *("postgresql+psycopg://ada:hunter2@db/t", "postgresql://ada:hunter2@[::1:5432/t"),
+    "clickhouse://ada:hunter2@127.0.0.1:hunter2/t",
+)
+
+
+@pytest.mark.parametrize("url", MISTYPED)
+def test_no_part_of_a_password_is_shown(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A URL in which it is not percent-encoded, or a sign is missing, is refused or not reached,
+    and makes no file; `doctor` and the error of a command name the store without it."""
+    pytest.importorskip("psycopg")
+    pytest.importorskip("clickhouse_connect")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ConfigurationError, StoreError)) as refusal:
+        open_store(url)
+    said = "".join(traceback.format_exception(refusal.value)) + caplog.text
+    for command in ("doctor", "list"):
+        done = subprocess.run(
+            [sys.executable, "-m", "honeytrace", command, "--store", url],
+            capture_output=True,
+            text=True,
+            env=surroundings.environ(),
+            cwd=tmp_path,
+        )
+        assert command == "doctor" or done.returncode
+        said += done.stdout + done.stderr
+    assert "hunter2" not in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_configure_takes_a_url(tmp_path: Path) -> None:

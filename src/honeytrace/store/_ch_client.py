@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -81,6 +83,11 @@ class Client:
         self._pid = os.getpid()
         self._closed = False
         self._away_until = 0.0
+        # The driver's own logger would log each failed attempt with a traceback; the caller logs
+        # one line.
+        log = logging.getLogger("clickhouse_connect")
+        if log.level == logging.NOTSET:
+            log.setLevel(logging.ERROR)
 
     def rows(self, sql: str, **values: Any) -> Sequence[Sequence[Any]]:
         """Return the rows of a query; `{name:Type}` marks its parameters. Raises StoreError."""
@@ -114,8 +121,25 @@ class Client:
         """Return the place up to which all rows are visible."""
         with self._lock:
             now = time.time_ns() // 1000
-            # Places may be ahead of the clock by a batch.
-            return max(now, self._tick) if self.lag == 0 else now - int(self.lag * 1e6)
+            if self.lag:
+                return now - int(self.lag * 1e6)
+            # Places may be ahead of the clock by a batch. Later rows get later places than the
+            # answer, even within this microsecond and if the clock is set back.
+            self._tick = max(now, self._tick)
+            return self._tick
+
+    @contextmanager
+    def in_order(self) -> Iterator[None]:
+        """Keep other threads from writing between `places` and the insert of the rows.
+
+        Followers of the engine in this process have no lag, and would miss a row that becomes
+        visible after a row with a later place.
+        """
+        if self.embedded:
+            with _embedded_lock:
+                yield
+        else:
+            yield
 
     def close(self) -> None:
         """Close the connection; later calls raise StoreError."""
@@ -162,9 +186,8 @@ class Client:
                 )
             return _embedded[key]
         secure = self._given.get("secure", "") in ("1", "true")
-        password = unquote(self._parts.password or "") or os.environ.get(
-            "HONEYTRACE_STORE_PASSWORD", ""
-        )
+        password = unquote(self._parts.password or "") or self._given.get("password")
+        password = password or os.environ.get("HONEYTRACE_STORE_PASSWORD", "")
         return clickhouse_connect.get_client(
             host=self._parts.hostname or "localhost",
             port=self._parts.port or (8443 if secure else 8123),

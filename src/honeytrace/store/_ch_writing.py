@@ -146,6 +146,15 @@ class Writer:
         self, tenant: str, adding: Mapping[str, Add], found: Mapping[str, Known], token: int
     ) -> dict[str, Add]:
         """Write each record with its addition; return the merged ones."""
+        with self._client.in_order():
+            rows, merged = self._rows(tenant, adding, found, token)
+            self._client.insert("sessions", rows, COLUMNS)
+        return merged
+
+    def _rows(
+        self, tenant: str, adding: Mapping[str, Add], found: Mapping[str, Known], token: int
+    ) -> tuple[list[list[Any]], dict[str, Add]]:
+        """Return the rows to write, and the additions of the merged ones."""
         rows = []
         merged: dict[str, Add] = {}
         added = {i: add(found[i].record if i in found else None) for i, add in adding.items()}
@@ -174,8 +183,7 @@ class Writer:
             rows.append(
                 row_of(tenant, new, place=place, changed=changed, version=version, writes=writes)
             )
-        self._client.insert("sessions", rows, COLUMNS)
-        return merged
+        return rows, merged
 
     def _pending(self, tenant: str, ids: list[str]) -> dict[str, _Waiting]:
         """Return the updates that wait for these sessions."""

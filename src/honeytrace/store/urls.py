@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .._config import without_password
+from .._config import is_mistyped, without_password
 from ..errors import ConfigurationError
 from ._protocol import Store
 from ._tenant import tenant_name
@@ -42,8 +42,9 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
     engine, for a missing extra and for an invalid tenant, and `StoreError` if the store cannot be
     used.
     """
-    tenant = tenant_name(tenant) or dict(parse_qsl(urlsplit(url).query)).get("tenant", "")
     scheme = _scheme(url) or "sqlite"
+    _check(url, scheme)
+    tenant = tenant_name(tenant) or dict(parse_qsl(urlsplit(url).query)).get("tenant", "")
     if url == ":memory:" or scheme == "memory":
         from .memory import MemoryStore
 
@@ -77,7 +78,7 @@ def file_of(url: str) -> str | None:
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc or not path.strip("/"):
-        raise ConfigurationError(f"store={url!r}: write sqlite:///path/to/sessions.db")
+        raise ConfigurationError(f"store={address(url)!r}: write sqlite:///path/to/sessions.db")
     # On Windows, sqlite:///C:/x.db means C:/x.db.
     return path.lstrip("/") if re.match(r"/+[A-Za-z]:", path) and os.name == "nt" else path
 
@@ -116,6 +117,27 @@ def open_or_replace(url: str) -> tuple[Store, str | None]:
 def _scheme(url: str) -> str:
     """Return the scheme of a URL; empty for a path."""
     return url.partition("://")[0].lower() if "://" in url else ""
+
+
+_HOSTS = re.compile(r"((\[[^\]]*\]|[^\[\]:,@]*)(:\d*)?(,|$))*")
+"""One or more hosts with their ports."""
+
+
+def _check(url: str, scheme: str) -> None:
+    """Raise ConfigurationError for a URL that would be taken for something else, before parts of
+    its password are taken for a host, a port or a path and are shown."""
+    if is_mistyped(url):
+        raise ConfigurationError(f"store={address(url)!r}: write two slashes after the colon")
+    if scheme not in _REMOTE:
+        return
+    rest = url.partition("://")[2]
+    before, _, _ = rest.partition("?")
+    netloc = re.split(r"[/#]", before)[0]
+    if "@" in before[len(netloc) :] or not _HOSTS.fullmatch(netloc.rpartition("@")[2]):
+        raise ConfigurationError(
+            f"store={address(url)!r}: this is not a valid URL; write @, :, /, ? and # in a name or"
+            " password as %40, %3A, %2F, %3F and %23, or set HONEYTRACE_STORE_PASSWORD"
+        )
 
 
 def _sqlite(url: str, readonly: bool, tenant: str) -> Store:
