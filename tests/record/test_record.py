@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from honeytrace._capture.finished import record_of
 from honeytrace._capture.spec import Spec
 from honeytrace._record.file_format import unpack
-from honeytrace._record.merge import apply, as_object, merge, merge_ids, merge_objects
+from honeytrace._record.merge import (
+    apply,
+    as_object,
+    merge,
+    merge_batch,
+    merge_ids,
+    merge_objects,
+)
 from honeytrace._record.record import MERGED, RESERVED, Record, Update
 from honeytrace._record.wire import decode, from_start_session, start_session_body
 from samples import ended, objects, records
@@ -54,6 +61,19 @@ def test_a_redelivered_continuation_changes_nothing(old: Record, new: Record) ->
     """However often the second account comes again, once was enough."""
     once = merge(old, new)
     assert merge(once, new) == once
+
+
+@few
+@given(records(), records())
+def test_a_batch_merges_one_by_one(first: Record, second: Record) -> None:
+    """Records of one id in a batch merge in its order, an update that waited goes to the first of
+    them, and the place of the last that changed anything is told."""
+    update = Update(first.event_id, {"metrics": b'{"waited": 1}'})
+    both = merge(apply(first, update), second)
+    changes = 7 if both != apply(first, update) else 3
+    assert merge_batch(None, [(3, first), (7, second)], update) == (both, changes)
+    known = apply(first, update)
+    assert merge_batch(known, [(3, first)], None) == (known, None)
 
 
 @few

@@ -105,6 +105,26 @@ def merge(old: Record, new: Record) -> Record:
     )
 
 
+def merge_batch(
+    known: Record | None, batch: Sequence[tuple[int, Record]], waiting: Update | None
+) -> tuple[Record, int | None]:
+    """Return a record merged with those of its id in a batch, and with the update that waited.
+
+    batch: records, each with its position. The position of the last one that changed the record is
+    returned too, or None if none did.
+    """
+    whole, changed = known, None
+    for at, record in batch:
+        before = whole
+        whole = arrived = record if whole is None else merge(whole, record)
+        if waiting is not None:
+            whole, waiting = apply(whole, waiting), None
+        if whole != (arrived if before is None else before):
+            changed = at
+    assert whole is not None
+    return whole, changed
+
+
 PROVISIONAL = "provisional"
 """The key among honeytrace's details that says a session was made of a trace whose root has not
 come yet: its name and times are those of the spans that have."""

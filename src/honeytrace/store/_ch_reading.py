@@ -18,7 +18,7 @@ from .._record.record import Record
 from ._ch_client import Client
 from ._ch_query import Condition, among, condition
 from ._ch_rows import FIELDS, SELECTED, record_of
-from ._query import Arrivals, Bucket, Field, NameSummary, Outline, Query
+from ._query import COLUMN_OF, Arrivals, Bucket, Field, NameSummary, Outline, Query
 from ._statistics import FACETS, faceted
 
 __all__ = [
@@ -211,25 +211,17 @@ def longest(client: Client, tenant: str, query: Query) -> list[Record]:
 def facets(client: Client, tenant: str, query: Query) -> dict[Field, dict[str, int]]:
     """Return the number of sessions per value of each field, of all sessions."""
     sql, values = _conditions(client, tenant, query._replace(before=None))
-    columns = ", ".join(_COLUMNS[field] for field in FACETS)
+    columns = ", ".join(COLUMN_OF[field] for field in FACETS)
     rows = client.rows(
         f"SELECT {columns}, count() FROM sessions FINAL WHERE {sql} GROUP BY {columns}", **values
     )
     return faceted(tuple(row) for row in rows)
 
 
-_COLUMNS: dict[Field, str] = {
-    "project": "project",
-    "session_name": "event_name",
-    "source": "source",
-    "status": "status",
-}
-
-
 def values(client: Client, tenant: str, field: Field) -> list[str]:
     """Return all distinct values of a field, in order."""
     rows = client.rows(
-        f"SELECT DISTINCT {_COLUMNS[field]} AS v FROM sessions FINAL"
+        f"SELECT DISTINCT {COLUMN_OF[field]} AS v FROM sessions FINAL"
         " WHERE tenant = {tenant:String}",
         tenant=tenant,
     )

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 
 from .._record.fold import fold_updates
-from .._record.merge import apply, merge
+from .._record.merge import apply, merge_batch
 from .._record.record import Record, Update
 from ._ch_checks import SETTLE, Add, Check, Checks
 from ._ch_client import Client
@@ -57,7 +58,11 @@ class Writer:
             by_id.setdefault(record.event_id, []).append((at, record))
         waiting = self._pending(tenant, list(by_id))
         updates = {event_id: each.update for event_id, each in waiting.items()}
-        self._write(tenant, {i: _adding(some, updates.get(i)) for i, some in by_id.items()})
+        adding: dict[str, Add] = {
+            event_id: partial(merge_batch, batch=some, waiting=updates.get(event_id))
+            for event_id, some in by_id.items()
+        }
+        self._write(tenant, adding)
         if waiting:
             self._applied(tenant, waiting.values())
         self._cross(tenant, [event_id for event_id in by_id if event_id not in waiting])
@@ -232,24 +237,6 @@ def _lacking(check: Check, found: Mapping[str, Known]) -> dict[str, Add]:
         for event_id, add in check.adding.items()
         if event_id in found and check.token not in found[event_id].writes
     }
-
-
-def _adding(batch: Sequence[tuple[int, Record]], waiting: Update | None) -> Add:
-    """Return the addition of these records, each with its position in the batch."""
-
-    def add(record: Record | None) -> tuple[Record, int | None]:
-        whole, changed, update = record, None, waiting
-        for at, each in batch:
-            before = whole
-            whole = arrived = each if whole is None else merge(whole, each)
-            if update is not None:
-                whole, update = apply(whole, update), None
-            if whole != (arrived if before is None else before):
-                changed = at
-        assert whole is not None
-        return whole, changed
-
-    return add
 
 
 def _applying(update: Update, at: int) -> Add:

@@ -20,7 +20,7 @@ from . import _pg_query
 from ._pg_query import Condition
 from ._pg_rows import SELECTED, quoted, record_of, unquoted
 from ._pg_schema import PREFIX
-from ._query import Arrivals, Bucket, Field, NameSummary, Outline, Query
+from ._query import COLUMN_OF, Arrivals, Bucket, Field, NameSummary, Outline, Query
 from ._statistics import FACETS, faceted
 
 __all__ = [
@@ -144,7 +144,7 @@ def longest(conn: Conn, tenant: str, query: Query) -> list[Record]:
 def facets(conn: Conn, tenant: str, query: Query, newest: int) -> dict[Field, dict[str, int]]:
     """Return the number of sessions per value of each field, of the newest sessions."""
     condition, values = _pg_query.with_metric(tenant, query._replace(before=None))
-    columns = ", ".join(_COLUMNS[field] for field in FACETS)
+    columns = ", ".join(COLUMN_OF[field] for field in FACETS)
     sql = (
         f"SELECT {columns}, count(*) FROM (SELECT {columns} FROM sessions WHERE {condition}"
         f" {_NEWEST_FIRST} LIMIT %s) AS newest GROUP BY {columns}"
@@ -153,17 +153,9 @@ def facets(conn: Conn, tenant: str, query: Query, newest: int) -> dict[Field, di
     return faceted((*map(unquoted, found), calls) for *found, calls in rows)
 
 
-_COLUMNS: dict[Field, str] = {
-    "project": "project",
-    "session_name": "event_name",
-    "source": "source",
-    "status": "status",
-}
-
-
 def values(conn: Conn, tenant: str, field: Field) -> list[str]:
     """Return all distinct values of a field, found by stepping through the index."""
-    column = _COLUMNS[field]
+    column = COLUMN_OF[field]
     short = f"left({column}, {PREFIX})"
     least = f"SELECT {short} AS v FROM sessions WHERE tenant = %s"
     sql = f"""

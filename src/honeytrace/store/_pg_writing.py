@@ -16,7 +16,7 @@ import orjson
 import psycopg
 
 from .._record.fold import fold_updates
-from .._record.merge import apply, merge
+from .._record.merge import apply, merge_batch
 from .._record.record import Record, Update
 from ._derived import numbers_of
 from ._pg_rows import COLUMNS, SELECTED, quoted, record_of, row_of, unquoted
@@ -72,12 +72,12 @@ def insert(conn: Conn, tenant: str, records: Sequence[Record]) -> None:
     for at, record in enumerate(records):
         by_id.setdefault(record.event_id, []).append((at, record))
     waiting = _take_waiting(conn, tenant, list(by_id))
-    fresh = {i: _together(None, some, waiting.get(i)) for i, some in by_id.items()}
+    fresh = {i: merge_batch(None, some, waiting.get(i)) for i, some in by_id.items()}
     inserted = _insert(conn, tenant, fresh)
     known = [event_id for event_id in by_id if event_id not in inserted]
     if known:
         changes = {
-            event_id: (old, *_together(old, by_id[event_id], waiting.get(event_id)))
+            event_id: (old, *merge_batch(old, by_id[event_id], waiting.get(event_id)))
             for event_id, old in _locked(conn, tenant, known).items()
         }
         _replace(conn, tenant, changes)
@@ -85,23 +85,6 @@ def insert(conn: Conn, tenant: str, records: Sequence[Record]) -> None:
 
 Placed = tuple[Record, "int | None"]
 """A record, and the position in the batch of its latest change; None if it is unchanged."""
-
-
-def _together(
-    known: Record | None, batch: Sequence[tuple[int, Record]], update: Update | None
-) -> Placed:
-    """Return a record merged with a batch's data and the update that waited for it."""
-    whole, changed = known, None
-    for at, record in batch:
-        before = whole
-        whole = record if whole is None else merge(whole, record)
-        arrived = whole
-        if update is not None:
-            whole, update = apply(whole, update), None
-        if whole != (arrived if before is None else before):
-            changed = at
-    assert whole is not None
-    return whole, changed
 
 
 def unknown(conn: Conn, tenant: str, updates: Sequence[Update]) -> bool:

@@ -10,6 +10,7 @@ from .._record.record import Record
 from ..errors import ConfigurationError
 
 __all__ = [
+    "COLUMN_OF",
     "NEWEST",
     "Arrivals",
     "Bucket",
@@ -27,6 +28,14 @@ NEWEST = 100_000
 
 Field = Literal["project", "session_name", "source", "status"]
 """A field that `Store.values` lists the distinct values of."""
+
+COLUMN_OF: dict[Field, str] = {
+    "project": "project",
+    "session_name": "event_name",
+    "source": "source",
+    "status": "status",
+}
+"""The column of each field, in a table of every engine and in a `Record`."""
 
 
 class _Metric(NamedTuple):

@@ -12,7 +12,7 @@ import orjson
 
 from .._record.record import OBJECTS, Record
 from . import _changefeed, _plan, _zone_map
-from ._query import NEWEST, Arrivals, Field, Outline, Query
+from ._query import COLUMN_OF, NEWEST, Arrivals, Field, Outline, Query
 from ._statistics import FACETS, Figure, faceted
 
 __all__ = [
@@ -131,7 +131,7 @@ def _longest(conn: sqlite3.Connection, query: Query) -> list[Record]:
 
 def facets(conn: sqlite3.Connection, query: Query, newest: int) -> dict[Field, dict[str, int]]:
     """Return the number of sessions per value of each field, of the newest sessions."""
-    columns = ", ".join(_VALUES[field] for field in FACETS)
+    columns = ", ".join(COLUMN_OF[field] for field in FACETS)
     left, rows = newest, list[tuple[Any, ...]]()
     for part in _parts(conn, query._replace(before=None)):
         table, condition, values = _plan.counting(conn, part)
@@ -222,16 +222,8 @@ def _placed(rows: Iterable[tuple[Any, ...]], after: int) -> Arrivals:
     return Arrivals([Record._make(row[1:]) for row in found], found[-1][0] if found else after)
 
 
-_VALUES: dict[Field, str] = {
-    "project": "project",
-    "session_name": "event_name",
-    "source": "source",
-    "status": "status",
-}
-
-
 def values(conn: sqlite3.Connection, field: Field) -> list[str]:
     """Return the distinct values of a field among the newest sessions, in order."""
-    column = _VALUES[field]
+    column = COLUMN_OF[field]
     newest = f"SELECT {column} FROM events ORDER BY start_time DESC LIMIT {NEWEST}"
     return [value for (value,) in conn.execute(f"SELECT DISTINCT * FROM ({newest}) ORDER BY 1")]

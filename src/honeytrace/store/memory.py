@@ -13,6 +13,7 @@ from .._record.merge import apply, merge
 from .._record.record import Record, Update
 from ._derived import numbers_of, users_of
 from ._query import (
+    COLUMN_OF,
     NEWEST,
     Arrivals,
     Field,
@@ -110,9 +111,10 @@ class MemoryStore:
         return self._after(self._changes, after, limit)
 
     def values(self, field: Field) -> Sequence[str]:
-        name = "event_name" if field == "session_name" else field
         with self._lock:
-            return sorted({str(getattr(record, name)) for record in self._records.values()})
+            return sorted(
+                {str(getattr(record, COLUMN_OF[field])) for record in self._records.values()}
+            )
 
     def count(self, query: Query, most: int | None = None) -> int:
         return len(self._found(query._replace(before=None))[:most])
