@@ -29,6 +29,8 @@ MOMENT = 1_790_000_000.0
         datetime.fromtimestamp(MOMENT, timezone.utc),
         datetime.fromtimestamp(MOMENT, timezone.utc).isoformat(),
         datetime.fromtimestamp(MOMENT, timezone.utc).isoformat().replace("+00:00", "Z"),
+        datetime.fromtimestamp(MOMENT, timezone.utc).isoformat().replace("+00:00", ".0Z"),
+        datetime.fromtimestamp(MOMENT, timezone.utc).isoformat().replace("+00:00", ".000000000z"),
         datetime.fromtimestamp(MOMENT).isoformat(),
     ],
     ids=repr,

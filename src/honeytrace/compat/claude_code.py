@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._record.record import Record
-from .transcript import Encode, Maker, milliseconds, text_of
+from .transcript import Encode, Maker, milliseconds, project_of, text_of
 
 __all__ = ["is_claude_code", "read"]
 
@@ -46,8 +46,7 @@ class _Run:
     """One session: its main thread, and the threads of its sub-agents."""
 
     def __init__(self, session: str, lines: list[Line], encode: Encode) -> None:
-        project = _text(lines[0].get("cwd")).replace("\\", "/").rstrip("/").rpartition("/")[2]
-        self._maker = Maker(encode, SOURCE, session, project)
+        self._maker = Maker(encode, SOURCE, session, project_of(lines[0].get("cwd")))
         self._lines = lines
         self._agents: dict[str, str] = {}
         """Tool call by the id of the sub-agent it started, or by its prompt."""

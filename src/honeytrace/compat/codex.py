@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._record.record import Record
-from .transcript import Encode, Maker, milliseconds, text_of
+from .transcript import Encode, Maker, milliseconds, project_of, text_of
 
 __all__ = ["is_codex", "read"]
 
@@ -71,9 +71,7 @@ class _Run:
         if first is None:
             return
         session = str(meta.get("id") or meta.get("session_id") or first)
-        cwd = str(meta.get("cwd") or "")
-        project = cwd.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        self._maker = Maker(self._encode, SOURCE, session, project)
+        self._maker = Maker(self._encode, SOURCE, session, project_of(meta.get("cwd")))
         self._since = self._now = first
         for kind, payload, now in events:
             self._now = now

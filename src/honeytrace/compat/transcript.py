@@ -6,38 +6,32 @@ masked and bounded as if they had been recorded.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from .._base.lazy import orjson
 from .._record.merge import as_object
 from .._record.record import RESERVED, Record
+from ..lookup.times import iso_ms
 
-__all__ = ["Encode", "Maker", "milliseconds", "text_of"]
+__all__ = ["Encode", "Maker", "milliseconds", "project_of", "text_of"]
 
 Encode = Callable[[Any, list[Any], str], bytes]
 """A function that returns a value as masked JSON; the list gains the paths of masked values."""
 
-_FRACTION = re.compile(r"\.(\d+)")
 _SPACE = uuid.UUID("6b9f0c2e-6f0e-5d5c-9d43-6a1c0d7b8f21")
 
 
 def milliseconds(moment: Any) -> float | None:
-    """Return epoch milliseconds of an ISO 8601 text, UTC where it names no offset."""
-    if not isinstance(moment, str):
-        return None
-    # before Python 3.11 a fraction has three or six digits, and Z is no offset
-    moment = _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", moment.replace("Z", "+00:00"))
-    try:
-        found = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=timezone.utc)
-    return found.timestamp() * 1000
+    """Return epoch milliseconds of an ISO 8601 text; None for any other value."""
+    return iso_ms(moment) if isinstance(moment, str) else None
+
+
+def project_of(directory: Any) -> str:
+    """Return the name of a working directory, as the project of its sessions."""
+    path = directory if isinstance(directory, str) else ""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def text_of(content: Any) -> str:

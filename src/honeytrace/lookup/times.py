@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 
 from ..errors import ConfigurationError
 
-__all__ = ["duration_ms", "moment_ms"]
+__all__ = ["duration_ms", "iso_datetime", "iso_ms", "moment_ms"]
 
 _UNITS = {
     "us": 1e-6,
@@ -26,6 +26,8 @@ _FIRST = 100_000_000
 
 _LAST = 100_000_000_000
 """Epoch seconds from which a number must be milliseconds: the year 5138."""
+
+_FRACTION = re.compile(r"[.,](\d+)")
 
 
 def duration_ms(value: float | str | timedelta, *, bare: str = "s") -> float:
@@ -76,12 +78,29 @@ def moment_ms(value: float | str | datetime | timedelta, *, zone: tzinfo | None 
     )
 
 
+def iso_datetime(text: str) -> datetime:
+    """Return the datetime of an ISO 8601 text, the same on every Python. Raises ValueError."""
+    # before Python 3.11 a fraction has three or six digits, and Z is no offset
+    text = _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", text)
+    return datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+
+
+def iso_ms(text: str) -> float | None:
+    """Return the epoch milliseconds of an ISO 8601 text, in UTC if it has no offset; None for any
+    other text."""
+    try:
+        moment = iso_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp() * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
 def _written(text: str) -> float | str | datetime | timedelta:
     """Return the time that a text states, or the text itself."""
     if re.fullmatch(r"\d+(\.\d+)?", text) and float(text) >= _FIRST:
         return float(text)
     try:
-        return datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+        return iso_datetime(text)
     except ValueError:
         pass
     try:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 import orjson
 
 from .._record.record import OBJECTS, Record
 from .._record.surrogates import loads
+from ..lookup.times import iso_ms
 from ..store import Query, Store
 from ._call import Call
 from ._http import bad_request
@@ -188,15 +188,8 @@ def _date(value: Any) -> float | None:
     """Return milliseconds since the epoch; a date without a zone is UTC."""
     if type(value) is not str:
         return _number(value)
-    try:
-        # Python 3.10 does not parse the Z.
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
-        return _number(value)
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1000
-    except OverflowError:
-        return None
+    found = iso_ms(value)
+    return _number(value) if found is None else found
 
 
 def _moment(value: Any) -> float:
