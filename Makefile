@@ -44,8 +44,8 @@ durability: $(READY)  ## What arrives when programs and servers come to a bad en
 interop: $(READY)  ## The official clients, really installed, against `honeytrace serve`.
 	$(PY) -m pytest -m interop tests/interop $(ARGS)
 
-chaos: $(READY)  ## Hundreds of kills and a million damaged journals: nothing finished is lost.
-	$(PY) -m pytest tests/chaos --full $(ARGS)
+chaos: $(READY)  ## Hundreds of kills and a million damaged journals, in two parts: nothing finished is lost.
+	$(PY) $(if $(ARGS),-m pytest --full $(ARGS),.ci/suite.py --chaos)
 
 screenshots: $(READY)  ## The pictures in docs/images, taken anew.
 	$(PY) scripts/screenshots.py

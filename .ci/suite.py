@@ -2,6 +2,7 @@
 
     python .ci/suite.py                      # what `make test` runs
     python .ci/suite.py --without-coverage   # what `make test-all` runs on each Python
+    python .ci/suite.py --chaos              # what `make chaos` runs: hundreds of kills
 
 Each part is a pytest run of its own, under coverage by default. The output of a part is printed
 when it ends, so that two parts do not mix. The last line has the sums of all summaries.
@@ -38,8 +39,12 @@ FIRST = {*CORE, "docs", "packaging", "otel", "propagation"} - {"sinks"}
 """Folders of the first half with the compiled modules; the second half has all others."""
 
 
+CHAOS = ("test_hostile_journals.py", "test_killed_nodes.py")
+"""Half of the fault suite, by the time that it takes."""
+
+
 class Part(NamedTuple):
-    """A pytest run: what it is called, its paths, and the environment it adds."""
+    """A pytest run: what it is called, its arguments, and the environment it adds."""
 
     name: str
     paths: list[str]
@@ -68,6 +73,17 @@ def parts() -> list[Part]:
     ]
 
 
+def chaos() -> list[Part]:
+    """The two parts of the fault suite, with all of its faults."""
+    files = sorted(TESTS.glob("chaos/test_*.py"))
+    first = [str(file) for file in files if file.name in CHAOS]
+    second = [str(file) for file in files if file.name not in CHAOS]
+    return [
+        Part("journals and nodes", ["--full", *first]),
+        Part("programs", ["--full", *second]),
+    ]
+
+
 def command(part: Part, *, coverage: bool) -> list[str]:
     """The arguments of the pytest run of a part."""
     under = ["-m", "coverage", "run"] if coverage else []
@@ -92,12 +108,15 @@ def run(part: Part, *, coverage: bool) -> tuple[Part, int, str, float]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Run the whole suite in parts, two at a time.")
     parser.add_argument("--without-coverage", action="store_true", help="measure no coverage")
-    coverage = not parser.parse_args(arguments).without_coverage
+    parser.add_argument("--chaos", action="store_true", help="run the whole fault suite alone")
+    options = parser.parse_args(arguments)
+    coverage = not options.without_coverage and not options.chaos
+    wanted = chaos() if options.chaos else parts()
     start = time.monotonic()
     sums: Counter[str] = Counter()
     failed = []
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for part, status, output, seconds in pool.map(partial(run, coverage=coverage), parts()):
+        for part, status, output, seconds in pool.map(partial(run, coverage=coverage), wanted):
             print(f"== {part.name}: {seconds:.0f} s, exit status {status}", flush=True)
             print(output, flush=True)
             last = output.strip().rpartition("\n")[2]

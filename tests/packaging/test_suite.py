@@ -44,3 +44,10 @@ def test_coverage_is_measured_by_default_alone(suite: ModuleType, *, coverage: b
         command = suite.command(part, coverage=coverage)
         assert ("coverage" in command) is coverage
         assert command[-len(part.paths) :] == part.paths
+
+
+def test_the_fault_suite_runs_in_two_parts(suite: ModuleType) -> None:
+    """`make chaos` runs each of its files once, with all faults."""
+    paths = [path for part in suite.chaos() for path in part.paths if path != "--full"]
+    assert sorted(paths) == sorted(map(str, (ROOT / "tests" / "chaos").glob("test_*.py")))
+    assert all(part.paths[0] == "--full" for part in suite.chaos())
