@@ -13,14 +13,21 @@ except ModuleNotFoundError:
     from .._base import cython
 
 from .._base.lazy import orjson
-from .._record.merge import as_object, details_alone, is_bare, merge_objects, with_details
+from .._record.merge import (
+    WRAPPER,
+    as_object,
+    details_alone,
+    is_bare,
+    merge_objects,
+    with_details,
+)
 from .._record.record import Record
 from .._record.stamp import root_stamp
 from .hooks import hooks
 from .session import Session
 
 if not cython.compiled:  # otherwise finished.pxd has them in C
-    from .._base.primitives import new_tuple
+    from .._base.primitives import joined, new_tuple, untrack
     from .running import Running, id_of, let_go
 
 _BRACE = ord("{")
@@ -48,7 +55,7 @@ def record_of(s: Any, project: str, source: str) -> Record:
     stamp = spec.stamp if parent is not None else root_stamp(spec.stamp)
     if outputs is not None:
         if outputs[0] != _BRACE:
-            outputs = as_object(outputs)
+            outputs = joined([WRAPPER, outputs, b"}"])  # as `as_object` does
         elif is_bare(outputs):
             stamp = stamp + b',"bare":true' if stamp else b'"bare":true'
     if more or s._failure is not None or s._masked or s._details:
@@ -84,6 +91,7 @@ def record_of(s: Any, project: str, source: str) -> Record:
             _object(s, "user_properties") if more else None,
         ),
     )
+    untrack(record)  # texts and numbers, which the collector need not scan
     if parent is not None:
         let_go(s)
     return record  # type: ignore[no-any-return]

@@ -10,16 +10,20 @@ from .._base.lazy import orjson
 from .record import MERGED, RESERVED, Record, Update
 
 
+WRAPPER = b'{"result":'
+"""The beginning of an object that stands for a scalar or a list; a brace ends it."""
+
+
 def as_object(data: bytes | None) -> bytes | None:
     """`data` as a JSON object: the wire takes no scalar and no list, so those get wrapped."""
     if data is None or data.startswith(b"{"):
         return data
-    return b'{"result":' + data + b"}"
+    return b"%b%b}" % (WRAPPER, data)
 
 
 def is_bare(data: bytes | None) -> bool:
     """Return whether outputs are an object that looks like the one `as_object` makes."""
-    if data is None or not data.startswith(b'{"result":'):
+    if data is None or not data.startswith(WRAPPER):
         return False
     return len(orjson.loads(data)) == 1
 
