@@ -1,13 +1,18 @@
 """The cost of OpenTelemetry in, across and out: `python -m benchmarks.telemetry [--rounds N]`.
 
-CPU of the calling thread, the best of many short rounds, beside a unit of the same run: the span of
-the OpenTelemetry SDK that nobody records, or a traced call without the bridge. Ratios can be
-compared between machines, the microseconds cannot.
+CPU of the calling thread, the best of many short rounds, beside a unit that takes turns with it:
+the span of the OpenTelemetry SDK that nobody records, a traced call without the bridge, or one look
+at twenty attributes by orjson. Microseconds are those of this machine, ratios less so.
+
+With `--count`, the bytecode instructions of the same calls, which are the same on every machine:
+`{"a span, GenAI": [of the SDK alone, with the bridge], "inject": …}`.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +21,7 @@ from typing import Any
 
 import orjson
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import SpanKind
 
 import honeytrace
 from honeytrace import session, trace_session
@@ -24,6 +30,7 @@ from honeytrace._record.record import Record
 from honeytrace.otel import SpanProcessor
 from honeytrace.otel._encode import body, encoded
 
+from .cost import WARM, instructions
 from .ours import Nowhere
 
 PLAIN = {f"app.attribute.{i}": "v" * 20 for i in range(18)} | {
@@ -49,27 +56,35 @@ OPENINFERENCE = {
     "output.mime_type": "application/json",
 }
 SPANS = {"20 plain attributes": PLAIN, "GenAI": GEN_AI, "OpenInference": OPENINFERENCE}
-CALLS = 50
+CALLS = 40
 """Calls of one round: so few that some rounds are not disturbed on a busy machine."""
+_WARM = 10
+"""Calls before each round, which are not counted: the one before it has emptied the caches."""
 
 
-def best(call: Callable[[], Any], rounds: int) -> float:
-    """Return the µs of CPU that a call takes in the best round."""
-    least = float("inf")
+def best(unit: Callable[[], Any], call: Callable[[], Any], rounds: int) -> tuple[float, float]:
+    """Return the µs of CPU that the unit and the call take, each in its best round.
+
+    They take turns, so that a busy machine slows down both of them.
+    """
+    least = [float("inf")] * 2
     for _ in range(rounds):
-        begin = time.thread_time_ns()
-        for _ in range(CALLS):
-            call()
-        least = min(least, (time.thread_time_ns() - begin) / CALLS / 1e3)
+        for which, each in enumerate((unit, call)):
+            for _ in range(_WARM):
+                each()
+            begin = time.thread_time_ns()
+            for _ in range(CALLS):
+                each()
+            least[which] = min(least[which], (time.thread_time_ns() - begin) / CALLS / 1e3)
         honeytrace.flush(60)
-    return least
+    return least[0], least[1]
 
 
 def spans(tracer: Any, attributes: dict[str, Any]) -> Callable[[], None]:
-    """Return a call that makes one span."""
+    """Return a call that makes one span, as the call of a model is one."""
 
     def one() -> None:
-        with tracer.start_as_current_span("chat", attributes=attributes):
+        with tracer.start_as_current_span("chat", kind=SpanKind.CLIENT, attributes=attributes):
             pass
 
     return one
@@ -77,55 +92,67 @@ def spans(tracer: Any, attributes: dict[str, Any]) -> Callable[[], None]:
 
 @contextmanager
 def recording(journal: bool) -> Iterator[None]:
-    """Record to nowhere."""
+    """Record to nowhere, and deliver between the rounds."""
     with tempfile.TemporaryDirectory() as place:
-        honeytrace.configure(sink=Nowhere(), journal=place if journal else ":none:")
+        honeytrace.configure(
+            sink=Nowhere(), journal=place if journal else ":none:", flush_interval=3600.0
+        )
         yield
         honeytrace.shutdown()
 
 
+def tracers() -> tuple[Any, Any]:
+    """Return a tracer that nobody records, and one with the bridge."""
+    bare, bridged = (TracerProvider(shutdown_on_exit=False) for _ in range(2))
+    bridged.add_span_processor(SpanProcessor())
+    return bare.get_tracer("bench"), bridged.get_tracer("bench")
+
+
 def bridge(rounds: int) -> None:
     """Print what a span costs with the bridge, and a traced call beside it."""
-    bare = TracerProvider(shutdown_on_exit=False).get_tracer("bench")
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SpanProcessor())
-    bridged = provider.get_tracer("bench")
+    bare, bridged = tracers()
     for journal in (False, True):
         with recording(journal):
             for name, attributes in SPANS.items():
-                unit = best(spans(bare, attributes), rounds)
-                added = best(spans(bridged, attributes), rounds) - unit
-                row(f"a span, {name}{', journal' if journal else ''}", added, added / unit)
+                unit, took = best(spans(bare, attributes), spans(bridged, attributes), rounds)
+                row(f"a span, {name}{', journal' if journal else ''}", took - unit, unit)
 
     @trace_session
     def call(x: int) -> int:
         return x
 
-    with recording(journal=False):
-        installed, hooks.adopt = hooks.adopt, None
-        unit = best(lambda: call(1), rounds)
+    installed = hooks.adopt
+
+    def without() -> None:
+        hooks.adopt = None
+        call(1)
+
+    def within() -> None:
         hooks.adopt = installed
-        added = best(lambda: call(1), rounds) - unit
-        row("a traced call, bridge installed", added, added / unit)
+        call(1)
+
+    with recording(journal=False):
+        unit, took = best(without, within, rounds)
+        row("a traced call, bridge installed", took - unit, unit)
         hooks.adopt = None
 
 
 def across(rounds: int) -> None:
     """Print what carrying a trace costs."""
     with recording(journal=False), session("caller"):
-        unit = best(lambda: orjson.dumps(PLAIN), rounds)
         headers = honeytrace.inject()
-        row("inject", took := best(lambda: honeytrace.inject({}), rounds), took / unit)
 
         def continued() -> None:
             with honeytrace.continue_from(headers):
                 pass
 
-        row("continue_from", took := best(continued, rounds), took / unit)
+        for name, call in (("inject", lambda: honeytrace.inject({})), ("continue_from", continued)):
+            unit, took = best(lambda: orjson.dumps(PLAIN), call, rounds)
+            row(name, took, unit)
 
 
-def out(rounds: int) -> None:
-    """Print what a record costs on its way to a collector."""
+def exported() -> Record:
+    """Return the record of a model's call."""
     found: list[Record] = []
 
     class Kept(Nowhere):
@@ -139,20 +166,58 @@ def out(rounds: int) -> None:
         s.update(metadata={"prompt_tokens": 21, "completion_tokens": 7})
     honeytrace.flush(60)
     honeytrace.shutdown()
-    (record,) = found
-    unit = best(lambda: orjson.dumps(PLAIN), rounds)
-    took = best(lambda: body("p", "s", [encoded(record) for _ in range(50)]), rounds) / 50
-    row("OtlpSink, a record encoded", took, took / unit)
+    return found[0]
 
 
-def row(name: str, took: float, ratio: float) -> None:
-    print(f"{name:<42}{took:>8.2f} µs{ratio:>8.2f}")
+def out(rounds: int) -> None:
+    """Print what a record costs on its way to a collector."""
+    record, batch = exported(), 20
+    unit, took = best(
+        lambda: orjson.dumps(PLAIN),
+        lambda: body("p", "s", [encoded(record) for _ in range(batch)]),
+        rounds,
+    )
+    row("OtlpSink, a record encoded", took / batch, unit)
+
+
+def counts() -> dict[str, Any]:
+    """Return the bytecode instructions of each call."""
+    bare, bridged = tracers()
+    found: dict[str, Any] = {}
+    gc.disable()
+    for journal in (False, True):
+        with recording(journal):
+            for name, attributes in SPANS.items():
+                both = [counted(spans(tracer, attributes)) for tracer in (bare, bridged)]
+                found[f"a span, {name}{', journal' if journal else ''}"] = both
+    hooks.adopt = None
+    with recording(journal=False), session("caller"):
+        found["inject"] = counted(lambda: honeytrace.inject({}))
+    record = exported()
+    found["OtlpSink"] = counted(lambda: encoded(record))
+    return found
+
+
+def counted(call: Callable[[], Any]) -> int:
+    """Return the bytecode instructions of a call that has been made often before."""
+    for _ in range(WARM):
+        call()
+    return instructions(call)
+
+
+def row(name: str, took: float, unit: float) -> None:
+    print(f"{name:<42}{took:>8.2f} µs{took / unit:>8.2f} of {unit:.2f} µs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=60)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--count", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.count:
+        print(json.dumps(counts()))
+        return
+    rounds = arguments.rounds
     print(f"{'':<42}{'added':>8}   {'units':>8}")
     bridge(rounds)
     across(rounds)

@@ -12,6 +12,7 @@ from typing import Any
 from .._base.interrupts import interrupts
 from .call import internal_error
 from .hooks import discard, hooks, switch
+from .running import prepare
 from .session import Session
 from .spec import Spec
 
@@ -46,23 +47,17 @@ def begin_external(
     """
     s = External()
     s.began, s.trace = hooks.clock_ns(), trace
-    s._spec, s._id, s._text = spec, session_id, session_id
-    s._handed = s._sealed = s._plain = False
-    s._children = s._details = s._raised = s._outputs = s._failure = None
-    s._extras = s._masked = s._inputs = s._slot = None
-    s._end = s._tick = s._late = 0
-    s._offset = hooks.offset_ns
-    s._start = start_ns - s._offset
-    s._parent = parent
+    offset = hooks.offset_ns
+    prepare(s, spec, session_id, start_ns - offset, offset)
     if not hooks.configured:
         hooks.configure()
     if parent is None:
-        s._root = s._submit = None
         if not switch.on:
             s._submit = discard
         elif hooks.rate < 1.0:
             s._submit = hooks.sample(None)
     else:
+        s._parent = parent
         s._root = parent if parent._root is None else parent._root
         s._submit = parent._submit
         if s._submit is not discard:
@@ -71,7 +66,8 @@ def begin_external(
             parent._children.append(session_id)
             if parent._sealed:
                 hooks.update(parent.session_id, {"children_ids": [session_id]})
-    s._slot = hooks.opened(s) if s._submit is None else None
+    if s._submit is None:
+        s._slot = hooks.opened(s)
     return s
 
 

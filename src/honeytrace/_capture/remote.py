@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .hooks import hooks
+from .running import prepare
 from .session import Session
 
 
@@ -27,16 +28,12 @@ class Remote(Session):
     ) -> None:
         """Set the ids. `root`: the outermost session, None for this one; `tracestate`: entries of
         other tracers, for the root; `links`: for a caller that is not trusted, see `Stranger`."""
-        self._id = self._text = session_id
+        now = hooks.clock_ns()
+        prepare(self, None, session_id, now, hooks.offset_ns)
         self._root = root
         self._children = []
-        self._parent = self._submit = self._slot = self._extras = self._raised = None
-        self._inputs = self._outputs = self._masked = self._failure = self._details = None
-        self._handed = self._sealed = self._plain = False
-        self._tick = 0
         self._late = -1  # it may have children at any time: its caller decides
-        self._start, self._offset = hooks.clock_ns(), hooks.offset_ns
-        self._end = self._start  # it has ended, so it is never listed as running
+        self._end = now  # it has ended, so it is never listed as running
         self.tracestate = tracestate
         self.links = links or []
 

@@ -16,6 +16,10 @@ cdef class Running:
     cdef public bint _handed, _sealed, _plain
 
 
+@cython.locals(found=Running)
+cpdef prepare(session, spec, session_id, int64_t start, int64_t offset)
+
+
 cpdef id_of(Running session)
 
 

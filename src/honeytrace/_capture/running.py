@@ -129,6 +129,20 @@ class Running:
         return size_of(self)
 
 
+def prepare(session: Any, spec: Any, session_id: str, start: int, offset: int) -> None:
+    """Set the fields of a session that another tracer times, and that has nothing inside yet."""
+    found: Any = session
+    found._spec = spec
+    found._id = found._text = session_id
+    found._start = start
+    found._offset = offset
+    found._handed = found._sealed = found._plain = False
+    found._end = found._tick = found._late = 0
+    found._children = found._details = found._extras = found._failure = found._inputs = None
+    found._masked = found._outputs = found._parent = found._raised = found._root = None
+    found._slot = found._submit = None
+
+
 def id_of(session: Running) -> str:
     """Return the id of a session as text and keep the text for the next reader."""
     text = session._text

@@ -21,7 +21,7 @@ from .._runtime.runtime import settings
 from ..errors import ConfigurationError
 from ._finished import finished, raw
 from ._semconv import Fields, Span, event_fields, is_infrastructure
-from ._spans import HELD, KINDS, SPANS, Running, adopt, nanoseconds, spec
+from ._spans import HELD, SPANS, Running, adopt, nanoseconds, spec
 
 Keep = Literal["llm", "all"] | Callable[[sdk.ReadableSpan], bool]
 
@@ -92,7 +92,7 @@ class SpanProcessor(sdk.SpanProcessor):
         if keep == "llm":
             scope = span.instrumentation_scope
             name = None if scope is None else scope.name
-            return not is_infrastructure(attributes, name, kind=KINDS[span.kind])
+            return not is_infrastructure(attributes, name, kind=span.kind._name_)
         try:
             return keep == "all" or bool(keep(span))
         except Exception as error:
@@ -137,7 +137,9 @@ def _fields(span: Span) -> Fields:
         if interrupts(error):
             raise
         internal_error(error)
-        return Fields("chain", span.name, metadata=dict(span.attributes))
+        fields = Fields("chain", span.name)
+        fields.metadata = dict(span.attributes)
+        return fields
 
 
 def _extras(span: Span, fields: Fields, *, is_root: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import orjson
 from .._base.version import __version__
 from .._record.record import OBJECTS, RESERVED, Record
 from ..propagation._traceparent import trace_ids
-from ._protobuf import Value, attributes, framed, number, text, time
+from ._protobuf import Value, attributes, framed, number, tag, text, time
 from ._semconv.honeyhive import OWN_ID
 
 _INTERNAL, _CLIENT = 1, 3
@@ -23,6 +23,14 @@ _INTERNAL, _CLIENT = 1, 3
 _KINDS = {kind: number(6, kind) for kind in (_INTERNAL, _CLIENT)}
 _OPERATIONS = {"model": ("chat", _CLIENT), "tool": ("execute_tool", _INTERNAL)}
 _WORKFLOW = ("invoke_workflow", _INTERNAL)
+
+_ID_SIZES = ((1, 16), (2, 8), (4, 8))
+"""The fields of a span's ids, and their bytes."""
+
+_TRACE_ID, _SPAN_ID, _PARENT_ID = (tag(field, 2) + bytes((size,)) for field, size in _ID_SIZES)
+"""Heads of the ids."""
+_NO_ID = bytes(8)
+"""The span id that stands for none."""
 
 _ERROR = number(3, 2)
 """The code of a status."""
@@ -84,17 +92,18 @@ def _span(record: Record, objects: Mapping[str, bytes], more: bytes) -> bytes:
     end = start + max(round((record.duration or 0) * 1e6), 0)
     operation, kind = _OPERATIONS.get(record.event_type, _WORKFLOW)
     # also for records that came from spans: a tree may hold both, and has to be one trace
-    parts = [framed(1, _bytes(record.root_id)), framed(2, _bytes(record.event_id)[8:])]
+    parts = [_TRACE_ID, _bytes(record.root_id), _SPAN_ID, _bytes(record.event_id)[8:]]
     if record.parent_id is not None:
-        parts.append(framed(4, _bytes(record.parent_id)[8:]))
+        parts += _PARENT_ID, _bytes(record.parent_id)[8:]
     parts += text(5, record.event_name), _KINDS[kind], time(7, start), time(8, end)
-    values: dict[str, Value] = dict(_gen_ai(objects, metadata))
+    values: dict[str, Value] = {}
+    _add_gen_ai(values, objects, metadata)
     values["gen_ai.operation.name"] = operation
     if record.event_type == "tool":
         values["gen_ai.tool.name"] = record.event_name
     if record.error is not None:
         values.update(_error(record.error, metadata.get(RESERVED), end, parts))
-    values.update(_own(record))
+    _add_own(values, record)
     for name, data in objects.items():
         values[_BUCKETS[name]] = data
     parts += attributes(9, values), more, _FLAGS
@@ -108,59 +117,59 @@ def _bytes(session_id: str) -> bytes:
             found = bytes.fromhex(session_id.replace("-", ""))
         except ValueError:
             found = b""
-        if len(found) == 16 and any(found[8:]):
+        if len(found) == 16 and found[8:] != _NO_ID:
             return found
     return bytes.fromhex(trace_ids(session_id, session_id)[0])
 
 
-def _own(record: Record) -> Iterable[tuple[str, Value]]:
-    """Yield the fields that are no objects under honeytrace's own names."""
-    yield OWN_ID, record.event_id
-    yield "honeytrace.root_id", record.root_id
+def _add_own(values: dict[str, Value], record: Record) -> None:
+    """Add the fields that are no objects under honeytrace's own names."""
+    values[OWN_ID] = record.event_id
+    values["honeytrace.root_id"] = record.root_id
     if record.parent_id is not None:
-        yield "honeytrace.parent_id", record.parent_id
-    yield "honeytrace.event_type", record.event_type
-    yield "honeytrace.status", record.status
-    yield "honeytrace.start_time", float(record.start_time)
+        values["honeytrace.parent_id"] = record.parent_id
+    values["honeytrace.event_type"] = record.event_type
+    values["honeytrace.status"] = record.status
+    values["honeytrace.start_time"] = float(record.start_time)
     if record.duration is not None:
-        yield "honeytrace.duration", float(record.duration)
+        values["honeytrace.duration"] = float(record.duration)
     if record.end_time is not None:
-        yield "honeytrace.end_time", record.end_time
+        values["honeytrace.end_time"] = record.end_time
     if record.children_ids != b"[]":
-        yield "honeytrace.children_ids", record.children_ids
+        values["honeytrace.children_ids"] = record.children_ids
 
 
-def _gen_ai(
-    objects: Mapping[str, bytes], metadata: Mapping[str, Any]
-) -> Iterable[tuple[str, Value]]:
-    """Yield model, provider, tokens and messages under the names of the GenAI conventions."""
+def _add_gen_ai(
+    values: dict[str, Value], objects: Mapping[str, bytes], metadata: Mapping[str, Any]
+) -> None:
+    """Add model, provider, tokens and messages under the names of the GenAI conventions."""
     if "config" in objects:
-        yield from _request(orjson.loads(objects["config"]))
+        _add_request(values, orjson.loads(objects["config"]))
     for key, name in _METADATA.items():
         if key in metadata and _is_scalar(metadata[key]):
-            yield name, metadata[key]
+            values[name] = metadata[key]
     reasons = metadata.get("finish_reasons")
     if type(reasons) is list and all(type(reason) is str for reason in reasons):
-        yield "gen_ai.response.finish_reasons", reasons
+        values["gen_ai.response.finish_reasons"] = reasons
     if b'"chat_history"' in objects.get("inputs", b""):
         history = orjson.loads(objects["inputs"]).get("chat_history")
         if type(history) is list:
-            yield "gen_ai.input.messages", _messages(history)
+            values["gen_ai.input.messages"] = _messages(history)
     if b'"role"' in objects.get("outputs", b""):
         outputs = orjson.loads(objects["outputs"])
         if type(outputs.get("role")) is str:
-            yield "gen_ai.output.messages", _messages([outputs])
+            values["gen_ai.output.messages"] = _messages([outputs])
 
 
-def _request(config: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
-    """Yield the model, its provider and the parameters of a request."""
+def _add_request(values: dict[str, Value], config: Mapping[str, Any]) -> None:
+    """Add the model, its provider and the parameters of a request."""
     parameters = config.get("hyperparameters")
     for key, value in parameters.items() if type(parameters) is dict else ():
         if _is_scalar(value):
-            yield f"gen_ai.request.{key}", value
+            values[f"gen_ai.request.{key}"] = value
     for key, name in _CONFIG.items():
         if type(config.get(key)) is str:
-            yield name, config[key]
+            values[name] = config[key]
 
 
 def _is_scalar(value: Any) -> bool:

@@ -6,16 +6,21 @@ The fields of a span are read directly where its properties would copy: `attribu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, StatusCode
+from opentelemetry.trace import Link, StatusCode
 
 from ._semconv import Span, SpanEvent, SpanLink
-from ._spans import KINDS
+from ._semconv.remembered import Last
+from ._spans import trace_of
+
+_new = tuple.__new__
+"""A named tuple's own constructor takes twice as long."""
 
 
 def finished(span: sdk.ReadableSpan, ids: tuple[str, str]) -> Span:
@@ -28,34 +33,37 @@ def finished(span: sdk.ReadableSpan, ids: tuple[str, str]) -> Span:
     )
     attributes, events, links = span._attributes, span._events, span._links
     state = None if context is None else context.trace_state
-    lost = _lost(attributes), _lost(events), _lost(links)
-    return Span(
-        ids[0],
-        ids[1],
-        None if up is None else f"{up.span_id:016x}",
-        span._name,
-        span._start_time or 0,
-        span._end_time or 0,
-        raw(attributes),
-        _resource(span._resource),
-        KINDS[span._kind],
-        {} if scope is None else _scope(scope),
-        [_event(each) for each in events] if events else (),
-        [_link(each) for each in links] if links else (),
-        status.status_code is StatusCode.ERROR,
-        status.description or "",
-        state.to_header() if state else "",
-        _by_name(lost) if any(lost) else {},
+    return _new(
+        Span,
+        (
+            ids[0],
+            ids[1],
+            None if up is None else f"{up.span_id:016x}",
+            span._name,
+            span._start_time or 0,
+            span._end_time or 0,
+            raw(attributes),
+            _resource(span._resource),
+            span._kind._name_,
+            {} if scope is None else _scope(scope),
+            [_event(each) for each in events] if events else (),
+            [_link(each) for each in links] if links else (),
+            status.status_code is StatusCode.ERROR,
+            status.description or "",
+            state.to_header() if state else "",
+            _lost(attributes=attributes, events=events, links=links),
+        ),
     )
 
 
-def _lost(part: Any) -> int:
-    """Return the number of attributes, events or links that the SDK's limits left out."""
-    return getattr(part, "dropped", 0)
-
-
-def _by_name(lost: tuple[int, int, int]) -> dict[str, int]:
-    return {name: n for name, n in zip(("attributes", "events", "links"), lost, strict=True) if n}
+def _lost(**parts: Any) -> dict[str, int]:
+    """Return the numbers of attributes, events and links that the SDK's limits left out."""
+    lost = {}
+    for name, part in parts.items():
+        count = getattr(part, "dropped", 0)
+        if count:
+            lost[name] = count
+    return lost
 
 
 def _event(event: Event) -> SpanEvent:
@@ -75,39 +83,20 @@ def raw(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return found or {}
 
 
-def trace_of(context: SpanContext) -> tuple[str, str]:
-    """Return the trace id and the span id, hex."""
-    return f"{context.trace_id:032x}", f"{context.span_id:016x}"
-
-
-class _Last:
-    """A function of one object that is nearly always the same one, such as a provider's resource.
-
-    `lru_cache` would hash it, for which the SDK writes a resource as JSON.
-    """
-
-    __slots__ = ("_last", "_make")
-
-    def __init__(self, make: Callable[[Any], dict[str, Any]]) -> None:
-        self._make = make
-        self._last: tuple[Any, dict[str, Any]] = (None, {})
-
-    def __call__(self, of: Any) -> dict[str, Any]:
-        known, value = self._last
-        if of is not known:
-            value = self._make(of)
-            self._last = of, value
-        return value
-
-
 def _scope_fields(scope: InstrumentationScope) -> dict[str, Any]:
     attributes = _json_ready(scope.attributes)
     parts = {"name": scope.name, "version": scope.version, "attributes": attributes}
     return {key: value for key, value in parts.items() if value}
 
 
-_scope = _Last(_scope_fields)
-_resource = _Last(lambda resource: _json_ready(resource.attributes))
+_scope = Last(_scope_fields)
+
+
+def _resource_fields(resource: Resource) -> dict[str, Any]:
+    return _json_ready(resource.attributes)
+
+
+_resource = Last(_resource_fields)
 
 
 def _json_ready(attributes: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -23,6 +23,8 @@ def varint(number: int) -> bytes:
     """Return a number, 0 or more, in groups of seven bits."""
     if number < 128:
         return _SHORT[number]
+    if number < 1 << 14:
+        return bytes((number & 127 | 128, number >> 7))
     made = bytearray()
     while number > 127:
         made.append(number & 127 | 128)
@@ -62,25 +64,34 @@ Value: TypeAlias = "bytes | str | float | list[str]"
 
 
 def attributes(field: int, values: Mapping[str, Value]) -> bytes:
-    """Return a field of KeyValues: a span's, an event's or a resource's attributes.
-
-    One loop without calls for the usual text, since a span has twenty of them.
-    """
-    head = tag(field, 2)
+    """Return a field of KeyValues: a span's, an event's or a resource's attributes."""
     parts: list[bytes] = []
     for name, value in values.items():
         if type(value) is str:
             value = value.encode("utf-8", "replace")
         if type(value) is bytes:
             size = len(value)
-            inner = b"\n" + (_SHORT[size] if size < 128 else varint(size)) + value
+            parts.append(_known(field, name, size) if size < _KNOWN else _head(field, name, size))
+            parts.append(value)
         else:
             inner = _any_value(name, value)
-        key, size = _key(name), len(inner)
-        whole = key + (_SHORT[size] if size < 128 else varint(size)) + inner
-        size = len(whole)
-        parts += head, _SHORT[size] if size < 128 else varint(size), whole
+            parts.append(_before(field, name, len(inner)))
+            parts.append(inner)
     return b"".join(parts)
+
+
+_KNOWN = 256
+"""Bytes of a text whose head is remembered."""
+
+
+def _head(field: int, name: str, size: int) -> bytes:
+    """Return all of an attribute but its text, which has `size` bytes."""
+    inner = b"\n" + varint(size)
+    return _before(field, name, len(inner) + size) + inner
+
+
+_known = lru_cache(maxsize=1024)(_head)
+"""The same for short texts: a span has twenty attributes, and most have the length they had."""
 
 
 def _any_value(name: str, value: Value) -> bytes:
@@ -96,5 +107,7 @@ def _any_value(name: str, value: Value) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _key(name: str) -> bytes:
-    return text(1, name) + tag(2, 2)
+def _before(field: int, name: str, size: int) -> bytes:
+    """Return all of an attribute but its AnyValue, which has `size` bytes."""
+    key = text(1, name) + tag(2, 2) + varint(size)
+    return tag(field, 2) + varint(len(key) + size) + key

@@ -35,9 +35,6 @@ _LAST_NS = (1 << 63) - 1
 _LONGEST_NAME = 200
 """Characters of a name that is remembered with its spec."""
 
-KINDS = {kind: kind.name for kind in SpanKind}
-"""The names of kinds: an enumeration takes its time to tell one."""
-
 HELD = (SpanKind.SERVER, SpanKind.CONSUMER)
 """Kinds of the spans of requests."""
 
@@ -109,9 +106,9 @@ class Spans:
     def begin(self, span: Any, attributes: Mapping[str, Any], parent: Session | None) -> External:
         """The session of a span, with the ids that the server derives when it comes by OTLP."""
         context = span.get_span_context()
-        trace = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        trace = trace_of(context)
         own = session_id(trace[0]) if span.parent is None else event_id(*trace)
-        kind = event_type(attributes, KINDS[span.kind])
+        kind = event_type(attributes, span.kind._name_)  # `name` takes its time
         start = nanoseconds(span.start_time)
         return begin_external(spec(span.name, kind), parent, own, start, trace)
 
@@ -250,7 +247,14 @@ def spec(name: str, kind: str) -> Spec:
 
 def nanoseconds(time: int | None) -> int:
     """Return a time of a span as one that 64 bits hold; the program may have set any number."""
+    if type(time) is int and 0 < time < _LAST_NS:
+        return time
     return min(max(int(time or 0), 0), _LAST_NS)
+
+
+def trace_of(context: SpanContext) -> tuple[str, str]:
+    """Return the trace id and the span id, hex."""
+    return f"{context.trace_id:032x}", f"{context.span_id:016x}"
 
 
 SPANS = Spans()

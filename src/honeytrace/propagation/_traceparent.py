@@ -64,7 +64,8 @@ def caller(value: str | None, trace_id: str) -> tuple[str, str] | None:
     if not value or len(value) > _VALUE:
         return None
     own, _, root = value.partition(":")
-    session_id, root_id = _long(own), _long(root or trace_id)
+    session_id = _long(own)
+    root_id = _long(root) if root else _dashed(trace_id)
     return (session_id, root_id) if session_id and root_id else None
 
 
@@ -115,6 +116,8 @@ def _short(session_id: str) -> str:
 def _long(short: str) -> str | None:
     if short.startswith("!"):
         return unquote(short[1:]) or None
-    if not _HEX.fullmatch(short):
-        return None
+    return _dashed(short) if _HEX.fullmatch(short) else None
+
+
+def _dashed(short: str) -> str:
     return f"{short[:8]}-{short[8:12]}-{short[12:16]}-{short[16:20]}-{short[20:]}"

@@ -8,6 +8,8 @@ event_type.py  model, tool or chain; which spans are HTTP and database traffic
 messages.py    messages and their parts -> chat_history and outputs
 content.py     where a span keeps its messages, documents, arguments and results
 openinference.py  OpenInference's flattened messages, documents and tools
+shape.py       what follows from the names of a span's attributes
+remembered.py  facts that spans have in common, found once
 nesting.py     flattened names (`a.0.b`) -> nested values; JSON inside strings
 honeyhive.py   the attributes of HoneyHive's tracers and of honeytrace's own exporter
 span_events.py evaluations, exceptions, streaming marks, content in events

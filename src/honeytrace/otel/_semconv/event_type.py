@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .remembered import Remembered
 from .span import Span
 
 _OPERATIONS = {
@@ -43,6 +44,7 @@ TRAFFIC = frozenset(
     """.split()  # noqa: SIM905 - forty lines as a list
 )
 """Instrumentations of transports and databases, without `opentelemetry.instrumentation.`."""
+_TRAFFIC_SCOPES = frozenset(f"opentelemetry.instrumentation.{name}" for name in TRAFFIC)
 
 
 def event_type(attributes: Mapping[str, Any], kind: str = "") -> str:
@@ -81,18 +83,21 @@ def is_infrastructure(
 
     An application's own spans and every span with an LLM attribute are not traffic.
     """
-    traffic = _is_traffic_scope(scope_name or "")
+    traffic = scope_name in _TRAFFIC_SCOPES
     if kind == "INTERNAL" and not traffic:
         return False
-    heads = {name.partition(".")[0] for name in attributes}
-    if not _LLM.isdisjoint(heads) or any(head.startswith("honeyhive_") for head in heads):
-        return False
-    return traffic or not _TRAFFIC.isdisjoint(heads)
+    is_llm, is_traffic = _subjects(attributes)
+    return not is_llm and (traffic or is_traffic)
 
 
-def _is_traffic_scope(name: str) -> bool:
-    head, _, last = name.rpartition(".")
-    return head == "opentelemetry.instrumentation" and last in TRAFFIC
+def _subjects_of(names: Iterable[str]) -> tuple[bool, bool]:
+    """Return whether names are about a model's call, and whether about traffic."""
+    heads = {name.partition(".")[0] for name in names}
+    is_llm = not _LLM.isdisjoint(heads) or any(head.startswith("honeyhive_") for head in heads)
+    return is_llm, not _TRAFFIC.isdisjoint(heads)
+
+
+_subjects = Remembered(_subjects_of)
 
 
 def is_pending(span: Span) -> bool:

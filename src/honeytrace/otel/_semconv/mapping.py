@@ -16,17 +16,11 @@ from .event_type import event_type
 from .honeyhive import OWN_ID, read_honeyhive, read_own
 from .nesting import parsed
 from .openinference import read_openinference
-from .shape import Attributes, Reader, shape_of
+from .remembered import Last, Remembered
+from .shape import Attributes, Reader, Shape
 from .span import Fields, Span
 from .span_events import read_error, read_events
-from .tables import (
-    CONVERSATION,
-    ENVIRONMENT,
-    HYPERPARAMETERS,
-    RULES,
-    SERVICE,
-    UNNAMED,
-)
+from .tables import ENVIRONMENT, HYPERPARAMETERS, RULES, SERVICE, UNNAMED
 
 
 def event_fields(span: Span) -> Fields:
@@ -35,33 +29,42 @@ def event_fields(span: Span) -> Fields:
     Every attribute ends up in a field: under HoneyHive's names where a table or a reader knows
     it, else in `metadata` under its own name. Nothing here raises for the content of a span.
     """
-    # the SDK keeps sequences as tuples, OTLP brings lists
-    left = Attributes(
-        {
-            name: list(value) if type(value) is tuple else value
-            for name, value in span.attributes.items()
-            if value is not None
-        }
-    )
+    left = Attributes(span.attributes)
+    if not _REWRITTEN.isdisjoint(set(map(type, left.values()))):
+        _rewrite(left)
     fields = Fields(event_type(left, span.kind), _name(span))
     if OWN_ID in left:
         return _own(span, left, fields)
-    fields.conversation = _conversation(left)
-    first_token = read_events(span, left, fields)
-    left.shape = shape_of(left, _readers)
-    for read in left.shape.readers:
+    first_token = read_events(span, left, fields) if span.events else None
+    shape = left.shape = _shapes(left)
+    if shape.conversation:
+        fields.conversation = _conversation(left)
+    for read in shape.readers:
         read(left, fields)
     if first_token is not None:
         fields.metrics.setdefault("time_to_first_token", first_token)
-    read_error(span, fields)
+    if span.failed or span.events or fields.error is not None:
+        read_error(span, fields)
     _complete(fields)
-    if fields.metadata.keys().isdisjoint(left):
-        fields.metadata.update(left)
-    else:
-        for name, value in left.items():
-            _keep(fields.metadata, name, value)
-    _read_surroundings(span, fields)
+    _keep_all(fields.metadata, left)
+    _keep_all(fields.metadata, _surroundings(span))
+    if span.resource:
+        _read_names(span, fields)
     return fields
+
+
+_REWRITTEN = frozenset((tuple, type(None)))
+"""Types of values that are not kept as they are."""
+
+
+def _rewrite(left: Attributes) -> None:
+    """Make lists of tuples, and leave None out: the SDK keeps sequences as tuples, OTLP brings
+    lists."""
+    for name, value in list(left.items()):
+        if type(value) is tuple:
+            left[name] = list(value)
+        elif value is None:
+            del left[name]
 
 
 def _own(span: Span, left: dict[str, Any], fields: Fields) -> Fields:
@@ -85,9 +88,9 @@ def _name(span: Span) -> str:
     return span.name
 
 
-def _conversation(attributes: Mapping[str, Any]) -> str | None:
-    for name in CONVERSATION:
-        value = attributes.get(name)
+def _conversation(attributes: Attributes) -> str | None:
+    for name in attributes.shape.conversation:
+        value = attributes[name]
         if type(value) is str and value:
             return value
     return None
@@ -157,6 +160,8 @@ READERS: tuple[tuple[frozenset[str], Reader], ...] = (
 )
 """Prefixes of each convention's attributes and their reader, in order of preference."""
 
+_shapes = Remembered(lambda names: Shape(names, _readers(names)))
+
 
 def _complete(fields: Fields) -> None:
     """Fill fields that follow from others: the model that answered, the sum of the tokens."""
@@ -168,46 +173,60 @@ def _complete(fields: Fields) -> None:
         metadata.setdefault("total_tokens", prompt + completion)
 
 
+def _keep_all(metadata: dict[str, Any], values: dict[str, Any]) -> None:
+    """Store values under their names; see `_keep` for a name that is taken."""
+    if metadata.keys().isdisjoint(values.keys()):  # of two views, the shorter one is looked up
+        metadata.update(values)
+    else:
+        for name, value in values.items():
+            _keep(metadata, name, value)
+
+
 def _keep(metadata: dict[str, Any], name: str, value: Any) -> None:
     """Store an attribute under its own name, or beside a field that has the name already."""
     while metadata.setdefault(name, value) != value:
         name = f"otel.{name}"
 
 
-def _read_surroundings(span: Span, fields: Fields) -> None:
-    """Kind, scope, links and resource; project and source from the resource."""
-    metadata = fields.metadata
+def _surroundings(span: Span) -> dict[str, Any]:
+    """Return what is known of a span besides its attributes."""
+    found: dict[str, Any] = {}
     if span.kind:
-        _keep(metadata, "kind", span.kind)
+        found["kind"] = span.kind
     if span.scope:
-        _keep(metadata, "scope", span.scope)
+        found["scope"] = span.scope
     if span.links:
-        links = [
+        found["links"] = [
             {"trace_id": link.trace_id, "span_id": link.span_id}
             | ({"attributes": dict(link.attributes)} if link.attributes else {})
             for link in span.links
         ]
-        _keep(metadata, "links", links)
     if span.trace_state:
-        _keep(metadata, "trace_state", span.trace_state)
+        found["trace_state"] = span.trace_state
     if span.dropped:
-        _keep(metadata, "dropped", dict(span.dropped))
+        found["dropped"] = dict(span.dropped)
     if span.message and not span.failed:
-        _keep(metadata, "status_message", span.message)
-    resource = span.resource
-    if not resource:
-        return
-    _keep(metadata, "resource", resource)
-    _read_names(span, fields)
+        found["status_message"] = span.message
+    if span.resource:
+        found["resource"] = span.resource
+    return found
 
 
 def _read_names(span: Span, fields: Fields) -> None:
     """Project and source, where no attribute named them, from the service and its environment."""
-    resource = span.resource
+    project, source = _names_in(span.resource)
     if fields.project is None:
-        service = resource.get(SERVICE)
-        if type(service) is str and service and not service.startswith(UNNAMED):
-            fields.project = service
+        fields.project = project
     if fields.source is None:
-        sources = [resource.get(name) for name in ENVIRONMENT]
-        fields.source = next((s for s in sources if type(s) is str and s), None)
+        fields.source = source
+
+
+def _names_of(resource: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    service = resource.get(SERVICE)
+    named = type(service) is str and service and not service.startswith(UNNAMED)
+    sources = [resource.get(name) for name in ENVIRONMENT]
+    source = next((s for s in sources if type(s) is str and s), None)
+    return service if named else None, source
+
+
+_names_in = Last(_names_of)

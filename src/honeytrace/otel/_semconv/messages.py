@@ -12,6 +12,8 @@ import orjson
 from .nesting import parsed
 
 _TEXT = frozenset(("type", "content"))
+_PLAIN = 2
+"""Members of a message that has a role and a content."""
 _CALL = frozenset(("type", "id", "name", "arguments"))
 _RESPONSE = frozenset(("type", "id", "name", "result", "response", "content"))
 
@@ -41,9 +43,15 @@ def _chat_messages(message: Any) -> list[dict[str, Any]]:
     """One message in any known shape; responses of several tools become a message each."""
     if type(message) is not dict:
         return [{"role": "user", "content": message}]
-    if type(message.get("message")) is dict:  # OpenInference wraps, and so does `gen_ai.choice`
-        message = {**message, **message["message"]}
-        del message["message"]
+    inner = message.get("message")
+    if type(inner) is dict:  # OpenInference wraps, and so does `gen_ai.choice`
+        message = {**message, **inner} if len(message) > 1 else dict(inner)
+        if message.get("message") is inner:
+            del message["message"]
+    if len(message) == _PLAIN and type(message.get("role")) is str:
+        text = _only_text(message)
+        if text is not None:
+            return [{"role": message["role"], "content": text}]
     made = {key: value for key, value in message.items() if value is not None}
     parts = made.pop("parts", None)
     if type(parts) is list:
@@ -60,9 +68,21 @@ def _chat_messages(message: Any) -> list[dict[str, Any]]:
     return [made]
 
 
+def _only_text(message: dict[str, Any]) -> str | None:
+    """Return the text of a message that is nothing else, as most are."""
+    content = message.get("content")
+    if type(content) is str:
+        return None if content.startswith("[") else content
+    parts = message.get("parts")
+    if type(parts) is list and len(parts) == 1 and _is_text(parts[0]):
+        text = parts[0]["content"]
+        return text if type(text) is str else None
+    return None
+
+
 def _from_parts(made: dict[str, Any], parts: list[Any]) -> list[dict[str, Any]]:
     """The messages of a GenAI message, whose content is a list of typed parts."""
-    if len(parts) == 1 and _is_text(parts[0]):  # most messages
+    if len(parts) == 1 and _is_text(parts[0]):
         return [{"role": made.pop("role", "user"), "content": parts[0]["content"], **made}]
     rest: list[Any] = []
     calls: list[Any] = []
@@ -94,7 +114,9 @@ def _from_parts(made: dict[str, Any], parts: list[Any]) -> list[dict[str, Any]]:
 
 
 def _is_text(part: Any) -> bool:
-    return type(part) is dict and part.keys() == _TEXT and part["type"] == "text"
+    if type(part) is not dict or len(part) != len(_TEXT):
+        return False
+    return "content" in part and part.get("type") == "text"
 
 
 def _tool_call(call: Any) -> Any:

@@ -62,7 +62,10 @@ def filled(template: Any, attributes: dict[str, Any]) -> Any:
         return attributes.pop(template, None)
     if type(template) is list:
         return [filled(each, attributes) for each in template]
-    return {key: filled(each, attributes) for key, each in template.items()}
+    return {
+        key: attributes.pop(each, None) if type(each) is str else filled(each, attributes)
+        for key, each in template.items()
+    }
 
 
 def as_object(value: Any, key: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""The names of a span's attributes, read once for all spans that have the same names.
+"""The meaning of a set of attribute names: the tables and readers that apply, and how they nest.
 
-An instrumentor writes the same few sets of names again and again, so what follows from names alone
-is remembered: which tables and readers apply, and how flattened names nest.
+It follows from names alone, so it is found once for all spans that have the same names.
 """
 
 from __future__ import annotations
@@ -11,12 +10,7 @@ from typing import Any
 
 from .nesting import filled, template
 from .span import Fields
-from .tables import HYPERPARAMETERS, RULES
-
-MOST = 256
-"""Sets of names that are remembered."""
-_MOST_CHARACTERS = 8_000
-"""Characters of a set that is remembered: together with `MOST`, the bound of the memory."""
+from .tables import CONVERSATION, HYPERPARAMETERS, RULES
 
 Reader = Callable[["Attributes", Fields], None]
 
@@ -24,12 +18,13 @@ Reader = Callable[["Attributes", Fields], None]
 class Shape:
     """The meaning of a set of attribute names.
 
+    conversation: names of ids that group traces, in order of preference.
     rules: `(bucket, key, how its value is written, name)` in order of rank.
     hyperparameters: `(name, key)` of the parameters of a request.
     readers: those of the conventions that the names belong to.
     """
 
-    __slots__ = ("_names", "_templates", "hyperparameters", "readers", "rules")
+    __slots__ = ("_names", "_templates", "conversation", "hyperparameters", "readers", "rules")
 
     def __init__(self, names: tuple[str, ...], readers: tuple[Reader, ...]) -> None:
         self._names = names
@@ -38,6 +33,7 @@ class Shape:
         known = sorted((*RULES[name], name) for name in names if name in RULES)
         self.rules = tuple(rule[1:] for rule in known)
         self.hyperparameters = tuple(_hyperparameters(names))
+        self.conversation = tuple(name for name in CONVERSATION if name in names)
 
     def below(self, prefix: str) -> Any:
         """Return the template of the names below a prefix; None if there are none."""
@@ -59,24 +55,6 @@ class Attributes(dict[str, Any]):
         """Take the attributes below a prefix out and return them nested; None without any."""
         found = self.shape.below(prefix)
         return None if found is None else filled(found, self)
-
-
-_shapes: dict[tuple[str, ...], Shape] = {}
-
-
-def shape_of(
-    attributes: Iterable[str], readers: Callable[[tuple[str, ...]], tuple[Reader, ...]]
-) -> Shape:
-    """Return the shape of attributes. `readers` chooses the readers of names that are new."""
-    names = tuple(attributes)
-    found = _shapes.get(names)
-    if found is None:
-        found = Shape(names, readers(names))
-        if sum(map(len, names)) <= _MOST_CHARACTERS:
-            if len(_shapes) >= MOST:
-                _shapes.clear()
-            _shapes[names] = found
-    return found
 
 
 def _hyperparameters(names: tuple[str, ...]) -> Iterable[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -53,28 +53,38 @@ class Span(NamedTuple):
     """Counts of the `attributes`, `events` and `links` that the SDK dropped, without zeros."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Fields:
     """The fields of an event, as far as a span tells them. Times are not among them."""
 
     event_type: str
     event_name: str
-    project: str | None = None
+    project: str | None
     """From HoneyHive's attributes, or `service.name`."""
-    source: str | None = None
+    source: str | None
     """From HoneyHive's attributes, or `deployment.environment.name`."""
-    session_id: str | None = None
+    session_id: str | None
     """The session that HoneyHive's tracers started for the span."""
-    conversation: str | None = None
+    conversation: str | None
     """The id under which an application groups its traces (`session.id` and its siblings)."""
-    error: str | None = None
-    traceback: str | None = None
-    config: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, Any] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    feedback: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, Any] = field(default_factory=dict)
-    user_properties: dict[str, Any] = field(default_factory=dict)
-    own: dict[str, Any] = field(default_factory=dict)
+    error: str | None
+    traceback: str | None
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    metrics: dict[str, Any]
+    feedback: dict[str, Any]
+    metadata: dict[str, Any]
+    user_properties: dict[str, Any]
+    own: dict[str, Any]
     """Record fields (`event_id`, `parent_id`, `status`, …) of a span that honeytrace exported."""
+
+    def __init__(self, event_type: str, event_name: str) -> None:
+        """Nothing but a type and a name. Written out: factories for the fields take as much time
+        as a look at the attributes."""
+        self.event_type = event_type
+        self.event_name = event_name
+        self.project = self.source = self.session_id = self.conversation = None
+        self.error = self.traceback = None
+        self.config, self.inputs, self.outputs, self.metadata = {}, {}, {}, {}
+        self.metrics, self.feedback, self.user_properties, self.own = {}, {}, {}, {}
