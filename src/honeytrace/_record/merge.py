@@ -9,7 +9,6 @@ from typing import Any
 from .._base.lazy import orjson
 from .record import MERGED, RESERVED, Record, Update
 
-
 WRAPPER = b'{"result":'
 """The beginning of an object that stands for a scalar or a list; a brace ends it."""
 
