@@ -154,3 +154,62 @@ def test_from_a_failure_to_a_passing_check(tmp_path: Path) -> None:
     env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     done = run("-m", "pytest", "-q", "-p", "honeytrace._pytest", "-p", "no:cacheprovider", "tests")
     assert "1 passed" in done.stdout, done.stdout
+
+
+SCRIPT = """
+import beside
+import honeytrace
+
+@honeytrace.trace_session
+def answer(question: str) -> str:
+    return beside.shout(question)
+
+if __name__ == "__main__":
+    answer("why")
+    honeytrace.flush()
+"""
+
+
+def test_the_case_of_a_script_is_found_from_the_project(tmp_path: Path) -> None:
+    """A script's file stands in the case from the working directory on, and is found there, in
+    pytest as well; one that is gone or ambiguous is named."""
+    env = environ(HONEYTRACE_STORE=str(tmp_path / "s.db"), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "beside.py").write_text("def shout(text):\n    return text.upper()\n")
+    (scripts / "app.py").write_text(SCRIPT)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_cases.py").write_text(
+        "import honeytrace.testing\n"
+        '@honeytrace.testing.cases("cases/*.json")\n'
+        "def test_answers(case):\n    case.check()\n"
+    )
+
+    def run(*command: str, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *command], cwd=cwd, env=env, capture_output=True, text=True
+        )
+
+    for cwd, program_file in ((tmp_path, "scripts/app.py"), (scripts, "app.py")):
+        run(program_file, cwd=cwd)
+        added = run("-m", "honeytrace", "case", "add", "@last", "tests/cases/why.json")
+        assert added.returncode == 0, added.stderr
+        fields = json.loads((tmp_path / "tests/cases/why.json").read_text())
+        assert fields["function"] == "__main__:answer@scripts/app.py"
+        replayed = run("-m", "honeytrace", "replay", "@last", "--yes")
+        assert replayed.returncode == 0, replayed.stderr
+        checked = run("-m", "honeytrace", "check")
+        assert checked.stdout == "MATCH    tests/cases/why.json\n", checked.stdout
+    pytest_options = ("-q", "-p", "honeytrace._pytest", "-p", "no:cacheprovider")
+    for place, cwd in (("tests", tmp_path), (".", tmp_path / "tests")):
+        done = run("-m", "pytest", *pytest_options, place, cwd=cwd)
+        assert "1 passed" in done.stdout, done.stdout
+    (scripts / "app.py").rename(scripts / "other.py")
+    gone = run("-m", "honeytrace", "check").stdout
+    assert f"the script scripts/app.py is not in {tmp_path} or below it" in gone
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (scripts / "other.py").rename(tmp_path / name / "app.py")
+        (scripts / "other.py").write_text(SCRIPT)
+    several = run("-m", "honeytrace", "case", "add", "@last", "tests/cases/b.json").stderr
+    assert "the script app.py may be any of a/app.py, b/app.py" in several

@@ -255,3 +255,81 @@ def test_damaged_files_name_the_line(tmp_path: Path, text: str, message: str) ->
         read_cassette(str(path))
     with pytest.raises(ReplayError, match="there is no cassette"):
         read_cassette(str(tmp_path / "none.jsonl"))
+
+
+STREAMS = """
+import asyncio
+import pytest
+import honeytrace
+from honeytrace import trace_session
+
+LIVE = None
+
+def check():
+    assert LIVE, "ran live"
+
+@trace_session(event_type="model", reduce=len)
+def counted(n):
+    check()
+    yield from ({"i": i} for i in range(n))
+
+@trace_session(event_type="model", reduce=lambda items: "".join(items).upper())
+async def shouted(text):
+    check()
+    for letter in text:
+        with honeytrace.session("inside"):
+            yield letter
+
+@trace_session(event_type="model")
+def many(n):
+    check()
+    for i in range(n):
+        yield [i]
+    return "end"
+
+@trace_session(event_type="model", reduce="".join)
+def pieces():
+    check()
+    yield from "abc"
+
+@pytest.mark.honeytrace_cassette(recorded=["model"])
+def test_streams(honeytrace_sessions):
+    assert [each["i"] for each in counted(5)] == list(range(5))
+    async def shout():
+        return [letter async for letter in shouted("hey")]
+    assert asyncio.run(shout()) == ["h", "e", "y"]
+    def through():
+        return (yield from many(1500))
+    generator = through()
+    taken = []
+    try:
+        while True:
+            taken.append(next(generator))
+    except StopIteration as end:
+        assert end.value == "end"
+    assert taken == [[i] for i in range(1500)]
+    assert list(pieces()) == ["a", "b", "c"]
+    started = counted(9)
+    assert next(started) == {"i": 0}
+    started.close()
+    assert honeytrace_sessions.by_name("counted")[0].outputs == {"result": 5}
+    assert honeytrace_sessions.by_name("shouted")[0].outputs == {"result": "HEY"}
+"""
+
+
+def test_streams_are_recorded_whole(tmp_path: Path) -> None:
+    """`reduce=` and the bound of a record change nothing: every yield is in the file, in order."""
+    test, file = tmp_path / "test_it.py", tmp_path / "cassettes/test_streams.jsonl"
+    test.write_text(live(STREAMS))
+    recording = run(tmp_path, "--honeytrace-record")
+    assert recording.returncode == 0, recording.stdout
+    before = file.read_bytes()
+    test.write_text(STREAMS)
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stdout
+    calls = read_cassette(str(file)).calls
+    assert [call.outputs.get("count") for call in calls] == [5, 3, 1500, None, 1]
+    assert [call.details.get("whole") for call in calls] == [True, True, True, None, True]
+    test.write_text(live(STREAMS))
+    assert run(tmp_path, "--honeytrace-record").returncode == 0
+    assert file.read_bytes() == before

@@ -256,6 +256,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     changed = found["comparison"]["sessions"][0]["changes"]
     assert {each["path"] for each in changed} == {"inputs.client", "outputs.result"}
+    again = run(*given_client, "--yes", "--json")  # @last is the replay: its call is made again
+    assert json.loads(again.stdout)["before"] == found["before"]
     app.write_text(APP.replace("ask(question)", 'ask(question + " now")'))
     missed = run(found["before"], *given_client, "--yes", "--strict")
     assert missed.returncode == 1

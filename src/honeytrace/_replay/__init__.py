@@ -10,6 +10,7 @@ calls       the recorded calls of a session; cassette_file: of a file
 tape        finds the answer to a call; messages: why there is none
 dispatcher  stands in for traced functions; in_order: async answers in the order of their ends
 block       `replaying`; rerun: `replay`, `areplay`; call_plan: what a rerun would do
+whole_streams   streams as cassettes need them, every yield
 cassette    what a test records and answers; pytest_cassettes: the same for the pytest plugin
 cases       one run as a file that a test checks
 sets        many runs, scored before and after

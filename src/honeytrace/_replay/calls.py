@@ -15,6 +15,11 @@ Caller = tuple[str, "str | None"]
 """The name of a caller and the key of its inputs."""
 
 
+WHOLE = "whole"
+"""The note that has every yield of a stream: `{"yields": […], "return": value}`; of a call that was
+read from a file, true if its outputs are all of its yields."""
+
+
 class Call:
     """One recorded call.
 
@@ -127,10 +132,23 @@ def _call(session: RecordedSession, callers: list[RecordedSession]) -> Call:
         "metrics": session.metrics,
         "config": session.config,
     }
+    whole = session.details.get(WHOLE)
+    if isinstance(whole, dict):
+        fields.update(_whole(session, whole))
     path = [(c.session_name, key_of(c.inputs, cut_of(c.details))) for c in callers]
     call = Call(fields, session.session_id, path)
     call.session = session
     return call
+
+
+def _whole(session: RecordedSession, whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs of a stream with every yield, if its record does not have them."""
+    outputs, details = session.outputs, {**session.details}
+    del details[WHOLE]
+    yields = whole["yields"]
+    if "chunks" in details or (outputs.get("yields") == yields and "count" in outputs):
+        return {"details": details}
+    return {"outputs": {**whole, "count": len(yields)}, "details": {**details, WHOLE: True}}
 
 
 def _end(session: RecordedSession | None) -> tuple[float, str]:

@@ -23,7 +23,7 @@ from .arguments import arguments_of, given_value
 from .call_plan import Plan
 from .cassette import export_cassette
 from .cassette_file import read_cassette, write_text
-from .code import code_of, imported, named
+from .code import Code, code_of, imported, is_script, named, script_path
 from .damage import damage
 from .messages import short_id
 from .rerun import run
@@ -98,7 +98,7 @@ class Case:
         code = code_of(fields["function"])
         if code is None:
             raise ReplayError(f"{self.name}: function is module:qualname")
-        target: Any = imported(code)
+        target: Any = imported(code, os.path.dirname(os.path.abspath(self.path)))
         given = {name: given_value(text) for name, text in fields.get("set", {}).items()}
         arguments = arguments_of(target, fields["inputs"], given, code)
         cassette = fields.get("cassette")
@@ -224,7 +224,7 @@ def add_case(
         raise ReplayError(f"{place} {fault}: --set {place.partition('.')[0]}=…")
     fields: dict[str, Any] = {
         "honeytrace_case": VERSION,
-        "function": f"{code.function}@{code.file}" if code.module == "__main__" else code.function,
+        "function": _function(code),
         "from": short_id(session.session_id),
         "inputs": inputs,
         **({"set": given} if given else {}),
@@ -237,6 +237,15 @@ def add_case(
         fields["cassette"] = os.path.basename(beside)
     write_text(path, _text(fields))
     return read_case(path)
+
+
+def _function(code: Code) -> str:
+    """Return the name of a function in a case; of a script, with its path from the working
+    directory."""
+    if not is_script(code.module) or code.file.startswith("<"):
+        return code.function
+    path = os.path.relpath(script_path(code.file)).replace(os.sep, "/")
+    return f"__main__:{code.qualname}@{path}"
 
 
 def _outcome(session: RecordedSession) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 from .._base.lazy import orjson
 from ..errors import ReplayError
-from .calls import Call
+from .calls import WHOLE, Call
 from .code import code_of
 from .damage import ADDRESS
 
 VERSION = 1
-_DETAILS = ("masked", "cut", "set", "bare", "chunks", "raised")
+_DETAILS = ("masked", "cut", "set", "bare", "chunks", "raised", WHOLE)
 _REQUIRED = ("name", "inputs", "ended")
 
 

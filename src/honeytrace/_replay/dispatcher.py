@@ -73,7 +73,7 @@ def close_block(block: Block) -> None:
             _by_session.pop(id(block.session), None)
         if _open:
             return
-        registry.listen(None)
+        registry.unlisten(_install)
         for traced, (target, dispatcher) in list(_installed.items()):
             if registry.target_of(traced) is dispatcher:  # otherwise it was reloaded meanwhile
                 registry.call_instead(traced, target)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import NotRecorded
 from .annotations import Missing, evaluated, innermost, returned_by, yielded
-from .calls import Call
+from .calls import WHOLE, Call
 from .damage import damage
 from .values import NotRebuilt, rebuild
 
@@ -66,7 +66,7 @@ def result_of(call: Call) -> Any:
 
 def _fill_yields(found: Outcome, call: Call, spec: Any, annotation: Any) -> None:
     item, outputs = yielded(annotation), call.outputs
-    if spec.reduce is not None:
+    if spec.reduce is not None and call.details.get(WHOLE) is not True:
         found.items = _pieces(call)
         found.stopped = call.status == "closed"
         return

@@ -15,6 +15,8 @@ from ..errors import NotRecorded, ReplayError
 from ..testing import capture, listeners
 from .block import Replaying
 from .cassette import cassette_block, record_cassette, unused
+from .select import Selector
+from .whole_streams import whole_streams
 
 MARKER = "honeytrace_cassette"
 _DIRECTORY = "cassettes"
@@ -102,6 +104,7 @@ def open_cassette(item: pytest.Item) -> None:
             hear = opened.sessions.append
             listeners.append(hear)
             stack.callback(listeners.remove, hear)
+            stack.enter_context(whole_streams(Selector(options.recorded)))
             opened.around = stack.enter_context(session("test")).session_id
         else:
             hint = f"If that is meant: {command}"

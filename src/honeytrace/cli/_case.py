@@ -8,6 +8,7 @@ import sys
 import click
 
 from ..errors import ReplayError
+from ..lookup.replays import new_run
 from . import _options
 from ._target import config, find, known, offered
 from ._terminal import emit, say
@@ -37,12 +38,13 @@ def add(
 ) -> None:
     """Write the recorded call ID as a case: function, inputs, outcome, and how to compare.
 
-    --recorded model writes the answers of its model calls beside it.
+    --recorded model writes the answers of its model calls beside it. The ID of a replay stands for
+    its new run.
     """
     from .._replay.cases import add_case
 
     with known(store, wanted) as reader:
-        session = find(reader, wanted, config(store))
+        session = new_run(find(reader, wanted, config(store)))
         made = add_case(
             session,
             path,

@@ -12,6 +12,7 @@ import click
 from rich.text import Text
 
 from ..errors import NotRecorded, ReplayError
+from ..lookup.replays import original
 from ..store import Query
 from . import _options
 from ._diff import show_difference
@@ -72,7 +73,8 @@ def replay(
 
     The function is imported by the name that was recorded, from the working directory. --recorded
     model answers its model calls from the recording. VALUE is JSON, @FILE.json, or
-    MODULE:EXPRESSION. Without a terminal, --yes is required.
+    MODULE:EXPRESSION. Without a terminal, --yes is required. The ID of a replay stands for the call
+    that it made again.
 
     Without ID, conditions such as --name answer --since 1d choose the calls of a set, which is
     recorded as a session called replays and shown as a table. --score names a function that gets a
@@ -97,7 +99,7 @@ def replay(
             "set": {name: given_value(text) for name, text in values.items()},
         }
         if not is_set:
-            session = find(reader, wanted or "@last", config(store))
+            session = original(find(reader, wanted or "@last", config(store)))
             _replay(plan(session, **options), strict, dry_run, yes, full, as_json)
             return
         from ._replay_set import plan_set, run_set

@@ -32,6 +32,8 @@ __all__ = [
     "counted",
     "figures_of",
     "is_set",
+    "new_run",
+    "original",
     "standings",
     "stored_rows",
 ]
@@ -40,7 +42,7 @@ SET = "replays"
 """The name of a set's session."""
 
 NOTE = "replay"
-"""The note that holds a row."""
+"""The note that holds a row, and the name of the session of a replay."""
 
 VERDICTS = ("match", "changed", "failed", "refused")
 """match: the same outputs and error. changed: others. failed: the call raised, and did not before.
@@ -177,12 +179,26 @@ class Replays:
 
 
 def _is_replay(session: RecordedSession) -> bool:
-    return is_set(session) or (session.session_name == "replay" and "of" in session.metadata)
+    return is_set(session) or (session.session_name == NOTE and "of" in session.metadata)
+
+
+def original(session: RecordedSession) -> RecordedSession:
+    """Return the call that a replay made again; any other session is returned as it is."""
+    if is_set(session) or not _is_replay(session) or session._family is None:
+        return session
+    found = session._family.get(str(session.metadata["of"]))
+    return session if found is None else found
+
+
+def new_run(session: RecordedSession) -> RecordedSession:
+    """Return the run that a replay recorded; any other session is returned as it is."""
+    children = [] if is_set(session) or not _is_replay(session) else session.children
+    return children[0] if children else session
 
 
 def stored_rows(reader: Reader, set_id: str, most: int) -> list[ReplayRow]:
     """Return the newest rows of a set, in order of start: `most` + 1 of them if there are more."""
-    found = reader.list(Query(parent_id=set_id, session_name="replay", limit=most + 1))
+    found = reader.list(Query(parent_id=set_id, session_name=NOTE, limit=most + 1))
     rows = (_row(record) for record in reversed(found))
     return [row for row in rows if row is not None]
 
