@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 import honeytrace
 from honeytrace import NotRecorded, RecordedSession, ReplayError, trace_session
+from honeytrace._replay.elsewhere import calls_elsewhere
 from honeytrace.testing import capture
+from surroundings import environ
 
 tone = "kind"
 
@@ -262,3 +264,48 @@ def test_the_command_line(tmp_path: Path) -> None:
     missed = run(found["before"], *given_client, "--yes", "--strict")
     assert missed.returncode == 1
     assert "ask was asked something new" in missed.stderr
+
+
+POOLS = """
+import concurrent.futures, multiprocessing, sys
+import honeytrace
+from honeytrace import trace_session
+from honeytrace.propagation import carried
+
+@trace_session(event_type="model")
+def ask(text: str) -> str:
+    return text.upper()
+
+@trace_session
+def answer(method: str) -> str:
+    context = multiprocessing.get_context(method)
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(carried(ask), "there").result(60) + ask("here")
+
+if __name__ == "__main__":
+    answer(sys.argv[1])
+    honeytrace.flush()
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_a_plan_warns_of_child_processes(tmp_path: Path, method: str) -> None:
+    """Calls that another process made are named, since a child process answers nothing."""
+    (tmp_path / "pools.py").write_text(POOLS)
+    env = environ(HONEYTRACE_STORE="s.db", HONEYTRACE_JOURNAL="journal")
+    done = subprocess.run([sys.executable, "pools.py", method], cwd=tmp_path, env=env, check=True)
+    assert done.returncode == 0
+    command = [sys.executable, "-m", "honeytrace", "replay", "@last", "--recorded", "model"]
+    planned = subprocess.run(
+        [*command, "--dry-run"], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert planned.returncode == 0, planned.stderr
+    assert "another process called ask (1): a child process runs live" in planned.stderr
+
+
+def test_a_plan_of_one_process_warns_of_nothing() -> None:
+    """Threads, tasks and chosen ids are no other process."""
+    with capture() as sessions:
+        program.in_threads()
+    assert calls_elsewhere(sessions[-1]) == {}
+    assert honeytrace.plan(sessions[-1], recorded="model").notes == []

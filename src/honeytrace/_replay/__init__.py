@@ -9,6 +9,7 @@ keys        equality of inputs
 calls       the recorded calls of a session; cassette_file: of a file
 tape        finds the answer to a call; messages: why there is none
 dispatcher  stands in for traced functions; in_order: async answers in the order of their ends
+elsewhere   calls that another process made
 block       `replaying`; rerun: `replay`, `areplay`; call_plan: what a rerun would do
 whole_streams   streams as cassettes need them, every yield
 cassette    what a test records and answers; pytest_cassettes: the same for the pytest plugin

@@ -17,6 +17,7 @@ from .arguments import Arguments, arguments_of
 from .block import tape_of
 from .calls import Call
 from .code import Code, code_of, imported, same_function
+from .elsewhere import calls_elsewhere
 from .messages import short_id
 from .outcomes import outcome_of
 from .select import Selector
@@ -121,6 +122,7 @@ def plan(
     arguments = arguments_of(target, session.inputs, dict(set or {}), code)
     made = Plan(session, target, code, arguments, tape, selector)
     made.refused += _refused(tape.calls)
+    made.notes += _notes_elsewhere(session)
     return made
 
 
@@ -140,6 +142,20 @@ def _function(session: RecordedSession, code: Code | None) -> Callable[..., Any]
         )
     function: Callable[..., Any] = imported(code)
     return function
+
+
+def _notes_elsewhere(session: RecordedSession) -> list[str]:
+    """Return a note about calls that another process made."""
+    found = calls_elsewhere(session)
+    if not found:
+        return []
+    names = ", ".join(f"{name} ({count})" for name, count in list(found.items())[:5])
+    return [
+        (
+            f"another process called {names}: a child process runs live, whatever is recorded. Answer "
+            "the function that starts it, and block sockets where nothing may run live"
+        )
+    ]
 
 
 def _refused(calls: Iterable[Call]) -> list[str]:
