@@ -109,7 +109,10 @@ PAGES = {
         "/overview?by=model",
         "/overview?metric=score<0.5",
         "/overview?scope=runs&metric=tokens>0",
+        "/overview?by=commit",
     ],
+    "marks and versions": ["/?mark=any", "/?mark=loop", "/?version=openai=2", "/?model=none"],
+    "running": ["/running"],
 }
 
 

@@ -116,6 +116,14 @@ def test_lists_and_figures_by_commit(repository: Path, cli: Cli) -> None:
     assert all(each["versions.python"] for each in fields)
     rows = cli("stats", "--group-by", "commit", "--json").documents
     assert {second[:12], first[:12]} <= set(str(rows).replace("'", " ").split())
+    rows = cli("stats", "--group-by", "commit", "--json").documents
+    assert all(each["group"] for each in rows)  # calls inside have the commit of their run
+    version = fields[0]["versions.python"]
+    assert len(cli("list", "--version", f"python={version}", "--json").documents) == 2
+    assert cli("list", "--version", "python=1.5", "--json").documents == []
+    assert "reads like openai=2.1" in cli("list", "--version", "python").err
+    rows = cli("stats", "--group-by", "versions.python", "--json").documents
+    assert [each["group"] for each in rows] == [version]
 
 
 def test_recorded_text_is_no_option_of_git(repository: Path) -> None:

@@ -43,4 +43,6 @@ def test_amounts_in_full(dollars: float, text: str) -> None:
 def test_a_lower_bound_says_so() -> None:
     """What has no price is not left out silently."""
     assert amount_text(0.02, at_least=True) == "≥ $0.02"
-    assert amount_text(0.00002, at_least=True) == "≥ $0"
+    assert amount_text(0.00002, at_least=True) == "unknown"
+    assert amount_text(0.0, at_least=True) == "unknown"
+    assert amount_text(0.00002, at_least=True, in_full=True) == "≥ $0.00002"

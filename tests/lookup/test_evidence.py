@@ -129,6 +129,31 @@ def test_what_is_left_out_can_be_got() -> None:
     assert ":301" in seen
 
 
+def test_only_marked_sessions_have_rows() -> None:
+    """`find` with a mark passes over the others, and goes on where it stopped."""
+    store = MemoryStore()
+    for number in range(300):
+        root = f"run-{number:03}"
+        start = 1_700_000_000_000.0 + number * 100
+        store.insert([answered(root, session_name="run", start_time=start)])
+        own = {"honeytrace": {"parent_id": root, "root_id": root}}
+        equal = number in (10, 250)
+        store.insert(
+            answered(f"{root}:{n}", session_name="step", start_time=start + n + 1, metadata=own,
+                     inputs={"n": 0 if equal else n})
+            for n in range(3)
+        )  # fmt: skip
+    evidence = Evidence(store)
+    first = json.loads(evidence.find(mark="loop").text)
+    assert [row["ref"] for row in first["data"]] == ["run-250"]
+    (left,) = first["left_out"]
+    assert "offset=200" in left["how"]
+    second = json.loads(evidence.find(mark="loop", offset=200).text)
+    assert [row["ref"] for row in second["data"]] == ["run-010"]
+    calls = json.loads(evidence.find(name="step", mark="loop").text)["data"]
+    assert [row["ref"] for row in calls] == ["run-250:0"]
+
+
 def test_paths_into_values() -> None:
     """Keys with any sign are reached; a wrong one names those there are."""
     store = MemoryStore()

@@ -63,7 +63,7 @@ def test_a_record_knows_its_code(tmp_path: Path) -> None:
 
 
 def test_one_root_of_a_process_has_the_versions(tmp_path: Path) -> None:
-    """Versions of Python and honeytrace stand on one root of a process."""
+    """Versions of Python and honeytrace stand on one root of a process a minute."""
     found = [each["versions"] for each in recorded(tmp_path) if "versions" in each]
     assert len(found) == 1
     assert found[0]["honeytrace"] == honeytrace.__version__

@@ -15,8 +15,9 @@ pytestmark = pytest.mark.browser
 
 PAGES = ["/", "/?q=why&scope=calls", "/?cols=io,user,tokens,metrics.faithfulness&sort=-took&view=V",
          "/facets", "/conversations",  "/?scope=calls&status=error&since=nonsense",
-         "/sessions/root", "/sessions/generate", "/sessions/m1", "/transcript/agent", "/overview",
-         "/overview?by=model", "/issues", "/replays/set", "/compare",
+         "/sessions/root", "/sessions/s0", "/sessions/generate", "/sessions/m1",
+         "/transcript/agent", "/overview", "/overview?by=model", "/overview?by=commit", "/running",
+         "/?mark=any", "/issues", "/replays/set", "/compare",
          "/compare?a=root&b=other"]  # fmt: skip
 WIDTHS = (390, 768, 1100, 1440)
 LOOKS: dict[str, dict[str, Any]] = {
@@ -32,7 +33,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     traceback = (
         'Traceback (most recent call last):\n  File "/app/a.py", line 1, in f\n    x\nE: bad'
     )
+    same = [call(f"s{n}", "loops", session_name="step", start_time=START + n) for n in range(3)]
     store.insert([
+        call("loops", children_ids=["s0", "s1", "s2"], own={"commit": "3f2a9c1d2e4f"}), *same,
         *pipeline(), *a_set(), *agent("# Plan\n\n- `one`\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
         call("other", start_time=START - 10_000),
         call("bad", error="E: bad", own={"traceback": traceback, "causes": ["K: worse"]}),

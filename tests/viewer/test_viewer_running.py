@@ -109,3 +109,19 @@ def test_a_lone_call_becomes_a_tree(page: Any, running: Agent) -> None:
     expect(page.get_by_role("treeitem")).to_have_count(0)
     running.does("open plan")
     expect(page.get_by_role("treeitem")).to_have_count(2)
+
+
+def test_the_page_of_processes(page: Any, running: Agent) -> None:
+    """A process with the calls it has open, which change in place; the overview leads there."""
+    from playwright.sync_api import expect
+
+    running.does("open plan")
+    page.goto("/overview")
+    page.get_by_role("link", name="2 open calls now").click()
+    stack = page.locator(".stack li")
+    expect(stack).to_have_count(2)
+    expect(stack.nth(1)).to_contain_text("plan")
+    running.does("open search")
+    expect(stack).to_have_count(3)
+    running.ends()
+    expect(page.locator(".stack li")).to_have_count(0)

@@ -5,13 +5,14 @@ from honeytrace._capture.running cimport Running
 from honeytrace._durability.slots cimport Slots
 
 cdef Py_ssize_t _AT_ONCE
+cdef double _STAMPED
 
 
 cdef class Encoder:
     cdef public object config
     cdef public dict slots
     cdef public Py_ssize_t failed
-    cdef bint _versions_due
+    cdef double _stamp_due
 
     @cython.locals(session=Running)
     cpdef encode(self, waiting, list records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -26,6 +27,10 @@ if not cython.compiled:  # otherwise encoder.pxd has them in C
 _AT_ONCE = 500
 """Records that are made before other threads may run. Compiled, no bytecode gives the GIL away."""
 
+_STAMPED = 60.0
+"""Seconds after which another root of the process names the versions. Readers find the versions of
+a run near it, then, and libraries that were imported late are told of."""
+
 
 class Encoder:
     """An encoder that keeps the journal place of every record, by identity, until its release.
@@ -39,7 +44,7 @@ class Encoder:
         self.config = config
         self.slots: dict[int, Slot] = {}
         self.failed = 0
-        self._versions_due = True
+        self._stamp_due = -_STAMPED
 
     def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
         """Make records of all waiting items one by one, so that an interrupt loses none."""
@@ -64,8 +69,8 @@ class Encoder:
             return item
         try:
             record = record_of(item, self.config.project, self.config.source)
-            if self._versions_due and record.parent_id is None and item._end:
-                self._versions_due = False  # one root of a process has them
+            if record.parent_id is None and item._end and time.monotonic() >= self._stamp_due:
+                self._stamp_due = time.monotonic() + _STAMPED
                 record = with_versions(record)
             return record
         except Exception:  # noqa: BLE001 - a defect of honeytrace must not cost the batch

@@ -17,7 +17,8 @@ def count_text(count: int) -> str:
 def amount_text(dollars: float, *, at_least: bool = False, in_full: bool = False) -> str:
     """US dollars with two figures that say something: `<$0.001`, `$0.021`, `$1.30`, `$1,204`.
 
-    at_least: some models have no price, so the amount is a lower bound.
+    at_least: some models have no price, so the amount is a lower bound: `≥ $0.02`, or `unknown` if
+    there is next to nothing to be known.
     in_full: there is room for a tenth of a cent and less: `$0.0000071`.
     """
     least = 1e-10 if in_full else 0.001
@@ -32,5 +33,5 @@ def amount_text(dollars: float, *, at_least: bool = False, in_full: bool = False
         if "e" in text:
             text = f"${dollars:.10f}".rstrip("0")
     if at_least:
-        return "≥ $0" if text.startswith("<") else f"≥ {text}"
+        return "unknown" if dollars < least else f"≥ {text}"
     return text

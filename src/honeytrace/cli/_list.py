@@ -9,12 +9,14 @@ from itertools import islice
 import click
 
 from .._record.record import Record
+from ..errors import ConfigurationError
 from ..lookup.running import with_running
+from ..lookup.stamps import Version, codes
 from ..lookup.usage import Usage
 from ..store import Query, Reader
 from . import _options
 from ._recent import remember
-from ._rows import Rows, parse_fields, stamp
+from ._rows import Rows, parse_fields
 from ._target import config, missed, pages, told
 from ._terminal import emit, one_line, out, patience, say
 from ._usage import page_usage
@@ -25,6 +27,17 @@ _limit = click.option(
 
 _SORTED = 10_000
 """Matching sessions, the newest first, that `--sort` looks at."""
+
+_AT_ONCE = 1_000
+
+
+def _version(text: str) -> Version:
+    """Return the condition that `openai=2.1` states."""
+    try:
+        return Version.parse(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from None
+
 
 _sort = click.option(
     "--sort",
@@ -48,7 +61,13 @@ _web = click.option("--web", is_flag=True, help="Open the list in the viewer ins
 @_fields
 @_web
 @click.option("--marks", is_flag=True, help="Show what is unusual: loops, retries, slow calls, …")
-@click.option("--commit", metavar="TEXT", help="Only runs of the commit that begins so.")
+@click.option("--commit", metavar="TEXT", help="Only with the commit that begins so.")
+@click.option(
+    "--version",
+    type=_version,
+    metavar="NAME=TEXT",
+    help="Only with this version of a library, or its beginning: openai=2.1.",
+)
 @_options.budget
 @_options.store
 @_options.as_json
@@ -62,6 +81,7 @@ def list_(
     web: bool,
     marks: bool,
     commit: str | None,
+    version: Version | None,
     budget: int | None,
     store: str | None,
     as_json: bool,
@@ -82,8 +102,10 @@ def list_(
             _told(everything, query, budget)
             return
         with patience("looking"):
-            if commit:
-                found = _of_commit(everything, query, commit)
+            wanted = [] if version is None else [version]
+            wanted += [Version("commit", commit)] if commit else []
+            if wanted:
+                found = _of_code(everything, query, wanted)
             else:
                 found = _sorted(everything, query, sort)
         _print(everything, found, fields, as_json, marks=marks)
@@ -91,11 +113,19 @@ def list_(
             say(missed(reader, reader.where, "no session meets these conditions"))
 
 
-def _of_commit(reader: Reader, query: Query, commit: str) -> Sequence[Record]:
-    """Return the newest runs that were recorded at this commit."""
-    looked_at = islice(pages(reader, query._replace(roots_only=True)), _SORTED)
-    met = (record for record in looked_at if str(stamp(record, "commit")).startswith(commit))
-    return list(islice(met, query.limit))
+def _of_code(reader: Reader, query: Query, wanted: Sequence[Version]) -> Sequence[Record]:
+    """Return the newest sessions that ran with these versions."""
+    found: list[Record] = []
+    looked_at = islice(pages(reader, query), _SORTED)
+    while some := list(islice(looked_at, _AT_ONCE)):
+        known = codes(reader, some)
+        for record in some:
+            code = known.get(record.event_id)
+            if code is not None and all(each.met(code) for each in wanted):
+                found.append(record)
+        if len(found) >= query.limit:
+            break
+    return found[: query.limit]
 
 
 def _told(reader: Reader, query: Query, budget: int) -> None:

@@ -11,13 +11,11 @@ from rich.text import Text
 from .._display.html import preview
 from .._display.text import duration_text
 from ..errors import SessionNotFound, StoreError
-from ..lookup.page import facts, postmortem_page
-from ..lookup.postmortem import Postmortem, postmortem
+from ..lookup.postmortem import Postmortem, facts, postmortem
 from ..lookup.recorded import RecordedSession
 from ..store import Reader
 from ..store.memory import MemoryStore
 from . import _options
-from ._page import save
 from ._target import config, find, known, offered, open_store
 from ._terminal import MARKS, clock, emit, one_line, say, write
 from ._values import FULL, USUAL, Bounds, block, title, values
@@ -50,6 +48,9 @@ def postmortem_(
     with _reader(store) as reader:
         told = _told(reader, wanted, store, journal)
         if html is not None:
+            from ..lookup.page import postmortem_page
+            from ._page import save
+
             save(html, postmortem_page(told))
         elif as_json:
             emit(told.to_dict())

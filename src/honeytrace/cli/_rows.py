@@ -15,7 +15,6 @@ from .._display.summary import summary
 from .._display.text import duration_text
 from .._record.record import OBJECTS, Record
 from .._record.wire import decode
-from ..lookup import StoreFamily
 from ..lookup.running import RUNNING
 from ..lookup.usage import UNKNOWN_MODEL, Usage
 from ..store import Reader
@@ -96,13 +95,26 @@ class Rows:
             self._print_columns(records, usages)
 
     def _print_fields(self, records: Sequence[Record], usages: Mapping[str, Usage]) -> None:
+        known = self._codes(records)
         for record in records:
             usage = usages.get(record.event_id, Usage())
-            found = field_values(record, usage, self._fields)
+            found = field_values(record, usage, self._fields, known.get(record.event_id))
             if self._as_json:
                 emit(found)
             else:
                 emit("\t".join(as_cell(value) for value in found.values()).encode())
+
+    def _codes(self, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+        """Return commit and versions of each session by id, if they are to be printed."""
+        wanted = {name.partition(".")[0] for name in self._fields} & {"commit", "versions"}
+        if not wanted or self._reader is None:
+            return {}
+        from ..lookup.stamps import codes
+
+        return {
+            session_id: {"commit": code.commit or None, "versions": dict(code.versions) or None}
+            for session_id, code in codes(self._reader, records).items()
+        }
 
     def _print_columns(self, records: Sequence[Record], usages: Mapping[str, Usage]) -> None:
         console = out()
@@ -147,8 +159,9 @@ class Rows:
             from ..lookup.marks import Marker
 
             self._marker = Marker(self._reader)
-        marks = self._marker.marks(StoreFamily(self._reader).load(record))
-        return sorted({mark.kind for some in marks.values() for mark in some})
+        from ..lookup.marks import kinds_of
+
+        return kinds_of(record, self._marker.of([record])[record.event_id])
 
     def _shown(self, columns: int) -> list[str]:
         """Return the columns that fit and of which any row has a value."""
@@ -178,11 +191,6 @@ class Rows:
         return line
 
 
-def stamp(record: Record, name: str) -> Any:
-    """Return what a record says of the code that made it: `commit`, `code`, `versions`."""
-    return decode(record)["details"].get(name)
-
-
 def _took(record: Record) -> float | None:
     """Return the milliseconds a call took, or has been running."""
     if record.status == RUNNING:
@@ -194,10 +202,14 @@ def _models(usage: Usage) -> str:
     return ", ".join(name for name in usage.models if name != UNKNOWN_MODEL)
 
 
-def field_values(record: Record, usage: Usage, names: Sequence[str]) -> dict[str, Any]:
-    """Return the values of these fields; None for one that the session does not have."""
+def field_values(
+    record: Record, usage: Usage, names: Sequence[str], code: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the values of these fields; None for one that the session does not have. `code`:
+    `commit` and `versions`, where they are known from another session."""
     values = decode(record)
     values |= {name: values["details"].get(name) for name in _STAMP}
+    values |= code or {}
     values |= {"model": _models(usage), "tokens": usage.total_tokens, "cost": usage.cost}
     return {name: _inside(values, name) for name in names}
 

@@ -14,17 +14,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import orjson
-from rich.console import Console
-from rich.text import Text
 
 from .._display.text import printable
 from ..errors import HoneytraceError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = [
     "MARKS",
@@ -99,9 +100,17 @@ def tolerate() -> None:
         sys.stdout.reconfigure(errors="honeytrace")
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # only the command group can handle it
+@cache
+def _console_class() -> type[Console]:
+    """Return rich's console. Its import takes a third of a command's start, which commands that
+    print JSON alone can do without."""
+    from rich.console import Console
+
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # only the command group can handle it
+
+    return _Console
 
 
 def out() -> Console:
@@ -115,9 +124,10 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    made = _console_class()
+    console = made(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
-        console = _Console(
+        console = made(
             stderr=stderr, markup=False, highlight=False, emoji=False, width=_WIDE, no_color=True
         )
     return console
@@ -125,12 +135,16 @@ def _console(*, stderr: bool) -> Console:
 
 def say(text: str) -> None:
     """One line for the person at the terminal, on standard error."""
+    from rich.text import Text
+
     err().print(Text(one_line(text, 2000)), soft_wrap=True)
 
 
 def write(text: Text | str = "", *, fit: bool = False) -> None:
     """A line of the result; where it is longer than a terminal is wide, that wraps it, or with
     `fit` it is cut."""
+    from rich.text import Text
+
     console = out()
     line = text if isinstance(text, Text) else Text(text)
     if fit:

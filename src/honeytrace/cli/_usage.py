@@ -65,7 +65,7 @@ def usage_text(usage: Usage) -> str:
 
 def cost_text(usage: Usage) -> str:
     """The cost in US dollars; a lower bound where models without a price were used."""
-    if usage.cost is None:
+    if usage.cost is None or (usage.unpriced and not usage.cost):
         return "cost unknown" + _unpriced(usage.unpriced)
     amount = amount_text(usage.cost, in_full=True)
     return f"at least {amount}{_unpriced(usage.unpriced)}" if usage.unpriced else amount
@@ -75,7 +75,7 @@ def short_cost(usage: Usage) -> str:
     """The cost, `unknown` where there is no price, and empty where no tokens were recorded."""
     if not usage:
         return ""
-    if usage.cost is None:
+    if usage.cost is None or (usage.unpriced and not usage.cost):
         return "unknown"
     return cost_text(usage._replace(unpriced=())) + ("+" if usage.unpriced else "")
 

@@ -14,7 +14,8 @@ remote      sessions read from the HoneyHive API
 usage       tokens and cost; prices knows what a token costs
 compare     compares two runs; blame finds what changed since a good one, with the commits
 replays     sets of replays; notebook_replays shows them as HTML
-marks       marks of what is unusual in a run; naming finds the session that a name stands for
+marks       marks of what is unusual in a run; stamps tell commit and versions of a session
+naming      the session that a name stands for
 evidence/   six verbs for coding agents, within a budget of tokens
 notebook    sessions as HTML, notebook_tables comparisons and usage; table makes data frames
 """

@@ -10,21 +10,19 @@ new       a call whose path of names no earlier run of the same name has
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
-import orjson
-
+from .._base.lazy import orjson
+from .._record.record import RESERVED, Record
+from .._record.tokens import tokens_of
 from ..store import Query, Reader
-from .family import StoreFamily
 from .recorded import RecordedSession
-from .tree import Place
-from .usage import own_usage
+from .tree import walk
 
-__all__ = ["KINDS", "Mark", "Marker", "marks_of", "repeated", "run_marks"]
+__all__ = ["KINDS", "Mark", "Marker", "Marks", "kinds_of", "run_marks"]
 
 KINDS = ("loop", "retries", "swallowed", "slow", "tokens", "new")
 
@@ -41,7 +39,8 @@ _SHORT = 50.0
 _MOST = 5_000
 """Calls of a tree that are looked at, and about as many of the earlier runs together."""
 
-Walked = Sequence[tuple[RecordedSession, Place]]
+_TELLING = (b"oken", b"sage")
+"""Parts of every name of tokens; records without one are not parsed for them."""
 
 
 class Mark(NamedTuple):
@@ -51,83 +50,221 @@ class Mark(NamedTuple):
     text: str
 
 
+Marks = Mapping[str, Sequence[Mark]]
+"""The marks of the calls of a run, by the id of the call."""
+
+
+def kinds_of(record: Record, marks: Marks) -> list[str]:
+    """Return the kinds of marks in a run, or of a call inside one, in the order of `KINDS`."""
+    some = marks.values() if record.parent_id is None else [marks.get(record.event_id, ())]
+    found = {each.kind for each in chain.from_iterable(some)}
+    return [kind for kind in KINDS if kind in found]
+
+
 class Marker:
     """Marks of several runs of one store; the runs that they are held against are read once."""
 
-    def __init__(self, store: Reader) -> None:
-        self._family, self._store = StoreFamily(store), store
-        self._trees: dict[str, Walked] = {}
-        self._room = 4 * _MOST
-        """Calls that are still read; beyond them, runs are held against fewer others."""
+    def __init__(self, store: Reader, room: int = 4 * _MOST) -> None:
+        """room: calls that are read; beyond them, runs are held against fewer others."""
+        self._store, self._room = store, room
+        self._trees: dict[str, _Tree] = {}
+        self._roots: dict[str, list[Record]] = {}
+        """Runs of a name, newest first and without gaps."""
 
-    def marks(self, run: RecordedSession) -> dict[str, list[Mark]]:
-        """Return the marks of every call in a run by id, beside the earlier runs of its name."""
-        walked = self._tree(run)
-        marks: dict[str, list[Mark]] = defaultdict(list)
-        for session_id, mark in marks_of(walked):
-            marks[session_id].append(mark)
-        before = self._earlier(run) if run.parent_id is None else []
-        if before:
-            for session_id, mark in _unusual(walked, before):
-                marks[session_id].append(mark)
-        return dict(marks)
+    def of(self, records: Sequence[Record]) -> dict[str, Marks]:
+        """Return the marks of the runs that these sessions belong to, by the id of the session."""
+        runs = self._runs(records)
+        names = Counter(each.event_name for each in runs)
+        earlier = {
+            each.event_id: self._earlier(each, names[each.event_name])
+            for each in sorted(runs, key=lambda each: -each.start_time)
+        }
+        wanted = [*runs, *(before for some in earlier.values() for before in some)]
+        self._read(dict.fromkeys(each.event_id for each in wanted))
+        found: dict[str, Marks] = {}
+        for run in runs:
+            tree = self._trees.get(run.event_id)
+            marks: dict[str, list[Mark]] = defaultdict(list)
+            if tree is not None:
+                before = _enough(self._trees, earlier[run.event_id])
+                for session_id, mark in chain(_by_itself(tree), _unusual(tree, before)):
+                    marks[session_id].append(mark)
+            found[run.event_id] = dict(marks)
+        return {each.event_id: found.get(each.root_id, {}) for each in records}
 
-    def _earlier(self, run: RecordedSession) -> list[Walked]:
-        query = Query(
-            session_name=run.session_name,
-            roots_only=True,
-            until=run.start_time,
-            limit=_EARLIER_RUNS,
+    def _runs(self, records: Sequence[Record]) -> list[Record]:
+        """Return the roots of these sessions, as far as they are stored."""
+        roots = {each.event_id: each for each in records if each.parent_id is None}
+        missing = dict.fromkeys(each.root_id for each in records if each.root_id not in roots)
+        found = [*roots.values(), *self._store.get_many(list(missing))]
+        return [each for each in found if each.parent_id is None]
+
+    def _earlier(self, run: Record, alike: int) -> list[Record]:
+        """Return the runs of the same name before one. `alike`: runs that will ask the same."""
+        known = self._roots.get(run.event_name, [])
+        found = [each for each in known if each.start_time < run.start_time]
+        newest = known[0].start_time if known else 0.0
+        if len(found) < _EARLIER_RUNS or newest < run.start_time:
+            query = Query(
+                session_name=run.event_name,
+                roots_only=True,
+                until=run.start_time,
+                limit=_EARLIER_RUNS + alike,
+            )
+            found = [*self._store.list(query)]
+            self._roots[run.event_name] = [run, *found]
+        return found[:_EARLIER_RUNS]
+
+    def _read(self, root_ids: Iterable[str]) -> None:
+        """Read these trees, at once if there is room for all of them, otherwise one by one."""
+        missing = [each for each in root_ids if each not in self._trees]
+        if not missing:
+            return
+        most = max(0, self._room)
+        calls: dict[str, list[Record]] = defaultdict(list)
+        found = self._store.trees(missing, most + 1)
+        if len(found) > most:
+            found = ()
+        for record in found:
+            calls[record.root_id].append(record)
+        for root_id in missing if not found else calls:
+            if root_id in calls:
+                some: Sequence[Record] = calls[root_id]
+            elif self._room > 0:
+                some = self._store.list(Query(root_id=root_id, limit=_MOST))
+            else:
+                return
+            self._room -= len(some)
+            self._trees[root_id] = _Tree(some[:_MOST])
+
+
+def run_marks(store: Reader, session: RecordedSession) -> Marks:
+    """Return the marks of every call in the run of a session, by id."""
+    record = store.get(session.session_id)
+    return {} if record is None else Marker(store).of([record])[record.event_id]
+
+
+class _Call(NamedTuple):
+    """What marks look at in a call, with the names that `walk` uses."""
+
+    session_id: str
+    parent_id: str | None
+    children_ids: Sequence[str]
+    name: str
+    status: str
+    start: float
+    duration: float | None
+    tokens: int | None
+    outcome: tuple[str, str, bytes | None, bytes | None]
+    """Equal for equal calls that ended alike: name, status, inputs and outputs."""
+
+    @classmethod
+    def of(cls, record: Record) -> _Call:
+        name, status = record.event_name, record.status
+        return cls(
+            record.event_id,
+            record.parent_id,
+            () if record.children_ids == b"[]" else orjson.loads(record.children_ids),
+            name,
+            status,
+            record.start_time,
+            record.duration,
+            _tokens(record),
+            (name, status, record.inputs, record.outputs),
         )
-        found: list[Walked] = []
-        room = _MOST
-        for record in self._store.list(query):
-            if room <= 0 or (self._room <= 0 and record.event_id not in self._trees):
-                break
-            found.append(self._tree(self._family.load(record)))
-            room -= len(found[-1])
-        return found
-
-    def _tree(self, run: RecordedSession) -> Walked:
-        known = self._trees.get(run.session_id)
-        if known is None:
-            known = self._trees[run.session_id] = list(run.walk())[:_MOST]
-            self._room -= len(known)
-        return known
 
 
-def run_marks(store: Reader, run: RecordedSession) -> dict[str, list[Mark]]:
-    """Return the marks of every call in one run by id."""
-    return Marker(store).marks(run)
+class _Recorded:
+    """The objects of a session that may tell of tokens."""
+
+    def __init__(self, record: Record) -> None:
+        parts = (record.config, record.metadata, record.metrics, record.outputs)
+        decoded: list[dict[str, Any]] = [orjson.loads(part) if part else {} for part in parts]
+        self.config, self.metadata, self.metrics, self.outputs = decoded
+        self.metadata.pop(RESERVED, None)
 
 
-def marks_of(walked: Walked) -> Iterator[tuple[str, Mark]]:
-    """Yield the marks that a tree shows by itself: loops, retries and swallowed errors."""
-    children: dict[str, list[RecordedSession]] = defaultdict(list)
-    above: list[RecordedSession] = []
-    for session, place in walked:
+def _tokens(record: Record) -> int | None:
+    """Return the tokens that a call itself recorded."""
+    parts = [part for part in (record.metadata, record.metrics, record.outputs) if part]
+    if not any(sign in part for part in parts for sign in _TELLING):
+        return None
+    return tokens_of(_Recorded(record)).get("total_tokens") or None
+
+
+Walked = Sequence[tuple[_Call, int, "tuple[str, ...]"]]
+"""Calls in the order of their tree, each with its depth and the names from the root to it."""
+
+
+class _Tree:
+    """A run, and what other runs are held against: its paths, and figures by name."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        calls = sorted(map(_Call.of, records), key=lambda each: (each.start, each.session_id))
+        root = next((each for each in calls if each.parent_id is None), None)
+        self.walked: Walked = [] if root is None else _walked(root, calls)
+        self.paths = {path for _, _, path in self.walked}
+        self.durations: dict[str, list[float]] = defaultdict(list)
+        self.tokens: dict[str, list[float]] = defaultdict(list)
+        for call, _, _ in self.walked:
+            if call.duration is not None:
+                self.durations[call.name].append(call.duration)
+            if call.tokens:
+                self.tokens[call.name].append(call.tokens)
+
+
+def _walked(top: _Call, calls: Sequence[_Call]) -> Walked:
+    found: list[tuple[_Call, int, tuple[str, ...]]] = []
+    above: list[str] = []
+    for call, place in walk(top, calls):
         del above[place.depth :]
+        above.append(call.name)
+        found.append((call, place.depth, tuple(above)))
+    return found
+
+
+def _enough(trees: Mapping[str, _Tree], earlier: Iterable[Record]) -> list[_Tree]:
+    """Return the earlier runs, as many as have about `_MOST` calls together."""
+    found: list[_Tree] = []
+    room = _MOST
+    for record in earlier:
+        tree = trees.get(record.event_id)
+        if tree is None or room <= 0:
+            break
+        room -= len(tree.walked)
+        found.append(tree)
+    return found
+
+
+def _by_itself(tree: _Tree) -> Iterator[tuple[str, Mark]]:
+    """Yield the marks that a tree shows by itself: loops, retries and swallowed errors."""
+    children: dict[str, list[_Call]] = defaultdict(list)
+    above: list[_Call] = []
+    for call, depth, _ in tree.walked:
+        del above[depth:]
         if above:
-            children[above[-1].session_id].append(session)
-        above.append(session)
-    by_id = {session.session_id: session for session, _ in walked}
+            children[above[-1].session_id].append(call)
+        above.append(call)
+    by_id = {call.session_id: call for call, _, _ in tree.walked}
     for parent_id, inside in children.items():
-        yield from repeated(inside)
+        yield from _repeated(inside)
         if by_id[parent_id].status == "ok":
             yield from _swallowed(inside)
 
 
-def repeated(siblings: Sequence[RecordedSession]) -> Iterator[tuple[str, Mark]]:
+def _repeated(siblings: Sequence[_Call]) -> Iterator[tuple[str, Mark]]:
     """Yield loops and retries among the calls inside one parent, each at its first call."""
-    for _, row in groupby(siblings, key=_outcome):
+    if len(siblings) < _ROW:
+        return
+    for _, row in groupby(siblings, key=lambda each: each.outcome):
         same = list(row)
         if len(same) >= _ROW and same[0].status == "ok":
             text = f"the same call {len(same)} times in a row, with the same outcome"
             yield same[0].session_id, Mark("loop", text)
-    failed: dict[str, list[RecordedSession]] = defaultdict(list)
+    failed: dict[str, list[_Call]] = defaultdict(list)
     for each in siblings:
         if each.status == "error":
-            failed[each.session_name].append(each)
+            failed[each.name].append(each)
     for name, some in failed.items():
         if len(some) >= _ROW:
             ended = "gave up" if siblings[-1].status == "error" else "went on"
@@ -135,73 +272,53 @@ def repeated(siblings: Sequence[RecordedSession]) -> Iterator[tuple[str, Mark]]:
             yield some[0].session_id, Mark("retries", text)
 
 
-def _swallowed(siblings: Sequence[RecordedSession]) -> Iterator[tuple[str, Mark]]:
-    for number, each in enumerate(siblings):
-        later = siblings[number + 1 :]
-        if each.status == "error" and not any(
-            other.session_name == each.session_name and other.status == "ok" for other in later
-        ):
-            yield (
-                each.session_id,
-                Mark("swallowed", "failed, and its parent ended well all the same"),
-            )
+def _swallowed(siblings: Sequence[_Call]) -> Iterator[tuple[str, Mark]]:
+    recovered: set[str] = set()
+    """Names of which a later call went well."""
+    found: list[str] = []
+    for each in reversed(siblings):
+        if each.status == "ok":
+            recovered.add(each.name)
+        elif each.status == "error" and each.name not in recovered:
+            found.append(each.session_id)
+    for session_id in reversed(found):
+        yield session_id, Mark("swallowed", "failed, and its parent ended well all the same")
 
 
-def _outcome(session: RecordedSession) -> tuple[str, str, bytes, bytes]:
-    return session.session_name, session.status, _json(session.inputs), _json(session.outputs)
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # nested deeper than orjson goes
-        return repr(value).encode("utf-8", "replace")
-
-
-def _unusual(walked: Walked, before: Sequence[Walked]) -> Iterator[tuple[str, Mark]]:
+def _unusual(tree: _Tree, before: Sequence[_Tree]) -> Iterator[tuple[str, Mark]]:
     """Yield what no earlier run has: paths, and calls far beyond the others of their name."""
-    paths = {path for earlier in before for _, path in _paths(earlier)}
-    durations: dict[str, list[float]] = defaultdict(list)
-    counts: dict[str, list[float]] = defaultdict(list)
-    for earlier in before:
-        for session, _ in earlier:
-            if session.duration is not None:
-                durations[session.session_name].append(session.duration)
-            if used := own_usage(session).total_tokens:
-                counts[session.session_name].append(used)
-    known: set[tuple[str, ...]] = set()
-    for session, path in _paths(walked):
-        name = session.session_name
-        if path not in paths and path[:-1] not in known and path not in known:
-            text = f"no call at this place in {len(before)} earlier runs: {' > '.join(path)[-120:]}"
-            yield session.session_id, Mark("new", text)
-        if path not in paths:
-            known.add(path)
-        usual = _beyond(session.duration, durations[name])
-        if usual is not None and (session.duration or 0) >= _SHORT:
-            yield session.session_id, Mark("slow", _times(session.duration, usual, "ms"))
-        used = own_usage(session).total_tokens
-        usual = _beyond(used, counts[name])
-        if usual is not None:
-            yield session.session_id, Mark("tokens", _times(used, usual, "tokens"))
+    if not before:
+        return
+    new: set[tuple[str, ...]] = set()
+    for call, _, path in tree.walked:
+        if path in new:
+            continue
+        if not any(path in each.paths for each in before):
+            if path[:-1] not in new:
+                shown = " > ".join(path)[-120:]
+                text = f"no call at this place in {len(before)} earlier runs: {shown}"
+                yield call.session_id, Mark("new", text)
+            new.add(path)
+    for call, _, _ in tree.walked:
+        if call.duration is not None and call.duration >= _SHORT:
+            others = [took for each in before for took in each.durations.get(call.name, ())]
+            usual = _beyond(call.duration, others)
+            if usual is not None:
+                yield call.session_id, Mark("slow", _times(call.duration, usual, "ms"))
+        if call.tokens:
+            others = [used for each in before for used in each.tokens.get(call.name, ())]
+            usual = _beyond(call.tokens, others)
+            if usual is not None:
+                yield call.session_id, Mark("tokens", _times(call.tokens, usual, "tokens"))
 
 
-def _paths(walked: Iterable[tuple[RecordedSession, Place]]) -> Iterator[Any]:
-    """Yield each call with the names from the root down to it."""
-    above: list[str] = []
-    for session, place in walked:
-        del above[place.depth :]
-        above.append(session.session_name)
-        yield session, tuple(above)
-
-
-def _beyond(figure: float | None, others: Sequence[float]) -> float | None:
+def _beyond(figure: float, others: Sequence[float]) -> float | None:
     """Return the usual figure if this one is far beyond it."""
-    if figure is None or len(others) < _FEWEST:
+    if len(others) < _FEWEST or figure <= max(others):
         return None
-    usual = statistics.median(others)
-    return usual if figure > max(others) and figure > _FAR * usual else None
+    usual = sorted(others)[len(others) // 2]
+    return usual if figure > _FAR * usual else None
 
 
-def _times(figure: float | None, usual: float, unit: str) -> str:
-    return f"{figure or 0:,.0f} {unit}, where {usual:,.0f} is usual"
+def _times(figure: float, usual: float, unit: str) -> str:
+    return f"{figure:,.0f} {unit}, where {usual:,.0f} is usual"

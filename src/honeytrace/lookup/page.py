@@ -6,13 +6,12 @@ so recorded text can load or run nothing. Values were masked when they were reco
 
 from __future__ import annotations
 
-from datetime import datetime
 from html import escape
 
 from .._display.html import Writer, preview
 from .._display.text import duration_text
 from .notebook import draw_head, draw_payload, draw_session, style
-from .postmortem import OpenAtTheEnd, Postmortem
+from .postmortem import OpenAtTheEnd, Postmortem, facts
 from .view import SessionView
 
 __all__ = ["postmortem_page", "session_page"]
@@ -77,33 +76,6 @@ def postmortem_page(told: Postmortem) -> str:
     for finished in told.finished:
         _call(out, finished, folded=True)
     return _page(f"The end of {name}", str(out))
-
-
-def facts(told: Postmortem) -> list[tuple[str, str]]:
-    """Return what is known of the end, as terms and texts for people."""
-    death = told.death
-    if death is None:
-        run = told.runs[0] if told.runs else None
-        ended = "" if run is None else run.error or run.status
-        return [("cause", f"nothing was open: the run ended by itself ({ended})")]
-    found = [("cause", str(death.get("text", "unknown")))]
-    if death.get("pid"):
-        found.insert(0, ("process", f"{death['pid']} {death.get('program', '')}".strip()))
-    if death.get("last_seen") is not None:
-        found.append(("last sign of life", moment(death["last_seen"])))
-    if told.silence is not None:
-        found.append(("silence before", f"{duration_text(told.silence)} without a begin or an end"))
-    if death.get("found") is not None:
-        found.append(("found dead", moment(death["found"])))
-    return found
-
-
-def moment(ms: float) -> str:
-    """Return a moment in local time, with its offset."""
-    try:
-        return datetime.fromtimestamp(ms / 1000).astimezone().isoformat(" ", "milliseconds")
-    except (ValueError, OverflowError, OSError):  # no calendar has it
-        return f"{ms:.0f} ms"
 
 
 def _open(out: Writer, each: OpenAtTheEnd) -> None:

@@ -7,9 +7,11 @@ the recovery keeps what was known of the death in the details of each call that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from .._config import NO_JOURNAL
+from .._display.text import duration_text
 from .._durability.dead_journals import dead
 from .._durability.directories import candidates
 from .._record.record import Record
@@ -20,7 +22,7 @@ from .family import StoreFamily
 from .recorded import RecordedSession
 from .tree import below, walk
 
-__all__ = ["LAST", "OpenAtTheEnd", "Postmortem", "postmortem"]
+__all__ = ["LAST", "OpenAtTheEnd", "Postmortem", "facts", "postmortem"]
 
 LAST = 20
 """Finished calls that are told, the last ones before the end."""
@@ -176,3 +178,30 @@ def _brief(session: RecordedSession) -> dict[str, Any]:
         *("start_time", "duration", "error", "inputs", "outputs"),
     )
     return {name: getattr(session, name) for name in fields}
+
+
+def facts(told: Postmortem) -> list[tuple[str, str]]:
+    """Return what is known of the end, as terms and texts for people."""
+    death = told.death
+    if death is None:
+        run = told.runs[0] if told.runs else None
+        ended = "" if run is None else run.error or run.status
+        return [("cause", f"nothing was open: the run ended by itself ({ended})")]
+    found = [("cause", str(death.get("text", "unknown")))]
+    if death.get("pid"):
+        found.insert(0, ("process", f"{death['pid']} {death.get('program', '')}".strip()))
+    if death.get("last_seen") is not None:
+        found.append(("last sign of life", _moment(death["last_seen"])))
+    if told.silence is not None:
+        found.append(("silence before", f"{duration_text(told.silence)} without a begin or an end"))
+    if death.get("found") is not None:
+        found.append(("found dead", _moment(death["found"])))
+    return found
+
+
+def _moment(ms: float) -> str:
+    """Return a moment in local time, with its offset."""
+    try:
+        return datetime.fromtimestamp(ms / 1000).astimezone().isoformat(" ", "milliseconds")
+    except (ValueError, OverflowError, OSError):  # no calendar has it
+        return f"{ms:.0f} ms"

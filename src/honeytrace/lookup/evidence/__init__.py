@@ -22,7 +22,6 @@ from ..marks import KINDS
 from ..naming import named
 from ..recorded import RecordedSession
 from .budget import DEFAULT, SMALLEST, Answer, Reply, tokens
-from .comparing import compare_runs
 from .finding import around, find, outline
 from .paths import split
 from .reading import read_field, read_session
@@ -60,8 +59,8 @@ class Evidence:
         """Find sessions, newest first: runs, and with `text`, `name` or `errors` single calls, too.
 
         text: words that all occur in name, inputs, outputs or error. conditions: name, status,
-        errors (only failures), since, until, project, source. mark: tell which runs have this mark:
-        loop, retries, swallowed, slow, tokens, new.
+        errors (only failures), since, until, project, source. mark: only what has this mark: loop,
+        retries, swallowed, slow, tokens, new.
         """
         if mark and mark not in KINDS:
             raise ConfigurationError(f"there is no mark {mark!r}: the marks are {', '.join(KINDS)}")
@@ -89,6 +88,8 @@ class Evidence:
 
     def compare(self, before: str, after: str, offset: int = 0) -> Reply:
         """Return the differences between two sessions and everything inside them."""
+        from .comparing import compare_runs  # a server of tools starts without it
+
         pair = self._session(before), self._session(after)
         return compare_runs(*pair, (before, after), _whole(offset), self._budget)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...store import Query, Reader
 from ..family import StoreFamily
-from ..marks import Mark, Marker, run_marks
+from ..marks import Marker, Marks, kinds_of, run_marks
 from ..recorded import RecordedSession
 from ..tree import Place
 from .budget import Answer, Reply, cut
@@ -21,7 +21,6 @@ _PAGE = 200
 """Sessions that one `find` looks at when it looks for marks."""
 
 Walked = Sequence[tuple[RecordedSession, Place]]
-Marks = Mapping[str, Sequence[Mark]]
 
 
 def find(
@@ -30,41 +29,38 @@ def find(
     """Answer with sessions that meet the conditions, newest first, from number `offset` on."""
     answer = Answer("find", "the store", budget)
     family = StoreFamily(store)
-    wanted = offset + min(budget // 25 + 1, _PAGE)
-    found = [family.load(each) for each in store.list(query._replace(limit=wanted))][offset:]
-    shown = 0
-    marker = Marker(store)
-    for session in found:
-        if not answer.row(_found(store, session, mark, marker)):
+    wanted = offset + (_PAGE if mark else min(budget // 25 + 1, _PAGE))
+    found = store.list(query._replace(limit=wanted))[offset:]
+    marks = Marker(store).of(found)
+    looked_at = 0
+    for record in found:
+        kinds = kinds_of(record, marks[record.event_id])
+        told = mark is None or mark in kinds
+        if told and not answer.row(_found(store, family.load(record), kinds)):
             break
-        shown += 1
+        looked_at += 1
     if mark is not None:
-        answer.fact("marked", f"rows without {mark!r} have ref and name only")
-    more = len(found) - shown
+        answer.fact("looked at", f"{looked_at} sessions, of which those marked {mark!r} have rows")
+    more = len(found) - looked_at
     if more or offset + len(found) == wanted:
-        how = f"find({asked}{', ' if asked else ''}offset={offset + shown})"
+        how = f"find({asked}{', ' if asked else ''}offset={offset + looked_at})"
         answer.left_out("older sessions that match", how)
     if not found:
         answer.fact("nothing", "no session matches: try fewer conditions")
     return answer.done()
 
 
-def _found(
-    store: Reader, session: RecordedSession, mark: str | None, marker: Marker
-) -> dict[str, object]:
+def _found(store: Reader, session: RecordedSession, kinds: Sequence[str]) -> dict[str, object]:
     """Return the row of a session; runs come with the marks of their calls."""
     ref = _short(store, session.session_id)
     if session.parent_id is not None:
-        return call_row(session, ref, root=_short(store, session.root_id))
-    marks = marker.marks(session)
-    kinds = sorted({each.kind for some in marks.values() for each in some})
-    if mark is not None and mark not in kinds:
-        return {"ref": ref, "name": cut(session.session_name, 40)}
-    row = call_row(session, ref, started=round(session.start_time))
-    if commit := session.details.get("commit"):
-        row["commit"] = cut(str(commit), 40)
+        row = call_row(session, ref, root=_short(store, session.root_id))
+    else:
+        row = call_row(session, ref, started=round(session.start_time))
+        if commit := session.details.get("commit"):
+            row["commit"] = cut(str(commit), 40)
     if kinds:
-        row["marks"] = kinds
+        row["marks"] = list(kinds)
     return row
 
 

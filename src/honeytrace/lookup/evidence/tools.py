@@ -63,7 +63,7 @@ TOOLS = (
         since=_text("Started then or later: 2h (ago), or ISO 8601."),
         until=_text("Started before then."),
         project=_text("Exactly this project."),
-        mark={"type": "string", "enum": list(KINDS), "description": "Tell runs with this mark."},
+        mark={"type": "string", "enum": list(KINDS), "description": "Only with this mark."},
         offset=_OFFSET,
     ),
     _tool(

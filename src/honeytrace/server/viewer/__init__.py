@@ -17,11 +17,12 @@ _transcript a run as a conversation
 _usage      model, tokens, cost and time to first token of the calls on a page
 _code       the place of a call in the source, as a link to an editor
 _values     values by their shape; _nodes draws text and JSON, _markdown renders markdown
-_running    calls that have not ended yet
+_running    calls that have not ended yet; _processes shows the processes they run in
+_sift       conditions that no engine knows: marks, versions, models
 _feedback   a person's rating of a session and comment on it
 _comparison two sessions side by side
 _replays    a set of replays, every run before and after
-_overview   figures over time; _charts draws them
+_overview   figures over time; _by_code those of each version and commit; _charts draws them
 _conversations  runs in groups, by conversation or user
 _issues     failures in groups; _failure reads tracebacks
 _login      the login page of a server with keys
@@ -51,6 +52,7 @@ from ._live import Live
 from ._login import log_in, log_out, show_login
 from ._overview import show_overview
 from ._page import Problem, Site
+from ._processes import show_processes
 from ._replays import show_replays
 from ._running import Running
 from ._session import follow_run, show_detail, show_raw, show_session
@@ -105,6 +107,7 @@ def routes(find: Callable[[Request], View]) -> list[Route]:
         page("/detail/{session_id:path}", show_detail),
         page("/raw/{session_id:path}", show_raw),
         page("/transcript/{session_id:path}", show_transcript),
+        page("/running", show_processes),
         page("/conversations", show_conversations),
         page("/facets", show_facets),
         page("/compare", show_comparison),

@@ -68,7 +68,7 @@ class ConversationsPage(Page):
 
 def show_conversations(site: Site, request: Request) -> Response:
     """`GET /conversations`, with the parameters of the list, and `by=user` for groups by user."""
-    filters = Filters.read(request.query_params)
+    filters = Filters.read(request.query_params).known
     by = "user" if filters.by == "user" else "conversation"
     problem = ""
     try:

@@ -13,6 +13,7 @@ from ...store import Reader
 from .._http import bad_request
 from ._filters import Filters
 from ._page import Site
+from ._sift import check, sift
 
 __all__ = ["export_sessions"]
 
@@ -30,6 +31,7 @@ def export_sessions(site: Site, request: Request) -> Response:
     if len(ids) > _MOST:
         raise bad_request(f"at most {_MOST:,} sessions are exported at a time")
     filters = Filters.read(request.query_params)
+    check(filters)
     filters.query()  # Invalid conditions are refused now rather than within the file.
     reader = site.reader
     lines = _chosen(reader, ids) if ids else _listed(reader, filters)
@@ -47,6 +49,14 @@ def _listed(reader: Reader, filters: Filters) -> Iterator[bytes]:
     family = StoreFamily(reader)
     query = filters.query()._replace(limit=_PAGE)
     for _ in range(_MOST // _PAGE):
+        if filters.sifted:
+            sifted = sift(reader, filters, query)
+            for record in sifted.records:
+                yield orjson.dumps(family.load(record).to_dict()) + b"\n"
+            if sifted.rest is None:
+                return
+            query = query._replace(before=(sifted.rest.start_time, sifted.rest.event_id))
+            continue
         found = reader.list(query)
         for record in found:
             yield orjson.dumps(family.load(record).to_dict()) + b"\n"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...lookup.marks import kinds_of
+from ...lookup.stamps import codes
 from ...store import Bucket, Field, Query
+from ...store._spending import user_in
 from ...store._statistics import bucketed, faceted
 from ...store.trends import TrendStore
 from ._charts import Chart, calls_chart
 from ._filters import Filters
 from ._overview import bucket_of
 from ._page import Page, Site
+from ._sift import MARK_NAMES, marks_of, sift
+from ._usage import list_figures
 
 __all__ = ["FacetsPage", "show_facets"]
 
@@ -23,6 +29,9 @@ _NEWEST = 20_000
 
 _HITS = 300
 """The same for a search, which takes longer per session."""
+
+_SAMPLE = 150
+"""The same for values that are read from each session, and from the calls inside."""
 
 _STEPS = 60
 
@@ -57,6 +66,8 @@ class Facet:
     values: Sequence[Value]
     more: int
     """Number of other values."""
+    sampled: bool = False
+    """True if the values are those of the newest `_SAMPLE` sessions."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,8 @@ class FacetsPage(Page):
     facets: Sequence[Facet]
     newest: int
     """Number of sessions whose values were counted, if there are more; otherwise 0."""
+    sample: int
+    """Number of sessions, the newest ones, that facets marked so are counted of."""
     count: int | None
     """Number of sessions that match; None if there are more than were read."""
 
@@ -78,17 +91,22 @@ def show_facets(site: Site, request: Request) -> Response:
     """`GET /facets`, with the parameters of the list."""
     filters = Filters.read(request.query_params)
     query = filters.query()._replace(before=None)
-    buckets, counts, most = _hits(site, query) if filters.q else _all(site, query)
+    read = filters.q or filters.sifted
+    buckets, counts, most = _hits(site, filters, query) if read else _all(site, query)
     counted, charted = sum(counts["status"].values()), sum(each.calls for each in buckets)
     page = FacetsPage(
         title="Facets",
         filters=filters,
         chart=calls_chart(buckets, filters) if buckets else None,
         facets=[
-            _facet(filters, name, title, counts[field])
-            for field, name, title in _FIELDS
-            if len(counts[field]) > 1 or getattr(filters, name)
+            *(
+                _facet(filters, name, title, counts[field])
+                for field, name, title in _FIELDS
+                if len(counts[field]) > 1 or getattr(filters, name)
+            ),
+            *(_facet(filters, *each) for each in _read(site, filters, query) if each[2]),
         ],
+        sample=_SAMPLE,
         newest=counted if counted == most else 0,
         count=charted if charted != most else None,
     )
@@ -103,9 +121,12 @@ def _all(site: Site, query: Query) -> tuple[Sequence[Bucket], Counts, int]:
     return _buckets(site, query), site.store.facets(query, _NEWEST), _NEWEST
 
 
-def _hits(site: Site, query: Query) -> tuple[Sequence[Bucket], Counts, int]:
-    """Return the same of the newest hits of a search."""
-    found = site.store.list(query._replace(limit=_HITS))
+def _hits(site: Site, filters: Filters, query: Query) -> tuple[Sequence[Bucket], Counts, int]:
+    """Return the same of the newest hits of a search, or of a condition that no engine knows."""
+    if filters.sifted:
+        found = sift(site.store, filters, query).records
+    else:
+        found = site.store.list(query._replace(limit=_HITS))
     figures = [(r.event_name, r.start_time, r.duration, r.status, r.event_id) for r in found]
     buckets = bucketed(figures, query, _STEPS, cut=len(found) == _HITS)
     rows = ((r.project, r.event_name, r.source, r.status, 1) for r in found)
@@ -121,15 +142,43 @@ def _buckets(site: Site, query: Query) -> Sequence[Bucket]:
     return store.overview(query, _STEPS, _NEWEST, names=False).buckets
 
 
+def _read(
+    site: Site, filters: Filters, query: Query
+) -> Iterator[tuple[str, str, Mapping[str, int]]]:
+    """Yield parameter, title and counts of what is read from the newest sessions themselves."""
+    found = sift(site.store, filters, query).records if filters.sifted else None
+    records = site.store.list(query._replace(limit=_SAMPLE)) if found is None else found[:_SAMPLE]
+    users = Counter(user_in(each.user_properties) for each in records if each.user_properties)
+    figures = list_figures(site.store, records)
+    models = Counter(model for each in figures.values() for model in each.models)
+    marks = marks_of(site.store, records)
+    kinds = Counter(kind for each in records for kind in kinds_of(each, marks[each.event_id]))
+    code = codes(site.store, records).values()
+    versions = Counter(f"commit={each.commit}" for each in code if each.commit)
+    versions.update(name.replace(" ", "=", 1) for each in code for name in each.names())
+    del users[""]
+    for name, title, counts in (
+        ("user", "User", users),
+        ("model", "Model", models),
+        ("mark", "Unusual", kinds),
+        ("version", "Version", versions),
+    ):
+        if counts or getattr(filters, name):
+            yield name, title, dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+
+
 def _facet(filters: Filters, name: str, title: str, counts: Mapping[str, int]) -> Facet:
     chosen = getattr(filters, name)
     values = [
         Value(
-            text,
+            MARK_NAMES.get(text, text) if name == "mark" else text,
             count,
             filters.url(**{name: "" if text == chosen else text}),
             text == chosen,
         )
         for text, count in list(counts.items())[:_VALUES]
     ]
-    return Facet(title, values, max(0, len(counts) - _VALUES))
+    return Facet(title, values, max(0, len(counts) - _VALUES), name not in _COUNTED)
+
+
+_COUNTED = {name for _, name, _ in _FIELDS}

@@ -47,6 +47,12 @@ class Filters:
     """A condition on a metric, such as `score<0.5`."""
     user: str = ""
     """A value of `user_properties`."""
+    mark: str = ""
+    """A kind of `lookup.marks.KINDS`, or `any`: runs with such a mark."""
+    version: str = ""
+    """The beginning of a commit or of the version of a library: `commit=3f2a`, `openai=2.1`."""
+    model: str = ""
+    """A model that was used, also by a call inside."""
     sort: str = ""
     """A column, in its usual order, or in the opposite one with a minus in front."""
     cols: str = ""
@@ -78,6 +84,16 @@ class Filters:
         state = vars(self) | {"before": "", "view": view} | changes
         given = {name: value for name, value in state.items() if value}
         return link(path) + (f"?{urlencode(given)}" if given else "")
+
+    @property
+    def sifted(self) -> bool:
+        """True if there are conditions that no engine knows; see `_sift`."""
+        return bool(self.mark or self.version or self.model)
+
+    @property
+    def known(self) -> Filters:
+        """The conditions that engines know, for pages that can show no others."""
+        return dataclasses.replace(self, mark="", version="", model="")
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:

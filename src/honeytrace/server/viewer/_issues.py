@@ -77,7 +77,7 @@ _PERIODS = (("24h", "day"), ("7d", "week"), ("30d", "month"), ("", "all"))
 
 def show_issues(site: Site, request: Request) -> Response:
     """`GET /issues`, with the parameters of the list."""
-    filters = Filters.read(request.query_params)
+    filters = Filters.read(request.query_params).known
     filters = replace(filters, scope="calls", status="error", before="")
     problem = ""
     try:

@@ -22,6 +22,7 @@ from ._live import Live, here
 from ._page import Page, Site
 from ._rows import Row, RowPart
 from ._sample import sample
+from ._sift import MARK_NAMES, Sifted, check, marks_of, sift
 from ._usage import UNKNOWN, Figures, list_figures
 
 __all__ = ["ListPage", "follow_list", "load_sample", "show_list"]
@@ -80,6 +81,10 @@ class ListPage(Page):
     names: Sequence[str]
     statuses: Sequence[str]
     """The values that the store holds of each, to choose from."""
+    marks: Mapping[str, str]
+    """The kinds of marks to choose from, and their names."""
+    looked_at: int
+    """Number of sessions that were tried for a condition that no engine knows; otherwise 0."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,9 @@ class _Found:
     figures: Mapping[str, Figures] = field(default_factory=dict)
     sorted_of: int = 0
     count: int | None = None
+    looked_at: int = 0
+    rest: Record | None = None
+    """The session from which on older ones are shown next; None on the last page."""
 
 
 def show_list(site: Site, request: Request) -> Response:
@@ -100,20 +108,21 @@ def show_list(site: Site, request: Request) -> Response:
     columns = columns_of(Filters())
     try:
         columns = columns_of(filters)
-        found = _sorted(site, filters) if filters.sort else _newest(site, filters)
+        found = (_sorted if filters.sort else _newest)(site, filters)
     except RefusedError as refusal:
         problem = str(refusal)
     shown = found.records[:PAGE]
     running = site.running.now()
+    marks = marks_of(site.reader, shown)
     names = site.choices("session_name")
     page = ListPage(
         title=filters.view or "Sessions",
         filters=filters,
-        rows=[Row.of(each, running, found.figures, filters.q, columns) for each in shown],
+        rows=[Row.of(each, running, found.figures, filters.q, columns, marks) for each in shown],
         columns=columns,
         heads=[_head(filters, each) for each in (NAME, *columns)],
         choices=CHOICES,
-        older=_older(filters, shown) if len(found.records) > PAGE else "",
+        older=_older(filters, found.rest),
         live=live,
         facets="" if problem else filters.url("/facets"),
         count=found.count,
@@ -125,16 +134,28 @@ def show_list(site: Site, request: Request) -> Response:
         sources=site.choices("source"),
         names=names,
         statuses=site.choices("status"),
+        marks=MARK_NAMES,
+        looked_at=found.looked_at,
     )
     return site.html(page, 400 if problem else 200)
 
 
 def _newest(site: Site, filters: Filters) -> _Found:
     query = filters.query()
+    if filters.sifted:
+        found = sift(site.reader, filters, query)
+        rest = found.records[PAGE - 1] if len(found.records) > PAGE else found.rest
+        figures = list_figures(site.reader, found.records[:PAGE])
+        return _Found(found.records, figures, looked_at=_looked_at(found), rest=rest)
     records = site.reader.list(query)
     # Counting the hits of a text search takes as long as the search itself.
     count = None if filters.q else site.store.count(query, _COUNTED)
-    return _Found(records, list_figures(site.reader, records[:PAGE]), count=count)
+    rest = records[PAGE - 1] if len(records) > PAGE else None
+    return _Found(records, list_figures(site.reader, records[:PAGE]), count=count, rest=rest)
+
+
+def _looked_at(found: Sifted) -> int:
+    return found.looked_at if found.rest is not None else 0
 
 
 def _sorted(site: Site, filters: Filters) -> _Found:
@@ -142,19 +163,30 @@ def _sorted(site: Site, filters: Filters) -> _Found:
     query = filters.query()
     column, falls = sorter(filters.sort)
     first = min(filters.first, _SORTED)
-    count = None if filters.q else site.store.count(query, _COUNTED)
-    if column.key == "took" and falls:
-        # The engines can find the longest of all, and running calls have no duration yet.
-        records = site.store.longest(query._replace(limit=first + PAGE + 1))[first:]
-        return _Found(records, list_figures(site.reader, records[:PAGE]), 0, count)
     spent = column.key in ("model", "tokens", "cost")
     most = _SPENT if spent else _SORTED
-    records = site.reader.list(query._replace(limit=most))
+    if filters.sifted:
+        sifted = sift(site.reader, filters, query)
+        records, count, cut = sifted.records[:most], None, _looked_at(sifted)
+    else:
+        count = None if filters.q else site.store.count(query, _COUNTED)
+        if column.key == "took" and falls:
+            # The engines can find the longest of all, and running calls have no duration yet.
+            records = site.store.longest(query._replace(limit=first + PAGE + 1))[first:]
+            figures = list_figures(site.reader, records[:PAGE])
+            return _Found(records, figures, 0, count, rest=_next(records))
+        records = site.reader.list(query._replace(limit=most))
+        cut = 0
     figures = list_figures(site.reader, records) if spent else {}
     ordered = _in_order(records, column, figures, falls=falls)[first : first + PAGE + 1]
     if not spent:
         figures = list_figures(site.reader, ordered[:PAGE])
-    return _Found(ordered, figures, most if len(records) == most else 0, count)
+    sorted_of = most if len(records) == most else 0
+    return _Found(ordered, figures, sorted_of, count, cut, _next(ordered))
+
+
+def _next(records: Sequence[Record]) -> Record | None:
+    return records[PAGE] if len(records) > PAGE else None
 
 
 def _in_order(
@@ -171,11 +203,13 @@ def _in_order(
     return [each for _, each in known] + [each for key, each in keys if key is None]
 
 
-def _older(filters: Filters, shown: Sequence[Record]) -> str:
+def _older(filters: Filters, rest: Record | None) -> str:
+    if rest is None:
+        return ""
     if filters.sort:
         first = filters.first + PAGE
         return filters.url(before=str(first)) if first < _SORTED else ""
-    return filters.url(before=f"{shown[-1].start_time!r},{shown[-1].event_id}")
+    return filters.url(before=f"{rest.start_time!r},{rest.event_id}")
 
 
 def _head(filters: Filters, column: Column) -> Head:
@@ -211,6 +245,7 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
     filters = Filters.read(request.query_params)
     # Invalid parameters are refused now rather than within the stream.
     filters.query()
+    check(filters)
     columns = columns_of(filters)
 
     def rows(arrived: Sequence[Record], changed: Sequence[Record]) -> list[dict[str, Any]]:
@@ -222,11 +257,16 @@ def follow_list(site: Site, live: Live, request: Request) -> Response:
         told.insert(changed)
         query: Query = filters.query()._replace(limit=told.size().sessions)
         meeting = told.list(query)
+        if filters.sifted:
+            # Older runs, and the calls inside, are in the store.
+            kept = {each.event_id for each in sift(site.reader, filters, query).records}
+            meeting = [each for each in meeting if each.event_id in kept]
         there = {record.event_id for record in meeting}
         figures = list_figures(site.reader, meeting)
+        marks = marks_of(site.reader, meeting)
         gone = [record for record in changed if record.event_id not in there]
         drawn = (
-            (each, RowPart("", Row.of(each, running, figures, filters.q, columns), columns))
+            (each, RowPart("", Row.of(each, running, figures, filters.q, columns, marks), columns))
             for each in reversed(meeting)
         )
         return [

@@ -11,7 +11,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,9 +21,11 @@ from ...lookup.prices import price
 from ...store import Bucket, Query
 from ...store.trends import Model, Step, Sums, Tokens, Trends, TrendStore
 from .._http import RefusedError
+from ._by_code import CODED, by_code
 from ._charts import Chart, charts
 from ._filters import Filters
 from ._page import Page, Site
+from ._usage import spent_text
 
 __all__ = ["OverviewPage", "bucket_of", "show_overview"]
 
@@ -37,7 +39,7 @@ _GROUPS = 100
 
 _PERIODS = (("1h", "hour"), ("24h", "day"), ("7d", "week"), ("30d", "month"), ("", "all"))
 
-By = Literal["name", "model", "user"]
+By = Literal["name", "model", "user", "version", "commit"]
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,19 @@ class OverviewPage(Page):
     cost: str
     newest: int
     """Number of sessions that were read, if there are more that are not counted; otherwise 0."""
+    sampled: int
+    """Number of sessions, the newest ones, that the groups are of; 0 if they are of all."""
+    open_calls: int | None
+    """Calls that living processes have open; None if there is no such process."""
     projects: Sequence[str]
     problem: str
 
 
 def show_overview(site: Site, request: Request) -> Response:
     """`GET /overview`, with the parameters of the list, and `by`."""
-    filters = Filters.read(request.query_params)
+    filters = Filters.read(request.query_params).known
     filters = dataclasses.replace(filters, scope=filters.scope or "calls")
-    by: By = "model" if filters.by == "model" else "user" if filters.by == "user" else "name"
+    by: By = next((each for each in get_args(By) if each == filters.by), "name")
     problem = ""
     try:
         query = filters.query()
@@ -101,23 +107,27 @@ def show_overview(site: Site, request: Request) -> Response:
         problem = str(refusal)
         query = Filters(scope="calls").query()
     found = _figures(site, query, filters, by)
+    processes = site.running.processes()
     spent = _spent(found.total.tokens)
+    calls = sum(each.calls for each in found.buckets)
     page = OverviewPage(
         title="Overview",
         filters=filters,
         periods=[(p, n, filters.url("/overview", since=p, until="")) for p, n in _PERIODS],
         by=by,
-        divisions=[(name, filters.url("/overview", by=name)) for name in ("name", "model", "user")],
+        divisions=[(name, filters.url("/overview", by=name)) for name in get_args(By)],
         charts=charts(found.buckets, found.tokens, filters),
         start=found.buckets[0].start if found.buckets else 0,
         end=found.buckets[-1].end if found.buckets else 0,
         groups=[_linked(each, filters, by) for each in found.groups[:_GROUPS]],
         more_groups=max(0, len(found.groups) - _GROUPS),
-        calls=sum(each.calls for each in found.buckets),
+        calls=calls,
         errors=sum(each.errors for each in found.buckets),
         tokens=spent[0],
-        cost=spent[1],
+        cost=spent_text(spent[1]),
         newest=found.newest,
+        sampled=CODED if by in ("version", "commit") and calls > CODED else 0,
+        open_calls=sum(len(each.calls) for each in processes) if processes else None,
         projects=site.choices("project"),
         problem=problem,
     )
@@ -170,6 +180,8 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
     elif by == "user":
         users = store.trends(query, "user", 0) if isinstance(store, TrendStore) else None
         groups = _groups(users) if users else []
+    elif by in ("version", "commit"):
+        groups = [Group(*each) for each in by_code(store, query, by)]
     groups = sorted(groups, key=lambda group: (-group.calls, group.name))
     told = tokens if any(count for _, _, count in tokens) else []
     return _Found(buckets, told, groups, total, newest)
@@ -218,6 +230,10 @@ def _linked(group: Group, filters: Filters, by: By) -> Group:
         return dataclasses.replace(
             group, chart=chart, sessions=filters.url("/", name=group.name, scope="calls", by="")
         )
+    if by in ("version", "commit"):
+        wanted = f"commit={group.name}" if by == "commit" else group.name.replace(" ", "=", 1)
+        address = filters.url("/", version=wanted, by="")
+        return dataclasses.replace(group, sessions=address)
     if by == "user":
         address = filters.url("/", user=group.name, scope="calls", by="")
         return dataclasses.replace(group, sessions=address)

@@ -11,11 +11,13 @@ import orjson
 
 from ..._display.text import duration_text
 from ..._record.record import Record
+from ...lookup.marks import Marks, kinds_of
 from ...lookup.running import RUNNING, innermost
 from ...store._spending import user_in
 from ._columns import Column, value_at
 from ._excerpt import excerpt
 from ._page import Page
+from ._sift import MARK_NAMES
 from ._summary import gist
 from ._usage import UNKNOWN, Figures, time_to_first
 
@@ -70,6 +72,8 @@ class Row:
     """The words around the first search hit as pieces, each with a flag for a hit."""
     now: str = ""
     """The name of the latest call inside a running run."""
+    marks: Sequence[tuple[str, str, str]] = ()
+    """What is unusual in a run: kind, name and sentence, one of each kind."""
     values: Mapping[str, Cell] = field(default_factory=dict)
     """The recorded values of chosen columns, by the key of the column."""
 
@@ -85,9 +89,10 @@ class Row:
         figures: Mapping[str, Figures] = MappingProxyType({}),
         words: str = "",
         columns: Sequence[Column] = (),
+        marks: Mapping[str, Marks] = MappingProxyType({}),
     ) -> Row:
         """Return the row of a session. `running`: the calls under way, some perhaps inside.
-        `figures`: figures by id. `words`: the searched text."""
+        `figures`: figures by id. `words`: the searched text. `marks`: marks of runs by id."""
         inside = innermost(running, record.root_id) if record.status == RUNNING else None
         return cls(
             session_id=record.event_id,
@@ -108,6 +113,7 @@ class Row:
             figures=figures.get(record.event_id, UNKNOWN),
             first=time_to_first(orjson.loads(record.metrics or b"{}")),
             now=inside.event_name if inside and inside.event_id != record.event_id else "",
+            marks=marks_shown(record, marks.get(record.event_id, {})),
             values={c.key: Cell.of(value_at(record, c.path)) for c in columns if c.path},
         )
 
@@ -133,6 +139,16 @@ class RowPart(Page):
     template = "row.html"
     row: Row
     columns: Sequence[Column]
+
+
+def marks_shown(record: Record, marks: Marks) -> list[tuple[str, str, str]]:
+    """Return kind, name and first sentence of the marks in a run, or of a call inside one."""
+    found: list[tuple[str, str, str]] = []
+    for kind in kinds_of(record, marks):
+        some = marks.values() if record.parent_id is None else [marks[record.event_id]]
+        text = next(mark.text for each in some for mark in each if mark.kind == kind)
+        found.append((kind, MARK_NAMES[kind], text))
+    return found
 
 
 def _rating(record: Record) -> str:

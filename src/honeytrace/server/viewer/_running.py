@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from ..._record.record import Record
+from ...lookup.processes import RunningProcess, processes
 from ...lookup.running import under_way
 from ...store import Reader
 from ...store.overlay import Overlay
@@ -26,20 +27,24 @@ class Running:
     none."""
 
     def __init__(self, journal: str) -> None:
-        self._journal = journal
+        self.journal = journal
         self._lock = threading.Lock()
         self._read = 0.0
         self._found: Sequence[Record] = ()
 
     def now(self) -> Sequence[Record]:
         """Return the running calls, and ended calls that are not stored yet, in order of start."""
-        if not self._journal:
+        if not self.journal:
             return ()
         with self._lock:
             if time.monotonic() - self._read > _FRESH:
-                self._found = under_way(self._journal)
+                self._found = under_way(self.journal)
                 self._read = time.monotonic()
             return self._found
+
+    def processes(self) -> Sequence[RunningProcess]:
+        """Return the living processes with their open calls, in order of pid."""
+        return processes(self.journal) if self.journal else ()
 
     def over(self, store: Reader) -> Reader:
         """Return the store, overlaid with the calls under way."""

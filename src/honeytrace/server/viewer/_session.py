@@ -14,7 +14,9 @@ from starlette.responses import Response
 
 from ..._record.record import OBJECTS, Record
 from ...lookup import StoreFamily
+from ...lookup.marks import Marks
 from ...lookup.recorded import RecordedSession
+from ...store import Reader
 from .._http import RefusedError, bad_request
 from .._root_path import link
 from ._code import CodePlace, code_place
@@ -22,7 +24,8 @@ from ._failure import Failure, failures
 from ._live import Live, here
 from ._nodes import Node, Text, nodes
 from ._page import INVISIBLE, Page, Site
-from ._tree import Tree, lay_out
+from ._sift import marks_of
+from ._tree import Tree, lay_out, named
 from ._usage import UNKNOWN, Figures, run_figures, time_to_first
 from ._values import Shown, shown
 
@@ -56,6 +59,8 @@ class Detail(Page):
     raised_in: RecordedSession | None
     """The call inside that raised the error."""
     figures: Figures
+    marks: Sequence[tuple[str, str, str]]
+    """What is unusual about the call: kind, name and sentence."""
     first: float | None
     """Milliseconds to the first token."""
     code: CodePlace | None
@@ -87,9 +92,10 @@ def show_session(site: Site, request: Request) -> Response:
     session = find(site, request)
     reader = site.reader
     figures = run_figures(reader, session.root_id)
-    top, tree = lay_out(StoreFamily(reader), session, figures)
+    marks = _marks(reader, session)
+    top, tree = lay_out(StoreFamily(reader), session, figures, marks)
     ticks = [tree.span * quarter / 4 for quarter in range(5)]
-    detail = vars(_detail(site, session, figures))
+    detail = vars(_detail(site, session, figures, marks))
     root = reader.get(session.root_id)
     running = root is None or root.end_time is None
     live = link(f"/live/{quote(session.root_id, safe='')}?after={place}") if running else ""
@@ -119,7 +125,14 @@ def follow_run(live: Live, request: Request) -> Response:
 def show_detail(site: Site, request: Request) -> Response:
     """`GET /detail/{session_id}`: the part of the page for one call."""
     session = find(site, request)
-    return site.html(_detail(site, session, run_figures(site.reader, session.root_id)))
+    figures = run_figures(site.reader, session.root_id)
+    return site.html(_detail(site, session, figures, _marks(site.reader, session)))
+
+
+def _marks(reader: Reader, session: RecordedSession) -> Marks:
+    """Return the marks of the run of a session, by the id of the call."""
+    record = reader.get(session.session_id)
+    return {} if record is None else marks_of(reader, [record])[record.event_id]
 
 
 def show_raw(site: Site, request: Request) -> Response:
@@ -153,7 +166,9 @@ def find(site: Site, request: Request) -> RecordedSession:
     return session
 
 
-def _detail(site: Site, session: RecordedSession, figures: Mapping[str, Figures]) -> Detail:
+def _detail(
+    site: Site, session: RecordedSession, figures: Mapping[str, Figures], marks: Marks
+) -> Detail:
     reader = site.reader
     family = StoreFamily(reader)
     known = reader.get_many(session.children_ids[:_CHILDREN])
@@ -175,6 +190,7 @@ def _detail(site: Site, session: RecordedSession, figures: Mapping[str, Figures]
         failures=failures(session.error, session.details) if session.error else (),
         raised_in=raised_in,
         figures=figures.get(session.session_id) or UNKNOWN,
+        marks=named(marks.get(session.session_id, ())),
         first=time_to_first(session.metrics),
         code=code_place(session.details, link=not site.keys),
         curl=f"curl{header} {shlex.quote('{origin}' + path)}",

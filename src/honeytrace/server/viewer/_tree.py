@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ...lookup import StoreFamily
+from ...lookup.marks import Mark, Marks
 from ...lookup.recorded import RecordedSession
 from ...lookup.running import RUNNING
 from ...lookup.tree import Place, walk
 from ...store import Outline
+from ._sift import MARK_NAMES
 from ._usage import UNKNOWN, Figures, Kind
 
-__all__ = ["Call", "Tree", "lay_out"]
+__all__ = ["Call", "Tree", "lay_out", "named"]
 
 _MOST = 10_000
 """Number of rows on one page."""
@@ -43,6 +45,8 @@ class Call:
     selected: bool
     kind: Kind
     figures: Figures
+    marks: Sequence[tuple[str, str, str]]
+    """What is unusual about the call: kind, name and sentence."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Tree:
 
 
 def lay_out(
-    family: StoreFamily, session: RecordedSession, figures: Mapping[str, Figures]
+    family: StoreFamily, session: RecordedSession, figures: Mapping[str, Figures], marks: Marks
 ) -> tuple[RecordedSession, Tree]:
     """Return the top session of the tree, and the tree with `session` selected.
 
@@ -74,7 +78,7 @@ def lay_out(
             continue
         places = list(islice(walk(start, outlines), _MOST))
         if top is session or any(node.session_id == session.session_id for node, _ in places):
-            return top, _tree(places, len(outlines), session.session_id, figures)
+            return top, _tree(places, len(outlines), session.session_id, figures, marks)
     return session, Tree([], 0, 0, session.start_time, 0)
 
 
@@ -83,12 +87,13 @@ def _tree(
     known: int,
     selected: str,
     figures: Mapping[str, Figures],
+    marks: Marks,
 ) -> Tree:
     start = min(node.start_time for node, _ in places)
     end = max(node.start_time + (node.duration or 0) for node, _ in places)
     if any(node.status == RUNNING for node, _ in places):
         end = max(end, time.time() * 1000)
-    calls = list(_calls(places, start, (end - start) or 1, selected, figures))
+    calls = list(_calls(places, start, (end - start) or 1, selected, figures, marks))
     chunks = [calls[i : i + _CHUNK] for i in range(0, len(calls), _CHUNK)]
     left = known - len(calls) if len(calls) == _MOST else 0
     return Tree(chunks, len(calls), left, start, end - start)
@@ -100,6 +105,7 @@ def _calls(
     span: float,
     selected: str,
     figures: Mapping[str, Figures],
+    marks: Marks,
 ) -> Iterator[Call]:
     for i, (node, place) in enumerate(places):
         following = places[i + 1][1].depth if i + 1 < len(places) else 0
@@ -120,7 +126,13 @@ def _calls(
             node.session_id == selected,
             _kind(node, figures.get(node.session_id)),
             figures.get(node.session_id) or UNKNOWN,
+            named(marks.get(node.session_id, ())),
         )
+
+
+def named(marks: Sequence[Mark]) -> list[tuple[str, str, str]]:
+    """Return kind, name and sentence of the marks of a call."""
+    return [(mark.kind, MARK_NAMES[mark.kind], mark.text) for mark in marks]
 
 
 def _kind(node: Outline, figures: Figures | None) -> Kind:

@@ -25,6 +25,7 @@ __all__ = [
     "figures_of",
     "list_figures",
     "run_figures",
+    "spent_text",
     "time_to_first",
 ]
 
@@ -59,11 +60,18 @@ class Figures(NamedTuple):
     """Tokens and cost as numbers, to sort by."""
     recorded: bool = False
     """True if a replay answered the call, so that it spent nothing."""
+    models: tuple[str, ...] = ()
+    """The names of all models that were used."""
 
     @property
     def short(self) -> str:
         """All figures on one line."""
-        return " · ".join(part for part in (self.model, self.total, self.cost) if part)
+        return " · ".join(part for part in (self.model, self.total, self.spent) if part)
+
+    @property
+    def spent(self) -> str:
+        """The cost where nothing beside it says that it is one."""
+        return spent_text(self.cost)
 
 
 UNKNOWN = Figures()
@@ -166,7 +174,13 @@ def figures_of(usage: Usage, *, own: bool = False) -> Figures:
     cost = ""
     if usage.cost is not None:
         cost = amount_text(usage.cost, at_least=bool(usage.unpriced))
-    return Figures(model, tokens, total, cost, own, usage.total_tokens, usage.cost)
+    counted, names = usage.total_tokens, tuple(models)
+    return Figures(model, tokens, total, cost, own, counted, usage.cost, models=names)
+
+
+def spent_text(cost: str) -> str:
+    """Return a cost for a place without a heading."""
+    return "cost unknown" if cost == "unknown" else cost
 
 
 def time_to_first(metrics: Mapping[str, Any]) -> float | None:

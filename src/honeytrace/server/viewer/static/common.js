@@ -53,3 +53,18 @@ export function switchTheme() {
   root.dataset.theme = dark ? "light" : "dark";
   localStorage.setItem("honeytrace-theme", root.dataset.theme);
 }
+
+const AGAIN = 2000; // milliseconds between two readings of a page of the present
+
+/** Keeps a part of a page that shows the present up to date, while the page is visible. */
+export function keepCurrent() {
+  const place = document.querySelector("[data-again]");
+  if (!place) return;
+  setInterval(async () => {
+    if (document.hidden || place.contains(document.activeElement)) return;
+    const reply = await fetch(place.dataset.again).catch(() => null);
+    if (!reply?.ok) return;
+    place.replaceChildren(...parse(await reply.text()).querySelector("[data-again]").children);
+    tick();
+  }, AGAIN);
+}

@@ -1,7 +1,7 @@
 // The entry point of each page. Everything is bound by attributes of the page; nothing is inline.
 import { bindKeys } from "./keys.js";
 import { bindCopying } from "./copy.js";
-import { localTimes, switchTheme, tick } from "./common.js";
+import { keepCurrent, localTimes, switchTheme, tick } from "./common.js";
 import { bindList } from "./list.js";
 import { bindSession } from "./session.js";
 import { bindBrush } from "./brush.js";
@@ -18,5 +18,6 @@ bindCopying();
 bindBrush(document);
 bindFacets();
 bindViews();
+keepCurrent();
 const commands = { ...bindList(), ...bindSession(), ...bindTranscript() };
 bindKeys(commands);
