@@ -20,7 +20,7 @@ from . import _pg_query
 from ._pg_query import Condition
 from ._pg_rows import SELECTED, quoted, record_of, unquoted
 from ._pg_schema import PREFIX
-from ._query import COLUMN_OF, Arrivals, Bucket, Field, NameSummary, Outline, Query
+from ._query import COLUMN_OF, Arrivals, Bucket, Field, NameSummary, Outline, Overview, Query
 from ._statistics import FACETS, faceted
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "listed",
     "longest",
     "outline",
-    "over_time",
+    "overview",
     "summary",
     "trees",
     "values",
@@ -184,52 +184,89 @@ def _newest(tenant: str, query: Query, newest: int) -> Condition:
     return Condition(sql, [*values, newest])
 
 
-_CALLS = "count(*), count(*) FILTER (WHERE status = 'error')"
-_SORTED = "array_agg(duration ORDER BY duration) FILTER (WHERE duration IS NOT NULL)"
+def _grouped(key: str, source: str) -> str:
+    """Return the statement for the figures of each key: calls, errors, four ranks, and the slowest
+    session.
+
+    Only numbers are sorted, because sorting the rows by key as well takes most of the time.
+    Percentiles are computed in integers to be exact.
+    """
+    ranks = ", ".join(
+        f"d[(cardinality(d) * {percent} + 99) / 100] AS {name}"
+        for percent, name in ((50, "p50"), (95, "p95"), (99, "p99"), (100, "longest"))
+    )
+    return f"""
+        SELECT key, calls, errors, {ranks},
+            ids[array_position(durations, d[cardinality(d)])] AS slowest
+        FROM (
+            SELECT {key} AS key, count(*) AS calls,
+                count(*) FILTER (WHERE status = 'error') AS errors,
+                array_agg(duration) AS durations, array_agg(event_id) AS ids
+            FROM {source} GROUP BY 1
+        ) AS groups,
+        LATERAL (
+            SELECT array_agg(each ORDER BY each) AS d FROM unnest(durations) AS each
+            WHERE each IS NOT NULL
+        ) AS sorted
+    """
 
 
 def summary(conn: Conn, tenant: str, query: Query, newest: int) -> list[NameSummary]:
-    """Return figures per name; percentiles are computed in integers to be exact."""
+    """Return figures per name."""
     found, values = _newest(tenant, query, newest)
-    ranks = ", ".join(f"d[(cardinality(d) * {p} + 99) / 100]" for p in (50, 95, 99, 100))
-    sql = f"""
-        SELECT event_name, calls, errors, {ranks}, slowest FROM (
-            SELECT event_name, {_CALLS}, {_SORTED},
-                (array_agg(event_id ORDER BY duration DESC NULLS LAST))[1],
-                count(duration) FROM ({found}) AS newest GROUP BY event_name
-        ) AS named (event_name, calls, errors, d, slowest, ended)
-    """
-    rows = _rows(conn, sql, values)
+    return _named(_rows(conn, _grouped("event_name", f"({found}) AS newest"), values))
+
+
+def _named(rows: Sequence[Any]) -> list[NameSummary]:
     named = [
-        NameSummary._make((unquoted(n), *rest, unquoted(slowest) if rest[-1] is not None else None))
-        for n, *rest, slowest in rows
+        NameSummary._make((unquoted(name), *rest, slowest and unquoted(slowest)))
+        for name, *rest, slowest in rows
     ]
     return sorted(named, key=lambda each: (-each.calls, each.session_name))
 
 
-def over_time(conn: Conn, tenant: str, query: Query, count: int, newest: int) -> list[Bucket]:
-    """Return figures in `count` equal steps of time, as `_statistics.bucketed` does."""
+def overview(
+    conn: Conn, tenant: str, query: Query, count: int, newest: int, *, names: bool
+) -> Overview:
+    """Return figures in `count` equal steps of time, as `_statistics.bucketed` does, and with
+    `names` also by name; the sessions are read once."""
     found, values = _newest(tenant, query, newest)
-    sql = f"SELECT count(*), min(start_time), max(start_time) FROM ({found}) AS newest"
-    calls, oldest, latest = _rows(conn, sql, values)[0]
-    if not calls:
-        return []
-    start = oldest if calls == newest or query.since is None else query.since
-    end = latest + 1.0 if query.until is None else query.until
-    step = (end - start) / count
     sql = f"""
-        SELECT bucket, calls, errors, d[(cardinality(d) * 50 + 99) / 100],
-            d[(cardinality(d) * 95 + 99) / 100]
-        FROM (
-            SELECT least(floor((start_time - %s) / %s), %s)::int, {_CALLS}, {_SORTED}
-            FROM ({found}) AS newest GROUP BY 1
-        ) AS timed (bucket, calls, errors, d)
+        WITH newest AS MATERIALIZED ({found}),
+        period AS (
+            SELECT CASE WHEN count(*) = %s OR %s::float8 IS NULL THEN min(start_time)
+                ELSE %s::float8 END AS since, coalesce(%s::float8, max(start_time) + 1.0) AS until
+            FROM newest
+        ),
+        timed AS (
+            SELECT least(floor((start_time - since) / ((until - since) / %s)), %s) AS step,
+                duration, status, event_id FROM newest, period
+        )
+        SELECT NULL::float8, NULL::text, NULL::int8, NULL::int8, since, until, NULL::float8,
+            NULL::float8, NULL::text FROM period
+        UNION ALL SELECT key, NULL, {_FIGURES} FROM ({_grouped("step", "timed")}) AS over_time
     """
-    rows = {row[0]: row[1:] for row in _rows(conn, sql, [start, step, count - 1, *values])}
-    return [
-        Bucket(start + n * step, start + (n + 1) * step, *rows.get(n, (0, 0, None, None)))
+    if names:
+        sql += f"""
+            UNION ALL SELECT NULL, key, {_FIGURES}
+            FROM ({_grouped("event_name", "newest")}) AS named
+        """
+    since = query.since
+    rows = _rows(conn, sql, [*values, newest, since, since, query.until, count, count - 1])
+    start, end = next(row[4:6] for row in rows if row[0] is None and row[1] is None)
+    named = _named([(name, *figures) for _, name, *figures in rows if name is not None])
+    steps = {int(step): (c, e, *ranks[:2]) for step, _, c, e, *ranks in rows if step is not None}
+    if not steps:
+        return Overview([], [])
+    length = (end - start) / count
+    over_time = [
+        Bucket(start + n * length, start + (n + 1) * length, *steps.get(n, (0, 0, None, None)))
         for n in range(count)
     ]
+    return Overview(over_time, named)
+
+
+_FIGURES = "calls, errors, p50, p95, p99, longest, slowest"
 
 
 def _rows(conn: Conn, sql: str, values: Sequence[Any]) -> list[Any]:

@@ -149,9 +149,7 @@ class PostgresStore:
         self, query: Query, buckets: int = 60, newest: int = NEWEST, *, names: bool = True
     ) -> Overview:
         with self._pool.connection() as conn:
-            over_time = _pg_reading.over_time(conn, self.tenant, query, buckets, newest)
-            named = _pg_reading.summary(conn, self.tenant, query, newest) if names else []
-        return Overview(over_time, named)
+            return _pg_reading.overview(conn, self.tenant, query, buckets, newest, names=names)
 
     def trends(self, query: Query, by: By, steps: int) -> Trends | None:
         with self._pool.transaction() as conn:
