@@ -150,12 +150,11 @@ def _notes_elsewhere(session: RecordedSession) -> list[str]:
     if not found:
         return []
     names = ", ".join(f"{name} ({count})" for name, count in list(found.items())[:5])
-    return [
-        (
-            f"another process called {names}: a child process runs live, whatever is recorded. Answer "
-            "the function that starts it, and block sockets where nothing may run live"
-        )
-    ]
+    told = (
+        f"another process called {names}: a child process runs live, whatever is recorded. "
+        "Answer the function that starts it, and block sockets where nothing may run live"
+    )
+    return [told]
 
 
 def _refused(calls: Iterable[Call]) -> list[str]:
