@@ -139,7 +139,10 @@ def test_fails():
     (tmp_path / "test_it.py").write_text(
         body + body.partition("LIVE = True")[2].replace("fails", "b")
     )
-    assert "would both write cassettes/one.jsonl" in run(tmp_path, "--honeytrace-record").stderr
+    both = run(tmp_path, "--honeytrace-record").stdout
+    assert "test_fails and test_it.py::test_b would both write cassettes/one.jsonl" in both
+    (tmp_path / "test_it.py").write_text(body.replace('"one.jsonl"', "name=1"))
+    assert "takes path, recorded, ignore and allow_unused, not name" in run(tmp_path).stdout
 
 
 def test_unused_files_are_listed(recorded: Path) -> None:
@@ -333,3 +336,76 @@ def test_streams_are_recorded_whole(tmp_path: Path) -> None:
     test.write_text(live(STREAMS))
     assert run(tmp_path, "--honeytrace-record").returncode == 0
     assert file.read_bytes() == before
+
+
+def test_workers_of_xdist_record_and_answer(recorded: Path) -> None:
+    """`-n 2` writes the same files, answers from them, and lists those that no test names."""
+    pytest.importorskip("xdist", reason="no xdist: pip install pytest-xdist")
+    parallel = ("-p", "xdist", "-n", "2")
+    files = sorted((recorded / "cassettes").iterdir())
+    before = [each.read_bytes() for each in files]
+    (recorded / "cassettes" / "old.jsonl").write_text("")
+    answered = run(recorded, *parallel, "--honeytrace-unused")
+    assert "2 passed" in answered.stdout, answered.stdout
+    assert answered.stdout.count("no collected test names") == 1
+    assert "no collected test names cassettes/old.jsonl" in answered.stdout
+    (recorded / "test_it.py").write_text(live(TEST))
+    again = run(recorded, *parallel, "--honeytrace-record")
+    assert "2 passed" in again.stdout, again.stdout
+    assert [each.read_bytes() for each in files] == before
+    test = (recorded / "test_it.py").read_text().replace("cassette()", 'cassette("one.jsonl")')
+    (recorded / "test_it.py").write_text(test)
+    both = run(recorded, *parallel, "--honeytrace-record")
+    assert "would both write cassettes/one.jsonl" in both.stdout
+
+
+ANYIO = """
+import anyio
+import pytest
+from honeytrace import trace_session
+
+LIVE = None
+
+@trace_session(event_type="model")
+async def ask(text):
+    assert LIVE, "ran live"
+    await anyio.sleep(0)
+    return text.upper()
+
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+@pytest.fixture(scope="module")
+async def early():
+    yield "early"
+
+@pytest.mark.anyio
+@pytest.mark.honeytrace_cassette("{name}.jsonl")
+async def test_both(early):
+    answers = []
+    async def one(text):
+        answers.append(await ask(text))
+    async with anyio.create_task_group() as group:
+        for text in ("a", "b"):
+            group.start_soon(one, text)
+    assert sorted(answers) == ["A", "B"]
+"""
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_async_tests_of_anyio(tmp_path: Path, backend: str) -> None:
+    """A test whose task was made by a module's async fixture, before its cassette was opened."""
+    pytest.importorskip("anyio")
+    pytest.importorskip(backend)
+    test = tmp_path / "test_it.py"
+    body = ANYIO.replace("{name}", backend)
+    test.write_text(live(body))
+    options = ("-p", "anyio", "-k", backend)
+    recording = run(tmp_path, *options, "--honeytrace-record")
+    assert recording.returncode == 0, recording.stdout
+    test.write_text(body)
+    done = run(tmp_path, *options)
+    assert "1 passed" in done.stdout, done.stdout
+    calls = read_cassette(str(tmp_path / f"cassettes/{backend}.jsonl")).calls
+    assert sorted(call.inputs["text"] for call in calls) == ["a", "b"]

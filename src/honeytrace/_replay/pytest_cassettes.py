@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -22,6 +22,8 @@ MARKER = "honeytrace_cassette"
 _DIRECTORY = "cassettes"
 _UNSAFE = re.compile(r"[^\w.\-\[\]=,+ ]")
 _collected = pytest.StashKey[set[str]]()
+_writers = pytest.StashKey[dict[str, str]]()
+"""The file that a test writes → the first test that does."""
 _opened = pytest.StashKey["_Opened"]()
 
 
@@ -37,7 +39,7 @@ class _Options:
         self.ignore = given.pop("ignore", None)
         self.allow_unused = given.pop("allow_unused", False)
         if given or len(marker.args) > 1:
-            raise pytest.UsageError(
+            raise ReplayError(
                 f"{item.nodeid}: @pytest.mark.{MARKER} takes path, recorded, ignore and "
                 f"allow_unused, not {', '.join(given) or marker.args[1:]}"
             )
@@ -57,15 +59,13 @@ class _Opened:
 
 
 def collect(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
-    """Note the file of every test. Raises UsageError if two tests would write one file."""
-    named: dict[str, str] = {}
+    """Note the file of every test. A mistake fails its test: an error of a collection that a worker
+    of pytest-xdist raises ends the whole run without its text."""
+    named = config.stash.setdefault(_writers, {})
     for item in items:
-        if item.get_closest_marker(MARKER) is None:
-            continue
-        path = _Options(item).path
-        other = named.setdefault(path, item.nodeid)
-        if other != item.nodeid and config.getoption("--honeytrace-record"):
-            raise pytest.UsageError(f"{other} and {item.nodeid} would both write {_shown(path)}")
+        if item.get_closest_marker(MARKER) is not None:
+            with suppress(ReplayError):
+                named.setdefault(_Options(item).path, item.nodeid)
     add_collected(config, named)
 
 
@@ -92,11 +92,19 @@ def unnamed(config: pytest.Config) -> list[str]:
 
 def open_cassette(item: pytest.Item) -> None:
     """Open the block of a test; fails the test if its file is missing or damaged."""
-    options, opened = _Options(item), _Opened()
+    opened = _Opened()
+    try:
+        options = _Options(item)
+    except ReplayError as error:
+        pytest.fail(str(error), pytrace=False)
     command = f"pytest --honeytrace-record {item.nodeid}"
     recording = item.config.getoption("--honeytrace-record")
     if not recording and not os.path.exists(options.path):
         pytest.fail(f"{_shown(options.path)} is not recorded yet: {command}", pytrace=False)
+    other = item.config.stash[_writers].get(options.path, item.nodeid)
+    if recording and other != item.nodeid:
+        text = f"{other} and {item.nodeid} would both write {_shown(options.path)}"
+        pytest.fail(text, pytrace=False)
     stack = opened.stack
     try:
         stack.enter_context(capture())
