@@ -110,16 +110,15 @@ cdef inline bytes copied(bytes data):
 cdef inline str uuid_text(uint64_t high, uint64_t low):
     cdef str text = PyUnicode_New(36, 127)
     cdef uint8_t* at = <uint8_t*>PyUnicode_1BYTE_DATA(text)
-    cdef int i, place = 35
-    for i in range(32):
+    cdef int place
+    for place in range(35, -1, -1):
         if place == 23 or place == 18 or place == 13 or place == 8:
             at[place] = c"-"
-            place -= 1
-        at[place] = (low & 15) + (48 if low & 15 < 10 else 87)  # 0 to 9, a to f
-        place -= 1
-        low >>= 4
-        if i == 15:
-            low = high
+        else:
+            at[place] = (<const uint8_t*>b"0123456789abcdef")[low & 15]
+            low >>= 4
+            if place == 19:  # the lower half is written
+                low = high
     return text
 
 
