@@ -21,7 +21,7 @@ class HoneytraceError(Exception):
 
 
 class ConfigurationError(HoneytraceError, ValueError):
-    """An argument or an environment variable that cannot be meant; the message names the cure."""
+    """An invalid argument or environment variable; the message names the cure."""
 
 
 class SessionNotFound(HoneytraceError, LookupError):  # noqa: N818 - reads as the field says it
@@ -33,7 +33,7 @@ class StoreError(HoneytraceError):
 
 
 class StoreDamagedError(StoreError):
-    """The file is a store of ours and corrupt. It is never deleted, only moved aside."""
+    """The file is a honeytrace store and corrupt. It is never deleted, only moved aside."""
 
 
 class ReplayError(HoneytraceError):

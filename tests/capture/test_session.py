@@ -321,7 +321,7 @@ def test_ids_are_uuid7_in_order_of_start() -> None:
     [{"event_type": "span"}, {"sample_rate": 2}, {"sample_rate": "all"}, {"sample_rate": True + 1}],
 )
 def test_misuse_is_told_at_once(options: Any) -> None:
-    """An option that cannot be meant is an error where the block is written."""
+    """An invalid option is an error where the block is written."""
     with pytest.raises(ConfigurationError):
         session("x", **options)
 

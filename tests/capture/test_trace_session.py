@@ -191,7 +191,7 @@ def test_a_signature_that_lies_is_not_believed() -> None:
     ],
 )
 def test_misuse_is_told_when_decorating(options: Any, message: str) -> None:
-    """An option that cannot be meant is an error at the decorator, which says what can."""
+    """An invalid option is an error at the decorator, which says what can."""
     with pytest.raises(ConfigurationError) as caught:
         trace_session(**options)(answer)
     assert message in str(caught.value)

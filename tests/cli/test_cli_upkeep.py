@@ -342,7 +342,7 @@ def test_doctor_tells_a_server_in_trouble_from_a_wrong_one(cli: Cli, api: Api) -
 def test_doctor_finds_what_is_wrong(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is no store, a server that is not there, a setting that cannot be meant."""
+    """A file that is no store, a server that is not there, an invalid setting."""
     (tmp_path / "broken.db").write_text("this is no store" * 100)
     ran = cli("doctor", "--store", "broken.db")
     assert ran.status == 1

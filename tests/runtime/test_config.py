@@ -104,7 +104,7 @@ def test_disabled_by_the_environment(text: str, on: bool) -> None:
     ],
 )
 def test_mistake_names_the_cure(setting: str, value: Any, cure: str) -> None:
-    """A value that cannot be meant is refused, and the message says what could be."""
+    """An invalid value is refused, and the message says what could be."""
     with pytest.raises(ConfigurationError, match=f"{setting}=") as error:
         load({setting: value}, {})
     assert cure in str(error.value)

@@ -139,7 +139,7 @@ def test_a_store_that_comes_to_such_a_file_system(
     ("path", "words"),
     [
         ("", "it is a directory: name a file in it"),
-        ("file/x.db", "file is no directory"),
+        ("file/x.db", "file is not a directory"),
         ("sealed/x.db", "sealed is not writable for this user"),
         ("sealed/deep/x.db", "sealed is not writable for this user"),
         ("readonly/x.db", "readonly is on a read-only file system"),

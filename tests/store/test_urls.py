@@ -144,7 +144,7 @@ def test_opening_to_write_names_the_cause(tmp_path: Path) -> None:
     """A path below a file is one clear error, by path and by URL."""
     (tmp_path / "file").write_text("")
     for url in (f"{tmp_path}/file/x.db", f"sqlite://{tmp_path}/file/x.db"):
-        with pytest.raises(honeytrace.errors.StoreError, match="file is no directory"):
+        with pytest.raises(honeytrace.errors.StoreError, match="file is not a directory"):
             open_or_replace(url)
 
 

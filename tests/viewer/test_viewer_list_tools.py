@@ -90,11 +90,11 @@ def test_columns_are_chosen(http: httpx.Client, store: SQLiteStore) -> None:
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("cols=nonsense", "is no column: the columns are io,"),
+        ("cols=nonsense", "is not a column: the columns are io,"),
         ("cols=secrets.x", "metrics.score or metadata.release"),
         ("cols=" + ",".join(f"metrics.m{n}" for n in range(13)), "at most 12 columns"),
         ("sort=io", "cannot be sorted by io"),
-        ("sort=-", "is no column"),
+        ("sort=-", "is not a column"),
     ],
 )
 def test_columns_that_do_not_exist(http: httpx.Client, query: str, problem: str) -> None:

@@ -19,7 +19,7 @@ def commit() -> str | None:
     directory, abbreviated; None if neither is known.
 
     Git's files are read, because a subprocess would cost milliseconds and a zombie in some
-    containers. Whether files were changed since the commit is not looked at.
+    containers. Changes since the commit are not looked for.
     """
     given = os.environ.get("HONEYTRACE_COMMIT", "").strip()
     found = given or _checked_out()
@@ -37,7 +37,7 @@ def _checked_out() -> str | None:
                 return None
             directory = above
         return _head(os.path.join(directory, ".git"))
-    except (OSError, ValueError):  # no permission, or a file that is no text
+    except (OSError, ValueError):  # no permission, or a file that is not text
         return None
 
 

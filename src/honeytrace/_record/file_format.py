@@ -20,7 +20,7 @@ _ENCODED = 13
 
 
 def pack(item: Item) -> bytes:
-    """An item for a file of ours: a line of JSON, then the encoded parts, whose sizes it tells."""
+    """Return an item as bytes: a line of JSON with the sizes of its encoded parts, then those."""
     if isinstance(item, Update):
         parts: Sequence[Any] = list(item.fields.values())
         texts: list[Any] = [item.event_id, list(item.fields)]
@@ -60,7 +60,7 @@ def checked(item: ItemT) -> ItemT:
     """The item, if it can be one: read from a file, it may be anything. Raises ValueError."""
     if isinstance(item, Update):
         if not isinstance(item.event_id, str):
-            raise ValueError("an id is no text")
+            raise ValueError("an id is not a text")
         for data in item.fields.values():
             orjson.loads(data)
         return item

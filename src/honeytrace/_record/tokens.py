@@ -56,7 +56,7 @@ ANSWERED_FROM = "answered_from"
 
 
 class Recorded(Protocol):
-    """The objects of a session that may tell of tokens."""
+    """The objects of a session that may hold token counts."""
 
     @property
     def config(self) -> dict[str, Any]: ...

@@ -168,9 +168,9 @@ def encode(payload: Any) -> bytes:
 def read(
     model: Callable[..., M], data: Any, response: AnyResponse | None = None, **local: Any
 ) -> M:
-    """A reply model from a JSON object; see the module for what is tolerated.
+    """Return a reply model of a JSON object; see the module for what is tolerated.
 
-    Raises ValidationError when `data` is no object, or a field every caller needs is missing.
+    Raises ValidationError when `data` is not an object, or lacks a field that every caller needs.
     """
     if not isinstance(data, Mapping):
         raise ValidationError("Response validation failed: not a JSON object", data, response)

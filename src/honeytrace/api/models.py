@@ -47,7 +47,7 @@ class SessionStartRequest:
 class CreateSessionRequest:
     """Body of `POST /v1/sessions`, which knows no project, error, metrics or feedback.
 
-    A `session_id` that is no UUID is replaced by the server; trust the returned one.
+    A `session_id` that is not a UUID is replaced by the server; trust the returned one.
     """
 
     session_id: str | None = None

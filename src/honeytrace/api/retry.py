@@ -92,7 +92,7 @@ class RetryConfig:
 
 
 def check_codes(codes: Sequence[str | int]) -> Sequence[str | int]:
-    """The codes. Raises ValidationError for one that is neither a status nor a class ("5XX")."""
+    """Return the codes. Raises ValidationError for one that is not a status or a class ("5XX")."""
     wrong = [code for code in codes if not _CODE.fullmatch(str(code))]
     if wrong or isinstance(codes, str):
         raise ValidationError(f"retry_codes: a list of 503, '503' or '5XX', not {codes!r}", codes)

@@ -90,7 +90,7 @@ def _objects(lines: Iterable[bytes], no: Refuse) -> list[Any]:
     for number, line in enumerate(lines, start=1):
         each = _object(line) if line.strip() else {}
         if each is None:
-            no(str(number), "it is no JSON object")
+            no(str(number), "it is not a JSON object")
         elif each:
             found.append(each)
     return found
@@ -132,13 +132,13 @@ def _documents(lines: Iterable[bytes], no: Refuse) -> Iterator[tuple[str, dict[s
     if every and _object(every[0]) is None:
         whole = _object(b"".join(every))
         if whole is None:
-            no("1", "it is no JSON object")
+            no("1", "it is not a JSON object")
         else:
             yield "1", whole
         return
     for number, line in enumerate(every, start=1):
         found = _object(line) if line.strip() else {}
         if found is None:
-            no(str(number), "it is no JSON object")
+            no(str(number), "it is not a JSON object")
         elif found:
             yield str(number), found

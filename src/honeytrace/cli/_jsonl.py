@@ -35,7 +35,7 @@ def read_session(line: bytes) -> Record:
     if isinstance(session, dict) and isinstance(session.get("session"), dict):
         session = session["session"]
     if not isinstance(session, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     for name, kinds in _KINDS.items():
         if type(session.get(name)) not in kinds:
             raise ValueError(f"{name} is of the wrong type")

@@ -70,11 +70,11 @@ def serve(source: IO[bytes], target: IO[bytes], desk: Desk) -> None:
 
 
 def _answer(line: bytes, desk: Desk) -> Any:
-    """Return the reply to a message, or to a batch of them; None where none is due."""
+    """Return the reply to a message, or to a batch of them; None if it needs no reply."""
     try:
         message = orjson.loads(line)
     except ValueError:
-        return _error(None, _PARSE_ERROR, "this is no JSON")
+        return _error(None, _PARSE_ERROR, "this is not JSON")
     if isinstance(message, list):  # a batch, in the version of March 2025
         return [reply for each in message if (reply := _one(each, desk)) is not None]
     return _one(message, desk)
@@ -84,7 +84,7 @@ def _one(message: Any, desk: Desk) -> dict[str, Any] | None:
     if not isinstance(message, dict) or not isinstance(message.get("method"), str):
         if isinstance(message, dict) and ("result" in message or "error" in message):
             return None  # a reply, though this server asks nothing
-        return _error(None, _INVALID, "this is no request")
+        return _error(None, _INVALID, "this is not a request")
     if "id" not in message:
         return None  # a notification
     number, method = message["id"], message["method"]

@@ -76,7 +76,7 @@ def metric(text: str) -> Metric:
 def limit(text: str) -> int:
     """Return a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise click.BadParameter(f"{text!r} is no number of at least 1")
+        raise click.BadParameter(f"{text!r} is not a number of at least 1")
     return int(text)
 
 

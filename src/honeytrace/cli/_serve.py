@@ -16,7 +16,7 @@ from ._terminal import say
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise click.BadParameter(f"{text!r} is no port: write a number from 0 to 65535")
+        raise click.BadParameter(f"{text!r} is not a port: write a number from 0 to 65535")
     return int(text)
 
 

@@ -124,7 +124,7 @@ _FILES: dict[str, Callable[[tuple[str, list[str]]], Iterator[_File]]] = {
 def _json(path: Path, server: tuple[str, list[str]]) -> _File:
     """Return a JSON configuration with the server among `mcpServers`.
 
-    Raises HoneytraceError if the file is no object of JSON: it is never replaced.
+    Raises HoneytraceError if the file does not hold a JSON object: it is never replaced.
     """
     before = _read(path)
     try:
@@ -133,7 +133,7 @@ def _json(path: Path, server: tuple[str, list[str]]) -> _File:
         servers["honeytrace"] = {"command": server[0], "args": server[1]}
     except (ValueError, AttributeError, TypeError):
         raise HoneytraceError(
-            f"{path} is no object of JSON (comments are none): mend it, or add the server"
+            f"{path} is not a JSON object (comments are not JSON): mend it, or add the server"
             f" {server[0]} {' '.join(server[1])} by hand"
         ) from None
     return _File(path, before, orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
@@ -166,7 +166,7 @@ def _read(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
-        raise HoneytraceError(f"{path} is no UTF-8 text: mend it first") from None
+        raise HoneytraceError(f"{path} is not UTF-8 text: mend it first") from None
 
 
 def _show(file: _File) -> None:

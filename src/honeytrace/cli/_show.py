@@ -22,7 +22,7 @@ from ._usage import usage_text
 from ._values import FULL, USUAL, Bounds, block, title, values
 
 _ID = 36
-"""Characters of an id of ours."""
+"""Characters of an id that honeytrace made."""
 
 _LOOKED_AT = 1_000
 """Calls of a tree beyond which nothing unusual or answered by a replay is looked for."""

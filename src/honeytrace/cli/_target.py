@@ -44,7 +44,8 @@ __all__ = [
 ]
 
 SHORT = 18
-"""Characters of an id that are shown: of ours, the time to a quarter of a microsecond."""
+"""Characters of an id that are shown. In an id that honeytrace made, they hold the time to a
+quarter of a microsecond."""
 
 _OFFERED = 20
 _HARMLESS = re.compile(r"[\w.-]+", re.ASCII)

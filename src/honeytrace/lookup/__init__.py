@@ -149,7 +149,7 @@ def list_sessions(**conditions: Unpack[Conditions]) -> SessionList:
     roots_only: only sessions that ran inside no other.
     user: exactly a value of `user_properties`, whatever its key: an id, an email, a name.
     metric: a condition on a metric as people write it, `"score<0.5"`.
-    Raises TypeError for an unknown condition, ConfigurationError for a value that cannot be meant,
+    Raises TypeError for an unknown condition, ConfigurationError for an invalid value,
     and StoreError.
     """
     return _page(query_of(conditions))

@@ -1,4 +1,4 @@
-"""What changed since it was good: a run held against the nearest good run of the same name."""
+"""Blame: a run compared with the nearest good run of the same name, and the commits in between."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CANDIDATES = 50
 
 
 class Blame(NamedTuple):
-    """A run, the good run it is held against, and everything that changed from one to the other."""
+    """A run, the good run that it is compared with, and everything that changed between them."""
 
     good: RecordedSession
     bad: RecordedSession
@@ -58,7 +58,7 @@ class Blame(NamedTuple):
 
 
 def blame(store: Reader, session: RecordedSession, good: RecordedSession | None = None) -> Blame:
-    """Hold the run of a session against the nearest good run, or against `good`.
+    """Compare the run of a session with the nearest good run, or with `good`.
 
     The commits between them are asked of the git repository around the working directory. Raises
     SessionNotFound if there is no good run.

@@ -44,7 +44,7 @@ _DEFAULTS: Mapping[str, Any] = {"roots_only": False, "limit": 100}
 def query_of(given: Mapping[str, Any], text: str | None = None) -> Query:
     """Return the query that these conditions state.
 
-    Raises TypeError for an unknown name, and ConfigurationError for a value that cannot be meant.
+    Raises TypeError for an unknown name, and ConfigurationError for an invalid value.
     """
     unknown = sorted(given.keys() - Conditions.__annotations__.keys())
     if unknown:

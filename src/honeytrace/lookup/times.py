@@ -44,7 +44,7 @@ def duration_ms(value: float | str | timedelta, *, bare: str = "s") -> float:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         return value * 1000
     raise ConfigurationError(
-        f"{value!r} is no duration: give seconds, a timedelta, or 200ms, 1.5s, 2m, 3h, 7d or 1w"
+        f"{value!r} is not a duration: give seconds, a timedelta, or 200ms, 1.5s, 2m, 3h, 7d or 1w"
     )
 
 
@@ -73,7 +73,7 @@ def moment_ms(value: float | str | datetime | timedelta, *, zone: tzinfo | None 
             )
         return value * 1000
     raise ConfigurationError(
-        f"{value!r} is no time: give a datetime, epoch seconds, 2026-11-22, 2026-11-22T14:30 or,"
+        f"{value!r} is not a time: give a datetime, epoch seconds, 2026-11-22, 2026-11-22T14:30 or,"
         " for so long ago, 30m, 2h or 7d"
     )
 

@@ -112,7 +112,7 @@ def _own() -> TracerProvider:
 
 
 def _records(provider: TracerProvider) -> bool:
-    """True if a processor of ours is at work there: spans are recorded once."""
+    """True if one of our processors is at work there: spans are recorded once."""
     active = getattr(provider, "_active_span_processor", None)
     inside: Iterable[Any] = getattr(active, "_span_processors", ())
     return any(isinstance(each, SpanProcessor) for each in inside)

@@ -18,8 +18,8 @@ _ELSEWHERE = "choose another path, configure(store=…) or HONEYTRACE_STORE"
 
 _CAUSES: tuple[tuple[str, type[StoreError], str], ...] = (
     ("locked", StoreBusyError, "another process keeps it locked: end that process or try again"),
-    ("not a database", StoreError, f"it is no store: {_ELSEWHERE}"),
-    ("malformed", StoreError, f"it is no store: {_ELSEWHERE}"),
+    ("not a database", StoreError, f"it is not a store: {_ELSEWHERE}"),
+    ("malformed", StoreError, f"it is not a store: {_ELSEWHERE}"),
     (
         "full",
         StoreFullError,
@@ -55,7 +55,7 @@ def unwritable(path: Path) -> str | None:
     while not os.path.lexists(place) and place != place.parent:
         place = place.parent
     if place != path and not place.is_dir():
-        return f"{place} is no directory: remove it, or {_ELSEWHERE}"
+        return f"{place} is not a directory: remove it, or {_ELSEWHERE}"
     for found in {place, place.parent if place == path else place}:
         if not os.path.lexists(found) or os.access(found, os.W_OK):
             continue

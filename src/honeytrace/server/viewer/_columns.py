@@ -93,7 +93,7 @@ def _column(key: str) -> Column:
     if len(path) < 2 or path[0] not in OBJECTS or not all(path):
         names = ", ".join(each.key for each in _KNOWN)
         raise bad_request(
-            f"{key!r} is no column: the columns are {names}, and recorded values such as"
+            f"{key!r} is not a column: the columns are {names}, and recorded values such as"
             " metrics.score or metadata.release"
         )
     return Column(key, key, path[0] == "metrics", lambda r, _: _sortable(value_at(r, path)), path)
