@@ -114,21 +114,8 @@ def answer_run(
         words = {"result": question.lower().rstrip("?").split()[-4:]}
         w.call("expand_question", root, 31.0, inputs=asked, outputs=words)
         w.clock += 31
-    found = {"result": passages}
-    retrieve = w.call("retrieve", root, search + 6, inputs={**asked, "k": 4}, outputs=found)
-    w.clock += 2
-    w.call("embed", retrieve, search * 0.4, inputs={"texts": [question]}, metrics={"tokens": 14})
-    w.clock += search * 0.4 + 1
-    query = {"index": "help-centre", "k": 24}
-    w.call("vector_search", retrieve, search * 0.5, inputs=query, outputs={"hits": 24})
-    w.clock += search * 0.6 + 3
-    rerank = w.call("rerank", root, rank, inputs=asked, outputs={"kept": 4})
-    for each in passages:
-        w.clock += 3
-        took = rank * rng.uniform(0.55, 0.85)
-        source, score = each["metadata"]["source"], each["score"]
-        w.call("score", rerank, took, inputs={"passage": source}, outputs={"result": score})
-    w.clock += rank - 9
+    _retrieve(w, root, asked, passages, search)
+    _rerank(w, root, asked, passages, rank)
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}]
     said = {"message": {"role": "assistant", "content": reply}}
     tokens = {"prompt_tokens": 412, "completion_tokens": rng.randint(30, 90)}
@@ -144,6 +131,74 @@ def answer_run(
         inputs = {**asked, "answer": reply}
         w.call("judge", root, rng.uniform(150, 180), inputs=inputs, outputs=grades)
     return w
+
+
+def _retrieve(
+    w: Writer, root: dict[str, Any], asked: dict[str, Any], passages: Any, took: float
+) -> None:
+    """Write the search for passages, with the embedding of the question."""
+    found = {"result": passages}
+    retrieve = w.call("retrieve", root, took + 6, inputs={**asked, "k": 4}, outputs=found)
+    w.clock += 2
+    texts = {"texts": [asked["question"]]}
+    w.call("embed", retrieve, took * 0.4, inputs=texts, metrics={"tokens": 14})
+    w.clock += took * 0.4 + 1
+    query = {"index": "help-centre", "k": 24}
+    w.call("vector_search", retrieve, took * 0.5, inputs=query, outputs={"hits": 24})
+    w.clock += took * 0.6 + 3
+
+
+def _rerank(
+    w: Writer, root: dict[str, Any], asked: dict[str, Any], passages: Any, took: float
+) -> None:
+    """Write the scores of all passages, which are made side by side."""
+    rerank = w.call("rerank", root, took, inputs=asked, outputs={"kept": 4})
+    for each in passages:
+        w.clock += 3
+        source, score = each["metadata"]["source"], each["score"]
+        scored = {"inputs": {"passage": source}, "outputs": {"result": score}}
+        w.call("score", rerank, took * w.rng.uniform(0.55, 0.85), **scored)
+    w.clock += took - 9
+
+
+class _Agent:
+    """Writes the steps of an agent, whose messages grow with each of them."""
+
+    def __init__(self, w: Writer, root: dict[str, Any], messages: list[dict[str, Any]]) -> None:
+        self._w, self._root, self._messages = w, root, messages
+
+    def think(self, took: float, said: dict[str, Any], tokens: tuple[int, int]) -> None:
+        """Write a call of the model."""
+        usage = dict(zip(("prompt_tokens", "completion_tokens"), tokens, strict=True))
+        usage["total_tokens"] = sum(tokens)
+        reply = {"model": "gpt-4o", "choices": [{"index": 0, "message": said}], "usage": usage}
+        self._w.call(
+            "chat_completion",
+            self._root,
+            took,
+            inputs={"model": "gpt-4o", "messages": list(self._messages)},
+            outputs=reply,
+            config={"model": "gpt-4o", "provider": "openai"},
+            own={"event_type": "model"},
+        )
+        self._w.clock += took + 2
+        self._messages.append(said)
+
+    def tool(self, name: str, took: float, arguments: dict[str, Any], result: Any) -> None:
+        """Write a call of a tool."""
+        passed = {"inputs": arguments, "outputs": {"result": result}}
+        self._w.call(name, self._root, took, **passed, own={"event_type": "tool"})
+        self._w.clock += took + 2
+        content = result if isinstance(result, str) else orjson.dumps(result).decode()
+        answer = {"role": "tool", "tool_call_id": f"call_{name}", "content": content}
+        self._messages.append(answer)
+
+
+def _asks(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the message in which the model asks for a tool."""
+    function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+    call = {"id": f"call_{name}", "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
 
 
 def agent_run(
@@ -172,44 +227,16 @@ def agent_run(
         metadata={"conversation_id": f"trip-{number % 7}"},
     )
 
-    def think(took: float, said: dict[str, Any], tokens: tuple[int, int]) -> None:
-        usage = dict(zip(("prompt_tokens", "completion_tokens"), tokens, strict=True))
-        usage["total_tokens"] = sum(tokens)
-        reply = {"model": "gpt-4o", "choices": [{"index": 0, "message": said}], "usage": usage}
-        w.call(
-            "chat_completion",
-            root,
-            took,
-            inputs={"model": "gpt-4o", "messages": list(messages)},
-            outputs=reply,
-            config={"model": "gpt-4o", "provider": "openai"},
-            own={"event_type": "model"},
-        )
-        w.clock += took + 2
-        messages.append(said)
-
-    def tool(name: str, took: float, arguments: dict[str, Any], result: Any) -> None:
-        w.call(
-            name, root, took, inputs=arguments, outputs={"result": result},
-            own={"event_type": "tool"},
-        )  # fmt: skip
-        w.clock += took + 2
-        content = str(result) if isinstance(result, str) else orjson.dumps(result).decode()
-        messages.append({"role": "tool", "tool_call_id": f"call_{name}", "content": content})
-
-    def asks(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
-        call = {"id": f"call_{name}", "type": "function", "function": function}
-        return {"role": "assistant", "content": None, "tool_calls": [call]}
-
+    agent = _Agent(w, root, messages)
     w.clock += 3
     route = {"from": "AMS", "to": "LIS", "date": "2026-12-12", "before": "noon"}
-    think(rng.uniform(700, 1100), asks("search_flights", route), (812, 46))
-    tool("search_flights", rng.uniform(240, 420), route, FLIGHTS)
+    agent.think(rng.uniform(700, 1100), _asks("search_flights", route), (812, 46))
+    agent.tool("search_flights", rng.uniform(240, 420), route, FLIGHTS)
     place = {"query": "Hotel Aurora, Lisbon"}
-    think(rng.uniform(500, 800), asks("find_hotel", place), (1_204, 31))
-    tool("find_hotel", rng.uniform(90, 160), place, "Two metro stops from the airport (red line).")
-    think(rng.uniform(1500, 2400), {"role": "assistant", "content": PLAN}, (1_477, 164))
+    agent.think(rng.uniform(500, 800), _asks("find_hotel", place), (1_204, 31))
+    near = "Two metro stops from the airport (red line)."
+    agent.tool("find_hotel", rng.uniform(90, 160), place, near)
+    agent.think(rng.uniform(1500, 2400), {"role": "assistant", "content": PLAN}, (1_477, 164))
     root["duration"] = w.clock - root["start_time"]
     root["end_time"] = round(w.clock)
     root["outputs"] = {"result": PLAN}
