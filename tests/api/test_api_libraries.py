@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from api_loopback import Loopback, Reset, response
 
+import honeytrace
 from honeytrace.api import APIConnectionError, HoneyHive, RequestTimeoutError
 from honeytrace.api._httpx import httpx as chosen
 
@@ -84,3 +87,20 @@ def test_httpx2_is_taken_where_it_is_installed() -> None:
     ]
     assert [each.decode().strip() for each in found] == ["httpx2", "httpx"]
     assert chosen.__name__ in ("httpx", "httpx2")
+
+
+def test_one_module_chooses_the_library() -> None:
+    """Every other module takes httpx from there, and so from the library that is in use."""
+    package = Path(honeytrace.__file__).parent
+    importing = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            else:
+                continue
+            if any(name.partition(".")[0] in ("httpx", "httpx2") for name in names):
+                importing.add(path.relative_to(package).as_posix())
+    assert importing == {"api/_httpx.py"}
