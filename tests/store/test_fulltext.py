@@ -7,10 +7,12 @@ from pathlib import Path
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_records import START, numbered, record
 
 from honeytrace._record.record import Record, Update
-from honeytrace.store import Query, Store, _fulltext, _plan
+from honeytrace.store import Query, Store, _fulltext, _plan, _words
 from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -238,3 +240,12 @@ def test_the_index_stays_sound(tmp_path: Path) -> None:
     held = "SELECT count(*) FROM fulltext_docsize"
     assert store._reader.get().execute(held).fetchone() == (store.size().sessions,)
     store.close()
+
+
+@given(name=st.text(max_size=5), json=st.text(st.characters(max_codepoint=127)), odd=st.booleans())
+def test_plain_texts_have_the_words_of_any_text(name: str, json: str, odd: bool) -> None:
+    """Texts in ASCII take a faster way to the same words."""
+    json = json.replace("\\", "")
+    text = f"{name} x {json} {json}{' é' if odd else ''}"
+    given = (name, "x", json, f"{json}{' é' if odd else ''}")
+    assert _words.joined(given) == f" {' '.join(_words.words(text))} "

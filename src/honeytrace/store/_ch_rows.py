@@ -7,7 +7,7 @@ from typing import Any
 
 from .._record.record import Record
 from ._derived import Counted, counted_of, numbers_of, users_of
-from ._words import joined, parts_of
+from ._words import joined
 
 __all__ = ["COLUMNS", "FIELDS", "SELECTED", "record_of", "row_of"]
 
@@ -28,6 +28,8 @@ COLUMNS = (
 )
 _FIRST_JSON = 13
 _PARENT = 2
+_INPUTS = FIELDS.index("inputs") - _FIRST_JSON
+_OUTPUTS = FIELDS.index("outputs") - _FIRST_JSON
 
 
 def row_of(
@@ -42,18 +44,20 @@ def row_of(
 ) -> list[Any]:
     """Return the values of `COLUMNS`; an empty text stands for no parent and for no JSON."""
     parts: tuple[Any, ...] = record[_FIRST_JSON:]
+    texts = ["" if part is None else part.decode() for part in parts]
     counted = counted_of(record)
+    searched = record.event_name, record.error, texts[_INPUTS], texts[_OUTPUTS]
     return [
         tenant,
         *record[:_PARENT],
         record.parent_id or "",
         *record[_PARENT + 1 : _FIRST_JSON],
-        *("" if part is None else part.decode() for part in parts),
+        *texts,
         users_of(record),
         numbers_of(record),
         *counted[:-1],
         counted.tokens or [],
-        "" if deleted else joined(parts_of(record)),
+        "" if deleted else joined(searched),
         place,
         changed,
         version,

@@ -12,9 +12,6 @@ from .trends import class_of
 
 __all__ = ["Counted", "counted_of", "numbers_of", "users_of"]
 
-_SPENDING = (b"oken", b"sage", b"cost")
-"""Parts of every name of tokens, usage or cost; records without one are not parsed."""
-
 
 class Counted(NamedTuple):
     """The values of a record that trends add up."""
@@ -54,7 +51,9 @@ def counted_of(record: Record) -> Counted:
     who = user_in(record.user_properties) if record.user_properties else ""
     slot = None if record.duration is None else class_of(record.duration)
     objects = (record.config, record.metadata, record.metrics, record.outputs)
-    if any(sign in each for each in objects[1:] if each is not None for sign in _SPENDING):
+    # Every name of tokens, usage or cost has one of these parts; other records are not parsed.
+    places = b"\n".join(filter(None, objects[1:]))
+    if b"oken" in places or b"sage" in places or b"cost" in places:
         spent = tokens_in([orjson.loads(each or b"{}") for each in objects], record.event_type)
         if spent is not None:
             (model, provider), tokens = spent

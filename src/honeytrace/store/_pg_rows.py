@@ -9,6 +9,7 @@ with LIKE.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,9 +103,9 @@ def _searchable(text: str) -> tuple[str | None, str | None]:
     found = text.split()
     if len(found) > _MOST_WORDS or len(text) > _MOST_CHARACTERS:
         return None, text
-    positions: dict[str, list[str]] = {}
-    for at, word in enumerate(found, 1):
-        positions.setdefault(word, []).append(str(at))
-    if any(len(at) > _MOST_OF_ONE or len(w) > _LONGEST for w, at in positions.items()):
+    if max(map(len, found), default=0) > _LONGEST:
         return None, text
-    return " ".join(f"'{word}':{','.join(at)}" for word, at in positions.items()), None
+    if len(found) > _MOST_OF_ONE and max(Counter(found).values()) > _MOST_OF_ONE:
+        return None, text
+    # PostgreSQL collects the positions of a word.
+    return " ".join([f"'{word}':{at}" for at, word in enumerate(found, 1)]), None

@@ -26,6 +26,8 @@ _UNSPACED = (
 _LATIN = "0-9a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _WORD = re.compile(f"(?![\\W_])[{_UNSPACED}]|[{_LATIN}]+|[^\\W_{_LATIN}{_UNSPACED}]+")
 _PLAIN_WORD = re.compile("[a-z0-9]+")
+_SPACED = bytes(ord(chr(n).lower()) if n < 128 and chr(n).isalnum() else 32 for n in range(256))
+"""A table for `bytes.translate`: letters in lower case, and spaces for all signs."""
 _ACCENTS = re.compile("[\u0300-\u036f]")
 # JSON's escapes end words; otherwise the "n" of "\n" would join the first word of the next line.
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -99,7 +101,10 @@ def joined(parts: Parts) -> str:
     json = f"{inputs or ''} {outputs or ''}"
     if "\\" in json:
         json = _ESCAPE.sub(" ", json)
-    return f" {' '.join(words(f'{name} {error or str()} {json}'))} "
+    text = f"{name} {error or ''} {json}"
+    if text.isascii():  # as `words` does, in a fifth of the time
+        return f" {b' '.join(text.encode().translate(_SPACED).split()).decode()} "
+    return f" {' '.join(words(text))} "
 
 
 def parts_of(record: Record) -> Parts:
