@@ -155,6 +155,15 @@ def test_the_current_session_inside_a_span_is_the_spans(recorded: CapturedSessio
     )
 
 
+def test_a_span_that_runs_can_be_looked_up(recorded: CapturedSessions) -> None:
+    """Inside a span, its session is found as far as it has got, with the type it will have."""
+    with tracer().start_as_current_span("chat", attributes=CHAT):
+        running = honeytrace.current_session()
+        running.metadata["seen"] = True
+        found = honeytrace.get_session(running.session_id)
+    assert (found.status, found.event_type, found.metadata["seen"]) == ("running", "model", True)
+
+
 def test_http_spans_are_left_out_and_their_children_move_up(recorded: CapturedSessions) -> None:
     """Traffic is counted, not recorded; what is inside belongs to the nearest recorded span."""
     spans = tracer()

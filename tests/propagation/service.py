@@ -14,7 +14,10 @@ BROKER = os.environ.get("TEST_BROKER", "")
 
 
 def front(port: int, back: str) -> None:
-    """A web service that asks another one and leaves the rest to a worker."""
+    """A web service that asks another one and leaves the rest to a worker.
+
+    Asked for `die-in-front`, it is killed once the service behind has answered.
+    """
     import httpx
     import uvicorn
     from fastapi import FastAPI
@@ -25,9 +28,12 @@ def front(port: int, back: str) -> None:
     async def front_handler(word: str) -> str:
         tasks().send_task("later", [word])
         try:
-            return (await client.get(f"{back}/{word}")).text
+            answer = (await client.get(f"{back}/{word}")).text
         except httpx.HTTPError as error:
             return type(error).__name__
+        if word == "die-in-front":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
 
     celery()
     app = FastAPI()
@@ -71,6 +77,10 @@ def tasks() -> Any:
     @app.task(name="later")
     @honeytrace.trace_session
     def worker_task(word: str) -> str:
+        with honeytrace.session("spell", inputs={"word": word}):
+            pass
+        if word == "die-in-worker":
+            os.kill(os.getpid(), signal.SIGKILL)
         return word[::-1]
 
     return app

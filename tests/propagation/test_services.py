@@ -48,17 +48,29 @@ class Application:
         }
         self.directory = directory
         self.front, self.back = free_port(), free_port()
-        self.processes = {
-            "back": self.start("back", str(self.back)),
-            "front": self.start("front", str(self.front), f"http://127.0.0.1:{self.back}"),
-            "worker": self.start("worker"),
+        self.arguments = {
+            "back": [str(self.back)],
+            "front": [str(self.front), f"http://127.0.0.1:{self.back}"],
+            "worker": [],
         }
+        self.processes = {role: self.start(role) for role in self.arguments}
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, role: str) -> subprocess.Popen[bytes]:
         """Start one of the programs."""
         return subprocess.Popen(
-            [sys.executable, SERVICE, *arguments], cwd=self.directory, env=self.environ
+            [sys.executable, SERVICE, role, *self.arguments[role]],
+            cwd=self.directory,
+            env=self.environ,
         )
+
+    def restart(self, role: str) -> None:
+        """Start the program of a killed process again, and have it record something.
+
+        The next process of the journal's directory delivers what the dead one left.
+        """
+        self.processes[role] = self.start(role)
+        while self.ask("bees") != '"BEES"':
+            pass
 
     def ask(self, word: str) -> str:
         """The front service's answer, once it listens."""
@@ -122,13 +134,47 @@ def test_the_tree_is_whole_when_a_service_is_killed(application: Application) ->
         pass
     assert "Error" in application.ask("die")
     assert application.processes["back"].wait(20) == -9
-    # the next process of the journal's directory delivers what the dead one left
-    application.processes["back"] = application.start("back", str(application.back))
-    while application.ask("bees") != '"BEES"':
-        pass
+    application.restart("back")
     found = application.tree("die", "front_handler", "back_handler", "look up", "worker_task")
     root = found["front_handler"]
     assert found["back_handler"].parent_id == root.session_id
     assert found["back_handler"].status == "interrupted"
     assert found["look up"].parent_id == found["back_handler"].session_id
     assert found["look up"].inputs == {"word": "die"}
+
+
+def test_the_tree_is_whole_when_the_front_is_killed(application: Application) -> None:
+    """A root that was killed in mid-request is the root of what others did for it."""
+    while application.ask("bees") != '"BEES"':
+        pass
+    with pytest.raises(httpx.RemoteProtocolError):
+        application.ask("die-in-front")
+    assert application.processes["front"].wait(20) == -9
+    application.restart("front")
+    found = application.tree(
+        "die-in-front", "front_handler", "back_handler", "look up", "worker_task", "spell"
+    )
+    root = found["front_handler"]
+    assert (root.status, root.parent_id) == ("interrupted", None)
+    assert {each.root_id for each in found.values()} == {root.session_id}
+    assert found["back_handler"].parent_id == root.session_id
+    assert found["back_handler"].outputs == {"result": "DIE-IN-FRONT"}
+    assert found["worker_task"].parent_id == root.session_id
+
+
+def test_the_tree_is_whole_when_the_worker_is_killed(application: Application) -> None:
+    """A task whose worker was killed is interrupted, below the request that sent it."""
+    while application.ask("bees") != '"BEES"':
+        pass
+    assert application.ask("die-in-worker") == '"DIE-IN-WORKER"'
+    assert application.processes["worker"].wait(DEADLINE) == -9
+    application.restart("worker")
+    found = application.tree(
+        "die-in-worker", "front_handler", "back_handler", "look up", "worker_task", "spell"
+    )
+    root = found["front_handler"]
+    assert root.status == "ok"
+    assert found["worker_task"].parent_id == root.session_id
+    assert found["worker_task"].status == "interrupted"
+    assert found["spell"].parent_id == found["worker_task"].session_id
+    assert {each.root_id for each in found.values()} == {root.session_id}

@@ -99,7 +99,7 @@ def record_of(s: Any, project: str, source: str) -> Record:
 
 def record_so_far(s: Session, project: str, source: str) -> Record:
     """Return the record of a session as it stands while it runs."""
-    twin = Session()
+    twin = type(s)()
     for name in Running.__slots__:
         if name != "__weakref__":
             setattr(twin, name, getattr(s, name))

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from .._base.lazy import orjson
+from .._capture.external import External
 from .._capture.hooks import hooks
 from .._capture.session import Session
 from .._capture.spec import Spec
@@ -170,11 +171,16 @@ class EntryWriter(Slots):
         return kin
 
     def _extra(self, s: Session, number: int) -> bytes:
-        """Return the extra text: chosen ids, the receipt of masking, and a spec without number."""
+        """Return the extra text: chosen ids, the receipt of masking, a spec without number, and
+        True for a span of another tracer."""
         parent, root = s._parent, s._root
         ids = [None if each is None else each._id for each in (parent, root)]
-        extra = [s._id, *ids, s._masked]
-        return orjson.dumps(extra if number else [*extra, _portrait(s._spec, *self._defaults)])
+        extra: list[Any] = [s._id, *ids, s._masked]
+        if not number:
+            extra.append(_portrait(s._spec, *self._defaults))
+        if isinstance(s, External):
+            extra += (None, True) if number else (True,)
+        return orjson.dumps(extra)
 
     def _more(self, s: Session, inputs: bytes | None) -> bytes:
         more: dict[str, Any] = {"children": s._children or [], "masked": s._masked}
@@ -184,6 +190,8 @@ class EntryWriter(Slots):
             more["failure"] = s._failure
         if s._details:
             more["details"] = s._details
+        if isinstance(s, External):  # the end of a span may say more than its start
+            more["span"] = [s._spec.session_name, s._spec.event_type]
         if s._extras:
             more["extras"] = {
                 name: data.decode() if isinstance(data, bytes) else data

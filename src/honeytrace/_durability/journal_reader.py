@@ -181,6 +181,8 @@ class Reader:
         inputs = slot.inputs or None
         if "inputs" in more:
             inputs = more["inputs"] and more["inputs"].encode()
+        is_span = len(portrait) > 1
+        name, event_type = more.get("span") or (name, event_type)
         failure = more.get("failure")
         if slot.end is None:
             failure = (self.unended, None, {"process": self.death} if self.death else {})
@@ -199,6 +201,12 @@ class Reader:
             )
             for name in FIXED
         }
+        details = more.get("details") or {}
+        kind = event_type
+        if parent_id is None and not (is_span and event_type != "chain"):
+            kind = "session"
+        elif parent_id is None:  # as `record_of` has it
+            details = {**details, "event_type": event_type}
         receipt = [*(more.get("masked") or masked or []), *masked_fixed]
         stamps = [fixed.get("root" if parent_id is None else "code", "").encode()]
         if is_bare(slot.outputs):
@@ -210,7 +218,7 @@ class Reader:
             event_type,
             failure,
             receipt,
-            more.get("details"),
+            details,
             b",".join(filter(None, stamps)),
         )
         return Record(
@@ -218,7 +226,7 @@ class Reader:
             session_id=session_id,
             parent_id=parent_id,
             root_id=root_id,
-            event_type="session" if parent_id is None else event_type,
+            event_type=kind,
             event_name=extras.get("session_name") or name,
             project=extras.get("project") or project,
             source=extras.get("source") or source,

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._base import lazy
 from .._base.lazy import ready
-from .._capture.context import current
+from .._capture.context import innermost
 from .._capture.finished import record_so_far
 from .._capture.hooks import hooks
 from .._capture.names import masked_id
@@ -107,7 +107,7 @@ def pending(session_id: str | None = None) -> list[Item]:
     """
     rt = runtime()
     found: list[Item] = []
-    running: Any = current.get()
+    running: Any = innermost()
     while isinstance(running, Session):
         if not running._end:
             found.insert(0, record_so_far(running, rt.config.project, rt.config.source))
