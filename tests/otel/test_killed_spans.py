@@ -1,4 +1,4 @@
-"""Spans of a process that is killed: their journal gives the records that the process would have."""
+"""Spans of a process that is killed: its journal gives the records that it would have made."""
 
 from __future__ import annotations
 
