@@ -181,7 +181,6 @@ class Reader:
         inputs = slot.inputs or None
         if "inputs" in more:
             inputs = more["inputs"] and more["inputs"].encode()
-        is_span = len(portrait) > 1
         name, event_type = more.get("span") or (name, event_type)
         failure = more.get("failure")
         if slot.end is None:
@@ -201,12 +200,9 @@ class Reader:
             )
             for name in FIXED
         }
-        details = more.get("details") or {}
-        kind = event_type
-        if parent_id is None and not (is_span and event_type != "chain"):
-            kind = "session"
-        elif parent_id is None:  # as `record_of` has it
-            details = {**details, "event_type": event_type}
+        details, kind = more.get("details") or {}, event_type
+        if parent_id is None:
+            details, kind = _of_root(details, event_type, is_span=len(portrait) > 1)
         receipt = [*(more.get("masked") or masked or []), *masked_fixed]
         stamps = [fixed.get("root" if parent_id is None else "code", "").encode()]
         if is_bare(slot.outputs):
@@ -304,6 +300,15 @@ class Reader:
         if len(data) < length:
             raise DamagedError("it ends too early")
         return data
+
+
+def _of_root(
+    details: dict[str, Any], event_type: str, *, is_span: bool
+) -> tuple[dict[str, Any], str]:
+    """Return the details and the type of a root: a span of another tracer keeps its own type."""
+    if not is_span or event_type == "chain":
+        return details, "session"
+    return {**details, "event_type": event_type}, event_type
 
 
 class _Content(NamedTuple):
