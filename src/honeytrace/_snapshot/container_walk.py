@@ -9,7 +9,7 @@ notes how much it left out.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from .._base.interrupts import interrupts
 from .._base.lazy import orjson
@@ -26,9 +26,11 @@ from .redact import unused
 from .rules import Rules
 from .scalars import digits
 
-_PAIR: Final = 2
-_CYCLE: Final = "<cycle>"
-_LONGEST_KEY: Final = 1_000  # characters of a key that is no str
+_PAIR = 2
+_CYCLE = "<cycle>"
+_LONGEST_KEY = 1_000  # characters of a key that is no str
+_WORK = WORK
+_LOWEST, _HIGHEST = -(2**63), 2**64
 
 
 class ContainerWalk:
@@ -43,7 +45,7 @@ class ContainerWalk:
     """
 
     __slots__ = (
-        *("_active", "_dear", "_few", "_items", "_left", "_limits", "_masking"),
+        *("_active", "_dear", "_few", "_items", "_left", "_masking", "_max_depth", "_max_items"),
         *("_objects", "_plain", "_rules", "_seen", "_strict"),
     )
 
@@ -56,7 +58,7 @@ class ContainerWalk:
         *,
         strict: bool = False,
     ) -> None:
-        self._limits = limits
+        self._max_depth, self._max_items = limits.max_depth, limits.max_items
         self._rules = rules
         self._masking = masking
         self._plain = plain
@@ -78,7 +80,7 @@ class ContainerWalk:
         if value is None or kind is bool or kind is float:
             return value
         if kind is int:
-            return value if -(2**63) <= value < 2**64 else digits(value)
+            return value if _LOWEST <= value < _HIGHEST else digits(value)
         if id(value) in self._active:
             return _CYCLE
         self._active.add(id(value))
@@ -103,26 +105,40 @@ class ContainerWalk:
 
     def _list(self, value: Any, depth: int) -> Any:
         size = len(value)
-        if depth >= self._limits.max_depth:
+        if depth >= self._max_depth:
             return cut_items(size, f", deeper than {depth}") if size else []
-        kept = min(size, self._limits.max_items, self._few or size)
-        if self._plain is not None and not self._few and size:
-            out = self._plain.list_json(value, kept, self._limits.max_depth - depth)
-            if out is not None:
-                return orjson.Fragment(out)
-            deep = self._limits.max_depth - depth
-            out = self._plain.list_in_parts(value, kept, deep, lambda m: self._visited(m, depth))
-            if out is not None:
-                return orjson.Fragment(out)
+        kept = min(size, self._max_items, self._few or size)
+        if self._plain is not None and size:
+            if self._few:
+                small = self._small(value, size, depth)
+                if small is not None:
+                    return small
+            else:
+                deep = self._max_depth - depth
+                out = self._plain.list_json(value, kept, deep)
+                if out is None:
+                    out = self._plain.list_in_parts(value, kept, deep, self, depth)
+                if out is not None:
+                    return orjson.Fragment(out)
         return self._members(value[:kept], size, depth)
 
+    def _small(self, value: Any, size: int, depth: int) -> Any:
+        """Return a small plain container inside an object of an unknown type; None for others."""
+        if size > self._few or self._items <= 0 or self._plain is None:
+            return None
+        out = self._plain.small_json(value, self._max_depth - depth, self._few, self._items)
+        if out is None:
+            return None
+        self._items -= self._plain.taken
+        return orjson.Fragment(out)
+
     def _members(self, members: Any, size: int, depth: int) -> list[Any]:
-        items = self._visited(members, depth)
+        items = self.visited(members, depth)
         if len(items) < size:
             items.append(cut_items(size - len(items)))
         return items
 
-    def _visited(self, members: Any, depth: int) -> list[Any]:
+    def visited(self, members: Any, depth: int) -> list[Any]:
         """Return the trees of the members that there was work and room for."""
         items: list[Any] = []
         masking, dear = self._masking, self._dear
@@ -150,8 +166,10 @@ class ContainerWalk:
         return items
 
     def _charge(self, members: int, dear: int) -> None:
-        """Let members cost work if there were values among them that do."""
-        if self._dear != dear:
+        """Let members cost work if there were values among them that do, or inside an object."""
+        if self._few:
+            self._items -= members
+        elif self._dear != dear:
             self._items -= members // 2
 
     def _known(self, value: Any, kind: type, depth: int) -> Any:
@@ -160,37 +178,45 @@ class ContainerWalk:
     def _list_of(self, members: Members, depth: int) -> Any:
         """Return the first members of a collection; those of a small one are all there."""
         size = members.size
-        if size == len(members) or depth >= self._limits.max_depth:
+        if size == len(members) or depth >= self._max_depth:
             return self._list(list(members), depth)
-        kept = min(self._limits.max_items, self._few or size)
+        kept = min(self._max_items, self._few or size)
         return self._members(members[:kept], size, depth)
 
     def _dict_of(self, pairs: Pairs, depth: int) -> Any:
-        if depth >= self._limits.max_depth:
+        if depth >= self._max_depth:
             return cut_items(pairs.size, f", deeper than {depth}") if pairs.size else {}
-        kept = min(self._limits.max_items, self._few or pairs.size)
+        kept = min(self._max_items, self._few or pairs.size)
         return self._fields(pairs[:kept], pairs.size, depth)
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Any:
         size = len(value)
-        if depth >= self._limits.max_depth:
+        if depth >= self._max_depth:
             return cut_items(size, f", deeper than {depth}") if size else {}
         kept = self._few or size
-        if size > self._limits.max_items:
-            kept = min(kept, self._limits.max_items, WORK)
-        if self._plain is not None and not self._few and size:
-            out = self._plain.dict_json(value, kept, self._limits.max_depth - depth)
-            if out is not None:
-                return orjson.Fragment(out)
+        if size > self._max_items:
+            kept = min(kept, self._max_items, _WORK)
+        if self._plain is not None and size:
+            if self._few:
+                small = self._small(value, size, depth)
+                if small is not None:
+                    return small
+            else:
+                out = self._plain.dict_json(value, kept, self._max_depth - depth)
+                if out is not None:
+                    return orjson.Fragment(out)
         # At once, since another thread may be changing it.
         return self._fields(list(islice(value.items(), kept)), size, depth)
 
-    def _fields(self, members: list[tuple[Any, Any]], size: int, depth: int) -> dict[str, Any]:
+    def _fields(
+        self, members: list[tuple[Any, Any]], size: int, depth: int, whole: bool = False
+    ) -> dict[str, Any]:
+        """Return the trees of items by name; `whole`: of all of them, whatever work is left."""
         tree: dict[str, Any] = {}
         done = 0
         masking, dear = self._masking, self._dear
         for key, item in members:
-            if self._items <= 0 or self._left <= 0:
+            if (self._items <= 0 and not whole) or self._left <= 0:
                 break
             done += 1
             name, sensitive = masking.name(key) if type(key) is str else self._key(key, depth)

@@ -5,18 +5,18 @@ container_walk.py has the lists and dicts of it; this file opens objects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 from .container_walk import ContainerWalk
 from .containers import Members, Pairs
 from .datetimes import is_datetime
-from .introspect import type_name
+from .introspect import public_fields, type_name
 from .limits import (
     CHARACTERS,
     FEW,
     FEWER,
+    OBJECT_WORK,
     OBJECTS_DEEP,
     OPENING,
     SAYING,
@@ -25,7 +25,7 @@ from .limits import (
 )
 from .masking import Masking
 from .opaque import type_text
-from .plain import PlainMembers, Room, cut_items
+from .plain import Plain, PlainMembers, Room, cut_items
 from .redact import Label, Redactor, Said
 from .rules import Rule, Rules, opened
 from .value_rules import RulePass
@@ -40,7 +40,7 @@ class Walk(ContainerWalk):
         rule = self._rules.of(kind)
         if rule is None or (self._strict and rule is type_text):
             return self._unknown(value, kind, depth)
-        if depth >= self._limits.max_depth and not is_datetime(kind):
+        if depth >= self._max_depth and not is_datetime(kind):
             return cut_items(1, f", deeper than {depth}")
         return self._shown(value, kind, rule(value), rule, depth)
 
@@ -75,9 +75,7 @@ class Walk(ContainerWalk):
         self._items -= OPENING + min(len(fields), WORK)
         if self._items <= 0:
             return cut_items(1)
-        tree = self._fields(
-            list(islice(fields.items(), self._limits.max_items)), len(fields), depth
-        )
+        tree = self._fields(list(islice(fields.items(), self._max_items)), len(fields), depth)
         if before - self._work() > FEW:  # a small one is written again where it stands again
             self._seen[id(value)] = value
         return tree
@@ -85,25 +83,33 @@ class Walk(ContainerWalk):
     def _unknown(self, value: Any, kind: type, depth: int) -> Any:
         if self._strict:
             raise TypeError(f"{type_name(kind)} is not JSON")
-        if depth >= self._limits.max_depth:
+        if depth >= self._max_depth:
             return cut_items(1, f", deeper than {depth}")
-        fields = self._rules.fields(value, kind)
-        if len(fields) == 1 or self._objects == OBJECTS_DEEP:
+        if self._objects == OBJECTS_DEEP:
             return {"__type__": type_name(kind)}
         if id(value) in self._seen:
             return f"<{type_name(kind)}: shown above>"
-        before = self._work()
-        self._items -= OPENING + min(len(fields), FEW)
         if self._items <= 0:
             return cut_items(1)
-        few = self._few
+        fields = public_fields(value, kind)
+        if len(fields) == 1:
+            return fields
+        before, few, outermost = self._work(), self._few, self._objects == 0
+        # An object and all that it leads to share one allowance, besides its own plain fields.
+        kept_back = max(0, self._items - OBJECT_WORK) if outermost else 0
         self._few = few // FEWER if few else FEW
+        self._items -= kept_back + OPENING
         self._objects += 1
         try:
-            return self._fields(list(islice(fields.items(), self._few)), len(fields), depth)
+            tree = self._small(fields, len(fields), depth)
+            if tree is None:
+                members = list(islice(fields.items(), self._few))
+                tree = self._fields(members, len(fields), depth, outermost)
+            return tree
         finally:
             self._objects -= 1
             self._few = few
+            self._items += kept_back
             if before - self._work() > FEW:
                 self._seen[id(value)] = value
 
@@ -119,7 +125,7 @@ def tree_of(
     rules: Rules,
     receipt: list[str] | None,
     path: str,
-    plain: Callable[[Any, int], bytes | None] | None,
+    plain: Plain | None,
 ) -> Any:
     """Return the tree of a value, with every rule of the redactor applied."""
     room = Room(2 * limits.max_bytes)

@@ -11,19 +11,17 @@ import sys
 import weakref
 from collections.abc import Callable
 from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
-from typing import Any, Final, Generic, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 _mro = type.__dict__["__mro__"].__get__
 _namespace = type.__dict__["__dict__"].__get__
 _qualname = type.__dict__["__qualname__"].__get__
 _module = type.__dict__["__module__"].__get__
 _module_namespace = vars(ModuleType)["__dict__"].__get__
-_LONGEST: Final = 100  # characters of a type's name
-_MOST_TYPES: Final = 1_000  # remembered
+_LONGEST = 100  # characters of a type's name
+_MOST_TYPES = 1_000  # remembered
 
-_DICT_DOC: Final = type("_Any", (), {}).__dict__["__dict__"].__doc__
+_DICT_DOC = type("_Any", (), {}).__dict__["__dict__"].__doc__
 """Tells the `__dict__` of a class written in Python from one that an extension type computes."""
 
 
@@ -69,16 +67,16 @@ def is_library_class(kind: type, module: str, name: str) -> bool:
     return _module_namespace(loaded).get(name) is kind
 
 
-class ByClass(Generic[T]):
+class ByClass:
     """Results of a function of a class, remembered without its metaclass being asked for a hash."""
 
     __slots__ = ("_compute", "_known")
 
-    def __init__(self, compute: Callable[[type], T]) -> None:
+    def __init__(self, compute: Callable[[type], Any]) -> None:
         self._compute = compute
-        self._known: dict[int, tuple[weakref.ref[type], T]] = {}
+        self._known: dict[int, tuple[weakref.ref[type], Any]] = {}
 
-    def __call__(self, kind: type) -> T:
+    def __call__(self, kind: type) -> Any:
         known = self._known.get(id(kind))
         if known is not None and known[0]() is kind:
             return known[1]
@@ -118,8 +116,9 @@ def _slot_getters(kind: type) -> list[tuple[str, Any]]:
     ]
 
 
-_dict_of: Final = ByClass(_dict_getter)
-_slots_of: Final = ByClass(_slot_getters)
+_dict_of = ByClass(_dict_getter)
+_slots_of = ByClass(_slot_getters)
+_name_of = ByClass(type_name)
 
 
 def stored_dict(value: Any) -> dict[str, Any]:
@@ -144,6 +143,14 @@ def stored_fields(value: Any) -> dict[str, Any]:
     """Return the values that the instance stores, in slots and `__dict__`, by name."""
     stored = stored_dict(value)
     return {**stored_slots(value), **stored} if _slots_of(type(value)) else dict(stored)
+
+
+def public_fields(value: Any, kind: type) -> dict[str, Any]:
+    """Return the type's name and the public fields that an instance stores."""
+    fields: dict[str, Any] = {"__type__": _name_of(kind)}
+    stored = stored_fields(value).items()
+    fields.update({name: held for name, held in stored if type(name) is str and name[:1] != "_"})
+    return fields
 
 
 def class_attribute(kind: type, name: str) -> Any:

@@ -61,6 +61,9 @@ FEW: Final = 32
 FEWER: Final = 4
 """Divides `FEW` for an object inside an object: graphs of services would unfold."""
 
+OBJECT_WORK: Final = 200
+"""The work of an object of an unknown type together with all that it leads to."""
+
 OBJECTS_DEEP: Final = 2
 """Objects of unknown types inside each other: beyond, graphs of services unfold."""
 

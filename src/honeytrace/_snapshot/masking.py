@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+try:
+    import cython
+except ModuleNotFoundError:
+    from .._base import cython
+
 from .gate_words import SHORTEST as SHORTEST_SUSPECT
 from .limits import FEW, SHORTEST, TEXT, Limits
 from .plain import Room
@@ -12,12 +17,33 @@ from .redact import MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
 from .truncate import note_cut
 
+if not cython.compiled:  # otherwise masking.pxd has them in C
+    from .._base.primitives import find
+    from .text_gate import suspicious
+
 _MOST_NAMES = 4_096
+_SHORT_TEXT = 1_000  # characters
 _LONGEST_NAME = 64
+_SHORTEST, _SHORTEST_SUSPECT, _TEXT = SHORTEST, SHORTEST_SUSPECT, TEXT
 
 
 def _nothing(name: str) -> bool:
     return False
+
+
+def _is_harmless(text: str) -> bool:
+    """Return whether a short text binds nothing to a name and holds no credential."""
+    size = len(text)
+    if size > _SHORT_TEXT or suspicious(text):
+        return False
+    # nothing stands for "name=value", "name: value", "--name value" or "('name', 'value')"
+    return (
+        find(text, "=", 0, size) < 0
+        and find(text, ":", 0, size) < 0
+        and find(text, "-", 0, size) < 0
+        and find(text, "(", 0, size) < 0
+        and find(text, "[", 0, size) < 0
+    )
 
 
 class Masking:
@@ -33,7 +59,7 @@ class Masking:
 
     __slots__ = (
         *("_longest", "_most", "_names", "_path", "_receipt", "_redactor", "_room"),
-        "_text_room",
+        *("_gated", "_text_room"),
         "sensitive",
     )
 
@@ -53,6 +79,7 @@ class Masking:
         self.sensitive: Callable[[str], bool] = _nothing if redactor is None else redactor.sensitive
         self._path: list[str | None] = [path]  # None: the members of a list
         self._text_room = TEXT
+        self._gated = redactor is not None and redactor.is_gated
         self._names = {} if redactor is None else redactor.names
 
     def enter(self, name: str | None) -> None:
@@ -98,9 +125,9 @@ class Masking:
         if size > self._longest:  # the rest is not to be copied
             text = text[: self._longest]
         text = self.string(text)
-        if size <= SHORTEST:
+        if size <= _SHORTEST:
             return text
-        room = min(self._most, max(self._room.bytes, SHORTEST))
+        room = min(self._most, max(self._room.bytes, _SHORTEST))
         self._room.bytes -= min(len(text), room)
         left_out = size - self._longest if size > self._longest else 0
         lost = ""
@@ -114,7 +141,7 @@ class Masking:
 
     def string(self, text: str) -> str:
         """Return a string of the program without the secrets that it binds."""
-        if self._redactor is not None and len(text) >= SHORTEST_SUSPECT and self._text_room > 0:
+        if self._redactor is not None and len(text) >= _SHORTEST_SUSPECT and self._text_room > 0:
             room = self._text_room
             self._text_room -= len(text)
             head = text if len(text) <= room else text[:room]
@@ -132,6 +159,8 @@ class Masking:
         if self._text_room <= 0:
             return f"…[cut {len(text)} characters]"
         self._text_room -= len(text)
+        if self._gated and _is_harmless(text):
+            return text if text.isascii() else without_surrogates(text)
         path = self._here()
         return without_surrogates(self._redactor.text(text, self._receipt, path))
 

@@ -29,13 +29,6 @@ _EXCLUDED: Final = "<hidden: exclude=True>"
 _SECRET: Final = "**********"
 
 
-def public_fields(value: Any, kind: type) -> dict[str, Any]:
-    """Return the type's name and the public fields that an instance stores."""
-    stored = stored_fields(value).items()
-    fields = {k: v for k, v in stored if type(k) is str and not k.startswith("_")}
-    return {TYPE: type_name(kind), **fields}
-
-
 def dataclass_fields(value: Any) -> Any:
     declared = class_attribute(type(value), "__dataclass_fields__")
     have = stored_fields(value)

@@ -7,6 +7,7 @@ import types
 from typing import Any, Final
 
 from .introspect import (
+    ByClass,
     full_name,
     is_library_class,
     module_name,
@@ -18,11 +19,21 @@ from .redact import Label, Said
 from .scalars import said
 
 _module_dict = vars(types.ModuleType)["__dict__"].__get__
+_function_globals = vars(types.FunctionType)["__globals__"].__get__
+_function_module = vars(types.FunctionType)["__module__"].__get__
+
+
+def _label(kind: type) -> Label:
+    return Label(f"<{full_name(kind)}>")
+
+
+_label_of: Final = ByClass(_label)
 
 
 def type_text(value: Any) -> Label:
     """Return `<module.Type>`."""
-    return Label(f"<{full_name(type(value))}>")
+    label: Label = _label_of(type(value))
+    return label
 
 
 def class_text(value: Any) -> Label:
@@ -37,15 +48,11 @@ def module_text(value: Any) -> Said:
 
 def function_text(value: Any) -> Said:
     """Return `module.qualname` of a function."""
-    module = types.FunctionType.__dict__["__globals__"].__get__(value).get("__name__")
-    own = stored_function_module(value)
-    module = own if type(own) is str else module
+    module = _function_module(value)
+    if type(module) is not str:
+        module = _function_globals(value).get("__name__")
     name = value.__qualname__
     return said(f"{module}.{name}" if type(module) is str else name)
-
-
-def stored_function_module(value: Any) -> Any:
-    return types.FunctionType.__dict__["__module__"].__get__(value)
 
 
 def builtin_text(value: Any) -> Said:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from .._base.lazy import orjson
 from .limits import CHUNK, Limits
@@ -24,23 +24,50 @@ class Room:
         self.bytes = size
 
 
+class Plain(Protocol):
+    """The fast route for members, which `snapshotter.Probe` is."""
+
+    @property
+    def rest(self) -> int:
+        """What the last value left of its room."""
+
+    def json(self, value: object, depth: int) -> bytes | None:
+        """Return the JSON of a value that is plain JSON of at most this depth; otherwise None."""
+
+    def small_json(self, value: object, depth: int, most: int, room: int) -> bytes | None:
+        """Return the same for at most `most` members a container, and `room` members in all."""
+
+
+class Visitor(Protocol):
+    """The walk of members that are not plain."""
+
+    def visited(self, members: Any, depth: int) -> list[Any]:
+        """Return the trees of members, fewer if there is no room for all."""
+
+
 class PlainMembers:
     """Turns members of a value into JSON where the fast route can.
 
     Args:
-        plain: returns the JSON of a value when it is plain JSON of at most this depth, else None.
+        plain: returns the JSON of values that are plain JSON.
         limits: bounds of the snapshot.
         room: bytes that are left.
     """
 
-    __slots__ = ("_most", "_plain", "_room")
+    __slots__ = ("_most", "_plain", "_probe", "_room", "taken")
 
-    def __init__(
-        self, plain: Callable[[Any, int], bytes | None], limits: Limits, room: Room
-    ) -> None:
-        self._plain = plain
+    def __init__(self, plain: Plain, limits: Limits, room: Room) -> None:
+        self._probe = plain
+        self._plain = plain.json
+        self.taken = 0
         self._most = limits.max_bytes
         self._room = room
+
+    def small_json(self, value: Any, depth: int, most: int, room: int) -> bytes | None:
+        """Return the JSON of a container of few plain members; `taken` is how many they are."""
+        out = self._taken(self._probe.small_json(value, depth, most, room))
+        self.taken = room - self._probe.rest
+        return out
 
     def list_json(self, value: Any, kept: int, depth: int) -> bytes | None:
         """Return the JSON of a list or tuple, of which `kept` members may stay; else None.
@@ -56,11 +83,11 @@ class PlainMembers:
         return self._taken(out)
 
     def list_in_parts(
-        self, value: Any, kept: int, depth: int, visit: Callable[[Any], list[Any]]
+        self, value: Any, kept: int, deep: int, walk: Visitor, depth: int
     ) -> bytes | None:
         """Return the JSON of a long list that is plain in part; None for a short one.
 
-        visit: returns the trees of members that are not plain, fewer if there is no room for all.
+        walk: visits the members that are not plain, at this depth.
         """
         size = len(value)
         if size <= CHUNK:
@@ -72,12 +99,12 @@ class PlainMembers:
             while end < kept and type(value[end - 1]) is str and value[end - 1][:1] == "-":
                 end += 1  # an argument and its value stay together
             members = value[done:end]
-            out = self.list_json(members, len(members), depth)
+            out = self.list_json(members, len(members), deep)
             found = len(members)
             if out is None:
-                trees = visit(members)
+                trees = walk.visited(members, depth)
                 found, out = len(trees), orjson.dumps(trees)
-            parts += [out[1:-1]] if found else []
+            parts += [out[1 : len(out) - 1]] if found else []
             done += found
             if found < len(members):
                 break
@@ -118,7 +145,7 @@ class PlainMembers:
             room -= len(out)
             if room < 0:
                 break
-            parts.append(out[1:-1])
+            parts.append(out[1 : len(out) - 1])
             done += len(members)
         if done < size:
             parts.append(before_marker + orjson.dumps(cut_items(size - done)))

@@ -76,7 +76,7 @@ class Redactor:
         ConfigurationError: for a rule that is none of these.
     """
 
-    __slots__ = ("_binding", "_names", "functions", "names", "patterns", "reads_values")
+    __slots__ = ("_binding", "_names", "functions", "is_gated", "names", "patterns", "reads_values")
 
     def __init__(self, rules: Iterable[RedactRule] = ()) -> None:
         names: list[list[str]] = []
@@ -101,6 +101,8 @@ class Redactor:
         self.patterns = tuple(patterns)
         self.functions = tuple(functions)
         self.reads_values = bool(patterns or functions)
+        self.is_gated = not names and not patterns
+        """Only texts that `suspicious` tells of, or that bind a name, may hold a secret."""
 
     def sensitive(self, name: str) -> bool:
         """Tell whether some value under this key or parameter name is masked."""

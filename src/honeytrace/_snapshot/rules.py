@@ -20,7 +20,6 @@ from .objects import (
     dataclass_fields,
     exception_text,
     peewee_instance,
-    public_fields,
     pydantic_fields,
     queryset_text,
     secret_value,
@@ -96,7 +95,7 @@ class Rules:
 
     __slots__ = ("_added", "of")
 
-    of: ByClass[Rule | None]
+    of: ByClass
     """Returns the rule for a type; None for an object of an unknown type."""
 
     def __init__(self, added: Mapping[type, Rule] | None = None) -> None:
@@ -113,11 +112,6 @@ class Rules:
                 )
         self._added = {id(kind): (kind, rule) for kind, rule in (added or {}).items()}
         self.of = ByClass(self._find)
-
-    @staticmethod
-    def fields(value: Any, kind: type) -> dict[str, Any]:
-        """Return the type's name and the public fields of an object of an unknown type."""
-        return public_fields(value, kind)
 
     def _find(self, kind: type) -> Rule | None:
         bases = mro_of(kind)

@@ -11,7 +11,8 @@ cdef class Snapshotter:
     cdef public bint _fast, _spelt
     cdef public set _harmless
     cdef public object _limits, _redactor, _rules
-    cdef public Py_ssize_t _learned, _max_bytes, _max_depth, _max_items, _most_names, _room, _text_room
+    cdef public Py_ssize_t _learned, _max_bytes, _max_depth, _max_items, _most_names, _rest, _room
+    cdef public Py_ssize_t _text_room
 
     @cython.locals(learned=Py_ssize_t)
     cdef bint _proves(self, value) except -1
@@ -31,3 +32,7 @@ cdef class Snapshotter:
     cdef bint _tells(self, str text) except -1
 
     cdef bint _is_header(self, name, value) except -1
+
+
+cdef class Probe(Snapshotter):
+    pass

@@ -74,6 +74,7 @@ class Snapshotter:
     _fast: False where the redactor wants to see values.
     _harmless: keys that were found to name no secret.
     _learned: how often keys were looked at; that may have run a program's code.
+    _rest: what of `_room` a plain value left.
     _room: members that are looked at in all.
     _rules: how each type is shown.
     _spelt: orjson needs help: a Decimal, or a key that is a number.
@@ -89,6 +90,7 @@ class Snapshotter:
         "_max_items",
         "_most_names",
         "_redactor",
+        "_rest",
         "_room",
         "_rules",
         "_spelt",
@@ -112,6 +114,7 @@ class Snapshotter:
         self._harmless: set[object] = set()
         self._learned = 0
         self._room = room_for(limits)
+        self._rest = 0
         self._text_room = 0
         self._spelt = False
         if _dumps is None:  # now, and not in the middle of a call: a fork may come there
@@ -138,13 +141,13 @@ class Snapshotter:
         learned = self._learned
         self._text_room = _TEXT
         self._spelt = False
-        plain = self._plain(value, self._max_depth, self._room) >= 0
-        if plain and self._learned != learned:
+        self._rest = self._plain(value, self._max_depth, self._room)
+        if self._rest >= 0 and self._learned != learned:
             # Python ran in between, and another thread may have changed the value
             learned = self._learned
             self._text_room = _TEXT
-            plain = self._plain(value, self._max_depth, self._room) >= 0
-        return plain and self._learned == learned
+            self._rest = self._plain(value, self._max_depth, self._room)
+        return self._rest >= 0 and self._learned == learned
 
     def _plain(self, value: Any, depth: int, room: int) -> int:
         """Return the room that is left behind a plain value; below zero, it is not plain."""
@@ -266,7 +269,7 @@ class Snapshotter:
                 return orjson.dumps(f"<not recorded: {type(error).__name__:.40}>")
 
     def _exact(self, value: object, receipt: list[str] | None, path: str) -> bytes:
-        plain = Probe(self).json if self._fast else None
+        plain = Probe(self) if self._fast else None
         tree = tree_of(value, self._limits, self._redactor, self._rules, receipt, path, plain)
         return fit(tree, self._limits.max_bytes, receipt, path)
 
@@ -277,14 +280,33 @@ class Probe(Snapshotter):
     __slots__ = ()
 
     def __init__(self, outer: Snapshotter) -> None:
-        super().__init__(outer._limits, outer._redactor, outer._rules)
-        self._harmless = outer._harmless
+        # field by field: every walk makes one
+        self._limits, self._redactor, self._rules = outer._limits, outer._redactor, outer._rules
+        self._fast, self._spelt = outer._fast, False
+        self._harmless, self._most_names = outer._harmless, outer._most_names
         self._max_bytes = _MOST_BYTES  # a long value is cut later
+        self._max_depth, self._max_items = outer._max_depth, outer._max_items
+        self._room, self._rest = outer._room, 0
+        self._learned = self._text_room = 0
+
+    @property
+    def rest(self) -> int:
+        """What is left of the room of the last value that was plain."""
+        return self._rest
 
     def json(self, value: object, depth: int) -> bytes | None:
         """Return the JSON of `value`; None when it is no plain JSON, or deeper than `depth`."""
         self._max_depth = depth
         return self.encode(value) or None
+
+    def small_json(self, value: object, depth: int, most: int, room: int) -> bytes | None:
+        """Return the same for at most `most` members a container, and `room` members in all."""
+        before, whole = self._max_items, self._room
+        self._max_items, self._room = most, room
+        try:
+            return self.json(value, depth)
+        finally:
+            self._max_items, self._room = before, whole
 
     def _slowly(self, value: object, receipt: list[str] | None, path: str) -> bytes:
         return b""
