@@ -113,6 +113,7 @@ COSTLY: dict[str, Callable[[int], Any]] = {
     "enums": lambda i: Colour.RED,
     "exceptions": lambda i: ValueError("x"),
     "tuples as names": lambda i: {(i, i): 1},
+    "bytes as names": lambda i: {b"%d" % i: 1},
     "partials": lambda i: functools.partial(print, i),
     "deques": lambda i: collections.deque([i]),
     "objects in dicts": lambda i: {"a": 1, "b": [Thing()]},
@@ -141,3 +142,35 @@ def test_other_values_are_bounded_by_work(kind: str) -> None:
 
     assert steps(60_000) < 1.2 * steps(6_000)
     assert "cut" in json.dumps(recorded([COSTLY[kind](i) for i in range(6_000)]))
+
+
+def test_one_object_leads_to_a_bounded_amount() -> None:
+    """An object that holds large dicts and other objects costs no more than its allowance."""
+
+    class Service:
+        def __init__(self, size: int) -> None:
+            self.name = "index"
+            for place in range(10):
+                setattr(self, f"cache{place}", {str(i): Thing() for i in range(size)})
+            self.last = 7
+
+    small, large = json.dumps(recorded(Service(5))), json.dumps(recorded(Service(500)))
+    assert len(large) < 3_000
+    assert len(large) < 2 * len(small)
+    assert recorded(Service(500))["last"] == 7  # its own fields are all there
+
+
+def test_plain_object_is_whole() -> None:
+    """An object of few plain fields is recorded with all of them, in the order of its fields."""
+
+    class Options:
+        def __init__(self) -> None:
+            self.model, self.stops, self.extra = "small", ["a", "b"], {"k": [1, {"n": None}]}
+
+    found = recorded(Options())
+    assert list(found.items()) == [
+        ("__type__", f"{test_plain_object_is_whole.__name__}.<locals>.Options"),
+        ("model", "small"),
+        ("stops", ["a", "b"]),
+        ("extra", {"k": [1, {"n": None}]}),
+    ]

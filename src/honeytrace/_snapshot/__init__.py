@@ -8,7 +8,8 @@ scalars datetimes containers objects opaque arrays headers web rows   the rules
 masking      what one walk masks; redact: names, shapes and patterns of one configuration
 secrets      names that secrets are bound to; bindings: such names in a text
 credentials  the patterns of well-known keys and tokens: JWT, AWS, GitHub, …
-text_gate    the first look at a text, which spares the search; gate_words: its words
+text_gate    the first look at a text, which spares the search; gate_words: its words;
+             pieces: the search of a long text
 value_rules  the program's own redact patterns and functions
 limits truncate   bounds, and cutting to size
 """

@@ -3,7 +3,7 @@ import cython
 from honeytrace._snapshot.masking cimport Masking
 from honeytrace._snapshot.plain cimport PlainMembers
 
-cdef Py_ssize_t _PAIR, _LONGEST_KEY, _WORK
+cdef Py_ssize_t _PAIR, _KEY, _LONGEST_KEY, _WORK
 cdef object _LOWEST, _HIGHEST, _CYCLE
 
 

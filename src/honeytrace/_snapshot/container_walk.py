@@ -29,6 +29,7 @@ from .scalars import digits
 _PAIR = 2
 _CYCLE = "<cycle>"
 _LONGEST_KEY = 1_000  # characters of a key that is no str
+_KEY = 8  # the work of a key that is no str, besides its members
 _WORK = WORK
 _LOWEST, _HIGHEST = -(2**63), 2**64
 
@@ -239,11 +240,11 @@ class ContainerWalk:
 
     def _key(self, key: Any, depth: int) -> tuple[str, bool]:
         """Return a key that is no str as text, and whether it may name a secret."""
+        if type(key) is not int:
+            self._items -= _KEY  # a key is rendered, searched and classified
+            self._dear += 1
         if type(key) is bytes:
             return self._masking.name(key[:_LONGEST_KEY].decode("latin-1"))
-        if type(key) is tuple:
-            self._items -= 2
-            self._dear += 1
         simple = self.value(key, depth)
         if isinstance(simple, str):
             name = simple[:_LONGEST_KEY]

@@ -80,4 +80,5 @@ CHUNK: Final = 512
 """Members of a long list of plain JSON that are taken at once, until the room is used up."""
 
 TEXT: Final = 64_000
-"""Characters of all strings of one snapshot that are searched for secrets."""
+"""Characters of all strings of one snapshot that are searched for secrets, of those that look as
+if they held some. What should be searched beyond is left out."""

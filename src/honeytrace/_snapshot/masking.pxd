@@ -25,7 +25,7 @@ cdef class Masking:
     cpdef leave(self)
     cpdef str mask(self, name=*)
     cpdef tuple name(self, str key)
-    @cython.locals(size=Py_ssize_t, room=Py_ssize_t, left_out=Py_ssize_t)
+    @cython.locals(size=Py_ssize_t, room=Py_ssize_t, left_out=Py_ssize_t, longest=Py_ssize_t)
     cpdef str bounded(self, str text)
     @cython.locals(room=Py_ssize_t)
     cpdef str string(self, str text)

@@ -12,8 +12,9 @@ except ModuleNotFoundError:
 
 from .gate_words import SHORTEST as SHORTEST_SUSPECT
 from .limits import FEW, SHORTEST, TEXT, Limits
+from .pieces import masked_in_pieces
 from .plain import Room
-from .redact import MASK, Redactor, note, safe_name
+from .redact import LAST_WORD, MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
 from .truncate import note_cut
 
@@ -109,11 +110,10 @@ class Masking:
         """Return a key without secrets, and whether it may name one; remembered for later walks."""
         found = self._names.get(key)
         if found is None:
-            searched = self._text_room >= len(key) <= _LONGEST_NAME
             text = self.string(key)
             found = text, self.sensitive(text)
             # a masked key is noted in the receipt each time
-            if searched and text is key:
+            if text is key and len(key) <= _LONGEST_NAME:
                 if len(self._names) >= _MOST_NAMES:
                     self._names.clear()
                 self._names[key] = found
@@ -122,33 +122,31 @@ class Masking:
     def bounded(self, text: str) -> str:
         """Return a string without its secrets, and no more of it than could fit."""
         size, whole = len(text), text
-        if size > self._longest:  # the rest is not to be copied
-            text = text[: self._longest]
+        if size > self._longest:  # the rest is not copied; half a secret would look like none
+            text = LAST_WORD.sub("", text[: self._longest])
+        longest = len(text)
         text = self.string(text)
         if size <= _SHORTEST:
             return text
         room = min(self._most, max(self._room.bytes, _SHORTEST))
         self._room.bytes -= min(len(text), room)
-        left_out = size - self._longest if size > self._longest else 0
+        left_out = size - longest
         lost = ""
         if len(text) > room:
             left_out += len(text) - room
             text, lost = text[:room], text[room:]
         if not left_out:
             return text
-        note_cut(self._receipt, str(self._path[0]), lost, whole[self._longest :])
+        note_cut(self._receipt, str(self._path[0]), lost, whole[longest:])
         return f"{text}…[cut {left_out} characters]"
 
     def string(self, text: str) -> str:
         """Return a string of the program without the secrets that it binds."""
-        if self._redactor is not None and len(text) >= _SHORTEST_SUSPECT and self._text_room > 0:
-            room = self._text_room
-            self._text_room -= len(text)
-            head = text if len(text) <= room else text[:room]
-            masked = self._redactor.value(head)
-            if masked != head:
+        if len(text) >= _SHORTEST_SUSPECT and self._redactor is not None and suspicious(text):
+            masked, self._text_room = masked_in_pieces(text, self._redactor.value, self._text_room)
+            if masked != text:
                 self.mask()
-                text = masked if head is text else masked + text[room:]
+                text = masked
         return text if text.isascii() else without_surrogates(text)
 
     def said(self, text: str) -> str:

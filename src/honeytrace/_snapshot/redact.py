@@ -49,7 +49,7 @@ LONGEST_TEXT: Final = 64_000
 RedactFunction: TypeAlias = Callable[[str, Any], Any]
 RedactRule: TypeAlias = "str | re.Pattern[str] | RedactFunction"
 
-_LAST_WORD: Final = re.compile(r"[\w.~+/=-]{1,64}\Z")
+LAST_WORD: Final = re.compile(r"[\w.~+/=-]{1,64}\Z")
 
 
 class Said(str):
@@ -134,7 +134,7 @@ class Redactor:
         try:
             kept = text
             if len(text) > LONGEST_TEXT:
-                kept = _LAST_WORD.sub("", text[:LONGEST_TEXT])  # half a secret looks like none
+                kept = LAST_WORD.sub("", text[:LONGEST_TEXT])  # half a secret looks like none
             masked = self._search(kept, prose=False)
         except Exception:  # noqa: BLE001 - whatever failed, the text must not get through
             note(receipt, f"{path} (redaction failed)")

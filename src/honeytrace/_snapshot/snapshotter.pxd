@@ -4,7 +4,7 @@ from honeytrace._base.primitives cimport copied
 from honeytrace._snapshot.text_gate cimport ends_like_name, suspicious
 
 cdef object interrupts, _dumps, _DATE, _DATETIME, _DECIMAL, _NONE, _UUID, _INT_KEYS
-cdef Py_ssize_t _BUFFER, _NOT_PLAIN, _LONGEST_NAME, _PAIR, _SHORTEST_TEXT, _TEXT
+cdef Py_ssize_t _BUFFER, _NOT_PLAIN, _LONGEST_NAME, _PAIR, _SHORTEST_TEXT
 
 
 cdef class Snapshotter:
@@ -12,7 +12,7 @@ cdef class Snapshotter:
     cdef public set _harmless
     cdef public object _limits, _redactor, _rules
     cdef public Py_ssize_t _learned, _max_bytes, _max_depth, _max_items, _most_names, _rest, _room
-    cdef public Py_ssize_t _text_room
+    cdef public Py_ssize_t _most_text, _text_room
 
     @cython.locals(learned=Py_ssize_t)
     cdef bint _proves(self, value) except -1

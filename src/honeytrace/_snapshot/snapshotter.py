@@ -20,7 +20,7 @@ from .._base.interrupts import interrupts
 from .._base.lazy import orjson
 from .._capture.context import paused
 from .exact import tree_of
-from .limits import TEXT, Limits, room_for
+from .limits import Limits, room_for
 from .redact import DEFAULT, Redactor
 from .rules import Rules
 from .scalars import decimal_text
@@ -33,7 +33,6 @@ if not cython.compiled:  # otherwise snapshotter.pxd has it in C
 _MOST_NAMES = 4096  # harmless keys remembered
 _LONGEST_NAME = 128
 _SHORTEST_TEXT = 6  # characters: a shorter one binds no secret
-_TEXT = TEXT
 _BUFFER = 65_536  # orjson's results keep up to 16 KB however short: these are copied
 _MOST_BYTES = 2**62
 _NOT_PLAIN = -2
@@ -74,6 +73,7 @@ class Snapshotter:
     _fast: False where the redactor wants to see values.
     _harmless: keys that were found to name no secret.
     _learned: how often keys were looked at; that may have run a program's code.
+    _most_text: characters of strings that are looked at in all; more cannot fit.
     _rest: what of `_room` a plain value left.
     _room: members that are looked at in all.
     _rules: how each type is shown.
@@ -89,6 +89,7 @@ class Snapshotter:
         "_max_depth",
         "_max_items",
         "_most_names",
+        "_most_text",
         "_redactor",
         "_rest",
         "_room",
@@ -115,7 +116,7 @@ class Snapshotter:
         self._learned = 0
         self._room = room_for(limits)
         self._rest = 0
-        self._text_room = 0
+        self._text_room, self._most_text = 0, 2 * limits.max_bytes
         self._spelt = False
         if _dumps is None:  # now, and not in the middle of a call: a fork may come there
             _prepare()
@@ -139,13 +140,13 @@ class Snapshotter:
     def _proves(self, value: Any) -> bool:
         """Return whether the exact route would change nothing, length aside."""
         learned = self._learned
-        self._text_room = _TEXT
+        self._text_room = self._most_text
         self._spelt = False
         self._rest = self._plain(value, self._max_depth, self._room)
         if self._rest >= 0 and self._learned != learned:
             # Python ran in between, and another thread may have changed the value
             learned = self._learned
-            self._text_room = _TEXT
+            self._text_room = self._most_text
             self._rest = self._plain(value, self._max_depth, self._room)
         return self._rest >= 0 and self._learned == learned
 
@@ -228,13 +229,14 @@ class Snapshotter:
         return room
 
     def _tells(self, text: str) -> bool:
-        """Return whether a text is worth the search for secrets; so much text is looked at."""
+        """Return whether a text is worth the search for secrets, or more than can fit."""
         size = len(text)
-        if size < _SHORTEST_TEXT or self._text_room <= 0 or self._redactor is None:
+        if size < _SHORTEST_TEXT:
             return False
-        room = self._text_room
-        self._text_room = room - size
-        return suspicious(text, room)
+        self._text_room -= size
+        if self._text_room < 0:
+            return True
+        return self._redactor is not None and suspicious(text)
 
     def _is_header(self, name: object, value: object) -> bool:
         """Return whether two members may be a sensitive name and its value."""
@@ -288,6 +290,7 @@ class Probe(Snapshotter):
         self._max_depth, self._max_items = outer._max_depth, outer._max_items
         self._room, self._rest = outer._room, 0
         self._learned = self._text_room = 0
+        self._most_text = outer._most_text
 
     @property
     def rest(self) -> int:

@@ -4,11 +4,13 @@ from honeytrace._base.primitives cimport find, next_run, run_end
 
 cdef Py_ssize_t _BEFORE, _SHORTEST, _RUN, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _USERINFO
 cdef dict _TAILS, _PREFIXES
+cdef bytes _ENDS
+cdef bytearray _STARTS
 cdef tuple BEGINNINGS
 
 
 @cython.locals(size=Py_ssize_t, at=Py_ssize_t)
-cpdef bint suspicious(str text, Py_ssize_t most=*) except -1
+cpdef bint suspicious(str text) except -1
 
 cpdef bint ends_like_name(str text) except -1
 

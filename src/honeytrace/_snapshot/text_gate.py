@@ -50,27 +50,39 @@ def _by_end() -> dict[str, tuple[str, ...]]:
 
 
 _TAILS: Final = _by_end()
+_ENDS: Final = bytes(
+    any(
+        ord(end[0]) & 31 == place >> 5 and ord(end[1]) & 31 == place & 31
+        for end in {tail[-2:] for tail in TAILS}
+    )
+    for place in range(1 << 10)
+)
+"""Which two letters may be the last of a tail, by five bits of each: no look at a dictionary."""
+
+_STARTS: Final = bytearray(1 << 14)
+"""Which two characters may be the first of a credential, by seven bits of each."""
+for _prefix in PREFIXES:
+    _STARTS[ord(_prefix[0]) << 7 | ord(_prefix[1])] = 1
+
 _PREFIXES: Final = {
     letter: tuple(prefix for prefix in PREFIXES if prefix[0] == letter)
     for letter in {prefix[0] for prefix in PREFIXES}
 }
 
 
-def suspicious(text: str, most: int = -1) -> bool:
-    """Tell whether a text is worth the search for secrets.
-
-    Args:
-        text: an exact str.
-        most: characters that are looked at; all of them by default.
-    """
+def suspicious(text: str) -> bool:
+    """Tell whether a text, an exact str, is worth the search for secrets."""
     size = len(text)
-    if 0 <= most < size:
-        size = most
     if size < _SHORTEST:
         return False
     at = find(text, ":", 0, size)
     while at >= 0:
-        if _binds(text, at) or _is_address(text, at, size) or text.startswith("AA", at + 1, size):
+        if at + 2 < size and (
+            (text[at + 1] == "/" and text[at + 2] == "/" and _is_address(text, at, size))
+            or (text[at + 1] == "A" and text[at + 2] == "A")
+        ):
+            return True
+        if _binds(text, at):
             return True
         at = find(text, ":", at + 1, size)
     at = find(text, "=", 0, size)
@@ -119,16 +131,16 @@ def _ends_with_tail(text: str, end: int) -> bool:
     first = end
     while end > 0 and first - end < _DIGITS and "0" <= text[end - 1] <= "9":
         end -= 1
-    tails = _TAILS.get(text[end - 2 : end]) if end >= 2 else None
+    if end < 2 or not _ENDS[(ord(text[end - 2]) & 31) << 5 | (ord(text[end - 1]) & 31)]:
+        return False
+    tails = _TAILS.get(text[end - 2 : end])
     if tails is None:
         return False
     return text[max(0, end - _LONGEST_TAIL) : end].lower().endswith(tails)
 
 
 def _is_address(text: str, at: int, size: int) -> bool:
-    """Return whether `//` follows the colon, and a user's name or a hook's path in the address."""
-    if at + 2 >= size or text[at + 1] != "/" or text[at + 2] != "/":
-        return False
+    """Return whether a user's name or a hook's path stands in the address behind `://`."""
     if text.startswith("hooks.slack", at + 3, size):
         return True
     found = find(text, "@", at + 3, min(size, at + 4 + _USERINFO))
@@ -142,8 +154,12 @@ def _has_credential(text: str, size: int) -> bool:
         end = run_end(text, start, size)
         while start < end and text[start] in "._-":
             start += 1
-        prefixes = _PREFIXES.get(text[start]) if start < end else None
-        if prefixes is not None and text.startswith(prefixes, start, end):
-            return True
+        if (
+            start + 1 < end
+            and _STARTS[(ord(text[start]) & 127) << 7 | (ord(text[start + 1]) & 127)]
+        ):
+            prefixes = _PREFIXES.get(text[start])
+            if prefixes is not None and text.startswith(prefixes, start, end):
+                return True
         start = next_run(text, end, size, _RUN)
     return False
