@@ -48,13 +48,16 @@ def test_hostile_file_costs_the_others_nothing(place: Place) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX modes")
-def test_private_to_the_user(place: Place) -> None:
-    """Journals, stores and what is set aside are nobody else's to read, whatever the umask."""
-    place.run("os.umask(0)\ncall(1)\nhoneytrace.flush(60)\ncall(2)\nos._exit(0)")
+@pytest.mark.parametrize("umask", ["0", "0o777"])
+def test_private_to_the_user(place: Place, umask: str) -> None:
+    """Journals, stores and what is set aside are this user's, and nobody else's, to read."""
+    place.run(f"os.umask({umask})\ncall(1)\nhoneytrace.flush(60)\ncall(2)\nos._exit(0)")
     made = list((place.path / ".honeytrace").rglob("*"))
     assert len(made) >= 3
     for path in made:
-        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert not mode & 0o077, path
+        assert mode & 0o600 == 0o600, path
 
 
 def test_symlinks_are_not_followed(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 cython      the hot path compiled or interpreted, and a stand-in for Cython
 primitives  operations that C spells faster
+directories private directories and files, whatever the umask
 lazy        orjson and logging, imported on first use
 interrupts  tells the program's own Ctrl-C and signals from other exceptions
 commit      the commit of the program that records

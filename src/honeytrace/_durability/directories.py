@@ -8,6 +8,8 @@ import stat
 from contextlib import suppress
 from zlib import crc32
 
+from .._base.directories import ignore_in_git, make_directory
+
 
 def candidates(directory: str) -> list[str]:
     """Return the directories that may hold a journal, in the order in which they are tried.
@@ -37,27 +39,10 @@ def private(directory: str) -> str:
     """Return `directory`, made with mode 0700 if it is missing. Raises OSError like `owned`."""
     parent = os.path.dirname(directory)
     if not os.path.isdir(parent):  # a user who may rename entries in it could replace the directory
-        os.makedirs(os.path.dirname(parent), exist_ok=True)
-        os.makedirs(parent, mode=0o700, exist_ok=True)
-        _ignore(parent)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+        make_directory(parent)
+        ignore_in_git(parent)
+    make_directory(directory)
     return owned(directory)
-
-
-def _ignore(directory: str) -> None:
-    """Keep recorded prompts out of repositories: make git ignore a new journal directory.
-
-    The store does the same in a directory that it creates; the first of the two applies.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        fd = os.open(os.path.join(directory, ".gitignore"), flags, 0o600)
-    except OSError:  # the file exists, or nothing can be written here at all
-        return
-    try:
-        os.write(fd, b"*\n")
-    finally:
-        os.close(fd)
 
 
 def owned(directory: str) -> str:

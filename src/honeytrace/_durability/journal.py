@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from .._base.directories import keep_private
 from .._base.lazy import logger
 from .directories import candidates, lock, private, reserve
 from .entry_writer import EntryWriter, Slot
@@ -82,6 +83,7 @@ class Journal(EntryWriter):
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(path, flags, 0o600)
             try:
+                keep_private(fd)
                 # a recovery may find the file before it is locked, and remove it
                 if lock(fd) and os.fstat(fd).st_nlink:
                     reserve(fd, size)

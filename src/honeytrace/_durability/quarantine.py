@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from .._base.directories import keep_private
 from .._base.lazy import logger, orjson
 from .._record.file_format import pack, unpack
 from .._record.record import Item
@@ -50,6 +51,7 @@ def set_aside(directory: str, item: Item, reason: str) -> bool:
     path = os.path.join(place, f"{now}-{os.urandom(4).hex()}.json")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(fd, "wb") as file:
+        keep_private(fd)
         file.write(head + b"\n" + pack(item))
     return True
 

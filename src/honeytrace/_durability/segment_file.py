@@ -13,6 +13,7 @@ from contextlib import suppress
 from struct import Struct
 from zlib import crc32
 
+from .._base.directories import keep_private
 from .._record.file_format import pack, unpack
 from .._record.record import Item
 from .directories import lock
@@ -40,6 +41,7 @@ class Segment:
         self.damaged = False
         self.at = HEADER.size
         try:
+            keep_private(self.fd)
             # a recovery may find the file before it is locked, and remove it
             if not (lock(self.fd) and os.fstat(self.fd).st_nlink):
                 raise OSError(errno.EAGAIN, "a recovery was faster", path)

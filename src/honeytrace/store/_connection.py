@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from .._base.directories import ignore_in_git, make_directory
 from .._base.lazy import logger
 from ..errors import StoreError
 from ._fulltext import drop_unusable, register
@@ -163,7 +164,8 @@ def identity(path: Path) -> tuple[int, int] | None:
 def open_writable(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """Open the store at `path`, created if missing, and migrate it. Raises as SQLite and the OS
     do."""
-    _make_directory(path.parent)
+    if make_directory(str(path.parent)):
+        ignore_in_git(str(path.parent))
     new = not path.exists()
     conn = _connect(path, "mode=rwc", busy_timeout)
     try:
@@ -234,16 +236,6 @@ def _connect(path: Path, how: str, busy_timeout: float) -> sqlite3.Connection:
     )
     register(conn)
     return conn
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        os.makedirs(directory, 0o700)
-    except FileExistsError:
-        pass
-    else:
-        # Like .ruff_cache, keep the tool's files in a checkout from being committed.
-        (directory / ".gitignore").write_text("*\n")
 
 
 def _version(conn: sqlite3.Connection) -> tuple[int, bool]:
