@@ -120,7 +120,14 @@ def test_a_refused_record_does_not_cost_its_batch(
 
 @pytest.mark.parametrize(
     ("status", "cure"),
-    [(401, "HH_API_KEY"), (403, "may write"), (404, "HH_API_URL"), (302, "HH_API_URL")],
+    [
+        (401, "HH_API_KEY"),
+        (402, "account"),
+        (403, "may write"),
+        (404, "HH_API_URL"),
+        (407, "HTTP_PROXY"),
+        (302, "HH_API_URL"),
+    ],
 )
 def test_what_somebody_must_cure(
     server: HoneyHiveServer,

@@ -29,8 +29,11 @@ _NO_ROUTE = (404, 405, 410)
 _REDIRECTS = (307, 308)
 _CURES = {
     401: "check the API key (HH_API_KEY, HONEYTRACE_API_KEY or configure(api_key=…))",
+    402: "the server takes nothing more for this key until its account is in order",
     403: "use an API key (HH_API_KEY, HONEYTRACE_API_KEY) that may write to this project",
+    407: "write the proxy's user and password into HTTP_PROXY (http://user:password@host)",
 }
+"""The cure of a refusal that concerns every record alike, by its status."""
 _ELSE = "check HH_API_URL, HONEYTRACE_SERVER_URL or configure(server_url=…)"
 _TRUST = "set SSL_CERT_FILE to the certificate of the authority that signed the server's"
 _ENOUGH = 3
