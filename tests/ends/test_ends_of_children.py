@@ -74,6 +74,22 @@ def test_pool_that_is_terminated(place: Place, method: str) -> None:
     assert place.after() == ok(*range(20))
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_pool_that_replaces_its_workers(place: Place, method: str) -> None:
+    """A worker that ends after two jobs has delivered both: nothing is left to recover."""
+    place.run(
+        MAIN.format(method=method)
+        + """
+    call(20)
+    with context.Pool(2, maxtasksperchild=2) as pool:
+        assert pool.map(call, range(20), chunksize=1) == list(range(20))
+        pool.close()
+        pool.join()
+"""
+    )
+    assert place.stored() == ok(*range(21))
+
+
 def test_executor_whose_worker_is_killed(place: Place) -> None:
     """The jobs of a pool that broke: those before are stored, the last one is interrupted."""
     place.run("""

@@ -127,3 +127,32 @@ def test_other_greenlets_run_while_one_flushes(tmp_path: Path) -> None:
         [sys.executable, "-c", WAITING], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+FORKING = """
+from gevent import monkey; monkey.patch_all()
+import gevent, honeytrace, os, sys
+@honeytrace.trace_session
+def call(x):
+    gevent.sleep(0.001)
+    return x
+def work():
+    gevent.joinall([gevent.spawn(call, n) for n in range(10)])
+work()
+for n in range(4):
+    child = gevent.os.fork() if n % 2 else os.fork()
+    if not child:
+        work()
+        os._exit(not honeytrace.flush(60).complete) if n < 2 else sys.exit()
+    assert os.waitpid(child, 0)[1] == 0
+work()
+print(honeytrace.flush(60).complete, len(honeytrace.list_sessions(limit=1000)))
+"""
+
+
+@needs_gevent
+def test_forks_of_greenlets(tmp_path: Path) -> None:
+    """A forked child under gevent delivers what it records, whichever way it forks and ends."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr, done.returncode) == ("True 60\n", "", 0)
