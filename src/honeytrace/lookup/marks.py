@@ -74,19 +74,15 @@ class Marker:
     def of(self, records: Sequence[Record]) -> dict[str, Marks]:
         """Return the marks of the runs that these sessions belong to, by the id of the session."""
         runs = self._runs(records)
-        names = Counter(each.event_name for each in runs)
-        earlier = {
-            each.event_id: self._earlier(each, names[each.event_name])
-            for each in sorted(runs, key=lambda each: -each.start_time)
-        }
-        wanted = [*runs, *(before for some in earlier.values() for before in some)]
-        self._read(dict.fromkeys(each.event_id for each in wanted))
+        self._read(each.event_id for each in runs)
+        earlier = self._earlier(runs)
+        self._read(each.event_id for some in earlier.values() for each in some)
         found: dict[str, Marks] = {}
         for run in runs:
             tree = self._trees.get(run.event_id)
             marks: dict[str, list[Mark]] = defaultdict(list)
             if tree is not None:
-                before = _enough(self._trees, earlier[run.event_id])
+                before = _enough(self._trees, earlier.get(run.event_id, ()))
                 for session_id, mark in chain(_by_itself(tree), _unusual(tree, before)):
                     marks[session_id].append(mark)
             found[run.event_id] = dict(marks)
@@ -99,12 +95,26 @@ class Marker:
         found = [*roots.values(), *self._store.get_many(list(missing))]
         return [each for each in found if each.parent_id is None]
 
-    def _earlier(self, run: Record, alike: int) -> list[Record]:
-        """Return the runs of the same name before one. `alike`: runs that will ask the same."""
+    def _earlier(self, runs: Sequence[Record]) -> dict[str, list[Record]]:
+        """Return the earlier runs that each run is held against, as far as there is room."""
+        names = Counter(each.event_name for each in runs)
+        known = [len(tree.walked) for tree in self._trees.values()]
+        each_has = max(1.0, sum(known) / max(1, len(known)))
+        found: dict[str, list[Record]] = {}
+        wanted: set[str] = set()
+        for run in sorted(runs, key=lambda each: -each.start_time):
+            if len(wanted) * each_has > self._room:
+                break
+            some = found[run.event_id] = self._before(run, names.pop(run.event_name, 0))
+            wanted.update(each.event_id for each in some if each.event_id not in self._trees)
+        return found
+
+    def _before(self, run: Record, alike: int) -> list[Record]:
+        """Return the runs of the same name before one. `alike`: number of runs that will ask the
+        same; 0 if the last answer did not reach so far."""
         known = self._roots.get(run.event_name, [])
         found = [each for each in known if each.start_time < run.start_time]
-        newest = known[0].start_time if known else 0.0
-        if len(found) < _EARLIER_RUNS or newest < run.start_time:
+        if len(found) < _EARLIER_RUNS or known[0].start_time < run.start_time:
             query = Query(
                 session_name=run.event_name,
                 roots_only=True,
@@ -117,25 +127,23 @@ class Marker:
 
     def _read(self, root_ids: Iterable[str]) -> None:
         """Read these trees, at once if there is room for all of them, otherwise one by one."""
-        missing = [each for each in root_ids if each not in self._trees]
-        if not missing:
+        missing = [each for each in dict.fromkeys(root_ids) if each not in self._trees]
+        if not missing or self._room <= 0:
             return
-        most = max(0, self._room)
         calls: dict[str, list[Record]] = defaultdict(list)
-        found = self._store.trees(missing, most + 1)
-        if len(found) > most:
-            found = ()
-        for record in found:
+        records = self._store.trees(missing, self._room + 1)
+        for record in records if len(records) <= self._room else ():
             calls[record.root_id].append(record)
-        for root_id in missing if not found else calls:
-            if root_id in calls:
-                some: Sequence[Record] = calls[root_id]
-            elif self._room > 0:
-                some = self._store.list(Query(root_id=root_id, limit=_MOST))
-            else:
+        if calls:
+            self._trees.update((root_id, _Tree(some[:_MOST])) for root_id, some in calls.items())
+            self._room -= len(records)
+            return
+        for root_id in missing:
+            tree = self._store.list(Query(root_id=root_id, limit=_MOST))
+            self._trees[root_id] = _Tree(tree)
+            self._room -= len(tree)
+            if self._room <= 0:
                 return
-            self._room -= len(some)
-            self._trees[root_id] = _Tree(some[:_MOST])
 
 
 def run_marks(store: Reader, session: RecordedSession) -> Marks:
@@ -301,22 +309,25 @@ def _unusual(tree: _Tree, before: Sequence[_Tree]) -> Iterator[tuple[str, Mark]]
             new.add(path)
     for call, _, _ in tree.walked:
         if call.duration is not None and call.duration >= _SHORT:
-            others = [took for each in before for took in each.durations.get(call.name, ())]
+            others = [each.durations[call.name] for each in before if call.name in each.durations]
             usual = _beyond(call.duration, others)
             if usual is not None:
                 yield call.session_id, Mark("slow", _times(call.duration, usual, "ms"))
         if call.tokens:
-            others = [used for each in before for used in each.tokens.get(call.name, ())]
+            others = [each.tokens[call.name] for each in before if call.name in each.tokens]
             usual = _beyond(call.tokens, others)
             if usual is not None:
                 yield call.session_id, Mark("tokens", _times(call.tokens, usual, "tokens"))
 
 
-def _beyond(figure: float, others: Sequence[float]) -> float | None:
-    """Return the usual figure if this one is far beyond it."""
-    if len(others) < _FEWEST or figure <= max(others):
+def _beyond(figure: float, others: Sequence[Sequence[float]]) -> float | None:
+    """Return the usual figure of some runs if this one is far beyond it."""
+    if any(figure <= each for some in others for each in some):
         return None
-    usual = sorted(others)[len(others) // 2]
+    figures = sorted(chain.from_iterable(others))
+    if len(figures) < _FEWEST:
+        return None
+    usual = figures[len(figures) // 2]
     return usual if figure > _FAR * usual else None
 
 

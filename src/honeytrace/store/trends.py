@@ -207,7 +207,11 @@ def stepped(cells: Iterable[tuple[float, str, Sums]], unit: float, steps: int) -
     for at, name, sums in cells:
         if steps:
             _into(over_time, int(at // unit), sums)
-        _into(groups, name, sums)
+            _into(groups, name, sums)
+        elif name in groups:
+            groups[name].add(sums)
+        else:
+            groups[name] = sums
     return Trends(filled(over_time, unit, steps), groups)
 
 

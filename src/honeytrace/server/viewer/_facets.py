@@ -30,7 +30,7 @@ _NEWEST = 20_000
 _HITS = 300
 """The same for a search, which takes longer per session."""
 
-_SAMPLE = 150
+_SAMPLE = 100
 """The same for values that are read from each session, and from the calls inside."""
 
 _STEPS = 60

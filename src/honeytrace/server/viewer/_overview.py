@@ -11,6 +11,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Literal, get_args
 
 from starlette.requests import Request
@@ -120,7 +121,7 @@ def show_overview(site: Site, request: Request) -> Response:
         start=found.buckets[0].start if found.buckets else 0,
         end=found.buckets[-1].end if found.buckets else 0,
         groups=[_linked(each, filters, by) for each in found.groups[:_GROUPS]],
-        more_groups=max(0, len(found.groups) - _GROUPS),
+        more_groups=max(0, found.known - _GROUPS),
         calls=calls,
         errors=sum(each.errors for each in found.buckets),
         tokens=spent[0],
@@ -142,6 +143,8 @@ class _Found:
     tokens: Sequence[tuple[float, float, int]]
     """Start, end and tokens of each step; empty if no tokens were recorded."""
     groups: Sequence[Group]
+    known: int
+    """Number of groups, also of those that are not in the table."""
     total: Sums
     newest: int
 
@@ -151,6 +154,7 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
     trends: Trends | None = None
     if isinstance(store, TrendStore):
         trends = store.trends(query, "name", _STEPS)
+    known = 0
     total = Sums()
     for step in trends.steps if trends else ():
         total.add(step.sums)
@@ -174,17 +178,19 @@ def _figures(site: Site, query: Query, filters: Filters, by: By) -> _Found:
     else:
         buckets = [bucket_of(step) for step in trends.steps]
         groups = _groups(trends)
+        known = len(trends.groups)
         newest = 0
     if by == "model":
-        groups = _models(total.tokens)
+        groups, known = _models(total.tokens), 0
     elif by == "user":
         users = store.trends(query, "user", 0) if isinstance(store, TrendStore) else None
         groups = _groups(users) if users else []
+        known = len(users.groups) if users else 0
     elif by in ("version", "commit"):
-        groups = [Group(*each) for each in by_code(store, query, by)]
+        groups, known = [Group(*each) for each in by_code(store, query, by)], 0
     groups = sorted(groups, key=lambda group: (-group.calls, group.name))
     told = tokens if any(count for _, _, count in tokens) else []
-    return _Found(buckets, told, groups, total, newest)
+    return _Found(buckets, told, groups, max(known, len(groups)), total, newest)
 
 
 def bucket_of(step: Step) -> Bucket:
@@ -194,11 +200,9 @@ def bucket_of(step: Step) -> Bucket:
 
 
 def _groups(trends: Trends) -> list[Group]:
-    """Return the groups with their figures; groups beyond the size of the table have their calls
-    alone."""
-    most = sorted(trends.groups.items(), key=lambda each: (-each[1].calls, each[0]))
-    rest = [Group(name, sums.calls) for name, sums in most[_GROUPS:]]
-    return [*(_group(name, sums) for name, sums in most[:_GROUPS]), *rest]
+    """Return the groups of the table with their figures."""
+    most = nsmallest(_GROUPS, trends.groups.items(), key=lambda each: (-each[1].calls, each[0]))
+    return [_group(name, sums) for name, sums in most]
 
 
 def _group(name: str, sums: Sums) -> Group:

@@ -34,6 +34,9 @@ __all__ = ["Detail", "SessionPage", "find", "follow_run", "show_detail", "show_r
 _CHILDREN = 30
 """Number of direct calls that are listed; the tree has all of them."""
 
+_MARKED = 5_000
+"""Calls that are read for the marks of a run: its own, and those of earlier runs."""
+
 _INDENTED = 2_000_000
 """Size in bytes beyond which raw JSON is not indented, which would double it."""
 
@@ -132,7 +135,7 @@ def show_detail(site: Site, request: Request) -> Response:
 def _marks(reader: Reader, session: RecordedSession) -> Marks:
     """Return the marks of the run of a session, by the id of the call."""
     record = reader.get(session.session_id)
-    return {} if record is None else marks_of(reader, [record])[record.event_id]
+    return {} if record is None else marks_of(reader, [record], _MARKED)[record.event_id]
 
 
 def show_raw(site: Site, request: Request) -> Response:

@@ -20,14 +20,18 @@ from ._usage import UNKNOWN, Figures, list_figures
 
 __all__ = ["MARK_NAMES", "Sifted", "check", "marks_of", "sift"]
 
-_LOOKED_AT = 400
+_LOOKED_AT = 300
 """Number of sessions that are tried, which takes a tenth of a second."""
 
 _WITH_FIGURES = 150
 """The same for a model: the calls inside of each session are read."""
 
-_ROOM = 5_000
-"""Calls that are read for the marks of a page."""
+_ROOM = 1_500
+"""Calls that are read for the marks of a page, in some hundredths of a second. On a page of large
+runs, or of runs far apart, the last ones are held against fewer earlier runs, or none."""
+
+_TRIED = 5_000
+"""The same for a condition on marks."""
 
 ANY = "any"
 """The condition that a run has a mark, whichever it is."""
@@ -51,9 +55,9 @@ class Sifted(NamedTuple):
     rest: Record | None
 
 
-def marks_of(reader: Reader, records: Sequence[Record]) -> Mapping[str, Marks]:
+def marks_of(reader: Reader, records: Sequence[Record], room: int = _ROOM) -> Mapping[str, Marks]:
     """Return the marks of the runs of some sessions, by the id of the session."""
-    return Marker(reader, _ROOM).of(records)
+    return Marker(reader, room).of(records)
 
 
 def sift(reader: Reader, filters: Filters, query: Query) -> Sifted:
@@ -72,7 +76,7 @@ def sift(reader: Reader, filters: Filters, query: Query) -> Sifted:
         figures = list_figures(reader, met)
         met = [each for each in met if _used(figures.get(each.event_id, UNKNOWN), filters.model)]
     if mark:
-        marks = marks_of(reader, met)
+        marks = marks_of(reader, met, _TRIED)
         met = [each for each in met if _marked(kinds_of(each, marks[each.event_id]), mark)]
     return Sifted(met, len(tried), tried[-1] if len(tried) == most else None)
 
