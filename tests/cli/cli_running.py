@@ -22,6 +22,11 @@ from honeytrace.store.sqlite import SQLiteStore
 
 COMMAND = [sys.executable, "-m", "honeytrace"]
 
+ROOT = "01900000-0000-7000-8000-000000000001"
+CHILD = "01900000-0000-7000-8000-000000000002"
+OTHER = "01900001-0000-7000-8000-000000000003"
+"""The sessions of the fixture `store`: a run, the call inside it, and a newer run."""
+
 
 @dataclass
 class Ran:
@@ -54,6 +59,19 @@ def stored(path: Path, *records: Record) -> Path:
     store.insert(records)
     store.close()
     return path
+
+
+def runs(tmp_path: Path) -> str:
+    """A store with three runs, the second with a call inside."""
+    return str(
+        stored(
+            tmp_path / "s.db",
+            record("one", session_name="ask", start_time=1e12, metrics={"score": 0.5}),
+            record("two", session_name="index", start_time=1e12 + 1, duration=90.0),
+            record("two-inside", parent_id="two", root_id="two", start_time=1e12 + 2),
+            record("three", session_name="ask", start_time=1e12 + 3),
+        )
+    )
 
 
 def ids(path: Path) -> set[str]:

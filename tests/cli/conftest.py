@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_running import Api, Cli, Ran, serving
+from cli_running import CHILD, OTHER, ROOT, Api, Cli, Ran, record, serving, stored
 
+from answered import START
 from honeytrace.__main__ import main
 from surroundings import clear
 
@@ -43,3 +44,32 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         monkeypatch.setenv("HH_API_URL", api.url)
         monkeypatch.setenv("HH_API_KEY", "hh_0123456789abcdef")
         yield api
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """A run with a child that failed, and a newer run."""
+    details = {"traceback": "Traceback (most recent call last):\n  boom\nValueError: no"}
+    path = stored(
+        tmp_path / "sessions.db",
+        record(ROOT, session_name="ask", children_ids=[CHILD], user_properties={"id": "ada"}),
+        record(
+            CHILD,
+            session_name="retrieve",
+            start_time=START + 0.5,
+            duration=0.75,
+            error="ValueError: no",
+            parent_id=ROOT,
+            root_id=ROOT,
+            metadata={"honeytrace": details},
+        ),
+        record(
+            OTHER,
+            session_name="ask",
+            start_time=START + 60_000,
+            duration=3.5,
+            inputs={"question": "how?"},
+            metrics={"score": 0.25},
+        ),
+    )
+    return str(path)
