@@ -74,6 +74,13 @@ def build_index(db: sqlite3.Connection) -> int:
     return len(paragraphs)
 
 
+def open_index() -> sqlite3.Connection:
+    """A database in memory with the index; a replay of `answer` needs one, too."""
+    db = sqlite3.connect(":memory:")
+    build_index(db)
+    return db
+
+
 @trace_session(capture_inputs=["query"])
 def search(db: sqlite3.Connection, query: str) -> list[Passage]:
     """The six best passages for an FTS5 query; sqlite3.OperationalError when it is not one."""
@@ -169,8 +176,7 @@ def answer(db: sqlite3.Connection, question: str) -> str:
 def ask(questions: list[str]) -> str:
     """Answer the questions aloud; return the id of the session that recorded it all."""
     inputs = {"questions": questions}
-    with session("rag-demo", inputs=inputs) as run, closing(sqlite3.connect(":memory:")) as db:
-        build_index(db)
+    with session("rag-demo", inputs=inputs) as run, closing(open_index()) as db:
         answers = []
         for question in questions:
             answers.append(answer(db, question))

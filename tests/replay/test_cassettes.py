@@ -110,6 +110,7 @@ def test_failures_name_the_difference_and_the_cure(recorded: Path) -> None:
     )
     assert "inputs.text  at character 5" in changed
     assert "and 3 calls after it" in changed
+    assert changed.count("ask was asked something new") == 2  # once in the short summary
     assert "If that is meant: pytest --honeytrace-record test_it.py::test_answer[why]" in changed
     test.write_text(TEST.replace(', await ask("again")]', "]"))
     unused = run(recorded, "-k", "why").stdout

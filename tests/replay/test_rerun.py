@@ -263,7 +263,11 @@ def test_the_command_line(tmp_path: Path) -> None:
     app.write_text(APP.replace("ask(question)", 'ask(question + " now")'))
     missed = run(found["before"], *given_client, "--yes", "--strict")
     assert missed.returncode == 1
-    assert "ask was asked something new" in missed.stderr
+    assert "honeytrace: ask was asked something new" in missed.stderr
+    assert "\n  inputs.text  at character" in missed.stderr
+    failure = [sys.executable, "-m", "honeytrace", "show", "@last-error", "--store", "s.db"]
+    shown = subprocess.run(failure, cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 1  # a failure in a replay is none of the program's own
 
 
 POOLS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from .._base.lazy import orjson
 from ..errors import ReplayError
 from .annotations import Missing, evaluated
-from .code import Code, named
+from .code import Code, is_script, named
 from .values import NotRebuilt, rebuild
 
 _INSTANCES = ("self", "cls")
@@ -109,7 +110,9 @@ def _bind(
 
 
 def _not_recorded(name: str, code: Code | None) -> str:
-    module = code.module if code else "module"
+    module = "module" if code is None else code.module
+    if code is not None and is_script(code.module):
+        module = os.path.splitext(os.path.basename(code.file))[0]
     if name in _INSTANCES and code is not None:
         owner, _, method = code.qualname.rpartition(".")
         return f"{method} is a method of {owner}: --set {name}={module}:{owner}()"

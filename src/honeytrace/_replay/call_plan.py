@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from ..lookup.recorded import RecordedSession
 from .arguments import Arguments, arguments_of
 from .block import tape_of
 from .calls import Call
-from .code import Code, code_of, imported, same_function
+from .code import Code, code_of, imported, is_script, same_function
 from .elsewhere import calls_elsewhere
 from .messages import short_id
 from .outcomes import outcome_of
@@ -185,6 +187,9 @@ def _root_commit(session: RecordedSession) -> str | None:
 
 
 def _name(fn: Any) -> str:
+    module = sys.modules.get(getattr(fn, "__module__", None) or "")
+    if module is not None and is_script(module.__name__) and getattr(module, "__file__", None):
+        return f"{fn.__qualname__} of {os.path.relpath(str(module.__file__))}"
     return f"{getattr(fn, '__module__', '?')}:{getattr(fn, '__qualname__', repr(fn))}"
 
 

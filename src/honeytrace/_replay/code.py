@@ -111,10 +111,19 @@ def _module(code: Code, near: str | None) -> Any:
     name = next(n for n in names if n not in sys.modules or _is_file(sys.modules[n], path))
     if name in sys.modules:
         return sys.modules[name]
-    folder = os.path.dirname(path)
-    if folder not in sys.path:  # where a script finds the modules beside it
-        sys.path.insert(0, folder)
+    _add_folder(path)
     return _from_file(path, name)
+
+
+def importable(code: Code | None) -> None:
+    """Let the modules beside a recorded script be imported, as they were when it ran."""
+    if code is not None and is_script(code.module) and not code.file.startswith("<"):
+        _add_folder(script_path(code.file))
+
+
+def _add_folder(path: str) -> None:
+    if os.path.dirname(path) not in sys.path:
+        sys.path.insert(0, os.path.dirname(path))
 
 
 def is_script(module: str) -> bool:

@@ -142,15 +142,15 @@ def settled(item: pytest.Item) -> Iterator[None]:
     block = opened.block
     try:
         yield
-    except BaseException:
-        if block is not None and block.tape.missed:
-            pytest.fail(block.told(), pytrace=False)
-        raise
-    opened.passed = True
+    except BaseException as error:
+        if block is None or not block.tape.missed or isinstance(error, KeyboardInterrupt):
+            raise
+    else:
+        opened.passed = True
     if block is None:
         return
-    if block.tape.missed:
-        pytest.fail(block.told(), pytrace=False)
+    if block.tape.missed:  # without the exception of the miss, which says the same
+        raise pytest.fail.Exception(block.told(), pytrace=False) from None
     left = unused(block)
     if left and not options.allow_unused:
         cure = f"pytest --honeytrace-record {item.nodeid}"

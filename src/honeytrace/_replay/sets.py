@@ -279,8 +279,6 @@ def _noted(member: Session, row: ReplayRow) -> ReplayRow:
     member._details = {**(member._details or {}), NOTE: row.to_dict()}
     metrics = {name: each.after for name, each in row.scores.items() if each.after is not None}
     member.update(metrics=metrics or None)
-    if row.verdict in ("failed", "refused"):
-        member.update(error=f"{row.verdict}: {row.reason}")
     return row
 
 

@@ -122,7 +122,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             raise click.exceptions.Exit(_INTERRUPTED) from None
         except (HoneytraceError, ImportError, OSError) as error:
-            say(f"honeytrace: {_told(error)}")
+            for line in f"honeytrace: {_told(error)}".splitlines():
+                say(line)
             raise click.exceptions.Exit(1) from None
         return result
 

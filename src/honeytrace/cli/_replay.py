@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .._replay.rerun import Replayed
 
 
+_NOTES = 8
+"""Notes that are printed, the first line of each."""
+
+
 @click.command()
 @click.argument("wanted", metavar="[ID]", default="", shell_complete=offered)
 @click.option("--recorded", multiple=True, metavar="NAME", help="Answer NAME, or model or tool.")
@@ -82,16 +86,23 @@ def replay(
     """
     from .._replay.arguments import given_value
     from .._replay.call_plan import plan
-    from .._replay.code import named
+    from .._replay.code import code_of, importable, named
+    from ._replay_set import choose, plan_set, run_set
 
     is_set = query != Query()
     if is_set and wanted:
         raise ReplayError(f"give an id, {wanted!r}, or conditions such as --name, but not both")
     if not is_set and (scores or web or fail_under is not None):
         raise ReplayError("--score, --fail-under and --web are for sets: choose with --name NAME")
-    values = dict(_pair(each) for each in given)
     failed = False
     with _recording(store), known(store, wanted or "@last") as reader:
+        if is_set:
+            sessions = choose(reader, query._replace(limit=limit))
+        else:
+            sessions = [original(find(reader, wanted or "@last", config(store)))]
+        if function is None:
+            importable(code_of(sessions[0].details.get("code")))
+        values = dict(_pair(each) for each in given)
         options: dict[str, Any] = {
             "recorded": recorded,
             "live": live,
@@ -99,12 +110,9 @@ def replay(
             "set": {name: given_value(text) for name, text in values.items()},
         }
         if not is_set:
-            session = original(find(reader, wanted or "@last", config(store)))
-            _replay(plan(session, **options), strict, dry_run, yes, full, as_json)
+            _replay(plan(sessions[0], **options), strict, dry_run, yes, full, as_json)
             return
-        from ._replay_set import plan_set, run_set
-
-        sessions = plan_set(reader, query._replace(limit=limit), options, dry_run, as_json)
+        plan_set(sessions, options, dry_run, as_json)
         if dry_run:
             return
         _confirm(yes)
@@ -135,7 +143,7 @@ def _replay(made: Plan, strict: bool, dry_run: bool, yes: bool, full: bool, as_j
     if as_json:
         emit(_as_object(result))
         return
-    for note in result.notes:
+    for note in [*dict.fromkeys(note.partition("\n")[0] for note in result.notes)][:_NOTES]:
         say(f"note: {note}")
     write(Text(""))
     show_difference(result.before, result.after, result.comparison, full)

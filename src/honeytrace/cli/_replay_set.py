@@ -15,12 +15,12 @@ from ..lookup.recorded import RecordedSession
 from ..lookup.replays import ReplayRow, Replays, Standing
 from ..store import Query, Reader
 from ._target import SHORT, missed, pages
-from ._terminal import MARKS, columns, counted, emit, one_line, out, progress, say, table
+from ._terminal import MARKS, columns, counted, emit, one_line, out, progress, say, table, write
 
 if TYPE_CHECKING:
     from .._replay.sets import ReplaySet
 
-__all__ = ["plan_set", "run_set", "show_rows"]
+__all__ = ["choose", "plan_set", "run_set", "show_rows"]
 
 _STYLES = {
     "match": ("=", "green"),
@@ -28,30 +28,35 @@ _STYLES = {
     "failed": MARKS["error"],
     "refused": ("-", "magenta"),
 }
-_ASKED = 40
+_ASKED, _NOTES = 40, 3
+"""Characters of the inputs in a row, and notes below the table; all of them are in the JSON."""
 _LEFT_OUT = "cost", "tokens", "asked", "duration"
 """Columns that a narrow terminal is not shown, the first of them first."""
 
 
-def plan_set(
-    reader: Reader, query: Query, options: Mapping[str, Any], dry_run: bool, as_json: bool
-) -> list[RecordedSession]:
+def choose(reader: Reader, query: Query) -> list[RecordedSession]:
     """Return the newest sessions that meet the conditions and were not recorded by a replay.
 
-    dry_run: print the plan of each.
+    Raises ReplayError if there are none.
     """
     family, replays = StoreFamily(reader), Replays()
     loaded = (family.load(record) for record in pages(reader, query))
     sessions = list(islice((s for s in loaded if not replays.have(s)), query.limit))
     if not sessions:
         raise ReplayError(missed(reader, "the store", "no session meets these conditions"))
+    return sessions
+
+
+def plan_set(
+    sessions: Sequence[RecordedSession], options: Mapping[str, Any], dry_run: bool, as_json: bool
+) -> None:
+    """Print what will run. dry_run: with the plan of each session."""
     if dry_run:
         for session in sessions:
             _plan(session, options, as_json)
     elif not as_json:
         names = ", ".join(dict.fromkeys(one_line(s.session_name, 40) for s in sessions))
         say(f"{counted(len(sessions), 'call')} of {names} will run in the code that is here now")
-    return sessions
 
 
 def _plan(session: RecordedSession, options: Mapping[str, Any], as_json: bool) -> None:
@@ -125,11 +130,21 @@ def show_rows(rows: Sequence[ReplayRow], scores: Mapping[str, Standing]) -> None
         found.add_row(*(each[head] for head in heads))
     table(found)
     for row in rows:
-        sign, style = _STYLES.get(row.verdict, ("?", ""))
-        told = [row.reason] if row.reason else []
-        for text in (*told, *row.notes):
-            line = Text.assemble((f"{sign} ", style), (row.before_id[:SHORT], "cyan"), f"  {text}")
-            out().print(line, soft_wrap=True)
+        if row.reason:
+            _explain(row, row.reason)
+    noted = [(row, note) for row in rows for note in row.notes]
+    for row, note in noted[:_NOTES]:
+        _explain(row, note)
+    if len(noted) > _NOTES:
+        write(Text(f"… {len(noted) - _NOTES} more notes (--json shows them)", "dim"))
+
+
+def _explain(row: ReplayRow, text: str) -> None:
+    sign, style = _STYLES.get(row.verdict, ("?", ""))
+    first, *more = (one_line(line, 500) for line in text.splitlines())
+    write(Text.assemble((f"{sign} ", style), (row.before_id[:SHORT], "cyan"), f"  {first}"))
+    for line in more:
+        write(f"  {line}")
 
 
 def _cells(row: ReplayRow, scores: Sequence[str]) -> dict[str, Text]:
@@ -151,5 +166,5 @@ def _tell(found: ReplaySet) -> None:
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in found.counts.items())
     lines = [counts, *(standing_text(name, each) for name, each in found.scores.items())]
     for line in lines:
-        out().print(Text(line, "dim"), soft_wrap=True)
+        write(Text(line, "dim"))
     say(f"the set is {found.session_id}; `honeytrace ui` shows it at /replays/{found.session_id}")

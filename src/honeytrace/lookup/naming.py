@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 
 from .._display.text import printable
 from .._record.record import Record
@@ -10,6 +12,7 @@ from ..errors import SessionNotFound
 from ..store import Query, Reader
 from .family import StoreFamily
 from .recorded import RecordedSession
+from .replays import Replays
 
 __all__ = ["RECENT", "beginning", "named", "numbered", "recent"]
 
@@ -17,7 +20,7 @@ RECENT = re.compile(r"@last(-error)?(?:~(\d{1,4}))?")
 """`@last`, `@last-error`, `@last~1`."""
 
 _PREFIX = 200
-"""Ids with a common beginning among which a run is looked for."""
+"""Ids with a common beginning among which a run is looked for, and failures read at once."""
 
 
 def named(store: Reader, wanted: str) -> RecordedSession:
@@ -47,12 +50,22 @@ def numbered(session: RecordedSession, number: int) -> RecordedSession:
 
 
 def recent(store: Reader, *, failed: bool, back: int) -> Record | None:
-    """Return the newest run, or failure, or the one so many before it."""
-    query = Query(limit=back + 1, roots_only=True)
+    """Return the newest run, or failure, or the one so many before it.
+
+    Failures in a replay are left out: a call that was failing when it was recorded fails again.
+    """
     if failed:
-        query = Query(limit=back + 1, error=True, status="error")
-    found = store.list(query)
+        return next(islice(_failures(store), back, None), None)
+    found = store.list(Query(limit=back + 1, roots_only=True))
     return found[back] if len(found) > back else None
+
+
+def _failures(store: Reader) -> Iterator[Record]:
+    family, replays = StoreFamily(store), Replays()
+    query = Query(limit=_PREFIX, error=True, status="error")
+    while found := store.list(query):
+        yield from (each for each in found if not replays.have(family.load(each)))
+        query = query._replace(before=(found[-1].start_time, found[-1].event_id))
 
 
 def beginning(store: Reader, prefix: str) -> Record | None:
