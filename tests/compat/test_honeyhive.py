@@ -52,7 +52,7 @@ def test_the_five_names(recorded: CapturedSessions) -> None:
 
 def test_outside_of_a_call_nothing_is_enriched(recorded: CapturedSessions) -> None:
     """Without a session the functions say so and raise nothing."""
-    assert enrich_span(metadata={"a": 1}) is False
+    assert not enrich_span(metadata={"a": 1})
     assert enrich_session(metadata={"a": 1}) is False
     assert HoneyHiveTracer().session_id is None
 
@@ -67,6 +67,95 @@ def test_a_session_is_enriched_by_its_id_later(recorded: CapturedSessions) -> No
     call()
     assert enrich_session(recorded[0].session_id, feedback={"rating": 5})
     assert recorded[0].feedback == {"rating": 5}
+
+
+def test_the_decorators_forms(recorded: CapturedSessions) -> None:
+    """Type and name may stand in their places; without a type, a call is a tool."""
+
+    @trace
+    def bare() -> int:
+        return 1
+
+    @trace()
+    def called() -> int:
+        return bare()
+
+    @trace("model", "ask", tracer=None, metrics={"cost": 2})
+    async def placed() -> int:
+        return called()
+
+    @atrace(event_type="chain", event_name="outer", inputs={"ignored": 1})
+    async def outer() -> int:
+        return await placed()
+
+    assert asyncio.run(outer()) == 1
+    types = [(each.session_name.rpartition(".")[2], each.event_type) for each in recorded]
+    assert types == [
+        ("bare", "tool"),
+        ("called", "tool"),
+        ("ask", "model"),
+        ("outer", "session"),
+    ]
+    assert recorded[2].metrics == {"cost": 2}
+
+
+def test_a_span_is_enriched_in_every_form(recorded: CapturedSessions) -> None:
+    """Attributes and other names are metadata and win; nested calls are enriched by themselves."""
+    tracer = HoneyHiveTracer.init("a key", "bees", test_mode=True)
+
+    @trace
+    def inner() -> None:
+        assert tracer.enrich_span({"a": 2, "b": 2}, metadata={"a": 1, "c": 1}, b=3)
+        with enrich_span(config={"model": "small"}, user_properties={"user_id": "u"}) as session:
+            session.update(feedback={"rating": 5})
+
+    @trace
+    def outer() -> None:
+        inner()
+        assert enrich_span(error="it was wrong", inputs={"question": "why"}, outputs={"x": 1})
+        assert tracer.enrich_session({"tier": "gold"}, metrics={"score": 1})
+
+    outer()
+    first, second = recorded
+    assert first.metadata == {"a": 2, "b": 3, "c": 1}
+    assert (first.config, first.feedback) == ({"model": "small"}, {"rating": 5})
+    assert first.user_properties == {"user_id": "u"}
+    assert (second.error, second.outputs) == ("it was wrong", {"x": 1})
+    assert second.inputs == {"question": "why"}
+    assert (second.metadata, second.metrics) == ({"tier": "gold"}, {"score": 1})
+    assert second.project == "bees"
+
+
+def test_calls_are_enriched_by_their_ids(recorded: CapturedSessions) -> None:
+    """`event_id` and `session_id` name calls that have ended."""
+    tracer = HoneyHiveTracer()
+    with tracer.start_span("block", attributes={"a": 1}) as span:
+        span.set_attribute("b", 2)
+        own = tracer.session_id
+    assert own is not None
+    assert tracer.session_id is None
+    enrich_span(event_id=own, metrics={"late": 1})
+    enrich_session(own, {"c": 3})
+    assert tracer.enrich_session(session_id=own, feedback={"rating": 4})
+    assert tracer.flush(timeout_millis=10_000)
+    (block,) = recorded
+    assert block.metadata == {"a": 1, "b": 2, "c": 3}
+    assert (block.metrics, block.feedback) == ({"late": 1}, {"rating": 4})
+
+
+def test_settings_may_be_objects(recorded: CapturedSessions) -> None:
+    """The settings of 1.x come as objects, too; arguments win over them."""
+
+    class Config:
+        project = "from the object"
+        source = "staging"
+        session_name = None
+
+    HoneyHiveTracer.init(config=Config(), project="argued", session_name="run", disable_batch=True)
+    with honeytrace.session():
+        pass
+    (found,) = recorded
+    assert (found.project, found.source, found.session_name) == ("argued", "staging", "run")
 
 
 @pytest.mark.parametrize(
