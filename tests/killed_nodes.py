@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from honeytrace.store import Store, open_store
 from loopback_proxy import proxied
 from surroundings import environ
 
-__all__ = ["check_nodes", "node"]
+__all__ = ["Shown", "check_nodes", "node"]
 
 CLIENT = """
 import sys, honeytrace
@@ -56,18 +55,42 @@ def node(url: str, port: int, directory: Path) -> Iterator[subprocess.Popen[str]
 Client = subprocess.Popen[str]
 
 
+class Shown:
+    """The ids of the sessions that a follower has printed."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.ids: list[str] = []
+        self._ended = False
+        self._more = threading.Condition()
+        threading.Thread(target=self._read, args=(lines,), daemon=True).start()
+
+    def wait(self, count: int, seconds: float = 120) -> None:
+        """Wait until there are so many, the follower ends, or the time is up."""
+        with self._more:
+            self._more.wait_for(lambda: len(self.ids) >= count or self._ended, seconds)
+
+    def _read(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            with self._more:
+                self.ids.append(orjson.loads(line)["session_id"])
+                self._more.notify_all()
+        with self._more:
+            self._ended = True
+            self._more.notify_all()
+
+
 def check_nodes(
     url: str,
     directory: Path,
     sessions: int,
-    until_kill: Callable[[int, list[Client]], bool],
+    until_kill: Callable[[int, list[Client], Shown], bool],
 ) -> int:
     """Send `sessions` from each of four clients through a balancer over three nodes.
 
-    `until_kill` is called with the number of kills so far and the clients, which wait for a line
-    of input between parts of their sessions, or for its end; it waits, and returns False to kill
-    no more. Every session must be there once and with its update, and `tail` beside a fourth node
-    must have shown each once. Returns the number of kills.
+    `until_kill` is called with the number of kills so far, the clients, which wait for a line of
+    input between parts of their sessions, or for its end, and what `tail` has shown; it waits, and
+    returns False to kill no more. Every session must be there once and with its update, and `tail`
+    beside a fourth node must have shown each once. Returns the number of kills.
     """
     with ExitStack() as stack:
         ports = [free_port() for _ in range(NODES + 1)]
@@ -81,7 +104,7 @@ def check_nodes(
         done = threading.Thread(target=lambda: [each.wait() for each in clients])
         done.start()
         kills = 0
-        while done.is_alive() and until_kill(kills, clients):
+        while done.is_alive() and until_kill(kills, clients, tail):
             at = kills % NODES
             nodes[at].kill()
             nodes[at].wait()
@@ -122,21 +145,22 @@ def _client(number: int, sessions: int, port: int, directory: Path) -> Iterator[
 
 
 @contextmanager
-def _tail(url: str, directory: Path) -> Iterator[Path]:
-    """The file that `honeytrace tail` prints to."""
-    shown = directory / "shown.jsonl"
+def _tail(url: str, directory: Path) -> Iterator[Shown]:
+    """What `honeytrace tail` prints."""
     address = f"{url}{'&' if '?' in url else '?'}tenant=team"
     command = [sys.executable, "-m", "honeytrace", "tail", "--json", "-n", "0", "--store", address]
-    with (
-        shown.open("wb") as file,
-        subprocess.Popen(
-            command, stdout=file, stderr=subprocess.PIPE, env=environ(), cwd=directory
-        ) as process,
-    ):
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ(),
+        cwd=directory,
+    ) as process:
         assert process.stderr is not None
+        assert process.stdout is not None
         assert b"waiting for sessions" in process.stderr.readline()
         try:
-            yield shown
+            yield Shown(process.stdout)
         finally:
             process.terminate()
 
@@ -155,14 +179,9 @@ def _check_stored(store: Store, expected: set[str]) -> None:
     assert store.size().sessions == len(expected)
 
 
-def _check_shown(shown: Path, expected: set[str]) -> None:
+def _check_shown(shown: Shown, expected: set[str]) -> None:
     """Wait until the follower has caught up; it must show each session once."""
-    deadline = time.monotonic() + 120
-    while True:
-        lines = shown.read_bytes().splitlines()
-        if len(lines) >= len(expected) or time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
-    ids = Counter(orjson.loads(line)["session_id"] for line in lines)
+    shown.wait(len(expected))
+    ids = Counter(shown.ids)
     assert set(ids) == expected
     assert max(ids.values()) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engines import postgres_server
-from killed_nodes import CLIENTS, Client, check_nodes
+from killed_nodes import CLIENTS, Client, Shown, check_nodes
 
 SESSIONS = 100_000
 
@@ -22,7 +22,7 @@ def test_a_hundred_thousand_sessions(tmp_path: Path, request: pytest.FixtureRequ
 
     next_kill = time.monotonic()
 
-    def until_kill(kills: int, clients: list[Client]) -> bool:
+    def until_kill(kills: int, clients: list[Client], _: Shown) -> bool:
         for each in clients:
             assert each.stdin is not None
             each.stdin.close()
