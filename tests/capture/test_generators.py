@@ -60,6 +60,24 @@ def test_what_is_recorded(
     assert (sessions[0].outputs, sessions[0].status) == (outputs, "ok")
 
 
+@both
+@pytest.mark.parametrize("options", [{}, {"capture_outputs": False}, {"reduce": "".join}])
+def test_the_first_item_has_its_time(
+    monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], options: Any
+) -> None:
+    """Details say how long the first item took, in milliseconds; without items they do not."""
+    with capture() as sessions:
+        ticks = iter(range(hooks.clock_ns(), 1 << 62, 1_000_000))  # a millisecond a look
+        monkeypatch.setattr(hooks, "clock_ns", lambda: next(ticks))
+        drain(trace_session(**options)(function)())
+        drain(trace_session(**options)(function)(0))
+        monkeypatch.undo()
+    some, none = sessions
+    assert some.duration is not None
+    assert 0 < some.details["first_item"] < some.duration
+    assert "first_item" not in none.details
+
+
 def test_an_error_of_reduce_is_redacted() -> None:
     """What `reduce` raises is told without secrets."""
 
