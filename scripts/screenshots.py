@@ -81,6 +81,8 @@ def take(browser: Any, url: str, name: str, address: str, size: tuple[int, int],
     page.clock.set_fixed_time(NEWEST + 12)
     page.goto(address)
     page.locator("h1").first.wait_for(state="attached")
+    if page.locator("#facets-toggle").count():  # the list fetches its histogram after the paint
+        page.locator(".histogram svg").first.wait_for()
     path = IMAGES / f"{name}.png"
     page.screenshot(path=path)
     context.close()

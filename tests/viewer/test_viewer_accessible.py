@@ -45,28 +45,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store.close()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing(look: str, chromium: Any, site: str) -> None:
+def test_axe_finds_nothing(look: str, width: int, chromium: Any, site: str) -> None:
     """On every page, at every width, in every look; and no page scrolls sideways."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     found = []
-    for width in WIDTHS:
-        context = chromium.new_context(
-            base_url=site, viewport={"width": width, "height": 800}, **LOOKS[look]
+    context = chromium.new_context(
+        base_url=site, viewport={"width": width, "height": 800}, **LOOKS[look]
+    )
+    page = context.new_page()
+    page.emulate_media(reduced_motion="reduce")
+    for address in PAGES:
+        page.goto(address)
+        sideways = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
-        page = context.new_page()
-        page.emulate_media(reduced_motion="reduce")
-        for address in PAGES:
-            page.goto(address)
-            sideways = page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            if sideways > 0:
-                found.append(f"{address} at {width} scrolls sideways by {sideways}")
-            for each in axe.Axe().run(page).response["violations"]:
-                where = [node["target"] for node in each["nodes"]][:4]
-                found.append(f"{address} at {width}: {each['id']} {where}")
-        context.close()
+        if sideways > 0:
+            found.append(f"{address} scrolls sideways by {sideways}")
+        for each in axe.Axe().run(page).response["violations"]:
+            where = [node["target"] for node in each["nodes"]][:4]
+            found.append(f"{address}: {each['id']} {where}")
+    context.close()
     assert found == []
 
 
