@@ -20,7 +20,7 @@ from ._filters import Filters
 from ._overview import bucket_of
 from ._page import Page, Site
 from ._sift import MARK_NAMES, marks_of, sift
-from ._usage import list_figures
+from ._usage import UNKNOWN, list_figures
 
 __all__ = ["FacetsPage", "show_facets"]
 
@@ -150,7 +150,9 @@ def _read(
     records = site.store.list(query._replace(limit=_SAMPLE)) if found is None else found[:_SAMPLE]
     users = Counter(user_in(each.user_properties) for each in records if each.user_properties)
     figures = list_figures(site.store, records)
-    models = Counter(model for each in figures.values() for model in each.models)
+    models = Counter(
+        model for each in records for model in figures.get(each.event_id, UNKNOWN).models
+    )
     marks = marks_of(site.store, records)
     kinds = Counter(kind for each in records for kind in kinds_of(each, marks[each.event_id]))
     code = codes(site.store, records).values()
