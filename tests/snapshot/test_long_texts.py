@@ -23,6 +23,8 @@ BOUND = [
     f"api_key =  '{SECRET}'",
     f'{{"password": "two words and {SECRET}"}}',
     f"--password {SECRET}",
+    f"('x-api-key', '{SECRET}')",
+    f'[["Authorization", "Basic {SECRET}"]]',
     f"Authorization: Basic {SECRET}\n",
     f"Cookie: a=1; b={SECRET}\n",
     f"postgres://ann:{SECRET}@db.example",

@@ -70,6 +70,8 @@ def test_compiled_and_interpreted_agree(text: str) -> None:
         "PASSWORD = x",
         r"{\"password\": \"x\"}",
         "--api-key x",
+        "[('x-api-key', 'x')]",
+        '["token","x"]',
         "postgres://ann:x@db",
         "Bearer abcdefgh",
         "the key sk-proj-abcdefghijklmnop is wrong",

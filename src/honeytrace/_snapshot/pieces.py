@@ -23,7 +23,7 @@ _SPACES: Final = re.compile(r"\s+")
 _SEAMS: Final = re.compile(r"\s+|[+/;&|]")  # marks as in base64, where no space is
 _SEPARATOR: Final = re.compile(r"[\s=:]")
 _BINDS: Final = re.compile(
-    r"(?:[^\w.,;!?)\]}\"']|(?:^|\s)-\S*|\b(?:bearer|basic|digest|token|apikey|key))\Z", re.I
+    r"(?:[^\w.,;!?)\]}\"']|[\"'],|(?:^|\s)-\S*|\b(?:bearer|basic|digest|token|apikey|key))\Z", re.I
 )
 """The end of a text that may bind what comes next: `password:`, `--password`, `Bearer`."""
 

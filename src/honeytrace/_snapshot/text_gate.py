@@ -102,7 +102,17 @@ def suspicious(text: str) -> bool:
         at = find(text, "_", at + 1, size)
     if text[0] in "bB" and text[:7].lower().startswith(BEGINNINGS):
         return True
-    return _has_credential(text, size)
+    return _has_pair(text, size) or _has_credential(text, size)
+
+
+def _has_pair(text: str, size: int) -> bool:
+    """Return whether a quoted name stands before a comma: `('name', 'value')`."""
+    at = find(text, ",", 1, size)
+    while at >= 0:
+        if (text[at - 1] == "'" or text[at - 1] == '"') and _ends_with_tail(text, at - 1):
+            return True
+        at = find(text, ",", at + 1, size)
+    return False
 
 
 def ends_like_name(text: str) -> bool:
