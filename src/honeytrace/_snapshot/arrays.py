@@ -39,7 +39,9 @@ def numpy_array(value: Any) -> Any:
 
 
 def _shaped(value: Any, array: Any) -> dict[str, Any]:
-    return {TYPE: library_type(value), "shape": list(array.shape), "dtype": str(array.dtype)}
+    names = array.dtype.names  # of fields: their formats beside them would read as secrets
+    dtype = str(array.dtype) if names is None else f"fields {', '.join(names)}"
+    return {TYPE: library_type(value), "shape": list(array.shape), "dtype": dtype}
 
 
 def numpy_scalar(value: Any) -> Any:
