@@ -15,7 +15,7 @@ cpdef bint suspicious(str text) except -1
 cpdef bint ends_like_name(str text) except -1
 
 @cython.locals(at=Py_ssize_t)
-cdef bint _has_pair(str text, Py_ssize_t size) except -1
+cdef bint _has_pair(str text, Py_UCS4 quote, Py_ssize_t size) except -1
 
 @cython.locals(end=Py_ssize_t)
 cdef bint _binds(str text, Py_ssize_t at) except -1

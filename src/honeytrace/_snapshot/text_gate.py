@@ -102,16 +102,16 @@ def suspicious(text: str) -> bool:
         at = find(text, "_", at + 1, size)
     if text[0] in "bB" and text[:7].lower().startswith(BEGINNINGS):
         return True
-    return _has_pair(text, size) or _has_credential(text, size)
+    return _has_pair(text, "'", size) or _has_pair(text, '"', size) or _has_credential(text, size)
 
 
-def _has_pair(text: str, size: int) -> bool:
+def _has_pair(text: str, quote: str, size: int) -> bool:
     """Return whether a quoted name stands before a comma: `('name', 'value')`."""
-    at = find(text, ",", 1, size)
-    while at >= 0:
-        if (text[at - 1] == "'" or text[at - 1] == '"') and _ends_with_tail(text, at - 1):
+    at = find(text, quote, 0, size)
+    while at >= 0:  # quotes, since there are more commas
+        if at + 1 < size and text[at + 1] == "," and _ends_with_tail(text, at):
             return True
-        at = find(text, ",", at + 1, size)
+        at = find(text, quote, at + 1, size)
     return False
 
 
