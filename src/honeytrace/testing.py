@@ -96,6 +96,8 @@ def capture(
 def cases(pattern: str) -> Callable[[Any], Any]:
     """Return a decorator that runs a pytest function with every case of a pattern.
 
+    The function takes the case::
+
         @honeytrace.testing.cases("cases/*.json")
         def test_answers(case):
             case.check()
