@@ -2,7 +2,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.contextvars cimport get_value
 from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcpy
 
 
 cdef extern from "Python.h":
@@ -58,7 +58,16 @@ cdef extern from *:
 
 
 cdef inline Py_ssize_t find(str text, Py_UCS4 c, Py_ssize_t start, Py_ssize_t end) except -2:
-    return PyUnicode_FindChar(text, c, start, end, 1)
+    # Python's own search has as much to do around a short text as in it
+    cdef const uint8_t* data
+    cdef const uint8_t* at
+    if PyUnicode_KIND(text) != 1:
+        return PyUnicode_FindChar(text, c, start, end, 1)
+    if start >= end or c > 255:
+        return -1
+    data = <const uint8_t*>PyUnicode_DATA(text)
+    at = <const uint8_t*>memchr(data + start, <int>c, <size_t>(end - start))
+    return at - data if at is not NULL else -1
 
 
 cdef inline Py_ssize_t run_end(str text, Py_ssize_t at, Py_ssize_t size) noexcept:

@@ -2,7 +2,7 @@ import cython
 
 from honeytrace._base.primitives cimport find, next_run, run_end
 
-cdef Py_ssize_t _BEFORE, _SHORTEST, _RUN, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _USERINFO
+cdef Py_ssize_t _BEFORE, _SHORTEST, _RUN, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _SPACES, _LONGEST_NAME, _USERINFO
 cdef dict _TAILS, _PREFIXES
 cdef bytes _ENDS
 cdef bytearray _STARTS
@@ -14,8 +14,8 @@ cpdef bint suspicious(str text) except -1
 
 cpdef bint ends_like_name(str text) except -1
 
-@cython.locals(at=Py_ssize_t)
-cdef bint _has_pair(str text, Py_UCS4 quote, Py_ssize_t size) except -1
+@cython.locals(at=Py_ssize_t, first=Py_ssize_t, end=Py_ssize_t)
+cdef bint _has_pair(str text, Py_UCS4 bracket, Py_ssize_t size) except -1
 
 @cython.locals(end=Py_ssize_t)
 cdef bint _binds(str text, Py_ssize_t at) except -1

@@ -28,6 +28,9 @@ _RUN: Final = RUN
 _LONGEST_TAIL: Final = max(map(len, TAILS))
 _SKIPPED: Final = 6
 """Quotes, brackets and spaces between a name and its separator."""
+_SPACES: Final = 8
+"""Spaces between a bracket and the name of a pair, as `bindings` allows."""
+_LONGEST_NAME: Final = 80
 _DIGITS: Final = 3
 """Digits behind a name: `api_key2`."""
 _BEFORE: Final = len("whsec")
@@ -102,16 +105,23 @@ def suspicious(text: str) -> bool:
         at = find(text, "_", at + 1, size)
     if text[0] in "bB" and text[:7].lower().startswith(BEGINNINGS):
         return True
-    return _has_pair(text, "'", size) or _has_pair(text, '"', size) or _has_credential(text, size)
+    return _has_pair(text, "(", size) or _has_pair(text, "[", size) or _has_credential(text, size)
 
 
-def _has_pair(text: str, quote: str, size: int) -> bool:
-    """Return whether a quoted name stands before a comma: `('name', 'value')`."""
-    at = find(text, quote, 0, size)
-    while at >= 0:  # quotes, since there are more commas
-        if at + 1 < size and text[at + 1] == "," and _ends_with_tail(text, at):
-            return True
-        at = find(text, quote, at + 1, size)
+def _has_pair(text: str, bracket: str, size: int) -> bool:
+    """Return whether a quoted name stands between a bracket and a comma: `('name', 'value')`."""
+    at = find(text, bracket, 0, size)
+    while at >= 0:  # brackets, since prose has more commas and quotes
+        first = at = at + 1
+        while at < size and at - first < _SPACES and text[at].isspace():
+            at += 1
+        if at < size and text[at] == "b":
+            at += 1
+        if at < size and (text[at] == "'" or text[at] == '"'):
+            end = find(text, text[at], at + 1, min(size, at + 2 + _LONGEST_NAME))
+            if 0 <= end < size - 1 and text[end + 1] == "," and _ends_with_tail(text, end):
+                return True
+        at = find(text, bracket, at, size)
     return False
 
 
