@@ -378,7 +378,13 @@ def test_a_full_journal_moves_to_disk(make: Make, tmp_path: Path) -> None:
     f.queue.put(ended())
     away.wait_batches(1)  # and from now on it holds that batch
     journal = Journal.create(f.config.journal, 64 * 1024, "p", "s")
-    journal.relieve = f.relieve
+    moved: list[bool] = []
+
+    def relieve() -> bool:
+        moved.append(f.relieve())
+        return moved[-1]
+
+    journal.relieve = relieve
     for n in range(1_000):
         s = ended(b'{"n":%d}' % n)
         s._slot = journal.opened(s)
@@ -388,7 +394,7 @@ def test_a_full_journal_moves_to_disk(make: Make, tmp_path: Path) -> None:
     assert journal.unprotected == 0
     stats = f.stats()
     assert balanced(stats)
-    assert stats.journalled > 0
+    assert any(moved)  # the flush thread may have taken some back into memory by now
     assert stats.recorded == 1_001
     away.there.set()
     assert f.flush(PATIENCE)

@@ -7,7 +7,9 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ import replayed_agent as program
 import honeytrace
 from honeytrace import NotRecorded, RecordedSession, replaying, trace_session
 from honeytrace._capture import registry
+from honeytrace._replay.code import Code, imported
 from honeytrace.testing import capture
 
 ROUNDS = 50
@@ -266,3 +269,16 @@ def test_a_replay_of_a_replay() -> None:
         again = honeytrace.replay(once.after, recorded="ask", strict=True)
     assert again.value == once.value
     assert again.comparison.counts["changed"] == 0
+
+
+def test_threads_import_a_script_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that replay calls of one script all get it whole, from one import."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    script = tmp_path / "slow_script.py"
+    script.write_text("import time\ntime.sleep(0.2)\n\n\ndef answer():\n    return 1\n")
+    code = Code("__main__", "answer", str(script), 5)
+    with ThreadPoolExecutor(4) as pool:
+        found = [done.result() for done in [pool.submit(imported, code) for _ in range(4)]]
+    assert len({id(each) for each in found}) == 1
+    assert found[0]() == 1
+    del sys.modules[found[0].__module__]

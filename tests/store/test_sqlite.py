@@ -339,7 +339,7 @@ def test_foreign_files_are_not_touched(tmp_path: Path) -> None:
     foreign.execute("CREATE TABLE users (name)")
     foreign.commit()
     foreign.close()
-    for path, words in ((text, "no store"), (database, "another program")):
+    for path, words in ((text, "not a store"), (database, "another program")):
         before = path.read_bytes()
         with pytest.raises(StoreError, match=words):
             SQLiteStore.open(path)

@@ -154,7 +154,7 @@ def test_5000_calls_open_and_scroll(page: Any, store: Store) -> None:
     assert heights == [2700] * 50 + [27]
     for _ in range(10):
         page.keyboard.press("u")
-    expect(page.locator("h1")).to_have_text("answer")
+    expect(page.locator("h1")).to_have_text("answer", timeout=30_000)  # ten large pages
     page.keyboard.press("ArrowLeft")
     assert page.locator(".call:visible").count() == 1
     page.keyboard.press("ArrowRight")

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter
@@ -15,6 +16,9 @@ from ..errors import ReplayError
 
 MAIN = "__honeytrace_main__"
 """The name under which the file of a recorded `__main__` is imported."""
+
+_importing = threading.RLock()
+"""Held while a script is imported: otherwise another thread could get it half-built."""
 
 
 class Code(NamedTuple):
@@ -66,7 +70,9 @@ def imported(code: Code, near: str | None = None) -> Any:
             f"{name} is defined inside {outer}(), so it cannot be imported: give the function, "
             f"honeytrace.replay(id, fn={name})"
         )
-    return _member(_module(code, near), code)
+    with _importing:
+        module = _module(code, near)
+    return _member(module, code)
 
 
 def named(text: str) -> Any:
