@@ -9,13 +9,13 @@ import decimal
 import enum
 import functools
 import json
-import sys
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from counted_steps import steps_of
 from honeytrace._snapshot.snapshotter import Snapshotter
 
 SNAPSHOTTER = Snapshotter()
@@ -127,18 +127,7 @@ def test_other_values_are_bounded_by_work(kind: str) -> None:
     def steps(count: int) -> int:
         values = [COSTLY[kind](i) for i in range(count)]
         SNAPSHOTTER.encode({"x": values})  # names that were seen before cost less
-        done = 0
-
-        def count_calls(frame: Any, event: str, arg: Any) -> None:
-            nonlocal done
-            done += 1
-
-        sys.setprofile(count_calls)
-        try:
-            SNAPSHOTTER.encode({"x": values})
-        finally:
-            sys.setprofile(None)
-        return done
+        return steps_of(lambda: SNAPSHOTTER.encode({"x": values}))
 
     assert steps(60_000) < 1.2 * steps(6_000)
     assert "cut" in json.dumps(recorded([COSTLY[kind](i) for i in range(6_000)]))
