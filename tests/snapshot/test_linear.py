@@ -1,8 +1,8 @@
 """Sixteen times the input is nowhere near 256 times the work, for every pattern.
 
-The measure is the processor time of one thread, as the ratio of two runs, each the best of two.
-Linear work takes 16 times as long and quadratic work 256 times: a busy machine, which can double
-or halve either figure, stays on the right side of 64.
+The measure is the processor time of one thread, as the ratio of two runs, each the best of up to
+six. Linear work takes 16 times as long and quadratic work 256 times. A busy host can quadruple the
+time of one run, but not of all six.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ PIECES = [
     *("--password ", "('token', ", '"key": "', "-----BEGIN PRIVATE KEY-----", "a=", "key "),
     *('\\"', "key=[", "http://a:", "password='\\", "authorization: "),
 ]
-SMALL, LARGE = 8_000, 128_000
+SMALL, LARGE = 8_000, 128_000  # characters
+REPEATS = 5
 
 
-def cost(run: Callable[[str], object], text: str) -> float:
-    def once() -> float:
-        start = time.thread_time()
-        run(text)
-        return time.thread_time() - start
-
-    return min(once() for _ in range(2))
+def seconds(run: Callable[[str], object], text: str) -> float:
+    start = time.thread_time()
+    run(text)
+    return time.thread_time() - start
 
 
 def is_linear(run: Callable[[str], object], piece: str) -> None:
     small, large = piece * (SMALL // len(piece)), piece * (LARGE // len(piece))
-    a, b = cost(run, small), cost(run, large)
-    assert b < 64 * max(a, 0.001), f"{piece!r}: {a:.4f} s, of sixteen times as much {b:.4f} s"
+    least, most = seconds(run, small), seconds(run, large)
+    for _ in range(REPEATS):
+        if most < 64 * max(least, 0.001):
+            return
+        least, most = min(least, seconds(run, small)), min(most, seconds(run, large))
+    pytest.fail(f"{piece!r}: {least:.4f} s, of sixteen times as much {most:.4f} s")
 
 
 @pytest.mark.parametrize("piece", PIECES)
