@@ -50,6 +50,10 @@ SECRET_PATTERNS: Final[tuple[re.Pattern[str], ...]] = (
 
 MASK: Final = "[redacted]"
 
+_LONGEST_END: Final = 64
+"""Characters of a last word that `cut_before_word` leaves out."""
+_LAST_WORD: Final = re.compile(r"[\w.~+/=-]+\Z")
+
 _AUTHORITY: Final = re.compile(r"(?<=://)[^\s\"'<>`\\]{1,2048}")
 _PORT: Final = re.compile(r"[^:@]{0,255}:\d{1,5}(?:[/?#,]|$)")
 _LONG_USER: Final = 16  # characters; a user name alone of this length is a token
@@ -60,6 +64,13 @@ def mask_shapes(text: str) -> str:
     for pattern in SECRET_PATTERNS:
         text = pattern.sub(MASK, text)
     return _AUTHORITY.sub(_mask_userinfo, text) if "://" in text else text
+
+
+def cut_before_word(text: str, limit: int) -> str:
+    """Return at most `limit` characters, without the last word: half a secret looks like none."""
+    # Searched from its start, a long text would take as many steps a character as words are long.
+    found = _LAST_WORD.search(text, max(0, limit - _LONGEST_END), limit)
+    return text[: limit if found is None else found.start()]
 
 
 def _mask_userinfo(found: re.Match[str]) -> str:

@@ -10,11 +10,12 @@ try:
 except ModuleNotFoundError:
     from .._base import cython
 
+from .credentials import cut_before_word
 from .gate_words import SHORTEST as SHORTEST_SUSPECT
 from .limits import FEW, SHORTEST, TEXT, Limits
 from .pieces import masked_in_pieces
 from .plain import Room
-from .redact import LAST_WORD, MASK, Redactor, note, safe_name
+from .redact import MASK, Redactor, note, safe_name
 from .scalars import without_surrogates
 from .truncate import note_cut
 
@@ -123,7 +124,7 @@ class Masking:
         """Return a string without its secrets, and no more of it than could fit."""
         size, whole = len(text), text
         if size > self._longest:  # the rest is not copied; half a secret would look like none
-            text = LAST_WORD.sub("", text[: self._longest])
+            text = cut_before_word(text, self._longest)
         longest = len(text)
         text = self.string(text)
         if size <= _SHORTEST:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from ..errors import ConfigurationError
 from .bindings import binding_pattern, mask_bindings
-from .credentials import MASK, SECRET_PATTERNS, mask_shapes
+from .credentials import MASK, SECRET_PATTERNS, cut_before_word, mask_shapes
 from .secrets import (
     HARMLESS,
     LONGEST_NAME,
@@ -48,8 +48,6 @@ LONGEST_TEXT: Final = 64_000
 
 RedactFunction: TypeAlias = Callable[[str, Any], Any]
 RedactRule: TypeAlias = "str | re.Pattern[str] | RedactFunction"
-
-LAST_WORD: Final = re.compile(r"[\w.~+/=-]{1,64}\Z")
 
 
 class Said(str):
@@ -132,9 +130,7 @@ class Redactor:
         `SECRET_PATTERNS`, and the user's patterns.
         """
         try:
-            kept = text
-            if len(text) > LONGEST_TEXT:
-                kept = LAST_WORD.sub("", text[:LONGEST_TEXT])  # half a secret looks like none
+            kept = text if len(text) <= LONGEST_TEXT else cut_before_word(text, LONGEST_TEXT)
             masked = self._search(kept, prose=False)
         except Exception:  # noqa: BLE001 - whatever failed, the text must not get through
             note(receipt, f"{path} (redaction failed)")

@@ -17,13 +17,13 @@ import uuid
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from .credentials import cut_before_word
 from .datetimes import date_text, datetime_text, time_text, timedelta_text, zone_info_text
 from .introspect import module_name, mro_of, namespace_of, type_name
 from .redact import Label, Said
 
 TEXT_LIMIT: Final = 2_000  # characters of a message, a path or a preview
 _PREVIEW: Final = 64  # bytes
-_LAST_WORD: Final = re.compile(r"[\w.~+/=-]{1,64}\Z")
 _MOST_BITS: Final = 4_096  # of an int written in decimal: the time grows with the square
 _BIG_DECIMAL: Final = 4_000  # bytes of memory, about 8,000 digits
 
@@ -32,8 +32,7 @@ def said(text: str) -> Said:
     """Return text of at most `TEXT_LIMIT` characters that is masked as text."""
     kept = text
     if len(text) > TEXT_LIMIT:
-        # The last word goes too: half a secret no longer looks like one.
-        kept = _LAST_WORD.sub("", text[:TEXT_LIMIT])
+        kept = cut_before_word(text, TEXT_LIMIT)
         kept += f"…[cut {len(text) - len(kept)} characters]"
     return Said(kept)
 
