@@ -16,7 +16,6 @@ from .introspect import (
 )
 from .redact import Label
 
-_MINUTE: Final = datetime.timedelta(minutes=1)
 _NOTHING: Final = datetime.timedelta(0)
 _DATEUTIL: Final = "dateutil.tz.tz"
 _PYDANTIC: Final = "pydantic_core._pydantic_core"
@@ -36,21 +35,6 @@ _TIME_PARTS: Final = _getters(datetime.time, "hour minute second microsecond")
 def is_datetime(kind: type) -> bool:
     """Tell whether a value of this type is as deep as a text, as in the fast route."""
     return kind is datetime.datetime or kind is datetime.date or kind is datetime.time
-
-
-def is_plain_datetime(value: datetime.datetime) -> bool:
-    """Tell whether orjson writes an exact datetime as `isoformat` does, and survives it.
-
-    orjson kills the process when `utcoffset` raises, so that no zone written in Python may reach
-    it; and it rounds offsets to minutes, which those before 1900 are not.
-    """
-    zone = value.tzinfo
-    if zone is None:
-        return True
-    if type(zone) is not datetime.timezone and type(zone) is not ZoneInfo:
-        return False
-    offset = value.utcoffset()
-    return offset is not None and offset % _MINUTE == _NOTHING
 
 
 def datetime_text(value: Any) -> Label:
