@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 import honeytrace
+from honeytrace._durability.dead_journals import left
+from honeytrace._record.record import Record
 from honeytrace.lookup.running import innermost, under_way, with_running
 from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
+from journalled import die, recording
 from running_agent import Agent, agent
-from surroundings import clear
+from surroundings import clear, environ
 
 
 @pytest.fixture
@@ -109,3 +116,67 @@ def test_nothing_runs_where_nobody_records(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "sessions.db")
     assert with_running(store, str(tmp_path / "nowhere")) is store
     assert store.list(Query()) == []
+
+
+def test_a_run_whose_process_died_is_found_before_its_recovery(
+    running: Agent, tmp_path: Path
+) -> None:
+    """As interrupted, with the calls inside it; lookup leaves the journal and the store alone."""
+    for command in ("open plan", "close", "open search"):
+        running.does(command)
+    running.process.kill()
+    running.process.wait(60)
+    (journal,) = tmp_path.glob("journal/*.journal")
+    before = journal.read_bytes()
+    found = honeytrace.get_session(running.run_id)
+    assert found.status == "interrupted"
+    assert [(s.session_name, s.status) for s in found.children] == [
+        ("plan", "ok"),
+        ("search", "interrupted"),
+    ]
+    listed = honeytrace.list_sessions(status="interrupted", roots_only=True)
+    assert [s.session_id for s in listed] == [running.run_id]
+    assert journal.read_bytes() == before
+
+
+ENDS_EARLY = """
+import honeytrace
+with honeytrace.session("asked", session_id="one"): pass
+honeytrace.update_session("one", metadata={"later": 1})
+"""
+
+
+def test_a_process_without_time_to_deliver_leaves_calls_that_are_found(tmp_path: Path) -> None:
+    """What a process could not deliver before its exit_timeout is found at once, with updates."""
+    env = environ(
+        HONEYTRACE_STORE=str(tmp_path / "s.db"),
+        HONEYTRACE_JOURNAL=str(tmp_path / "journal"),
+        HONEYTRACE_EXIT_TIMEOUT="0",
+        HONEYTRACE_FLUSH_INTERVAL="600",
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDS_EARLY], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, "2 records were not delivered" in ended.stderr) == (0, True)
+    store = SQLiteStore(tmp_path / "s.db")
+    found = with_running(store, str(tmp_path / "journal")).get("one")
+    assert store.get("one") is None
+    store.close()
+    assert found is not None
+    assert (found.event_name, found.status) == ("asked", "ok")
+    assert found.metadata is not None
+    assert orjson.loads(found.metadata)["later"] == 1
+
+
+def test_a_lookup_reads_the_newest_of_what_many_processes_left(tmp_path: Path) -> None:
+    """At most so many calls, those of the last process first, and of one process the newest."""
+    for name in ("old", "new"):
+        with recording(tmp_path) as recorder:
+            for number in range(3):
+                with recorder.call(f"{name} {number}"):
+                    pass
+        die(recorder.journal)
+        os.utime(recorder.journal.path, (1, 1 if name == "old" else 2))
+    names = [item.event_name for item in left(str(tmp_path), 4) if isinstance(item, Record)]
+    assert names[:3] == ["new 0", "new 1", "new 2"]
+    assert names[3:] == ["old 2"]

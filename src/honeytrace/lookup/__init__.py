@@ -38,7 +38,7 @@ from ..store.overlay import Overlay
 from .conditions import Conditions, query_of, with_conditions
 from .family import StoreFamily
 from .recorded import RecordedSession
-from .running import under_way
+from .running import left_behind, under_way
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -123,7 +123,8 @@ def _at_the_api(session_id: str) -> RecordedSession | None:
 
 
 def _reader(timeout: float, session_id: str | None = None) -> Reader:
-    """Return the store with the calls under way and the undelivered records laid over it.
+    """Return the store with the calls under way, what dead processes left and the undelivered
+    records laid over it.
 
     Of the records that wait on disk, only those in the tree of this session are included."""
     rt = _runtime.runtime()
@@ -131,7 +132,8 @@ def _reader(timeout: float, session_id: str | None = None) -> Reader:
     store, pending = rt.destination.reader(), pending_items(session_id)
     if rt.destination.memory is None and rt.config.journal != NO_JOURNAL:
         # first, since this process knows its own calls best
-        pending = [*under_way(rt.config.journal), *pending]
+        journal = rt.config.journal
+        pending = [*left_behind(journal), *under_way(journal), *pending]
     return store if store is not None and not pending else Overlay(store, pending)
 
 

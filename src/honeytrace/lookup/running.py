@@ -1,19 +1,27 @@
-"""Calls under way, also those of other processes on this machine, laid over the stored sessions."""
+"""Calls under way, also those of other processes on this machine, laid over the stored sessions.
+
+So are calls that a process left in its journal when it ended, until a recovery delivers them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from .._durability.dead_journals import left
 from .._durability.directories import candidates
 from .._durability.open_calls import open_calls
-from .._record.record import Record
+from .._record.record import Item, Record
 from ..store import Reader
 from ..store.overlay import Overlay
 
-__all__ = ["RUNNING", "innermost", "under_way", "with_running"]
+__all__ = ["RUNNING", "innermost", "left_behind", "under_way", "with_running"]
 
 RUNNING = "running"
 """The status of a call that has not ended."""
+
+_MOST = 2_000
+"""Calls of dead processes that a lookup reads. If there are more, the destination is away, and
+reading all of them every time would take too long."""
 
 
 def under_way(journal: str) -> list[Record]:
@@ -26,9 +34,22 @@ def under_way(journal: str) -> list[Record]:
     return sorted(_everywhere(journal), key=lambda each: (each.start_time, each.event_id))
 
 
+def left_behind(journal: str) -> list[Item]:
+    """Calls and updates that processes left when they died, or ended before their delivery.
+
+    They are in no store until a recovery delivers them. Calls that ran have the status
+    `interrupted`.
+    """
+    found: list[Item] = []
+    for directory in candidates(journal):
+        found += left(directory, _MOST - len(found))
+    return found
+
+
 def with_running(store: Reader, journal: str) -> Reader:
-    """The store with the calls under way on top: they are found, listed and drawn like others."""
-    found = under_way(journal)
+    """The store with the calls under way, and those of dead processes that it does not have yet,
+    on top: they are found, listed and drawn like others."""
+    found = [*left_behind(journal), *under_way(journal)]
     return Overlay(store, found) if found else store
 
 
