@@ -111,7 +111,7 @@ class Sink:
         return honeytrace.sinks.Delivery()
     def close(self): pass
 import honeytrace.sinks
-from honeytrace._delivery.native_threads import Event
+from honeytrace._base.native_locks import Event
 opened = Event()
 honeytrace.configure(sink=Sink(), journal=":none:")
 with honeytrace.session("one"): pass
@@ -156,3 +156,45 @@ def test_forks_of_greenlets(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr, done.returncode) == ("True 60\n", "", 0)
+
+
+MEETING = """
+import sys
+from honeytrace.store.memory import MemoryStore
+from honeytrace.store.sqlite import SQLiteStore
+from honeytrace._record.record import Update
+stores = [MemoryStore(), SQLiteStore("s.db")]
+import eventlet; eventlet.monkey_patch()
+from eventlet import patcher
+native = patcher.original("threading")
+sys.setswitchinterval(1e-6)
+def work(name):
+    for n in range(100):
+        for store in stores:
+            store.update([Update(f"{name} {n}", {"metadata": b"{}"})])
+            assert store.get(name) is None
+    ended.append(name)
+ended = []
+threads = [native.Thread(target=work, args=(f"thread {n}",), daemon=True) for n in range(3)]
+for each in threads:
+    each.start()
+work("main")
+for each in threads:
+    each.join(60)
+print(len(ended), [len(s.waiting([f"main {n}" for n in range(100)])) for s in stores])
+"""
+
+
+@needs_eventlet
+def test_threads_and_greenlets_meet_at_a_store(tmp_path: Path) -> None:
+    """The locks of stores are the system's, also when eventlet is patched in after they were made:
+    a thread of the system that meets a greenlet there goes on."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", MEETING],
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("4 [100, 100]\n", "", 0)

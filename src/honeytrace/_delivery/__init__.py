@@ -11,5 +11,5 @@ stats           the books as `stats()` and `flush()` return them
 overflow        moves records from memory to disk and back
 also            second destinations, each with a thread of its own
 backoff         the wait after a failure
-native_threads  threads and locks that gevent and eventlet do not replace
+native_threads  threads that gevent and eventlet do not replace
 """

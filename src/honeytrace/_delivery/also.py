@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 
 from .._base.lazy import logger
+from .._base.native_locks import Condition, RLock, sleep
 from .._capture.context import PAUSED, current
 from .._record.record import Item, size_of
 from ..sinks import Delivery, Sink
-from .native_threads import Condition, RLock, new_thread, sleep
+from .native_threads import new_thread
 
 LIMIT = 64_000_000
 """Bytes that wait for a second destination; beyond it, the oldest records are dropped."""

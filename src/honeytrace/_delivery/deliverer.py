@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from .._base.interrupts import interrupts
 from .._base.lazy import logger
+from .._base.native_locks import RLock, get_ident
 from .._capture.context import paused
 from .._capture.hooks import hooks
 from .._config import Config
@@ -19,7 +20,6 @@ from .backoff import Outage
 from .batch import Batch
 from .encoder import Encoder
 from .ledger import Ledger
-from .native_threads import RLock, get_ident
 from .overflow import Overflow
 from .queue import Queue
 

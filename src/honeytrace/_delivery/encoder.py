@@ -13,11 +13,11 @@ except ModuleNotFoundError:
     from .._base import cython
 
 from .._base.lazy import logger
+from .._base.native_locks import sleep
 from .._config import Config
 from .._durability.journal import Slot
 from .._record.record import Item
 from .._record.stamp import with_versions
-from .native_threads import sleep
 from .queue import Pending
 
 if not cython.compiled:  # otherwise encoder.pxd has them in C

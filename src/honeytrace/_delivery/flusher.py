@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from .._base.lazy import logger
+from .._base.native_locks import get_ident, keep_native, sleep
 from .._capture.context import PAUSED, OwnThread, current
 from .._config import Config
 from .._durability.disk_queue import tree_of
@@ -20,7 +21,7 @@ from .._record.record import Item
 from .backoff import Outage
 from .deliverer import Deliverer, MakeSink
 from .encoder import Encoder
-from .native_threads import NativeThread, get_ident, keep_native, new_thread, sleep
+from .native_threads import NativeThread, new_thread
 from .overflow import Overflow
 from .queue import ANY, LOCK_TIMEOUT, Pending, Queue
 from .stats import FlushResult, Stats

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from .._base.lazy import logger
+from .._base.native_locks import Condition
 from .._capture.hooks import hooks
 from .batch import Batch
 from .encoder import Encoder
-from .native_threads import Condition
 from .overflow import Overflow
 from .queue import Queue
 from .stats import FlushResult, Stats

@@ -19,10 +19,10 @@ try:
 except ImportError:
     from queue import Empty, SimpleQueue
 
+from .._base.native_locks import RLock
 from .._capture.session import Session
 from .._record.record import Record, Update, size_of
 from .intake import Intake, weigh
-from .native_threads import RLock
 
 ANY = -1 << 62
 """A level that every item crosses, even if the byte count has drifted below zero."""

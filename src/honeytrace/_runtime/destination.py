@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._base.lazy import logger
+from .._base.native_locks import RLock
 from .._config import Config, without_password
 from .._delivery.also import Also, Both
-from .._delivery.native_threads import RLock
 
 if TYPE_CHECKING:
     from ..sinks import Sink

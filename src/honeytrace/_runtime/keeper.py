@@ -12,12 +12,13 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from .._base.lazy import logger
+from .._base.native_locks import Event
 from .._capture.context import PAUSED, OwnThread, current
 from .._capture.hooks import discard, hooks
 from .._capture.session import Session
 from .._config import NO_JOURNAL, Config
 from .._delivery.flusher import Flusher
-from .._delivery.native_threads import Event, NativeThread, new_thread
+from .._delivery.native_threads import NativeThread, new_thread
 from .._durability.journal import Journal, Slot, open_journal
 from ..sinks import Sink
 

@@ -12,8 +12,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Protocol
 
+from .._base.native_locks import RLock, get_ident
 from .._delivery.flusher import Flusher
-from .._delivery.native_threads import RLock, get_ident
 from .._durability.journal import forget_all
 
 _IMPORTS = 5.0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _config
 from .._base.interrupts import interrupts
 from .._base.lazy import logger, ready
+from .._base.native_locks import RLock
 from .._capture.coerce import as_id, as_mapping, as_text
 from .._capture.exceptions import error_text
 from .._capture.hooks import Recorder, discard, hooks, turn
@@ -23,7 +24,6 @@ from .._capture.sampling import Sampler
 from .._capture.session import Session
 from .._config import Config
 from .._delivery.flusher import Flusher
-from .._delivery.native_threads import RLock
 from .._durability.journal import note_exit
 from .._record.merge import merge_objects, receipt_details
 from .._record.record import MERGED, RESERVED, Update

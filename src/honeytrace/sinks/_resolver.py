@@ -65,7 +65,7 @@ class Resolver:
         lookup = self._lookup
         if lookup is None or lookup.process != os.getpid():
             lookup = self._lookup = _Lookup(self._host, self._port)
-        while not lookup.done.is_set():
+        while not lookup.done:
             yield _POLL
         self._lookup = None
         if lookup.error is not None:
@@ -82,7 +82,8 @@ class _Lookup:
 
     def __init__(self, host: str, port: int) -> None:
         self.process = os.getpid()
-        self.done = threading.Event()
+        self.done = False
+        """True when the result is there; a plain value, which no patched lock can hold up."""
         self.addresses: list[Address] = []
         self.error: OSError | None = None
         self._host, self._port = host, port
@@ -99,7 +100,7 @@ class _Lookup:
         except UnicodeError:  # the codec refuses a label that is too long
             self.error = OSError(f"cannot look up {self._host}: no such name is possible")
         finally:
-            self.done.set()
+            self.done = True
 
 
 def _found(host: str, port: int, flags: int = 0) -> list[Address]:

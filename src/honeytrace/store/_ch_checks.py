@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from .._base.native_locks import RLock, allocate_lock
 from .._record.record import Record
 from .errors import StoreBusyError, StoreUnavailableError
 
@@ -42,11 +43,11 @@ class Checks:
     def __init__(self, verify: Callable[[Sequence[Check]], None], wait: float = SETTLE) -> None:
         self._verify = verify
         self._wait = wait
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._waiting: deque[tuple[float, Check]] = deque()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
-        self.exclusive = threading.RLock()
+        self.exclusive = RLock()
         """Held while checks run. A deletion holds it, because a check would restore what it has
         read before the deletion."""
 

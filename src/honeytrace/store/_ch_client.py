@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import struct
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from .._base.native_locks import RLock
 from .._config import without_password
 from ..errors import ConfigurationError, StoreError
 from ._ch_schema import Layout
@@ -57,7 +57,7 @@ _FULL = ("NOT_ENOUGH_SPACE", "No space left")
 _embedded: dict[str, Any] = {}
 """Engines inside this process, by directory. The process can have only one engine for a
 directory."""
-_embedded_lock = threading.RLock()
+_embedded_lock = RLock()
 
 
 class Client:
@@ -77,7 +77,7 @@ class Client:
             raise ConfigurationError(f"keep_days={keep!r}: it must be a number of days")
         self.layout = Layout(self._given.get("cluster", ""), int(keep) if keep else None)
         self.lag = float(self._given.get("lag", 0.0 if self.embedded else _LAG))
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._tick = 0
         self._connection: Any = None
         self._pid = os.getpid()
@@ -167,7 +167,7 @@ class Client:
 
     def _raw(self) -> Any:
         if self._pid != os.getpid():  # A forked child: another thread may have held the lock.
-            self._lock, self._connection, self._pid = threading.RLock(), None, os.getpid()
+            self._lock, self._connection, self._pid = RLock(), None, os.getpid()
         with self._lock:
             if self._connection is None:
                 self._connection = self._connect()

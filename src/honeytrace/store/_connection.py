@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from .._base.directories import ignore_in_git, make_directory
 from .._base.lazy import logger
+from .._base.native_locks import RLock, get_ident
 from ..errors import StoreError
 from ._fulltext import drop_unusable, register
 from .migrations import MIGRATIONS, migrate, name, version
@@ -47,7 +47,7 @@ class Connection:
     def __init__(self, path: Path, opener: Callable[[], sqlite3.Connection]) -> None:
         # The lock is re-entrant: a signal handler may look up a session while its thread is doing
         # so.
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self._path = path
         self._opener = opener
         self._conn: sqlite3.Connection | None = None
@@ -101,7 +101,7 @@ class Connection:
         parent's files. SQLite would treat its locks as the child's, so this child cannot use the
         store.
         """
-        self.lock = threading.RLock()
+        self.lock = RLock()
         if self._conn is not None:
             _inherited.append(self._conn)
             _lost.add(self._path)
@@ -124,7 +124,7 @@ def before_fork() -> None:
     """Close every connection until the fork is over; calling again does nothing."""
     # https://sqlite.org/howtocorrupt.html, section 2.6: a child must not inherit a connection
     deadline = time.monotonic() + _FORK_TIMEOUT
-    held = _held.setdefault(threading.get_ident(), [])
+    held = _held.setdefault(get_ident(), [])
     held.extend(
         connection
         for connection in list(_connections)
@@ -134,7 +134,7 @@ def before_fork() -> None:
 
 def after_fork_in_parent() -> None:
     """Let connections be opened again."""
-    for connection in _held.pop(threading.get_ident(), ()):
+    for connection in _held.pop(get_ident(), ()):
         connection.lock.release()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from .._base.native_locks import allocate_lock
 from .errors import RecordRefusedError, StoreBusyError
 
 __all__ = ["Grouping"]
@@ -28,8 +28,8 @@ class _Queue(Generic[T]):
     """The parts of one tenant that wait, and the lock of the caller that writes."""
 
     def __init__(self) -> None:
-        self.turn = threading.Lock()
-        self.lock = threading.Lock()
+        self.turn = allocate_lock()
+        self.lock = allocate_lock()
         self.waiting: deque[_Part[T]] = deque()
 
     def add(self, part: _Part[T]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from .._base.lazy import orjson
+from .._base.native_locks import RLock
 from .._record.fold import fold_updates
 from .._record.merge import apply, merge
 from .._record.record import Record, Update
@@ -40,7 +40,7 @@ class MemoryStore:
 
     def __init__(self, limit: int = 100_000) -> None:
         self._limit = limit
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._tenants: dict[str, MemoryStore] = {"": self}
         self._records: dict[str, Record] = {}
         self._numbers: dict[str, int] = {}
