@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
+import jsonschema
 import orjson
 import pytest
 import schemathesis
@@ -41,3 +43,19 @@ def test_no_request_breaks_the_server_or_its_description(case: Any, url: str) ->
     if case.path in FILTERED or (case.method, case.path[-7:]) == ("GET", "/events"):
         excluded.append(positive_data_acceptance)
     case.call_and_validate(base_url=url, excluded_checks=excluded)
+
+
+@pytest.mark.parametrize("other", [[], [{"event_type": "tool"}], [{"event_id": "no type"}], None])
+def test_the_description_refuses_logs_beside_events(other: Any, url: str) -> None:
+    """As the server does, whatever is under the other name."""
+    body = {"logs": [{"event_type": "tool"}], "events": other}
+    described = orjson.loads(document())
+    operation = described["paths"]["/session/{session_id}/traces"]["post"]
+    body_schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    schema = {**body_schema, "components": described["components"]}
+    assert not jsonschema.Draft202012Validator(schema).is_valid(body)
+    del body["events"]
+    assert jsonschema.Draft202012Validator(schema).is_valid(body)
+    assert httpx.post(f"{url}/session/s/traces", json=body).status_code == 200
+    body["events"] = other
+    assert httpx.post(f"{url}/session/s/traces", json=body).status_code == 400

@@ -29,6 +29,11 @@ JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 
 
+def _alone(name: str, other: str) -> Schema:
+    """A body with events under this name, and nothing under the other."""
+    return {**obj((name,), **{name: array(ref("NewEvent"))}), "not": {"required": [other]}}
+
+
 _SIGNALS = {
     "Traces": "OTLP spans, which become sessions and events; odd ones are rejected one by one",
     "Logs": "OTLP log records; GenAI events become part of their spans",
@@ -56,7 +61,7 @@ _OPERATIONS: tuple[tuple[str, str, str, Schema | None, Schema], ...] = (
         "post",
         "/session/{session_id}/traces",
         "Events of a session",
-        {"oneOf": [obj((name,), **{name: array(ref("NewEvent"))}) for name in ("events", "logs")]},
+        {"oneOf": [_alone("events", "logs"), _alone("logs", "events")]},
         ref("Done"),
     ),
     (
