@@ -19,6 +19,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ._capture.context import current
+from ._capture.external import complete
 from ._capture.finished import record_of
 from ._capture.hooks import hooks
 from ._capture.session import Session
@@ -71,6 +72,7 @@ def capture(
                 if session.session_id == item.event_id:
                     sessions[i] = family.get(item.event_id) or session
         else:
+            complete(item)
             record = record_of(item, config.project, config.source)
             if start is not None:
                 record = without_stamp(record)

@@ -6,15 +6,20 @@ keeps its own context.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from .._base.interrupts import interrupts
+from .._record.merge import as_object
+from .._record.record import OBJECTS
 from .call import internal_error
 from .hooks import discard, hooks, switch
 from .running import prepare
 from .session import Session
 from .spec import Spec
+
+Failure = tuple[str, str | None, dict[str, Any]]
+"""Status, error and details, as `exceptions.describe` returns them."""
 
 
 class External(Session):
@@ -27,6 +32,94 @@ class External(Session):
     enough to decide the nesting."""
     trace: tuple[str, str] | None
     """Its trace id and span id, hex."""
+
+    def _ended(self, name: str) -> Any:
+        """Return a field of an ended session, also while nobody has read its fields yet."""
+        unread = _unread(self)
+        if unread is None:
+            return super()._ended(name)
+        twin = External()  # the flush thread may be reading the session itself
+        prepare(twin, self._spec, self.session_id, self._start, self._offset)
+        twin._end = self._end
+        twin._extras = {_UNREAD: unread}
+        complete(twin)
+        return twin._ended(name)
+
+
+class Read(NamedTuple):
+    """The fields of an ended session, as `end_external` takes them."""
+
+    spec: Spec
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    failure: Failure | None
+    extras: dict[str, Any]
+
+
+class Unread:
+    """The fields of an ended session, to be read when its record is made.
+
+    The values are those of the end, because nothing can change them any more; redaction is that
+    of the end, too.
+
+    read: returns what `Read` names; it is given the function that redacts texts.
+    size: bytes that the values take in memory, as the queue counts them.
+    """
+
+    __slots__ = ("_encode", "_read", "_redact", "_size")
+
+    def __init__(
+        self,
+        read: Callable[[Callable[[str], str]], Read],
+        size: int,
+    ) -> None:
+        self._read = read
+        self._size = size
+        self._encode, self._redact = hooks.encode, hooks.redact
+
+    def __len__(self) -> int:
+        return self._size
+
+    def fill(self, s: Session) -> None:
+        """Encode the fields into the session."""
+        spec, inputs, outputs, failure, fields = self._read(self._redact)
+        masked: list[str] = []
+        sealed: dict[str, Any] = {}
+        for name, value in (*fields.items(), ("inputs", inputs), ("outputs", outputs)):
+            if name not in OBJECTS:
+                sealed[name] = self._redact(value)
+            elif value or name in fields:
+                data = self._encode(value, masked, name)
+                # a mapping that was cut down is a string
+                sealed[name] = data if name == "outputs" else as_object(data) or data
+        s._inputs, s._outputs = sealed.pop("inputs", None), sealed.pop("outputs", None)
+        s._spec, s._failure, s._masked, s._extras = spec, failure, masked or None, sealed
+
+
+_UNREAD = ""
+"""The key of `Unread` among a session's extras."""
+
+
+def _unread(s: Session) -> Unread | None:
+    extras = s._extras
+    return extras.get(_UNREAD) if extras else None
+
+
+def complete(s: Session) -> None:
+    """Read the fields of an ended session, where `end_unread` left that for later.
+
+    If that fails, the session is recorded without them.
+    """
+    unread = _unread(s)
+    if unread is None:
+        return
+    try:
+        unread.fill(s)
+    except Exception as error:
+        s._extras = None
+        if interrupts(error):
+            raise
+        internal_error(error)
 
 
 def began(session: Session) -> int:
@@ -77,14 +170,13 @@ def end_external(
     *,
     inputs: Mapping[str, Any],
     outputs: Mapping[str, Any],
-    failure: tuple[str, str | None, dict[str, Any]] | None,
+    failure: Failure | None,
     extras: dict[str, Any],
 ) -> None:
     """End a session of `begin_external` and hand it over. Raises nothing but an interrupt.
 
-    `failure`: status, error and details, as `exceptions.describe` returns them. `extras`: mapping
-    fields, names, project and source. Values that the program set through `current_session()` win
-    over all of these.
+    `extras`: mapping fields, names, project and source. Values that the program set through
+    `current_session()` win over all of these.
     """
     s._end = max(end_ns - s._offset, s._start) or 1  # 0 stands for running
     try:
@@ -106,10 +198,32 @@ def end_external(
     except Exception as exc:
         if type(exc) is not RecursionError and interrupts(exc):
             raise
-        s._extras = None
-        if s._submit is not discard:
-            hooks.keep(s)
-        internal_error(exc)
+        _keep(s, exc)
+
+
+def end_unread(s: Session, end_ns: int, unread: Unread) -> None:
+    """End a session and hand it over, and leave its fields to whoever makes its record.
+
+    For a session without a place in a journal, to which the program added nothing, and whose
+    failure decides nothing about its tree.
+    """
+    s._end = max(end_ns - s._offset, s._start) or 1
+    try:
+        s._extras = {_UNREAD: unread}
+        (s._submit or hooks.submit)(s)
+        s._handed = True
+    except Exception as exc:
+        if type(exc) is not RecursionError and interrupts(exc):
+            raise
+        _keep(s, exc)
+
+
+def _keep(s: Session, error: Exception) -> None:
+    """Record a session whose end failed by what is known of it."""
+    s._extras = None
+    if s._submit is not discard:
+        hooks.keep(s)
+    internal_error(error)
 
 
 def abandon(s: Session) -> None:

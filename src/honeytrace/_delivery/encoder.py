@@ -14,6 +14,7 @@ except ModuleNotFoundError:
 
 from .._base.lazy import logger
 from .._base.native_locks import sleep
+from .._capture.external import External, complete
 from .._config import Config
 from .._durability.journal import Slot
 from .._record.record import Item
@@ -68,6 +69,8 @@ class Encoder:
         if not isinstance(item, Running):
             return item
         try:
+            if type(item) is External:
+                complete(item)
             record = record_of(item, self.config.project, self.config.source)
             if record.parent_id is None and item._end and time.monotonic() >= self._stamp_due:
                 self._stamp_due = time.monotonic() + _STAMPED

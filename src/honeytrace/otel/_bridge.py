@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from opentelemetry.context import Context
@@ -12,14 +13,22 @@ from opentelemetry.sdk import trace as sdk
 from .._base.interrupts import interrupts
 from .._capture.call import internal_error
 from .._capture.context import OwnThread, current
-from .._capture.external import External, abandon, end_external
-from .._capture.hooks import hooks, switch
-from .._config import SETTINGS
+from .._capture.external import (
+    External,
+    Failure,
+    Read,
+    Unread,
+    abandon,
+    end_external,
+    end_unread,
+)
+from .._capture.hooks import discard, hooks, switch
+from .._config import SETTINGS, Config
 from .._record.record import RESERVED
 from .._runtime import public
 from .._runtime.runtime import settings
 from ..errors import ConfigurationError
-from ._finished import finished, raw
+from ._finished import finished, raw, weight
 from ._semconv import Fields, Span, event_fields, is_infrastructure
 from ._spans import HELD, SPANS, Running, adopt, nanoseconds, spec
 
@@ -117,16 +126,38 @@ class SpanProcessor(sdk.SpanProcessor):
             return
         assert session.trace is not None
         plain = finished(span, session.trace)
-        fields = _fields(plain)
-        session._spec = spec(fields.event_name, fields.event_type)
+        if _may_wait(session):
+            read = partial(_read, plain, settings(), session._parent is None)
+            end_unread(session, nanoseconds(plain.end), Unread(read, weight(plain)))
+            return
+        made = _read(plain, settings(), session._parent is None, hooks.redact)
+        session._spec = made.spec
         end_external(
             session,
             nanoseconds(plain.end),
-            inputs=fields.inputs,
-            outputs=fields.outputs,
-            failure=None if fields.error is None else _failure(fields),
-            extras=_extras(plain, fields, is_root=session._parent is None),
+            inputs=made.inputs,
+            outputs=made.outputs,
+            failure=made.failure,
+            extras=made.extras,
         )
+
+
+def _may_wait(session: External) -> bool:
+    """True if nobody needs the fields of a session before its record is made."""
+    decided = session._submit is None or session._submit is discard
+    return decided and session._slot is None and session._extras is None
+
+
+def _read(span: Span, config: Config, is_root: bool, redact: Callable[[str], str]) -> Read:
+    """Return what is recorded of a finished span."""
+    fields = _fields(span)
+    return Read(
+        spec(fields.event_name, fields.event_type),
+        fields.inputs,
+        fields.outputs,
+        None if fields.error is None else _failure(fields, redact),
+        _extras(span, fields, config, is_root=is_root),
+    )
 
 
 def _fields(span: Span) -> Fields:
@@ -142,7 +173,7 @@ def _fields(span: Span) -> Fields:
         return fields
 
 
-def _extras(span: Span, fields: Fields, *, is_root: bool) -> dict[str, Any]:
+def _extras(span: Span, fields: Fields, config: Config, *, is_root: bool) -> dict[str, Any]:
     """Return the fields of a session besides inputs, outputs and error."""
     metadata = fields.metadata
     details: dict[str, Any] = {"otel": [span.trace_id, span.span_id, span.parent_id]}
@@ -158,7 +189,6 @@ def _extras(span: Span, fields: Fields, *, is_root: bool) -> dict[str, Any]:
         extras["feedback"] = fields.feedback
     if fields.user_properties:
         extras["user_properties"] = fields.user_properties
-    config = settings()
     # settings hold for spans too; the resource's names stand in for the defaults
     if fields.project and config.project == DEFAULTS["project"]:
         extras["project"] = fields.project
@@ -167,6 +197,6 @@ def _extras(span: Span, fields: Fields, *, is_root: bool) -> dict[str, Any]:
     return extras
 
 
-def _failure(fields: Fields) -> tuple[str, str | None, dict[str, Any]]:
-    details = {} if fields.traceback is None else {"traceback": hooks.redact(fields.traceback)}
-    return "error", hooks.redact(fields.error or ""), details
+def _failure(fields: Fields, redact: Callable[[str], str]) -> Failure:
+    details = {} if fields.traceback is None else {"traceback": redact(fields.traceback)}
+    return "error", redact(fields.error or ""), details

@@ -6,7 +6,8 @@ The fields of a span are read directly where its properties would copy: `attribu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from sys import getsizeof
 from typing import Any
 
 from opentelemetry.sdk import trace as sdk
@@ -42,7 +43,7 @@ def finished(span: sdk.ReadableSpan, ids: tuple[str, str]) -> Span:
             span._name,
             span._start_time or 0,
             span._end_time or 0,
-            raw(attributes),
+            dict(raw(attributes)),
             _resource(span._resource),
             span._kind._name_,
             {} if scope is None else _scope(scope),
@@ -81,6 +82,34 @@ def raw(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """
     found: Any = getattr(attributes, "_dict", attributes)
     return found or {}
+
+
+def weight(span: Span) -> int:
+    """Return the approximate bytes that a finished span takes in memory."""
+    size = _SPAN + _inside(span.attributes.values())
+    for event in span.events:
+        size += _PART + _inside(event.attributes.values())
+    for link in span.links:
+        size += _PART + _inside(link.attributes.values())
+    return size
+
+
+_SPAN, _PART = 1_500, 400
+"""Bytes of a span with twenty attributes, and of an event or a link, without any values."""
+_FLAT = frozenset((str, bool, int, float, bytes, type(None)))
+"""Types whose values have nothing inside."""
+
+
+def _inside(values: Collection[Any]) -> int:
+    """Return the bytes of values. The SDK makes copies of sequences and mappings."""
+    size = sum(map(getsizeof, values))
+    if not _FLAT.issuperset(map(type, values)):
+        for value in values:
+            if isinstance(value, dict):
+                size += _inside(value.values())
+            elif isinstance(value, tuple | list):
+                size += _inside(value)
+    return size
 
 
 def _scope_fields(scope: InstrumentationScope) -> dict[str, Any]:
