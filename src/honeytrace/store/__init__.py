@@ -21,7 +21,7 @@ _statistics                              counts and percentiles
 _pg_schema, _pg_pool, _pg_rows           PostgreSQL: schema, connections, records as rows
 _pg_writing, _pg_reading, _pg_query, _pg_trends    its statements; _pg_writing merges updates
 _ch_schema, _ch_client, _ch_rows         ClickHouse: schema, connection, records as rows
-_ch_writing, _ch_reading, _ch_query, _ch_trends    its statements
+_ch_writing, _ch_reading, _ch_listing, _ch_query, _ch_trends    its statements
 _ch_checks                               checks of merged rows, after other nodes' writes
 """
 

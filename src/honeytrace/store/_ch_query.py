@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from ._ch_rows import INPUTS, SEPARATOR
 from ._query import Metric, Query
 from ._words import Term, in_json, terms
 from .errors import RecordRefusedError
 
-__all__ = ["Condition", "among", "condition"]
+__all__ = ["Condition", "among", "at_keys", "condition"]
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 """Ids that are safe to write into a statement directly; others are written as hexadecimal bytes.
@@ -36,6 +37,13 @@ def among(ids: Iterable[str], column: str = "event_id") -> Condition:
     except UnicodeEncodeError as error:
         raise RecordRefusedError(f"the store cannot take this value: {error}") from error
     return Condition(f"{column} IN ({', '.join(literals)})" if literals else "0", {})
+
+
+def at_keys(tenant: str, keys: Iterable[Sequence[Any]]) -> Condition:
+    """Return the condition that a row has one of these starts and one of these ids."""
+    starts, ids = {repr(float(key[0])) for key in keys}, {key[1] for key in keys}
+    sql = f"tenant = {{tenant:String}} AND start_time IN ({', '.join(starts)})"
+    return Condition(f"{sql} AND {among(ids).sql}", {"tenant": tenant})
 
 
 def _literal(text: str) -> str:
@@ -97,11 +105,12 @@ def _term(
     if not term.words:
         values |= {name: term.signs, f"{name}_json": in_json(term.signs)}
         here = f"position(event_name, {{{name}:String}})", f"position(error, {{{name}:String}})"
-        there = (f"position({part}, {{{name}_json:String}})" for part in ("inputs", "outputs"))
-        return [f"({' OR '.join(f'ifNull({place}, 0) > 0' for place in (*here, *there))})"]
+        bodies = f"arraySlice(splitByChar(char({ord(SEPARATOR)}), record), {INPUTS}, 2)"
+        there = f"arrayExists(part -> position(part, {{{name}_json:String}}) > 0, {bodies})"
+        return [f"({' OR '.join(f'ifNull({place}, 0) > 0' for place in here)} OR {there})"]
     whole = list(term.words[:-1] if term.prefix else term.words)
-    values[name] = f" {' '.join(term.words)}{'' if term.prefix else ' '}"
-    sql = [f"position(words, {{{name}:String}}) > 0"]
+    begun: list[str] | None = None
+    sql = []
     if whole:
         values[f"{name}_words"] = whole
         sql.append(f"hasAllTokens(words, {{{name}_words:Array(String)}})")
@@ -109,6 +118,11 @@ def _term(
         some = list(beginnings(term.words[-1], _MOST_BEGINNINGS + 1))
         if len(some) <= _MOST_BEGINNINGS:
             # No word begins like this, so search for a word that no text has.
-            values[f"{name}_begun"] = some or [term.words[-1]]
+            begun = some or [term.words[-1]]
+            values[f"{name}_begun"] = begun
             sql.append(f"hasAnyTokens(words, {{{name}_begun:Array(String)}})")
+    # The index answers for a single word, without reading the texts.
+    if len(term.words) > 1 or (term.prefix and begun is None):
+        values[name] = f" {' '.join(term.words)}{'' if term.prefix else ' '}"
+        sql.append(f"position(words, {{{name}:String}}) > 0")
     return sql

@@ -1,11 +1,5 @@
-"""Queries of ClickHouse.
-
-A list takes two steps. The first step reads keys, newest first, with all conditions and indexes;
-superseded rows may be among them, but no current row is missing. The second step reads the whole
-rows of these keys, takes the newest version of each, and checks the conditions again. FINAL would
-do both at once, but it reads the entire range, so only counts and figures use it, which need the
-range anyway.
-"""
+"""Queries of ClickHouse other than lists (`_ch_listing`). Counts and figures read their whole range
+with FINAL, which takes the newest version of each row."""
 
 from __future__ import annotations
 
@@ -16,8 +10,9 @@ import orjson
 
 from .._record.record import Record
 from ._ch_client import Client
-from ._ch_query import Condition, among, condition
-from ._ch_rows import FIELDS, SELECTED, record_of
+from ._ch_listing import conditions
+from ._ch_query import among, at_keys
+from ._ch_rows import record_of
 from ._query import COLUMN_OF, Arrivals, Bucket, Field, NameSummary, Outline, Query
 from ._statistics import FACETS, faceted
 
@@ -28,7 +23,6 @@ __all__ = [
     "find_ids",
     "following",
     "known",
-    "listed",
     "longest",
     "outline",
     "over_time",
@@ -36,8 +30,6 @@ __all__ = [
     "trees",
     "values",
 ]
-
-_NEWEST_FIRST = "ORDER BY start_time DESC, event_id DESC"
 
 
 class Known(NamedTuple):
@@ -57,50 +49,14 @@ def known(client: Client, tenant: str, ids: Iterable[str]) -> dict[str, Known]:
         return {}
     sql, values = among(wanted)
     rows = client.rows(
-        f"SELECT {SELECTED}, place, changed, version, writes, deleted FROM sessions"
+        "SELECT event_id, record, place, changed, version, writes, deleted FROM sessions"
         f" WHERE tenant = {{tenant:String}} AND {sql} ORDER BY version DESC LIMIT 1 BY event_id",
         tenant=tenant,
         **values,
     )
-    return {r[0]: Known(record_of(r), *r[len(FIELDS) : -1]) for r in rows if not r[-1]}
-
-
-def listed(client: Client, tenant: str, query: Query) -> list[Record]:
-    """Return the newest sessions that match a query."""
-    found: list[Record] = []
-    part = query
-    while len(found) < query.limit:
-        sql, values = _conditions(client, tenant, part)
-        keys = client.rows(
-            f"SELECT start_time, event_id FROM sessions WHERE {sql} AND deleted = 0"
-            f" {_NEWEST_FIRST} LIMIT {{most:UInt32}}",
-            **values,
-            most=query.limit,
-        )
-        if keys:
-            found += _current(client, tenant, query, keys)
-        if len(keys) < query.limit:
-            break
-        part = query._replace(before=tuple(keys[-1]))
-    return found[: query.limit]
-
-
-def _current(
-    client: Client, tenant: str, query: Query, keys: Sequence[Sequence[Any]]
-) -> list[Record]:
-    """Return the current sessions at these keys that match the query, newest first."""
-    sql, values = condition(tenant, query._replace(before=None))
-    rows = client.rows(
-        f"SELECT {SELECTED} FROM (SELECT * FROM sessions WHERE tenant = {{tenant:String}}"
-        " AND start_time IN {starts:Array(Float64)} AND event_id IN {ids:Array(String)}"
-        f" ORDER BY version DESC LIMIT 1 BY event_id) WHERE {sql} AND deleted = 0"
-        f" AND (start_time, event_id) IN {{keys:Array(Tuple(Float64, String))}} {_NEWEST_FIRST}",
-        **values,
-        starts=list({start for start, _ in keys}),
-        ids=list({event_id for _, event_id in keys}),
-        keys=[tuple(key) for key in keys],
-    )
-    return list(map(record_of, rows))
+    return {
+        event_id: Known(record_of(text), *rest) for event_id, text, *rest, gone in rows if not gone
+    }
 
 
 def trees(client: Client, tenant: str, root_ids: Sequence[str], most: int) -> list[Record]:
@@ -109,13 +65,14 @@ def trees(client: Client, tenant: str, root_ids: Sequence[str], most: int) -> li
         return []
     sql, values = among(root_ids, "root_id")
     rows = client.rows(
-        f"SELECT {SELECTED} FROM (SELECT * FROM sessions WHERE tenant = {{tenant:String}} AND {sql}"
-        " ORDER BY version DESC LIMIT 1 BY event_id) WHERE deleted = 0 LIMIT {most:UInt32}",
+        "SELECT record FROM (SELECT record, deleted FROM sessions"
+        f" WHERE tenant = {{tenant:String}} AND {sql} ORDER BY version DESC LIMIT 1 BY event_id)"
+        " WHERE deleted = 0 LIMIT {most:UInt32}",
         tenant=tenant,
         most=most,
         **values,
     )
-    return list(map(record_of, rows))
+    return [record_of(row[0]) for row in rows]
 
 
 def find_ids(client: Client, tenant: str, prefix: str, limit: int) -> list[str]:
@@ -190,13 +147,13 @@ def following(client: Client, tenant: str, column: str, after: int | None, limit
 
 def count(client: Client, tenant: str, query: Query) -> int:
     """Return the number of sessions that match a query."""
-    sql, values = _conditions(client, tenant, query._replace(before=None))
+    sql, values = conditions(client, tenant, query._replace(before=None))
     return int(client.rows(f"SELECT count() FROM sessions FINAL WHERE {sql}", **values)[0][0])
 
 
 def longest(client: Client, tenant: str, query: Query) -> list[Record]:
     """Return the sessions with the longest durations, longest first."""
-    sql, values = _conditions(client, tenant, query._replace(before=None))
+    sql, values = conditions(client, tenant, query._replace(before=None))
     rows = client.rows(
         f"SELECT event_id FROM sessions FINAL WHERE {sql} AND isNotNull(duration)"
         " ORDER BY duration DESC LIMIT {most:UInt32}",
@@ -210,7 +167,7 @@ def longest(client: Client, tenant: str, query: Query) -> list[Record]:
 
 def facets(client: Client, tenant: str, query: Query) -> dict[Field, dict[str, int]]:
     """Return the number of sessions per value of each field, of all sessions."""
-    sql, values = _conditions(client, tenant, query._replace(before=None))
+    sql, values = conditions(client, tenant, query._replace(before=None))
     columns = ", ".join(COLUMN_OF[field] for field in FACETS)
     rows = client.rows(
         f"SELECT {columns}, count() FROM sessions FINAL WHERE {sql} GROUP BY {columns}", **values
@@ -220,15 +177,40 @@ def facets(client: Client, tenant: str, query: Query) -> dict[Field, dict[str, i
 
 def values(client: Client, tenant: str, field: Field) -> list[str]:
     """Return all distinct values of a field, in order."""
+    column = COLUMN_OF[field]
     rows = client.rows(
-        f"SELECT DISTINCT {COLUMN_OF[field]} AS v FROM sessions FINAL"
-        " WHERE tenant = {tenant:String}",
+        f"SELECT {column}, start_time, event_id FROM sessions WHERE tenant = {{tenant:String}}"
+        f" AND deleted = 0 LIMIT 1 BY {column}",
         tenant=tenant,
     )
-    return sorted(row[0] for row in rows)
+    # One current session proves a value; if the session is superseded, all of this value are read.
+    unproven = {row[0] for row in rows} - _values_at(client, tenant, column, rows)
+    found = {row[0] for row in rows} - unproven
+    if unproven:
+        some = client.rows(
+            f"SELECT DISTINCT {column} FROM sessions FINAL WHERE tenant = {{tenant:String}}"
+            f" AND {among(unproven, column).sql}",
+            tenant=tenant,
+        )
+        found |= {row[0] for row in some}
+    return sorted(found)
 
 
-_CALLS = "count(), countIf(status = 'error')"
+def _values_at(client: Client, tenant: str, column: str, rows: Sequence[Sequence[Any]]) -> set[str]:
+    """Return the values that the newest rows of these sessions have."""
+    keys = [row[1:] for row in rows]
+    if not keys:
+        return set()
+    at, values = at_keys(tenant, keys)
+    newest = client.rows(
+        f"SELECT {column}, deleted FROM sessions WHERE {at} ORDER BY version DESC"
+        " LIMIT 1 BY event_id",
+        **values,
+    )
+    return {value for value, gone in newest if not gone}
+
+
+_CALLS = "count() AS calls, countIf(status = 'error') AS errors"
 _SORTED = "arraySort(groupArray(duration)) AS d"
 """All known durations, exactly; one float each, even for millions of sessions."""
 
@@ -243,20 +225,30 @@ def _ranks(*percents: int) -> str:
 
 def summary(client: Client, tenant: str, query: Query) -> list[NameSummary]:
     """Return figures per name of all sessions that match a query."""
-    sql, values = _conditions(client, tenant, query._replace(before=None))
+    sql, values = conditions(client, tenant, query._replace(before=None))
+    # Reading the ids of all sessions would take half of the time, so the slowest are known by start
+    # first. The outer query keeps the durations in the engine.
     rows = client.rows(
-        f"SELECT event_name, {_CALLS}, {_ranks(50, 95, 99, 100)},"
-        " argMaxIf(event_id, assumeNotNull(duration), isNotNull(duration)),"
-        f" {_SORTED} FROM sessions FINAL WHERE {sql} GROUP BY event_name",
+        f"SELECT event_name, calls, errors, {_ranks(50, 95, 99, 100)}, start FROM (SELECT"
+        f" event_name, {_CALLS}, {_SORTED},"
+        " argMaxIf(start_time, assumeNotNull(duration), isNotNull(duration)) AS start"
+        f" FROM sessions FINAL WHERE {sql} GROUP BY event_name)",
         **values,
     )
-    named = [NameSummary._make((*row[:7], row[7] if row[6] is not None else None)) for row in rows]
+    starts = ", ".join({repr(float(row[7])) for row in rows if row[6] is not None}) or "0"
+    slowest = client.rows(
+        f"SELECT event_name, start_time, duration, event_id FROM sessions FINAL WHERE {sql}"
+        f" AND start_time IN ({starts})",
+        **values,
+    )
+    ids = {tuple(row[:3]): row[3] for row in slowest}
+    named = [NameSummary._make((*row[:7], ids.get((row[0], row[7], row[6])))) for row in rows]
     return sorted(named, key=lambda each: (-each.calls, each.session_name))
 
 
 def over_time(client: Client, tenant: str, query: Query, count: int) -> list[Bucket]:
     """Return figures in `count` equal steps of time, as `_statistics.bucketed` does."""
-    sql, values = _conditions(client, tenant, query._replace(before=None))
+    sql, values = conditions(client, tenant, query._replace(before=None))
     ends = "SELECT count(), min(start_time), max(start_time) FROM sessions FINAL"
     calls, oldest, latest = client.rows(f"{ends} WHERE {sql}", **values)[0]
     if not calls:
@@ -265,29 +257,16 @@ def over_time(client: Client, tenant: str, query: Query, count: int) -> list[Buc
     end = latest + 1.0 if query.until is None else query.until
     step = (end - start) / count
     rows = client.rows(
-        "SELECT least(toInt64(floor((start_time - {start:Float64}) / {step:Float64})),"
-        f" {count - 1}) AS bucket, {_CALLS}, {_ranks(50, 95)}, {_SORTED}"
-        f" FROM sessions FINAL WHERE {sql} GROUP BY bucket",
+        f"SELECT bucket, calls, errors, {_ranks(50, 95)} FROM (SELECT"
+        " least(toInt64(floor((start_time - {start:Float64}) / {step:Float64})),"
+        f" {count - 1}) AS bucket, {_CALLS}, {_SORTED}"
+        f" FROM sessions FINAL WHERE {sql} GROUP BY bucket)",
         **values,
         start=start,
         step=step,
     )
-    found = {row[0]: row[1:5] for row in rows}
+    found = {row[0]: row[1:] for row in rows}
     return [
         Bucket._make((start + n * step, start + (n + 1) * step, *found.get(n, (0, 0, None, None))))
         for n in range(count)
     ]
-
-
-def _conditions(client: Client, tenant: str, query: Query) -> Condition:
-    def beginnings(prefix: str, most: int) -> list[str]:
-        rows = client.rows(
-            "SELECT DISTINCT token FROM mergeTreeTextIndex(currentDatabase(), 'sessions',"
-            " 'words_index') WHERE startsWith(token, {prefix:String}) LIMIT {most:UInt32}",
-            prefix=prefix,
-            most=most,
-        )
-        return [row[0] for row in rows]
-
-    # The index of one server does not cover the cluster.
-    return condition(tenant, query, None if client.layout.cluster else beginnings)

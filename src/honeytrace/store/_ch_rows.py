@@ -1,21 +1,37 @@
-"""Records as rows of ClickHouse and back, with the derived columns."""
+"""Records as rows of ClickHouse and back, with the derived columns.
+
+`record` holds the whole session, so that reading one opens one column: each column that is opened
+costs as much as decompressing 64 kB. The other columns are what queries ask for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from .._record.record import Record
 from ._derived import Counted, counted_of, numbers_of, users_of
 from ._words import joined
 
-__all__ = ["COLUMNS", "FIELDS", "SELECTED", "record_of", "row_of"]
+__all__ = ["COLUMNS", "INPUTS", "SEPARATOR", "packed", "record_of", "row_of"]
 
-FIELDS = Record._fields
-SELECTED = ", ".join(FIELDS)
 COLUMNS = (
     "tenant",
-    *FIELDS,
+    "event_id",
+    "parent_id",
+    "root_id",
+    "event_type",
+    "event_name",
+    "project",
+    "source",
+    "status",
+    "start_time",
+    "duration",
+    "error",
+    "children_ids",
+    "record",
     "users",
     "numbers",
     *Counted._fields,
@@ -26,10 +42,14 @@ COLUMNS = (
     "writes",
     "deleted",
 )
-_FIRST_JSON = 13
-_PARENT = 2
-_INPUTS = FIELDS.index("inputs") - _FIRST_JSON
-_OUTPUTS = FIELDS.index("outputs") - _FIRST_JSON
+SEPARATOR = "\x1e"
+"""A character that JSON text cannot contain."""
+
+_FIRST_JSON = Record._fields.index("children_ids")
+_PARTS = Record._fields[_FIRST_JSON:]
+_INPUTS, _OUTPUTS = _PARTS.index("inputs"), _PARTS.index("outputs")
+INPUTS = _INPUTS + 2
+"""The position of the inputs in `record`, counted from 1; the outputs follow."""
 
 
 def row_of(
@@ -42,17 +62,27 @@ def row_of(
     writes: Sequence[int] = (),
     deleted: bool = False,
 ) -> list[Any]:
-    """Return the values of `COLUMNS`; an empty text stands for no parent and for no JSON."""
-    parts: tuple[Any, ...] = record[_FIRST_JSON:]
-    texts = ["" if part is None else part.decode() for part in parts]
+    """Return the values of `COLUMNS`; an empty text stands for no parent. Raises TypeError or
+    ValueError for values that cannot be stored."""
+    json: tuple[Any, ...] = record[_FIRST_JSON:]
+    parts = ["" if part is None else part.decode() for part in json]
     counted = counted_of(record)
-    searched = record.event_name, record.error, texts[_INPUTS], texts[_OUTPUTS]
+    searched = record.event_name, record.error, parts[_INPUTS], parts[_OUTPUTS]
     return [
         tenant,
-        *record[:_PARENT],
+        record.event_id,
         record.parent_id or "",
-        *record[_PARENT + 1 : _FIRST_JSON],
-        *texts,
+        record.root_id,
+        record.event_type,
+        record.event_name,
+        record.project,
+        record.source,
+        record.status,
+        record.start_time,
+        record.duration,
+        record.error,
+        parts[0],
+        "" if deleted else packed(record, parts),
         users_of(record),
         numbers_of(record),
         *counted[:-1],
@@ -66,10 +96,18 @@ def row_of(
     ]
 
 
-def record_of(row: Sequence[Any]) -> Record:
-    """Return the record of a row selected by `SELECTED`."""
-    values = list(row[: len(FIELDS)])
-    values[_PARENT] = values[_PARENT] or None
-    children, *parts = values[_FIRST_JSON:]
-    values[_FIRST_JSON:] = [children.encode(), *(part.encode() or None for part in parts)]
+def packed(record: Record, parts: Sequence[str]) -> str:
+    """Return the fields that are not JSON as one JSON list, then the JSON parts; an empty one is
+    absent. Raises TypeError or ValueError for values that cannot be stored."""
+    text = SEPARATOR.join((orjson.dumps(record[:_FIRST_JSON]).decode(), *parts))
+    if text.count(SEPARATOR) != len(parts):
+        raise ValueError("a control character in JSON text")
+    return text
+
+
+def record_of(text: str) -> Record:
+    """Return the record that `packed` wrote."""
+    head, children, *parts = text.split(SEPARATOR)
+    values: list[Any] = orjson.loads(head)
+    values += [children.encode(), *(part.encode() or None for part in parts)]
     return Record._make(values)

@@ -45,19 +45,16 @@ class Layout:
         return [f"CREATE TABLE IF NOT EXISTS {table}{self.on} AS {table}_local ENGINE = {engine}"]
 
 
-_JSON = ("config", "inputs", "outputs", "metrics", "feedback", "metadata", "user_properties")
 _SECONDS = "toDateTime(least(greatest(start_time / 1000, 0), 4294967295), 'UTC')"
 
 
 def _first(layout: Layout) -> list[str]:
-    json = ",\n".join(f"{name} String CODEC(ZSTD(3))" for name in _JSON)
     ttl = f"TTL {_SECONDS} + INTERVAL {layout.keep_days} DAY DELETE" if layout.keep_days else ""
     return [
         f"""
         CREATE TABLE IF NOT EXISTS {layout.local("sessions")}{layout.on} (
             tenant LowCardinality(String),
             event_id String CODEC(ZSTD(1)),
-            session_id String CODEC(ZSTD(1)),
             parent_id String CODEC(ZSTD(1)),
             root_id String CODEC(ZSTD(1)),
             event_type LowCardinality(String),
@@ -66,11 +63,10 @@ def _first(layout: Layout) -> list[str]:
             source LowCardinality(String),
             status LowCardinality(String),
             start_time Float64 CODEC(Delta(8), ZSTD(1)),
-            end_time Nullable(Int64),
             duration Nullable(Float64),
             error Nullable(String) CODEC(ZSTD(1)),
             children_ids String CODEC(ZSTD(1)),
-            {json},
+            record String CODEC(ZSTD(3)),
             users Array(String),
             numbers Map(LowCardinality(String), Float64),
             who String CODEC(ZSTD(1)),
@@ -95,7 +91,7 @@ def _first(layout: Layout) -> list[str]:
         PARTITION BY toMonday({_SECONDS})
         ORDER BY (tenant, start_time, event_id)
         {ttl}
-        SETTINGS index_granularity = 1024, deduplicate_merge_projection_mode = 'rebuild',
+        SETTINGS index_granularity = 256, deduplicate_merge_projection_mode = 'rebuild',
             lightweight_mutation_projection_mode = 'rebuild', ttl_only_drop_parts = 1
         """,
         f"""

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from .._record.record import Record, Update
 from ..errors import StoreError
-from . import _ch_reading, _ch_schema, _ch_trends
+from . import _ch_listing, _ch_reading, _ch_schema, _ch_trends
 from ._ch_client import Client
 from ._ch_writing import Writer
 from ._grouping import Grouping
@@ -71,7 +71,7 @@ class ClickHouseStore:
         return [found[each].record for each in session_ids if each in found]
 
     def list(self, query: Query) -> Sequence[Record]:
-        return _ch_reading.listed(self._client, self.tenant, query)
+        return _ch_listing.listed(self._client, self.tenant, query)
 
     def trees(self, root_ids: Sequence[str], most: int) -> Sequence[Record]:
         return _ch_reading.trees(self._client, self.tenant, root_ids, most)
