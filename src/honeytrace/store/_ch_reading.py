@@ -4,14 +4,14 @@ with FINAL, which takes the newest version of each row."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from .._record.record import Record
 from ._ch_client import Client
 from ._ch_listing import conditions
-from ._ch_query import among, at_keys
+from ._ch_query import among
 from ._ch_rows import record_of
 from ._query import COLUMN_OF, Arrivals, Bucket, Field, NameSummary, Outline, Query
 from ._statistics import FACETS, faceted
@@ -178,36 +178,28 @@ def facets(client: Client, tenant: str, query: Query) -> dict[Field, dict[str, i
 def values(client: Client, tenant: str, field: Field) -> list[str]:
     """Return all distinct values of a field, in order."""
     column = COLUMN_OF[field]
-    rows = client.rows(
-        f"SELECT {column}, start_time, event_id FROM sessions WHERE tenant = {{tenant:String}}"
-        f" AND deleted = 0 LIMIT 1 BY {column}",
-        tenant=tenant,
-    )
-    # One current session proves a value; if the session is superseded, all of this value are read.
-    unproven = {row[0] for row in rows} - _values_at(client, tenant, column, rows)
-    found = {row[0] for row in rows} - unproven
-    if unproven:
-        some = client.rows(
-            f"SELECT DISTINCT {column} FROM sessions FINAL WHERE tenant = {{tenant:String}}"
-            f" AND {among(unproven, column).sql}",
+    seen: dict[str, float] = dict(
+        client.rows(
+            f"SELECT {column}, max(start_time) FROM sessions WHERE tenant = {{tenant:String}}"
+            f" AND deleted = 0 GROUP BY {column}",
             tenant=tenant,
-        )
-        found |= {row[0] for row in some}
+        )  # type: ignore[arg-type]
+    )
+    # One current session proves a value. Where the newest is superseded, all of the value are read.
+    starts = ", ".join({repr(float(start)) for start in seen.values()})
+    found = _current_values(client, tenant, column, f"start_time IN ({starts})") if seen else set()
+    if unproven := seen.keys() - found:
+        found |= _current_values(client, tenant, column, among(unproven, column).sql)
     return sorted(found)
 
 
-def _values_at(client: Client, tenant: str, column: str, rows: Sequence[Sequence[Any]]) -> set[str]:
-    """Return the values that the newest rows of these sessions have."""
-    keys = [row[1:] for row in rows]
-    if not keys:
-        return set()
-    at, values = at_keys(tenant, keys)
-    newest = client.rows(
-        f"SELECT {column}, deleted FROM sessions WHERE {at} ORDER BY version DESC"
-        " LIMIT 1 BY event_id",
-        **values,
+def _current_values(client: Client, tenant: str, column: str, condition: str) -> set[str]:
+    rows = client.rows(
+        f"SELECT DISTINCT {column} FROM sessions FINAL WHERE tenant = {{tenant:String}}"
+        f" AND {condition}",
+        tenant=tenant,
     )
-    return {value for value, gone in newest if not gone}
+    return {row[0] for row in rows}
 
 
 _CALLS = "count() AS calls, countIf(status = 'error') AS errors"

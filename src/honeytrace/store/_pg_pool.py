@@ -18,7 +18,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from ..errors import StoreError
+from ..errors import ConfigurationError, StoreError
 from .errors import RecordRefusedError, StoreBusyError, StoreFullError, StoreUnavailableError
 
 __all__ = ["Pool", "store_error"]
@@ -49,7 +49,20 @@ _inherited: list[ConnectionPool[Any]] = []
 
 
 class _Connection(psycopg.Connection[Any]):
-    """A connection whose waits all have a deadline."""
+    """A connection whose waits all have a deadline.
+
+    The pool keeps to itself why it cannot connect, so `tell` is called with it, or with None.
+    """
+
+    @classmethod
+    def connect(cls, conninfo: str = "", *, tell: Any = None, **options: Any) -> Any:
+        try:
+            made = super().connect(conninfo, **options)
+        except psycopg.Error as error:
+            tell(error)
+            raise
+        tell(None)
+        return made
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         return super().wait(_bounded(gen, time.monotonic() + _ANSWER), *arguments, **options)
@@ -82,6 +95,8 @@ class Pool:
         self._pid = os.getpid()
         self._closed = False
         self._away_until = 0.0
+        self._failure: psycopg.Error | None = None
+        """Why the latest attempt to connect failed; None if it succeeded."""
         # The pool's own logger would log each attempt; the caller logs one line.
         log = logging.getLogger("psycopg.pool")
         if log.level == logging.NOTSET:
@@ -104,11 +119,12 @@ class Pool:
             with self._open().connection() as conn:
                 yield conn
         except (psycopg.Error, PoolTimeout, UnicodeError, OverflowError) as error:
-            found = store_error(error, self._where)
+            cause = self._failure if isinstance(error, PoolTimeout) else None
+            found = store_error(cause or error, self._where)
             if isinstance(error, PoolTimeout) and self._is_exhausted():
                 busy = f"{_CONNECTIONS} connections of this process are all in use: try again"
                 raise StoreBusyError(f"the store {self._where} is busy: {busy}") from error
-            if isinstance(found, StoreUnavailableError):
+            if cause is not None or isinstance(found, StoreUnavailableError):
                 self._away_until = time.monotonic() + _AWAY
             raise found from error
 
@@ -128,12 +144,13 @@ class Pool:
             self._pool = None
         if self._pool is None:
             self._pid = os.getpid()
-            given = conninfo_to_dict(self._conninfo)
-            options = {name: value for name, value in _OPTIONS.items() if name not in given}
+            options = self._options()
+            # The pool would try until its deadline, even if the server refuses the password.
+            _Connection.connect(self._conninfo, **options).close()
             self._pool = ConnectionPool(
                 self._conninfo,
                 connection_class=_Connection,
-                kwargs={"autocommit": True, "prepare_threshold": None, **options},
+                kwargs=options,
                 configure=self._configure,
                 min_size=0,
                 max_size=_CONNECTIONS,
@@ -143,6 +160,23 @@ class Pool:
                 open=True,
             )
         return self._pool
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options of a connection. Raises ConfigurationError for an invalid URL, whose
+        error of libpq may quote a password."""
+        try:
+            given = conninfo_to_dict(self._conninfo)
+        except psycopg.ProgrammingError:
+            raise ConfigurationError(
+                f"store={self._where!r}: libpq does not take this URL; write % in a name or"
+                " password as %25, and check the parameters after the question mark"
+            ) from None
+        options = {name: value for name, value in _OPTIONS.items() if name not in given}
+        own = {"autocommit": True, "prepare_threshold": None, "tell": self._tell}
+        return {**own, **options}
+
+    def _tell(self, failure: psycopg.Error | None) -> None:
+        self._failure = failure
 
     def _configure(self, conn: psycopg.Connection[Any]) -> None:
         if self._schema is not None:
@@ -158,6 +192,17 @@ class Pool:
         conn.execute(sql.SQL("SET statement_timeout TO {}").format(int(_ANSWER * 1000)))
         conn.execute("SET client_encoding TO 'UTF8'")
 
+
+_WRONG = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "invalid sslmode",
+    "server does not support SSL",
+)
+"""Signs of a URL that is wrong, in errors of connecting, which have no code. Where the server
+speaks another language, the store counts as one that does not answer, and its text is shown."""
 
 _REFUSED = (
     errors.DataError,
@@ -186,6 +231,9 @@ def store_error(error: Exception, where: str) -> StoreError:
         return StoreError(f"{cannot}check user and password, HONEYTRACE_STORE_PASSWORD ({said})")
     if isinstance(error, errors.UndefinedTable):
         return StoreError(f"{cannot}run `honeytrace store migrate` first ({said})")
+    if type(error) is psycopg.OperationalError and any(sign in said for sign in _WRONG):
+        cure = "check user, password, host and database, and HONEYTRACE_STORE_PASSWORD"
+        return StoreError(f"{cannot}{cure} ({said})")
     if isinstance(error, (psycopg.OperationalError, PoolTimeout, errors.ReadOnlySqlTransaction)):
         return StoreUnavailableError(f"the store {where} does not answer ({said})")
     return StoreError(f"{cannot}{said}")

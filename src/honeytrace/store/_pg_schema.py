@@ -136,7 +136,8 @@ def migrate(conn: psycopg.Connection[Any], schema: str | None) -> None:
 
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        if schema is not None:
+        # Creating one takes a right that the owner of an existing schema may lack.
+        if schema is not None and not _has_schema(conn, schema):
             name = sql.Identifier(schema)
             conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         conn.execute(
@@ -147,3 +148,8 @@ def migrate(conn: psycopg.Connection[Any], schema: str | None) -> None:
             for statement in STEPS[number]:
                 conn.execute(statement)
             conn.execute("INSERT INTO honeytrace_meta (version) VALUES (%s)", (number + 1,))
+
+
+def _has_schema(conn: psycopg.Connection[Any], schema: str) -> bool:
+    found = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,))
+    return found.fetchone() is not None

@@ -1,0 +1,62 @@
+"""Lists of ClickHouse: pages of sessions that changed, and searches by the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from store_records import numbered
+
+from honeytrace._record.record import Update
+from honeytrace.store import Query, open_store
+
+pytest.importorskip("chdb", reason="no chdb: pip install chdb")
+pytest.importorskip("clickhouse_connect")
+
+from honeytrace.store import _ch_query
+from honeytrace.store.clickhouse import ClickHouseStore
+
+
+@pytest.fixture
+def store() -> Iterator[ClickHouseStore]:
+    # one engine a process: in memory, beside that of the conformance suite
+    store = open_store("chdb:///", tenant="lists")
+    assert isinstance(store, ClickHouseStore)
+    yield store
+    store.close()
+
+
+def test_a_page_of_sessions_that_changed_takes_few_questions(
+    store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that newer ones supersede neither stand in a page, nor shorten it, nor cost a question
+    each; a session that no longer matches is left out."""
+    store.insert(numbered(20))
+    ids = [each.event_id for each in numbered(20)]
+    for n in range(4):
+        store.update([Update(each, {"feedback": b'{"n":%d}' % n}) for each in ids])
+    store.update([Update(ids[-1], {"source": b'"moved"'})])
+    asked = []
+    rows = store._client.rows
+    monkeypatch.setattr(store._client, "rows", lambda *a, **k: asked.append(a) or rows(*a, **k))  # type: ignore[func-returns-value]
+    source = numbered(1)[0].source
+    newest = store.list(Query(limit=10, source=source))
+    spans = 3
+    assert len(asked) <= 3 * spans
+    assert [each.event_id for each in newest] == ids[:-1][::-1][:10]
+    assert {each.feedback for each in newest} == {b'{"n":3}'}
+    assert [each.event_id for each in store.list(Query(source="moved"))] == ids[-1:]
+    assert store.values("source") == sorted([source, "moved"])
+
+
+def test_the_index_answers_for_words(store: ClickHouseStore) -> None:
+    """A search for single words, whole or begun, reads no texts: they are most of the data. A
+    phrase does, and so does a beginning that too many words have."""
+
+    def sql(text: str, some: list[str]) -> str:
+        return _ch_query.condition("", Query(text=text), lambda prefix, most: some).sql
+
+    for text in ("red", "red green", "red green blu"):
+        assert "position" not in sql(text, ["blue"])
+    assert "position" in sql("red-green", ["green"])
+    assert "position" in sql("gr", [f"gr{n}" for n in range(100)])
