@@ -133,7 +133,9 @@ def _check(url: str, scheme: str) -> None:
     rest = url.partition("://")[2]
     before, _, _ = rest.partition("?")
     netloc = re.split(r"[/#]", before)[0]
-    if "@" in before[len(netloc) :] or not _HOSTS.fullmatch(netloc.rpartition("@")[2]):
+    # libpq takes all after the first @ for the host, and would quote it.
+    misread = scheme != "clickhouse" and netloc.count("@") > 1
+    if misread or "@" in before[len(netloc) :] or not _HOSTS.fullmatch(netloc.rpartition("@")[2]):
         raise ConfigurationError(
             f"store={address(url)!r}: this is not a valid URL; write @, :, /, ? and # in a name or"
             " password as %40, %3A, %2F, %3F and %23, or set HONEYTRACE_STORE_PASSWORD"
