@@ -1,6 +1,7 @@
 """Raise an exception from a signal handler at every line of honeytrace that a call runs.
 
     python interrupted.py lines KIND            # of one kind of call, interpreted
+    python interrupted.py instructions KIND     # the same at every instruction where Python looks
     python interrupted.py times SEED COUNT      # by a timer, at random moments of compiled calls
 
 After each: the outer session is current again, every place in the journal is free, and the books
@@ -15,7 +16,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
-from opcode import opmap
+from opcode import opmap, opname
 from types import FrameType
 from typing import Any
 
@@ -25,7 +26,9 @@ from honeytrace._runtime.runtime import runtime
 from honeytrace.sinks import Delivery
 
 OURS = os.path.dirname(honeytrace.__file__)
-ROUNDS = 2_000
+ROUNDS = 5_000
+LOOKS = ("RESUME", "CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
+"""Instructions after which Python looks for signals."""
 
 
 class Interrupt(BaseException):
@@ -92,9 +95,47 @@ class Interrupts:
 
         self.arm = lambda: sys.settrace(trace)
 
+    def at_instruction(self, wanted: int) -> None:
+        """Raise at the place of this number, among those where Python looks for signals: at the
+        beginning of a function, after a jump back, and when a function in C has returned."""
+        seen = 0
+        last: dict[FrameType, str] = {}
+        """The instruction before, of each frame; empty after a call of a function in Python."""
+
+        def trace(frame: FrameType, event: str, arg: Any) -> Any:
+            nonlocal seen
+            code = frame.f_code
+            if event == "call" and frame.f_back is not None:
+                last[frame.f_back] = ""
+            if not code.co_filename.startswith(("<honeytrace", OURS)):
+                return None
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            if event == "opcode":
+                before, now = last.get(frame, ""), opname[code.co_code[frame.f_lasti]]
+                last[frame] = now
+                # a NOP is all that is left of `try:`; where Python looked before it, its block
+                # had begun
+                looked = before.startswith(LOOKS) and now != "NOP"
+                if looked and could_be_handled(frame, before):
+                    seen += 1
+                    if seen == wanted:
+                        self.struck = f"{code.co_filename}:{frame.f_lineno} {before} {now}"
+                        signal.raise_signal(signal.SIGALRM)
+            return trace
+
+        self.arm = lambda: sys.settrace(trace)
+
     def within(self, seconds: float) -> None:
         """Raise when this time has passed."""
         self.arm = lambda: signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def could_be_handled(frame: FrameType, before: str) -> bool:
+    """Return whether an exception after this instruction is in any hands of ours: a second one
+    while the first is recorded is not, nor is one at the very start of `__exit__`."""
+    if isinstance(sys.exc_info()[1], ValueError):
+        return False
+    return not (frame.f_code.co_name == "__exit__" and before.startswith("RESUME"))
 
 
 def can_strike(frame: FrameType) -> bool:
@@ -207,14 +248,15 @@ def main(way: str, what: str, count: int = 0) -> None:
     for name, kind in KINDS.items():
         kind(on, f"first {name}")
         check(sink, on, f"first {name}")
-    if way == "lines":
-        for line in range(1, ROUNDS):
-            on.at_line(line)
-            KINDS[what](on, f"{what} {line}")
-            check(sink, on, f"{what} {line}")
+    if way != "times":
+        strike = on.at_line if way == "lines" else on.at_instruction
+        for place in range(1, ROUNDS):
+            strike(place)
+            KINDS[what](on, f"{what} {place}")
+            check(sink, on, f"{what} {place}")
             if not on.struck:
                 break
-        print("done", line)
+        print("done", place)
         return
     chance, struck = random.Random(int(what)), 0
 

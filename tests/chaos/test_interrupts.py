@@ -35,6 +35,13 @@ def test_at_every_line(kind: str, tmp_path: Path) -> None:
     assert run(tmp_path, "lines", kind, HONEYTRACE_PURE_PYTHON="1") > 50
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_every_instruction(kind: str, tmp_path: Path) -> None:
+    """Each place where Python looks for signals is interrupted once: a place in the journal that
+    was taken belongs to somebody at once, and a record that was handed over is known as such."""
+    assert run(tmp_path, "instructions", kind, HONEYTRACE_PURE_PYTHON="1") > 50
+
+
 @pytest.mark.skipif(
     bool(interpreted()), reason="Python looks for signals after every call of a C function"
 )

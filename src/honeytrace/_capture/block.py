@@ -106,9 +106,11 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
         return outer
 
     def __exit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
-        s: Any = None
+        entered: Any = None
         try:
-            s, outer = self._entered()
+            entered = self._entered()
+            self._open.remove(entered)
+            s, outer = entered
             if s is NO_SESSION:
                 return
             if exc is None:
@@ -117,19 +119,21 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
             else:
                 fail(s, exc, outer)
         except BaseException as interrupt:
-            if s is None:
-                s, outer = self._entered()
+            entered = entered or self._entered()
+            s, outer = entered
             if s is not NO_SESSION:
+                if entered in self._open:
+                    self._open.remove(entered)
                 fail(s, interrupt, outer)
             raise
 
     def _entered(self) -> tuple[Session, Any]:
-        """Remove and return the session that is left, and the one outside of it."""
+        """Return the session that is left, and the one outside of it."""
         now, at = current.get(), len(self._open) - 1
         for i, (s, _) in enumerate(self._open):
             if s is now:  # and not a session that another task entered later
                 at = i
-        return self._open.pop(at)
+        return self._open[at]
 
     async def __aenter__(self) -> Session:
         return self.__enter__()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 try:
@@ -51,8 +52,13 @@ class Intake:
 
     def put(self, session: Any) -> None:
         """Take a finished session; this is the hook `submit`."""
-        # one statement, so that `fail` does not queue it again after an interrupt
-        session._handed = self.keep(session) is None
+        if _compiled:
+            session._handed = self.keep(session) is None
+        else:
+            # One call of a function in C does both, so that `fail` does not queue it again after an
+            # interrupt. Nothing is appended for `setattr`, which returns None.
+            handed = map(setattr, (session,), ("_handed",), (True,))
+            self.items.extend(chain((session,), filter(None, handed)))
         if _compiled and session._plain:
             untrack(session)  # it has ended and is in no cycle, so the collector need not scan it
         size = size_of(session)

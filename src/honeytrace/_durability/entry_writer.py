@@ -6,6 +6,7 @@ journal is full. `Slots` writes the usual call.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
@@ -33,7 +34,7 @@ from .journal_format import (
     TAIL,
     UPDATE,
 )
-from .slots import Slots
+from .slots import Slots, move
 
 Slot = tuple["EntryWriter", int, int, int, "bytes | None", int]
 """A place in a journal, as `Slots` describes it."""
@@ -108,17 +109,18 @@ class EntryWriter(Slots):
         fields = {name: data.decode() for name, data in update.fields.items()}
         own = hooks.clock_ns() + hooks.offset_ns, hooks.tick()
         text = orjson.dumps([update.event_id, fields])
-        slot = 0
+        taken: list[int] = []
         try:
             with suppress(IndexError):
-                slot = self._free.pop()
+                move(deque.pop, self._free, taken)
+            slot = taken[0] if taken else 0
             place = self._put(slot, UPDATE, 0, text, own) if slot else None
             if place is not None:
                 return place
             if slot:
                 self._free.append(slot)
         except BaseException:  # an interrupt
-            self._undo(slot)
+            self._undo(taken[0] if taken else 0)
             raise
         return self.noted(update) if self._relieved() else None
 
@@ -214,10 +216,12 @@ class EntryWriter(Slots):
 
     def _write_static(self, key: bytes) -> int:
         """Write a spec into a slot that it keeps; return its number, 0 if there is no room."""
-        number, slot = self._number(), 0
+        number = self._number()
+        taken: list[int] = []
         try:
             with suppress(IndexError):
-                slot = self._free.pop()
+                move(deque.pop, self._free, taken)
+            slot = taken[0] if taken else 0
             if slot and self._put(slot, STATIC, number, key):
                 self._known[key] = number, 1 + len(self._chains.get(slot, ()))
                 return number
@@ -225,7 +229,7 @@ class EntryWriter(Slots):
                 self._free.append(slot)
         except BaseException:  # an interrupt
             if key not in self._known:
-                self._undo(slot)
+                self._undo(taken[0] if taken else 0)
             raise
         return 0
 

@@ -26,6 +26,15 @@ _SLOT, _BLOCK, _INLINE = SLOT, BLOCK, INLINE
 _TAIL = TAIL.size
 
 
+def move(pop: Any, pool: Any, into: Any) -> None:
+    """Move the last place of `pool` to the end of `into`. Raises IndexError if there is none.
+
+    pop: the method `pop` of the type of `pool`. Python looks for signals between two instructions,
+    and their handlers may raise. So that no place is then in neither, one function in C does both.
+    """
+    into.extend(map(pop, (pool,)))
+
+
 class Slots:
     """The slots and blocks of one journal.
 
@@ -80,9 +89,14 @@ class Slots:
     def opened(self, s: Any) -> Any:
         """Write a call that begins; return None if the journal is full."""
         slot = 0  # the header's, which is never free
+        taken: Any = None if cython.compiled else []
         try:
             try:
-                slot = self._free.pop()
+                if cython.compiled:  # where nobody looks for signals
+                    slot = self._free.pop()
+                else:
+                    move(deque.pop, self._free, taken)
+                    slot = taken[0]
             except IndexError:
                 return self._opened_again(s)
             place = self._usual(s, slot)
@@ -92,7 +106,7 @@ class Slots:
                 return place
             self._take_back(slot)
         except BaseException:  # an interrupt: the call does not happen
-            self._undo(slot)
+            self._undo(taken[0] if taken else slot)
             raise
         return self._opened_again(s)  # blocks were missing
 
@@ -110,9 +124,15 @@ class Slots:
         block = behind = 0
         checksum = FRESH
         if size > _INLINE:
+            blocks: list[int] = []
+            self._chains[slot] = blocks  # they belong to the slot at once
             try:
-                self._chains[slot] = blocks = [self._blocks.pop()]
+                if cython.compiled:
+                    blocks.append(self._blocks.pop())
+                else:
+                    move(deque.pop, self._blocks, blocks)
             except IndexError:
+                del self._chains[slot]
                 return None
             block = blocks[0]
             behind = block + 8 + size
@@ -192,7 +212,10 @@ class Slots:
             large = size > _SLOT - 8
             for blocks in (self._blocks, self._free) if large else (self._free, self._blocks):
                 try:
-                    taken.append(blocks.pop())
+                    if cython.compiled:
+                        taken.append(blocks.pop())
+                    else:
+                        move(deque.pop, blocks, taken)
                 except IndexError:
                     continue
                 break
@@ -207,7 +230,10 @@ class Slots:
         """Make the blocks free again, but for the first `kept`."""
         while len(blocks) > kept:
             pool = self._blocks if blocks[len(blocks) - 1] >= self._border else self._free
-            pool.append(blocks.pop())
+            if cython.compiled:
+                pool.append(blocks.pop())
+            else:
+                move(list.pop, blocks, pool)
 
     def _spill(self, blocks: list[int], data: bytes, checksum: int) -> int:
         """Write `data` along a chain; its checksum continues from `checksum`."""
