@@ -247,16 +247,17 @@ def update(session_id: str, fields: Mapping[str, Any]) -> None:
             encoded["metadata"] = merge_objects(encoded.get("metadata"), notes) or notes
         update = Update(session_id, encoded)
         journal = rt.keeper.ensure()
-        slot, taken = None, False
+        encoder, key, taken = rt.flusher.encoder, id(update), False
+        places: Any = encoder.slots
         try:
-            slot = None if journal is None else journal.noted(update)
-            if slot is not None:
-                rt.flusher.encoder.slots[id(update)] = slot
+            if journal is not None:
+                places[key] = slot = journal.noted(update)  # no signal comes in between
+                if slot is None:
+                    del places[key]
             taken = (rt.capture or rt.flusher.queue.add)(update) is None
         except BaseException:
-            if slot is not None and not taken:
-                rt.flusher.encoder.slots.pop(id(update), None)
-                slot[0].release(slot)
+            if not taken:  # if it is in the queue, whoever takes the place first releases it
+                encoder.release(update)
             raise
     except Exception as error:
         if interrupts(error):
