@@ -5,7 +5,10 @@ The server, the in-process bridge and `continue_from` derive the same id from th
 
 from __future__ import annotations
 
-from hashlib import sha1
+try:
+    from _sha1 import sha1  # without OpenSSL's dispatch, which takes longer than the hash
+except ImportError:
+    from hashlib import sha1
 
 # `uuid.NAMESPACE_OID`, without the import of uuid
 _NAMESPACE = bytes.fromhex("6ba7b8129dad11d180b400c04fd430c8")

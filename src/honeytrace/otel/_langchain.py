@@ -22,9 +22,18 @@ _config: ContextVar[Any] | None = None
 of its spans starts, so that programs without LangChain do not pay for it."""
 
 
+_seen = False
+
+
+def seen() -> bool:
+    """Return whether any of LangChain's spans has started in this process."""
+    return _seen
+
+
 def began(session: Session | None) -> None:
     """Note that a span of LangChain's has started here."""
-    global _config
+    global _config, _seen
+    _seen = True
     if _config is None:
         _config = _prepared()
     _newest.set(session)

@@ -90,7 +90,10 @@ class Spans:
         key = context.trace_id, context.span_id
         if key in self._running:
             return  # another processor has opened the span's session
-        outer = self._callback_run() if up is None else self._around(up)
+        if up is not None:
+            outer = self._around(up)
+        else:
+            outer = self._callback_run() if _langchain.seen() else None
         links: list[dict[str, Any]] = []
         if isinstance(running, Stranger):  # whoever called is not trusted, whatever the span says
             links, running, outer = running.links, None, self._local(up)
