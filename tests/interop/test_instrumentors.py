@@ -1,10 +1,15 @@
-"""Real SDKs with real instrumentors, recorded by one line, and the same spans sent by OTLP."""
+"""Real SDKs with real instrumentors, recorded by one line.
+
+tests/server/test_otlp_and_bridge.py sends the spans of these instrumentors by OTLP, too.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +26,53 @@ PACKAGES = (
 )
 
 
-@pytest.fixture(scope="session")
-def python() -> str:
-    """An interpreter with the SDKs, their instrumentors and honeytrace."""
-    place = CACHE / f"instrumentors-{sys.version_info.major}.{sys.version_info.minor}"
+FRAMEWORKS = (
+    *("openai", "openinference-instrumentation-openai"),
+    *("llama-index-core", "llama-index-llms-openai", "openinference-instrumentation-llama-index"),
+    *("openai-agents", "openinference-instrumentation-openai-agents"),
+    *("litellm", "openinference-instrumentation-litellm"),
+)
+"""Frameworks that call the SDK of openai, which is instrumented as well."""
+
+
+def environment(name: str, packages: Sequence[str]) -> str:
+    """Return an interpreter with these packages and honeytrace."""
+    place = CACHE / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
     interpreter = place / "bin" / "python"
     if not interpreter.exists():
         subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
     own = f"{ROOT}[cli,server,otel,prices]"
-    command = [str(interpreter), "-m", "pip", "install", "-q", *PACKAGES, "-e", own]
+    command = [str(interpreter), "-m", "pip", "install", "-q", *packages, "-e", own]
     subprocess.run(command, check=True, timeout=900)
     return str(interpreter)
+
+
+def example(python: str, place: Path) -> Path:
+    """Run the example in a directory, with every SDK that the interpreter has."""
+    command = [python, "-W", "ignore", str(ROOT / "examples" / "model_calls.py")]
+    # litellm would look for its prices on GitHub
+    environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    subprocess.run(command, cwd=place, env=environ, check=True, timeout=300)
+    return place
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """An interpreter with the SDKs and their instrumentors."""
+    return environment("instrumentors", PACKAGES)
 
 
 @pytest.fixture(scope="session")
 def recorded(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory in which the example has run."""
-    place = tmp_path_factory.mktemp("calls")
-    example = str(ROOT / "examples" / "model_calls.py")
-    subprocess.run([python, "-W", "ignore", example], cwd=place, check=True, timeout=300)
-    return place
+    return example(python, tmp_path_factory.mktemp("calls"))
+
+
+@pytest.fixture(scope="session")
+def frameworks(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """An interpreter with the frameworks, and the directory in which the example has run."""
+    python = environment("frameworks", FRAMEWORKS)
+    return python, example(python, tmp_path_factory.mktemp("frameworks"))
 
 
 def honeytrace(python: str, place: Path, *arguments: str) -> str:
@@ -119,3 +151,40 @@ def test_show_has_the_conversation(python: str, recorded: Path) -> None:
 def test_search_finds_words_of_the_answer(python: str, recorded: Path) -> None:
     """Answers are searchable."""
     assert "ChatCompletion" in honeytrace(python, recorded, "search", "ultraviolet", "-n", "50")
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "langchain_openai", "pydantic_ai"])
+def test_every_answer_of_a_run_is_shown_and_found(python: str, recorded: Path, name: str) -> None:
+    """In each run there is a model's call that shows its messages, and `search` finds it."""
+    calls = answers(python, recorded, name)
+    assert calls
+    for call in calls:
+        shown = honeytrace(python, recorded, "show", call)
+        for expected in ("Bees see ultraviolet.", "user", "assistant", "28 tokens", "$"):
+            assert expected in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [("openai", 4 * 28), ("llama_index.llms.openai", 28), ("agents", 56), ("litellm", 28)],
+)
+def test_frameworks_of_the_how_to(frameworks: tuple[str, Path], name: str, tokens: int) -> None:
+    """LlamaIndex, OpenAI Agents and litellm: one row a run, each call counted once, found again."""
+    python, place = frameworks
+    found = runs(python, place)
+    assert found.keys() == {"openai", "llama_index.llms.openai", "agents", "litellm"}
+    usage = found[name]["usage"]
+    assert (usage["total_tokens"], usage["cost"] > 0) == (tokens, True)
+    assert answers(python, place, name)
+
+
+def answers(python: str, place: Path, name: str) -> list[str]:
+    """The ids of the model's calls in a run whose answer `search` finds."""
+    root = runs(python, place)[name]["session_id"]
+    lines = honeytrace(python, place, "search", "ultraviolet", "--json", "-n", "200").splitlines()
+    found = [json.loads(line) for line in lines]
+    return [
+        each["session_id"]
+        for each in found
+        if each["root_id"] == root and each["event_type"] == "model" and not each["children_ids"]
+    ]

@@ -63,6 +63,8 @@ class SpanProcessor(sdk.SpanProcessor):
             running = current.get()
             if not switch.on or (running is not None and running.off):
                 return
+            if hooks.adopt is not adopt:  # whoever uses calls that nest, later or in a test
+                hooks.adopt = adopt
             attributes = raw(span._attributes)
             if attributes.get("logfire.span_type") == "pending_span":
                 return  # a placeholder that logfire exports while the span itself runs

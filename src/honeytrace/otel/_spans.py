@@ -81,6 +81,8 @@ class Spans:
         self._running: dict[Key, Running] = {}
         self._ended: dict[Key, Ended] = {}
         self._ended_before: dict[Key, Ended] = {}
+        self._roots: dict[int, Session] = {}
+        """By trace, the session of the span that began it, while that runs."""
 
     def open(
         self, span: Any, attributes: Mapping[str, Any], running: Any, *, kept: bool, held: bool
@@ -104,6 +106,8 @@ class Spans:
         session = self.begin(span, attributes, parent)
         if links:
             session.metadata["links"] = links
+        if up is None:
+            self._roots[key[0]] = session
         self._add(key, Running(session, own=True, kept=kept), span)
 
     def begin(self, span: Any, attributes: Mapping[str, Any], parent: Session | None) -> External:
@@ -120,6 +124,8 @@ class Spans:
         key = context.trace_id, context.span_id
         found = self._running.pop(key, None)
         session = None if found is None else found.session
+        if self._roots.get(key[0]) is session:
+            self._roots.pop(key[0], None)
         if session is not None:
             root = session if session._root is None else session._root
             if len(self._ended) >= MOST:
@@ -155,6 +161,8 @@ class Spans:
     def _give_up(self, key: Key) -> None:
         """End a span that was not ended as interrupted."""
         running = self._running.pop(key, None)
+        if running is not None and self._roots.get(key[0]) is running.session:
+            self._roots.pop(key[0], None)
         if running is None or not running.own or not isinstance(running.session, External):
             return
         session = running.session
@@ -175,7 +183,12 @@ class Spans:
         return None if up is None or up.is_remote else self._around(up)
 
     def _around(self, up: SpanContext) -> Session | None:
-        """The session of a parent span: running, ended, in another process, or unknown here."""
+        """The session of a parent span: running, ended, or in another process.
+
+        A span of this process may be unknown: a sampler dropped it, or its provider has no
+        processor of ours. Nobody records it, so what is inside belongs to the root of its trace,
+        and without that one is a root itself.
+        """
         key = up.trace_id, up.span_id
         found = self._running.get(key)
         if found is not None:
@@ -187,8 +200,10 @@ class Spans:
             if muted:
                 stand_in._submit = discard
             return stand_in
+        if not up.is_remote:
+            return self._roots.get(up.trace_id)
         trace = f"{up.trace_id:032x}"
-        told = caller(up.trace_state.get(VENDOR), trace) if up.is_remote else None
+        told = caller(up.trace_state.get(VENDOR), trace)
         own, root = told or (event_id(trace, f"{up.span_id:016x}"), session_id(trace))
         return Remote(own, None if own == root else Remote(root))
 
@@ -200,7 +215,7 @@ class Spans:
                 root = session if session._root is None else session._root
                 muted = session._submit is discard
                 self._ended[key] = session.session_id, root.session_id, muted
-        self._running = {}
+        self._running, self._roots = {}, {}
 
 
 def inner(session: Session | None, span: Session | None) -> Session | None:
