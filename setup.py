@@ -32,7 +32,7 @@ def extensions():
                 f"honeytrace.{name}",
                 [f"{path}.pyx" if os.path.exists(f"{path}.pyx") else f"{path}.py"],
                 depends=[file for file in (f"{path}.pxd", f"{path}.h") if os.path.exists(file)],
-                include_dirs=[os.path.dirname(path)],
+                include_dirs=[os.path.dirname(path), f"{ROOT}_base"],
                 extra_compile_args=[] if os.name == "nt" else ["-g0"],  # a wheel a fifth the size
             )
         )

@@ -61,6 +61,27 @@ def test_compiled_and_interpreted_agree(text: str) -> None:
     assert text_gate.ends_like_name(text) == SOURCE.ends_like_name(text)
 
 
+@pytest.mark.parametrize("filler", ["x, ", "word ", "x" * 18 + " ", "abc/", "é", "\u4e00 ", "- _ "])
+@pytest.mark.parametrize(
+    "secret",
+    ["api_key=", "pwd:", "://a@b", "--api", "('token',", "['pwd',", "whsec_", "sk-" + "a" * 17],
+)
+def test_a_secret_is_seen_at_every_place_of_a_long_text(secret: str, filler: str) -> None:
+    """The compiled look goes by blocks of a text; what crosses their borders is seen, too."""
+    for before in range(140):
+        harmless = (filler * 140)[:before] + " "
+        for after in (0, 1, 40, 100):
+            text = harmless + secret + " " + (filler * 140)[:after]
+            assert text_gate.suspicious(text)
+            assert not text_gate.suspicious(text.replace(secret, " "))
+
+
+@given(st.lists(texts, max_size=8).map(" word, ".join))
+def test_they_agree_on_long_texts(text: str) -> None:
+    """The compiled look gives the same answer where it takes many characters at a time."""
+    assert text_gate.suspicious(text) == SOURCE.suspicious(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -29,32 +29,12 @@ cdef extern from *:
     bint is_finalizing()
 
 
-cdef extern from *:
-    """
-    #include <string.h>
-    /* Whether a character may be part of a run: a letter, a digit, `_`, `.` or `-`, all ASCII. */
-    static inline int in_run(Py_UCS4 c) {
-        static const uint64_t members[2] = {0x03ff600000000000, 0x07fffffe87fffffe};
-        return c < 128 && members[c >> 6] >> (c & 63) & 1;
-    }
-    /* The place in 8 bytes behind the last one below `-`, or 0: spaces, quotes and commas. */
-    static inline int behind_separator(const uint8_t *at) {
-    #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        const uint64_t highs = 0x8080808080808080;
-        uint64_t word;
-        memcpy(&word, at, 8);
-        word = ~(((word & ~highs) + 0x5353535353535353) | word) & highs;
-        return word ? 8 - (__builtin_clzll(word) >> 3) : 0;
-    #else
-        int place = 8;
-        while (place && at[place - 1] >= 0x2d)
-            place--;
-        return place;
-    #endif
-    }
-    """
+cdef extern from "text_search.h":
+    bint has_vectors()
     bint in_run(Py_UCS4 c)
-    int behind_separator(const uint8_t* at)
+    bint is_mark(Py_UCS4 c)
+    Py_ssize_t find_mark(const uint8_t* text, Py_ssize_t at, Py_ssize_t end)
+    Py_ssize_t skip_words(const uint8_t* text, Py_ssize_t start, Py_ssize_t end)
 
 
 cdef inline Py_ssize_t find(str text, Py_UCS4 c, Py_ssize_t start, Py_ssize_t end) except -2:
@@ -78,26 +58,32 @@ cdef inline Py_ssize_t run_end(str text, Py_ssize_t at, Py_ssize_t size) noexcep
     return at
 
 
-cdef inline Py_ssize_t next_run(
-    str text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t least
-) noexcept:
-    # looked at from its end, a window with a separator is passed over up to there
-    cdef int kind = PyUnicode_KIND(text), behind
+cdef inline Py_ssize_t next_run(str text, Py_ssize_t start, Py_ssize_t size) noexcept:
+    cdef int kind = PyUnicode_KIND(text)
     cdef void* data = PyUnicode_DATA(text)
     cdef Py_ssize_t last
-    while start + least <= size:
-        if kind == 1:
-            behind = behind_separator(<const uint8_t*>data + start + least - 8)
-            if behind:
-                start += least - 8 + behind
-                continue
-        last = start + least - 1
+    while start + 20 <= size:
+        if kind == 1 and size - start >= 64 and has_vectors():
+            start = skip_words(<const uint8_t*>data, start, size)
+            if start + 20 > size:
+                return -1
+        last = start + 19
         while last >= start and in_run(PyUnicode_READ(kind, data, last)):
             last -= 1
         if last < start:
             return start
         start = last + 1
     return -1
+
+
+cdef inline Py_ssize_t next_mark(str text, Py_ssize_t at, Py_ssize_t size) noexcept:
+    cdef int kind = PyUnicode_KIND(text)
+    cdef void* data = PyUnicode_DATA(text)
+    if kind == 1 and size >= 32 and has_vectors():
+        return find_mark(<const uint8_t*>data, at, size)
+    while at < size and not is_mark(PyUnicode_READ(kind, data, at)):
+        at += 1
+    return at if at < size else -1
 
 
 cdef inline object get_var(object variable):

@@ -35,7 +35,8 @@ def uuid_text(high: int, low: int) -> str:
 
 
 _RUN = re.compile(r"[\w.-]*", re.A)
-_LONG: dict[int, re.Pattern[str]] = {}
+_MARK = re.compile(r"[:=_(\[-]")
+_LONG = re.compile(r"(?<![\w.-])[\w.-]{20}", re.A)
 find = str.find
 
 
@@ -45,9 +46,16 @@ def run_end(text: str, at: int, size: int) -> int:
     return int(found.end())
 
 
-def next_run(text: str, start: int, size: int, least: int) -> int:
-    """Return the beginning of the next such run of at least `least` characters, or -1."""
-    if least not in _LONG:
-        _LONG[least] = re.compile(rf"(?<![\w.-])[\w.-]{{{least}}}", re.A)
-    found = _LONG[least].search(text, start, size)
+def next_run(text: str, start: int, size: int) -> int:
+    """Return the beginning of the next such run of at least 20 characters, or -1.
+
+    start: the beginning of the text, or the end of a run.
+    """
+    found = _LONG.search(text, start, size)
+    return -1 if found is None else found.start()
+
+
+def next_mark(text: str, at: int, size: int) -> int:
+    """Return the place of the next of the characters `:=-_([`, or -1."""
+    found = _MARK.search(text, at, size)
     return -1 if found is None else found.start()

@@ -7,9 +7,6 @@ from typing import Final
 SHORTEST: Final = 6
 """Characters: a shorter text binds nothing."""
 
-RUN: Final = 20
-"""Characters of the shortest run that a credential makes."""
-
 _TAILS: Final = (
     "key keys token tokens secret secrets password passwd pwd pass phrase passcode code codes"
     " credential credentials cookie cookies authorization auth bearer jwt csrf xsrf ssn sessid sig"
@@ -35,7 +32,7 @@ _PREFIXES: Final = (
     " glsa_ NRAK- ph whsec_ AGE-SECRET hh_ eyJ AKIA ASIA"
 )
 PREFIXES: Final = tuple(_PREFIXES.split())
-"""Beginnings of credentials, in a run of at least `RUN` word characters, dots and hyphens."""
+"""Beginnings of credentials, in a run of at least 20 word characters, dots and hyphens."""
 
 BEGINNINGS: Final = ("bearer ", "basic ")
 """Beginnings of a header's value, in lower case."""

@@ -1,8 +1,8 @@
 import cython
 
-from honeytrace._base.primitives cimport find, next_run, run_end
+from honeytrace._base.primitives cimport find, next_mark, next_run, run_end
 
-cdef Py_ssize_t _BEFORE, _SHORTEST, _RUN, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _SPACES, _LONGEST_NAME, _USERINFO
+cdef Py_ssize_t _BEFORE, _SHORTEST, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _SPACES, _LONGEST_NAME, _USERINFO
 cdef dict _TAILS, _PREFIXES
 cdef bytes _ENDS
 cdef bytearray _STARTS
@@ -14,8 +14,13 @@ cpdef bint suspicious(str text) except -1
 
 cpdef bint ends_like_name(str text) except -1
 
-@cython.locals(at=Py_ssize_t, first=Py_ssize_t, end=Py_ssize_t)
-cdef bint _has_pair(str text, Py_UCS4 bracket, Py_ssize_t size) except -1
+@cython.locals(mark=Py_UCS4)
+cdef bint _is_suspect(str text, Py_ssize_t at, Py_ssize_t size) except -1
+
+cdef bint _is_letter(Py_UCS4 character) noexcept
+
+@cython.locals(first=Py_ssize_t, end=Py_ssize_t)
+cdef bint _is_pair(str text, Py_ssize_t at, Py_ssize_t size) except -1
 
 @cython.locals(end=Py_ssize_t)
 cdef bint _binds(str text, Py_ssize_t at) except -1

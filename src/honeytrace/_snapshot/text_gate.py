@@ -16,15 +16,14 @@ try:
 except ModuleNotFoundError:
     from .._base import cython
 
-from .gate_words import BEGINNINGS, COUNTS, PREFIXES, RUN, SHORTEST, TAILS
+from .gate_words import BEGINNINGS, COUNTS, PREFIXES, SHORTEST, TAILS
 
 if not cython.compiled:  # otherwise text_gate.pxd has them in C
-    from .._base.primitives import find, next_run, run_end
+    from .._base.primitives import find, next_mark, next_run, run_end
 
 __all__ = ["ends_like_name", "suspicious"]
 
 _SHORTEST: Final = SHORTEST
-_RUN: Final = RUN
 _LONGEST_TAIL: Final = max(map(len, TAILS))
 _SKIPPED: Final = 6
 """Quotes, brackets and spaces between a name and its separator."""
@@ -78,50 +77,47 @@ def suspicious(text: str) -> bool:
     size = len(text)
     if size < _SHORTEST:
         return False
-    at = find(text, ":", 0, size)
+    at = next_mark(text, 0, size)
     while at >= 0:
-        if at + 2 < size and (
-            (text[at + 1] == "/" and text[at + 2] == "/" and _is_address(text, at, size))
-            or (text[at + 1] == "A" and text[at + 2] == "A")
-        ):
+        if _is_suspect(text, at, size):
             return True
-        if _binds(text, at):
-            return True
-        at = find(text, ":", at + 1, size)
-    at = find(text, "=", 0, size)
-    while at >= 0:
-        if _binds(text, at):
-            return True
-        at = find(text, "=", at + 1, size)
-    at = find(text, "-", 0, size)
-    while 0 <= at < size - 2:  # `--name`
-        if text[at + 1] == "-" and ("a" <= text[at + 2] <= "z" or "A" <= text[at + 2] <= "Z"):
-            return True
-        at = find(text, "-", at + 1, size)
-    at = find(text, "_", 0, size)
-    while at >= 0:  # a webhook's secret has `+` and `/`, which end a run
-        if at >= _BEFORE and text[at - 1] == "c" and text.startswith("whsec", at - _BEFORE):
-            return True
-        at = find(text, "_", at + 1, size)
+        at = next_mark(text, at + 1, size)
     if text[0] in "bB" and text[:7].lower().startswith(BEGINNINGS):
         return True
-    return _has_pair(text, "(", size) or _has_pair(text, "[", size) or _has_credential(text, size)
+    return _has_credential(text, size)
 
 
-def _has_pair(text: str, bracket: str, size: int) -> bool:
-    """Return whether a quoted name stands between a bracket and a comma: `('name', 'value')`."""
-    at = find(text, bracket, 0, size)
-    while at >= 0:  # brackets, since prose has more commas and quotes
-        first = at = at + 1
-        while at < size and at - first < _SPACES and text[at].isspace():
-            at += 1
-        if at < size and text[at] == "b":
-            at += 1
-        if at < size and (text[at] == "'" or text[at] == '"'):
-            end = find(text, text[at], at + 1, min(size, at + 2 + _LONGEST_NAME))
-            if 0 <= end < size - 1 and text[end + 1] == "," and _ends_with_tail(text, end):
-                return True
-        at = find(text, bracket, at, size)
+def _is_suspect(text: str, at: int, size: int) -> bool:
+    """Return whether the mark at this place stands beside a secret."""
+    mark = text[at]
+    if mark == "=":
+        return _binds(text, at)
+    if mark == ":":
+        twice = at + 2 < size and text[at + 1] == text[at + 2]
+        if twice and (text[at + 1] == "A" or (text[at + 1] == "/" and _is_address(text, at, size))):
+            return True
+        return _binds(text, at)
+    if mark == "-":  # `--name`
+        return at + 2 < size and text[at + 1] == "-" and _is_letter(text[at + 2])
+    if mark == "_":  # a webhook's secret has `+` and `/`, which end a run
+        return at >= _BEFORE and text[at - 1] == "c" and text.startswith("whsec", at - _BEFORE)
+    return _is_pair(text, at + 1, size)
+
+
+def _is_letter(character: str) -> bool:
+    return "a" <= character <= "z" or "A" <= character <= "Z"
+
+
+def _is_pair(text: str, at: int, size: int) -> bool:
+    """Return whether a quoted name and a comma follow a bracket: `('name', 'value')`."""
+    first = at  # brackets, since prose has more commas and quotes
+    while at < size and at - first < _SPACES and text[at].isspace():
+        at += 1
+    if at < size and text[at] == "b":
+        at += 1
+    if at < size and (text[at] == "'" or text[at] == '"'):
+        end = find(text, text[at], at + 1, min(size, at + 2 + _LONGEST_NAME))
+        return 0 <= end < size - 1 and text[end + 1] == "," and _ends_with_tail(text, end)
     return False
 
 
@@ -169,7 +165,7 @@ def _is_address(text: str, at: int, size: int) -> bool:
 
 def _has_credential(text: str, size: int) -> bool:
     """Return whether a long run of word characters begins as credentials do."""
-    start = next_run(text, 0, size, _RUN)
+    start = next_run(text, 0, size)
     while start >= 0:
         end = run_end(text, start, size)
         while start < end and text[start] in "._-":
@@ -181,5 +177,5 @@ def _has_credential(text: str, size: int) -> bool:
             prefixes = _PREFIXES.get(text[start])
             if prefixes is not None and text.startswith(prefixes, start, end):
                 return True
-        start = next_run(text, end, size, _RUN)
+        start = next_run(text, end, size)
     return False
