@@ -6,7 +6,8 @@ The server, the in-process bridge and `continue_from` derive the same id from th
 from __future__ import annotations
 
 try:
-    from _sha1 import sha1  # without OpenSSL's dispatch, which takes longer than the hash
+    # without the dispatch of OpenSSL, which takes longer than the hash
+    from _sha1 import sha1  # type: ignore[import-not-found]
 except ImportError:
     from hashlib import sha1
 
