@@ -32,6 +32,25 @@ SESSIONS = 1_000_000
 TIMES = 7
 DAY = 86_400_000.0
 STEPS = ("retrieve", "embed", "search", "rerank", "score", "generate", "judge", "format", "expand")
+RUN = """
+import sys, threading, honeytrace
+honeytrace.configure(store=sys.argv[1], journal=sys.argv[2])
+names, ended, open_calls = sys.argv[3].split(), threading.Event(), threading.Barrier(9)
+def work(level=0):
+    with honeytrace.session(names[level], inputs={"question": "why? " * 40}):
+        if level == 4:
+            open_calls.wait()
+            ended.wait()
+        else:
+            work(level + 1)
+for each in range(8):
+    threading.Thread(target=honeytrace.propagate(work)).start()
+open_calls.wait()
+print("ready", flush=True)
+sys.stdin.read()
+ended.set()
+"""
+"""A program with eight runs under way, each five calls deep, until its standard input ends."""
 SERVE = "import sys; from honeytrace.server import serve; serve(sys.argv[1], port=0, ready=print)"
 
 PAGES = {
@@ -112,8 +131,17 @@ PAGES = {
         "/overview?by=commit",
     ],
     "marks and versions": ["/?mark=any", "/?mark=loop", "/?version=openai=2", "/?model=none"],
-    "running": ["/running"],
+    "running": ["/running", "/?scope=calls&status=running"],
 }
+
+
+PAINTED_TOO = [
+    "/overview?by=user",
+    "/overview?by=model",
+    "/conversations",
+    "/transcript/{middle_id}",
+]
+"""Pages that are painted beside the first of each kind."""
 
 
 def vocabulary() -> list[str]:
@@ -186,6 +214,22 @@ def fill(path: Path, count: int) -> None:
 
 
 @contextmanager
+def recording(path: Path) -> Iterator[None]:
+    """A program that records into the store, with calls under way."""
+    journal = str(path.parent / "journal")
+    command = [sys.executable, "-c", RUN, str(path), journal, " ".join(STEPS)]
+    env, pipe = environment(str(path.parent)), subprocess.PIPE
+    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdin is not None
+        program.stdout.readline()
+        try:
+            yield
+        finally:
+            program.stdin.close()
+
+
+@contextmanager
 def served(path: Path) -> Iterator[httpx.Client]:
     command = [sys.executable, "-u", "-c", SERVE, str(path)]
     env = environment(str(path.parent))
@@ -225,7 +269,7 @@ def measured(path: Path) -> Iterator[str]:
     yield "| ms | first after the start | median | worst |"
     yield "|---|---|---|---|"
     given = asked_for(path)
-    with served(path) as client:
+    with recording(path), served(path) as client:
         for what, pages in PAGES.items():
             for page in pages:
                 first, *rest = (asked(client, page.format(**given)) for _ in range(TIMES + 1))
@@ -246,9 +290,9 @@ def painted(path: Path) -> Iterator[str]:
     yield "| page | first paint, ms |"
     yield "|---|---|"
     given = asked_for(path)
-    with served(path) as client, sync_playwright() as playwright:
+    with recording(path), served(path) as client, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        for address in (each[0] for each in PAGES.values()):
+        for address in [each[0] for each in PAGES.values()] + PAINTED_TOO:
             times = []
             for _ in range(3):
                 page = browser.new_page()

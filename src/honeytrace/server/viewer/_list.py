@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ..._record.record import Record
+from ...lookup.marks import Marks
 from ...lookup.running import RUNNING
 from ...store import Query
 from ...store.memory import MemoryStore
@@ -98,6 +99,8 @@ class _Found:
     looked_at: int = 0
     rest: Record | None = None
     """The session from which on older ones are shown next; None on the last page."""
+    marks: Mapping[str, Marks] | None = None
+    """The marks of the runs, if they are known already."""
 
 
 def show_list(site: Site, request: Request) -> Response:
@@ -113,7 +116,7 @@ def show_list(site: Site, request: Request) -> Response:
         problem = str(refusal)
     shown = found.records[:PAGE]
     running = site.running.now()
-    marks = marks_of(site.reader, shown)
+    marks = marks_of(site.reader, shown) if found.marks is None else found.marks
     names = site.choices("session_name")
     page = ListPage(
         title=filters.view or "Sessions",
@@ -143,10 +146,12 @@ def show_list(site: Site, request: Request) -> Response:
 def _newest(site: Site, filters: Filters) -> _Found:
     query = filters.query()
     if filters.sifted:
-        found = sift(site.reader, filters, query)
+        found = sift(site.reader, filters, query, PAGE)
         rest = found.records[PAGE - 1] if len(found.records) > PAGE else found.rest
         figures = list_figures(site.reader, found.records[:PAGE])
-        return _Found(found.records, figures, looked_at=_looked_at(found), rest=rest)
+        return _Found(
+            found.records, figures, looked_at=_looked_at(found), rest=rest, marks=found.marks
+        )
     records = site.reader.list(query)
     # Counting the hits of a text search takes as long as the search itself.
     count = None if filters.q else site.store.count(query, _COUNTED)

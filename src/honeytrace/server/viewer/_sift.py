@@ -33,6 +33,9 @@ runs, or of runs far apart, the last ones are held against fewer earlier runs, o
 _TRIED = 5_000
 """The same for a condition on marks."""
 
+_TOGETHER = 75
+"""Sessions of which marks are looked for at once."""
+
 ANY = "any"
 """The condition that a run has a mark, whichever it is."""
 
@@ -53,6 +56,8 @@ class Sifted(NamedTuple):
     records: Sequence[Record]
     looked_at: int
     rest: Record | None
+    marks: Mapping[str, Marks] | None = None
+    """The marks of these sessions, if there was a condition on marks."""
 
 
 def marks_of(reader: Reader, records: Sequence[Record], room: int = _ROOM) -> Mapping[str, Marks]:
@@ -60,9 +65,10 @@ def marks_of(reader: Reader, records: Sequence[Record], room: int = _ROOM) -> Ma
     return Marker(reader, room).of(records)
 
 
-def sift(reader: Reader, filters: Filters, query: Query) -> Sifted:
+def sift(reader: Reader, filters: Filters, query: Query, enough: int = _LOOKED_AT) -> Sifted:
     """Return the newest sessions that match a query and meet the conditions that no engine knows.
 
+    enough: sessions of which marks need not be looked for any more, once more than these have some.
     Raises RefusedError for an invalid condition.
     """
     mark, version = filters.mark, check(filters)
@@ -75,10 +81,19 @@ def sift(reader: Reader, filters: Filters, query: Query) -> Sifted:
     if filters.model:
         figures = list_figures(reader, met)
         met = [each for each in met if _used(figures.get(each.event_id, UNKNOWN), filters.model)]
-    if mark:
-        marks = marks_of(reader, met, _TRIED)
-        met = [each for each in met if _marked(kinds_of(each, marks[each.event_id]), mark)]
-    return Sifted(met, len(tried), tried[-1] if len(tried) == most else None)
+    rest = tried[-1] if len(tried) == most else None
+    if not mark:
+        return Sifted(met, len(tried), rest)
+    marker, marks, marked = Marker(reader, _TRIED), dict[str, Marks](), list[Record]()
+    looked_at = len(tried)
+    for at in range(0, len(met), _TOGETHER):
+        some = met[at : at + _TOGETHER]
+        marks |= marker.of(some)
+        marked += [each for each in some if _marked(kinds_of(each, marks[each.event_id]), mark)]
+        if len(marked) > enough:
+            looked_at = tried.index(some[-1]) + 1
+            break
+    return Sifted(marked, looked_at, rest, marks)
 
 
 def check(filters: Filters) -> Version | None:
