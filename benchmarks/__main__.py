@@ -80,7 +80,7 @@ def sustained(contender: Contender, calls: int, latency: float) -> Cell:
 
 def import_ms(contender: Contender, runs: int = 5) -> float:
     """Milliseconds that its import adds to a bare interpreter, best of some."""
-    import_ = peers.IMPORTS.get(contender.worker, "import honeytrace")
+    import_ = peers.IMPORTS.get(contender.worker, "from honeytrace import trace_session")
 
     def once(code: str) -> float:
         begin = time.perf_counter()

@@ -190,16 +190,33 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_importing_is_light() -> None:
-    """`import honeytrace` brings no HTTP client, no JSON, no database, no event loop."""
-    brought = modules_after("import honeytrace") - modules_after("pass")
+    """A program that records imports no HTTP client, no JSON, no database, no event loop."""
+    brought = modules_after("from honeytrace import trace_session") - modules_after("pass")
     heavy = {"httpx", "orjson", "sqlite3", "asyncio", "multiprocessing", "random"}
     rooms = {"honeytrace.testing", "honeytrace.api", "honeytrace.server", "honeytrace.cli"}
     assert not brought & (heavy | rooms | {"concurrent.futures", "honeytrace._pytest"})
 
 
+def test_the_package_alone_is_lighter() -> None:
+    """`import honeytrace` imports nothing that recording or looking needs, for the command line;
+    the first name of recording imports all of it, so that no traced call has to import."""
+    alone = modules_after("import honeytrace")
+    ours = {name for name in alone if name.startswith("honeytrace")}
+    assert ours <= {"honeytrace", "honeytrace._capture.ids", "honeytrace._capture"} | {
+        f"honeytrace._base{name}" for name in ("", ".cython", ".version")
+    }
+    whole = modules_after("import honeytrace; honeytrace.paused")
+    assert {"honeytrace._runtime.public", "honeytrace._capture.decorator"} <= whole
+    assert whole == modules_after(
+        "import honeytrace; [getattr(honeytrace, n) for n in ("
+        "'configure', 'trace_session', 'stats', 'current_session')]"
+    )
+
+
 def test_nothing_is_imported_from_beyond_the_dependencies() -> None:
     """The core imports the standard library, wrapt and orjson alone."""
-    brought = {name.partition(".")[0] for name in modules_after("import honeytrace")}
+    recording = "from honeytrace import trace_session"
+    brought = {name.partition(".")[0] for name in modules_after(recording)}
     allowed = set(sys.stdlib_module_names) | {"honeytrace", "orjson", "wrapt", "__main__"}
     before = {name.partition(".")[0] for name in modules_after("pass")}
     # what Cython keeps of its own in `sys.modules` is nothing that was imported

@@ -27,24 +27,24 @@ import typing as _typing
 
 from ._base import cython as _cython  # noqa: F401 - before the first module that may be compiled
 from ._base.version import __version__
-from ._capture.block import session
-from ._capture.context import paused, propagate
-from ._capture.decorator import trace_session
-from ._capture.session import Session, current_session
-from ._delivery.stats import FlushResult, Stats
-from ._runtime.public import aflush, flush, shutdown, stats, update_session
-from ._runtime.runtime import configure
-from .errors import (
-    ConfigurationError,
-    HoneytraceError,
-    NotRecorded,
-    ReplayError,
-    SessionNotFound,
-    StoreError,
-)
 
 if _typing.TYPE_CHECKING:
+    from ._capture.block import session
+    from ._capture.context import paused, propagate
+    from ._capture.decorator import trace_session
+    from ._capture.session import Session, current_session
+    from ._delivery.stats import FlushResult, Stats
     from ._replay import areplay, plan, replay, replay_all, replaying
+    from ._runtime.public import aflush, flush, shutdown, stats, update_session
+    from ._runtime.runtime import configure
+    from .errors import (
+        ConfigurationError,
+        HoneytraceError,
+        NotRecorded,
+        ReplayError,
+        SessionNotFound,
+        StoreError,
+    )
     from .lookup import SessionList, get_session, list_sessions, search_sessions
     from .lookup.processes import OpenCall, RunningProcess, running
     from .lookup.recorded import RecordedSession
@@ -89,32 +89,44 @@ __all__ = [
     "update_session",
 ]
 
-_LATER = {
+_RECORDING = {
+    **dict.fromkeys(("Session", "current_session"), "_capture.session"),
+    **dict.fromkeys(("paused", "propagate"), "_capture.context"),
+    **dict.fromkeys(("FlushResult", "Stats"), "_delivery.stats"),
+    **dict.fromkeys(("aflush", "flush", "shutdown", "stats", "update_session"), "_runtime.public"),
+    "configure": "_runtime.runtime",
+    "session": "_capture.block",
+    "trace_session": "_capture.decorator",
+}
+"""Names of programs that record, and their modules. The first use of any of them imports all that
+recording needs, so that no call has to; the command line does without."""
+
+_OTHERS = {
+    **dict.fromkeys(("ConfigurationError", "HoneytraceError", "NotRecorded"), "errors"),
+    **dict.fromkeys(("ReplayError", "SessionNotFound", "StoreError"), "errors"),
     **dict.fromkeys(("RecordedSession", "SessionList", "get_session"), "lookup"),
     **dict.fromkeys(("list_sessions", "search_sessions"), "lookup"),
     **dict.fromkeys(("OpenCall", "RunningProcess", "running"), "lookup.processes"),
     **dict.fromkeys(("continue_from", "inject"), "propagation"),
     **dict.fromkeys(("areplay", "plan", "replay", "replay_all", "replaying"), "_replay"),
 }
-"""Names that are imported on first use, since most programs only record, and their modules."""
+"""Names that most programs do not need to record, and their modules."""
 
 _ROOMS = ("compat", "lookup", "otel", "propagation")
 """Rooms that need no import of their own: `honeytrace.otel.instrument()`."""
 
 
-for _name in set(__all__) - _LATER.keys():
-    _public = globals()[_name]
-    if getattr(_public, "__module__", "").startswith("honeytrace."):
-        _public.__module__ = "honeytrace"
-del _name, _public
-
-
 def __getattr__(name: str) -> _typing.Any:
-    room = _LATER.get(name, name)
-    if name not in _LATER and name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _RECORDING:
+        import_module("honeytrace._runtime.public")
+        for each, room in _RECORDING.items():
+            globals()[each] = getattr(import_module(f"honeytrace.{room}"), each)
+        return globals()[name]
+    room = _OTHERS.get(name, name)
+    if room == name and name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"honeytrace.{room}")
     return module if room == name else getattr(module, name)
 

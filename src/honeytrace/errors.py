@@ -46,3 +46,14 @@ class NotRecorded(BaseException):
     It is no `Exception`, because the `except Exception` of an agent, or a retry, would take it for
     a failure of the model, and the replay would pass.
     """
+
+
+for _public in (
+    ConfigurationError,
+    HoneytraceError,
+    NotRecorded,
+    ReplayError,
+    SessionNotFound,
+    StoreError,
+):
+    _public.__module__ = "honeytrace"  # where users find them

@@ -315,11 +315,41 @@ def test_a_command_there_is_not_is_misuse(cli: Cli) -> None:
     assert cli("--version").out.startswith("honeytrace ")
 
 
-def test_starting_is_light() -> None:
-    """Neither an HTTP client, nor a server, nor data frames are imported to list sessions."""
-    code = (
-        "import sys; from honeytrace.__main__ import main; main(['list']);"
-        "print({'httpx', 'starlette', 'uvicorn', 'pyarrow', 'pandas', 'asyncio'} & {*sys.modules})"
+STARTED = """
+import json, re._compiler, sys
+patterns, compile = [], re._compiler.compile
+re._compiler.compile = lambda text, flags=0: patterns.append(text) or compile(text, flags)
+before = {*sys.modules}
+from honeytrace.__main__ import main
+main(sys.argv[1:])
+found = {"modules": sorted({*sys.modules} - before), "patterns": [str(each) for each in patterns]}
+print("\\n" + json.dumps(found), file=sys.stderr)
+"""
+"""A command, and the modules that it imported and the patterns that it compiled."""
+
+
+@pytest.mark.parametrize(
+    ("command", "most"),
+    [(["--version"], 40), (["list"], 150), (["ps"], 125), (["postmortem"], 160), (["mcp"], 145)],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="re keeps its compiler elsewhere")
+def test_starting_is_light(command: list[str], most: int, store: str, tmp_path: Path) -> None:
+    """A command that reads imports no more than it needs and compiles hardly a pattern of ours: no
+    rich, no HTTP client, no server, no data frames, and nothing that only recording needs."""
+    heavy = {"httpx", "starlette", "pyarrow", "pandas", "asyncio", "logging", "socket", "ssl"}
+    heavy |= {"pathlib", "tempfile", "random", "urllib.parse", "ipaddress", "rich.text"}
+    heavy |= {"honeytrace._runtime", "honeytrace._delivery", "honeytrace._capture.call"}
+    heavy |= {"honeytrace._snapshot", "honeytrace.lookup.replays", "honeytrace.lookup.compare"}
+    store_option = ["--store", store] if command[0] in ("list", "postmortem", "mcp") else []
+    ran = subprocess.run(
+        [sys.executable, "-c", STARTED, *command, *store_option],
+        env={**os.environ, "HONEYTRACE_JOURNAL": str(tmp_path / "journal")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.stdout == "set()\n"
+    found = json.loads(ran.stderr.splitlines()[-1])
+    assert not heavy & {*found["modules"]}
+    assert len(found["modules"]) <= most, found["modules"]
+    assert len(found["patterns"]) <= 24, found["patterns"]

@@ -19,6 +19,7 @@ from store_records import record
 from honeytrace._record.record import Update
 from honeytrace.store import Query, _causes
 from honeytrace.store._causes import store_error
+from honeytrace.store._connection import uri_of
 from honeytrace.store.sqlite import SQLiteStore
 
 
@@ -155,10 +156,17 @@ def test_an_unusable_place_is_named_with_its_cure(
     # root may write anywhere, so the answers of the system are given here
     sealed = {str(tmp_path / "sealed"), str(tmp_path / "readonly")}
     monkeypatch.setattr(_causes.os, "access", lambda place, mode: str(place) not in sealed)
-    monkeypatch.setattr(_causes, "_is_readonly", lambda place: place.name == "readonly")
+    monkeypatch.setattr(_causes, "_is_readonly", lambda place: place.endswith("readonly"))
     error = store_error(sqlite3.OperationalError("unable to open database file"), tmp_path / path)
     assert words in str(error)
     assert "choose another path" in str(error)
+
+
+@pytest.mark.parametrize("name", ["a b.db", "50%.db", "#1?.db", "bücher.db", "\udcff.db"])
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_path_has_one_uri(name: str) -> None:
+    """The URI of a store's file is the one that pathlib gives, whatever the name."""
+    assert uri_of(f"/tmp/some where/{name}") == Path(f"/tmp/some where/{name}").as_uri()
 
 
 @pytest.mark.skipif(not TMPFS, reason="needs the rights to mount a read-only file system")

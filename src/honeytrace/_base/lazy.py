@@ -1,4 +1,5 @@
-"""Modules that are imported by the first decorator: together they take the longest.
+"""Modules that are imported by the first decorator: together they take the longest; and patterns
+that are compiled when they are first needed.
 
 orjson brings dataclasses, inspect, json, uuid and zoneinfo along, logging brings traceback, string
 and tokenize.
@@ -8,14 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["logger", "orjson", "ready"]
+__all__ = ["logger", "orjson", "pattern", "ready"]
 
 if TYPE_CHECKING:
     import logging
+    import re
 
     import orjson
 
     logger = logging.getLogger("honeytrace")
+
+    def pattern(text: str, flags: int = 0) -> re.Pattern[str]: ...
+
 else:
 
     class _Later:
@@ -40,6 +45,16 @@ else:
         return logging.getLogger("honeytrace")
 
     orjson, logger = _Later(_orjson), _Later(_logger)
+
+    def pattern(text: str, flags: int = 0) -> _Later:
+        """Return a pattern that is compiled on first use: one with ranges takes a millisecond."""
+
+        def compiled() -> Any:
+            import re
+
+            return re.compile(text, flags)
+
+        return _Later(compiled)
 
 
 warned = False

@@ -140,3 +140,6 @@ class session:  # noqa: N801 - `with session(...)` reads as the statement it is
 
     async def __aexit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
         self.__exit__(kind, exc, tb)
+
+
+session.__module__ = "honeytrace"  # where users find it

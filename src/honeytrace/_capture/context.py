@@ -109,3 +109,7 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+for _public in (paused, propagate):
+    _public.__module__ = "honeytrace"  # where users find them

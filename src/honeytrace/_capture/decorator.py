@@ -85,3 +85,6 @@ def trace_session(
     if target is None or isinstance(target, str):
         return lambda target: trace(target, options)
     return trace(target, options)
+
+
+trace_session.__module__ = "honeytrace"  # where users find it

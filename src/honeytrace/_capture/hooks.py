@@ -8,10 +8,10 @@ runtime. Capture knows nothing else about delivery.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -131,7 +131,7 @@ class Hooks:
         does not see. A reference would keep the runtime alive past the end of the program, and with
         it a sink or a redact function of the program, whose files would then not be flushed.
         """
-        sys.modules["honeytrace._runtime.runtime"].begin()
+        import_module("honeytrace._runtime.runtime").begin()
 
     def use(self, recorder: Recorder | None) -> None:
         """Record through this recorder from now on; None restores the state at import."""

@@ -248,3 +248,7 @@ def as_given(name: str, value: Any) -> Any:
     if name == "error" and isinstance(value, BaseException):
         return error_text(value)
     return value if name == "outputs" else as_text(value)
+
+
+for _public in (Session, current_session):
+    _public.__module__ = "honeytrace"  # where users find them

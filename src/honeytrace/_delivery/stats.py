@@ -50,3 +50,7 @@ class FlushResult(NamedTuple):
 
     def __bool__(self) -> bool:
         return self.complete
+
+
+for _public in (FlushResult, Stats):
+    _public.__module__ = "honeytrace"  # where users find them

@@ -8,8 +8,8 @@ the content of one message, this module everything around it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .chunks import joined
 from .pieces import (
@@ -68,14 +68,13 @@ _PROMPTS = ("input", "contents")
 """Names under which a request to OpenAI's Responses API or to Gemini may hold plain text."""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One turn of a conversation. `rest` has its other fields: a name, ids, usage."""
 
     role: str
     """`system`, `user`, `assistant` or `tool`, or the program's own."""
     pieces: Sequence[Piece]
-    rest: Mapping[str, Any] = field(default_factory=dict)
+    rest: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def text(self) -> str:
@@ -88,8 +87,7 @@ class Message:
         return [each for each in self.pieces if not isinstance(each, Text)]
 
 
-@dataclass(frozen=True)
-class Conversation:
+class Conversation(NamedTuple):
     """The messages that a value holds, the names they stood under, and the rest of the value."""
 
     messages: Sequence[Message]
@@ -218,7 +216,7 @@ def _message(item: Mapping[str, Any]) -> Message | None:
     calls = _tool_calls(item)
     if role is None or not (content is not None or calls or "tool_calls" in item):
         return None
-    if isinstance(content, dict) and piece(content) == Data(content):
+    if isinstance(content, dict) and isinstance(piece(content), Data):
         return None
     role = _ROLES.get(role, role)
     said = content_pieces(content)

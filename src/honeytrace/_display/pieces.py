@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import orjson
+
+from .._base.lazy import pattern
 
 __all__ = [
     "Data",
@@ -31,63 +32,75 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """Words of the message."""
 
-    kind: ClassVar = "text"
     text: str
 
+    @property
+    def kind(self) -> str:
+        return "text"
 
-@dataclass(frozen=True)
-class Thought:
+
+class Thought(NamedTuple):
     """Reasoning that the model reports beside its answer."""
 
-    kind: ClassVar = "thought"
     text: str
 
+    @property
+    def kind(self) -> str:
+        return "thought"
 
-@dataclass(frozen=True)
-class ToolCall:
+
+class ToolCall(NamedTuple):
     """A tool that the model asks for. `arguments` is an object wherever it can be read as one."""
 
-    kind: ClassVar = "call"
     name: str
     arguments: Any
     id: str = ""
 
+    @property
+    def kind(self) -> str:
+        return "call"
 
-@dataclass(frozen=True)
-class ToolResult:
+
+class ToolResult(NamedTuple):
     """The answer of a tool; `id` is that of the call, `name` is empty where it is not said."""
 
-    kind: ClassVar = "result"
     value: Any
     id: str = ""
     name: str = ""
     failed: bool = False
 
+    @property
+    def kind(self) -> str:
+        return "result"
 
-@dataclass(frozen=True)
-class Image:
+
+class Image(NamedTuple):
     """An image: `source` is a `data:` URL with its content, or the address of a file elsewhere."""
 
-    kind: ClassVar = "image"
     source: str
 
+    @property
+    def kind(self) -> str:
+        return "image"
 
-@dataclass(frozen=True)
-class Data:
+
+class Data(NamedTuple):
     """Content of another kind, as JSON: audio, files, provider-specific blocks."""
 
-    kind: ClassVar = "data"
     value: Any
+
+    @property
+    def kind(self) -> str:
+        return "data"
 
 
 Piece = Text | Thought | ToolCall | ToolResult | Image | Data
 
 
-_PIXELS = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.I)
+_PIXELS = pattern(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.I)
 """SVG is missing on purpose: it is a document, with links and scripts, and not mere pixels."""
 
 

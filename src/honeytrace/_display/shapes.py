@@ -7,8 +7,7 @@ the viewer draw the same parts. Detection never fails: an unknown shape is JSON.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .messages import Conversation, Message, conversation, listed, messages
 
@@ -24,8 +23,7 @@ _LONG = 40
 """Characters from which on a list of strings is rather documents than values."""
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """One retrieved document or passage. `rest` has its other fields, such as metadata."""
 
     text: str
@@ -34,8 +32,7 @@ class Document:
     rest: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One value under its path (`question`, `request.messages`), and how to draw it.
 
     `value` is always the value itself. For `text` it is a string, for `image` the address of an
@@ -45,11 +42,11 @@ class Part:
     key: str
     kind: Literal["chat", "documents", "table", "text", "image", "json"]
     value: Any
-    messages: Sequence[Message] = field(default=())
+    messages: Sequence[Message] = ()
     """For `chat`."""
-    documents: Sequence[Document] = field(default=())
+    documents: Sequence[Document] = ()
     """For `documents`."""
-    columns: Sequence[str] = field(default=())
+    columns: Sequence[str] = ()
     """For `table`: the names of the fields, in the order in which they first occur."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from contextlib import suppress
 from zlib import crc32
 
@@ -19,8 +20,6 @@ def candidates(directory: str) -> list[str]:
     another. A directory that cannot be named is left out: the working directory may be deleted,
     the user may have no home, and no temporary directory may be writable.
     """
-    import tempfile  # imports random, 5 ms
-
     found = []
     with suppress(OSError):  # the working directory is gone
         directory = os.path.abspath(directory)
@@ -30,9 +29,24 @@ def candidates(directory: str) -> list[str]:
     if os.path.isabs(state):  # a user without a home leaves the "~" as it is
         found.append(os.path.join(state, "honeytrace", "journal", own))
     with suppress(OSError):  # no temporary directory can be written
-        temporary = os.path.abspath(tempfile.gettempdir())
+        temporary = os.path.abspath(_temporary())
         found.append(os.path.join(temporary, f"honeytrace-{os.geteuid()}-{own}"))
     return found
+
+
+def _temporary() -> str:
+    """Return the directory that `tempfile.gettempdir()` names; it raises OSError without one.
+
+    tempfile makes a file to see whether it can, and its import takes 5 ms; readers do neither.
+    """
+    if os.name == "posix" and "tempfile" not in sys.modules:
+        given = map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))
+        for each in (*given, "/tmp", "/var/tmp", "/usr/tmp"):
+            if each and os.path.isdir(each) and os.access(each, os.W_OK | os.X_OK):
+                return each
+    import tempfile
+
+    return tempfile.gettempdir()
 
 
 def private(directory: str) -> str:

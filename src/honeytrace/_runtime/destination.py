@@ -71,18 +71,16 @@ class Destination:
             )
 
     def _open_store(self, damage: Exception | None) -> Store:
-        from pathlib import Path
-
         from ..store._connection import identity, set_aside
         from ..store.urls import is_remote, open_or_replace, open_store
 
         if is_remote(self._config.store):
             return open_store(self._config.store)
-        path = Path(self._config.store)
+        path = self._config.store
         if damage is not None and identity(path) == self._file:  # otherwise another process did it
             kept = set_aside(path)
             logger.warning("honeytrace: %s; it was kept as %s, a new one is used", damage, kept)
-        is_first = not path.exists()
+        is_first = not os.path.exists(path)
         store, warning = open_or_replace(self._config.store)
         self._file = identity(path)
         if is_first:

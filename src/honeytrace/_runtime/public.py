@@ -130,3 +130,7 @@ def update_session(session_id: str, **fields: Any) -> None:
 
 
 _UPDATABLE = Session.update.__code__.co_varnames[1 : 1 + Session.update.__code__.co_kwonlyargcount]
+
+
+for _public in (aflush, flush, shutdown, stats, update_session):
+    _public.__module__ = "honeytrace"  # where users find them

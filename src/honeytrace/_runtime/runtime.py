@@ -343,3 +343,6 @@ def renew() -> None:
 
 process.watch()
 unconfigured()
+
+
+configure.__module__ = "honeytrace"  # where users find it

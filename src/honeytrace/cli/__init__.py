@@ -1,6 +1,6 @@
 """The command line: the extra `honeytrace[cli]`. docs/cli.md is its manual.
 
-_terminal   printing: plain in a pipe, bounded, harmless
+_terminal   printing: plain in a pipe, bounded, harmless; _screen is where, _line a styled line
 _options    options that commands share
 _target     the store, and the session that `@last` or the beginning of an id names
 _list       list, search; _tail tail; _rows prints the sessions of all three

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import click
-from rich.text import Text
 
 from ..lookup.blame import Blame, blame, place_of
 from ..lookup.commits import Commit
 from ..lookup.compare import Change, Pair
 from ..lookup.recorded import RecordedSession
 from . import _options
+from ._line import Line
 from ._target import SHORT, config, find, known, offered
 from ._terminal import MARKS, clock, counted, emit, one_line, write
 from ._values import json_text, title
@@ -52,12 +52,12 @@ def _show(told: Blame) -> None:
         _commit(commit, commit in suspects)
     for change in told.versions:
         line = f"  {change.path} {change.before} → {change.after}"
-        write(Text(one_line(line), "yellow"))
+        write(Line(one_line(line), "yellow"))
     title("the calls that changed by themselves, the first one first")
     for pair in told.changed[:_CALLS]:
         _pair(pair)
     if len(told.changed) > _CALLS:
-        write(Text(f"  … {len(told.changed) - _CALLS:,} more (`honeytrace diff`)", "dim"))
+        write(Line(f"  … {len(told.changed) - _CALLS:,} more (`honeytrace diff`)", "dim"))
     if not told.changed:
         write("  none: the two runs are the same but for their times")
 
@@ -65,7 +65,7 @@ def _show(told: Blame) -> None:
 def _run(word: str, run: RecordedSession) -> None:
     mark, style = MARKS.get(run.status, MARKS[""])
     commit = one_line(str(run.details.get("commit") or "commit unknown"), 40)
-    line = Text.assemble(
+    line = Line.assemble(
         (f"{word:>4}  ", "dim"),
         (f"{mark} ", style),
         (one_line(run.session_name, 60), "bold"),
@@ -88,7 +88,7 @@ def _between(told: Blame) -> str:
 def _commit(commit: Commit, suspect: bool) -> None:
     mark = ("▸ ", "red") if suspect else ("  ", "")
     write(
-        Text.assemble(
+        Line.assemble(
             mark,
             (one_line(commit.commit, 40), "cyan"),
             (f"  {one_line(commit.moment[:10])}  {one_line(commit.author, 30)}  ", "dim"),
@@ -96,20 +96,20 @@ def _commit(commit: Commit, suspect: bool) -> None:
         )
     )
     for function in commit.functions[:_CALLS]:
-        write(Text(f"      {one_line(function, 100)}", "dim"))
+        write(Line(f"      {one_line(function, 100)}", "dim"))
 
 
 def _pair(pair: Pair) -> None:
     sign = {"added": "+", "removed": "-"}.get(pair.status, "~")
     place = one_line((place_of(pair) or "").rpartition("@")[2], 80)
     name = one_line(pair.session_name, 60)
-    write(Text.assemble(f"  {sign} ", (name, "bold"), (f"  {place}", "dim")))
+    write(Line.assemble(f"  {sign} ", (name, "bold"), (f"  {place}", "dim")))
     for change in pair.changes[:_CHANGES]:
-        write(Text(f"      {one_line(change.path, 80)}", "cyan"))
+        write(Line(f"      {one_line(change.path, 80)}", "cyan"))
         for word, value in (("-", change.before), ("+", change.after)):
             if value is not None:
                 write(
-                    Text(
+                    Line(
                         f"        {word} {_value(value, change)}", "red" if word == "-" else "green"
                     )
                 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
-from rich.text import Text
 
 from . import _options
+from ._line import Line
 from ._target import config
 from ._terminal import clock, counted, emit, one_line, say, write
 
@@ -29,7 +29,7 @@ def damaged(store: str | None, as_json: bool) -> None:
             if as_json:
                 emit(each._asdict())
                 continue
-            line = Text.assemble((f"{clock(each.since)}  ", "dim"), one_line(each.path, 200))
+            line = Line.assemble((f"{clock(each.since)}  ", "dim"), one_line(each.path, 200))
             line.append(f"  {each.size:,} bytes, {counted(each.readable, 'record')} readable: ")
             write(line.append(one_line(each.reason, 300), "red"))
     if nothing and not as_json:

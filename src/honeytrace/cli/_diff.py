@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-from rich.cells import cell_len
-from rich.text import Text
 
 from .._display.text import duration_text
 from ..errors import SessionNotFound
@@ -17,6 +15,7 @@ from ..lookup.recorded import RecordedSession
 from ..lookup.view import SessionView
 from ..store import Query, Reader
 from . import _options
+from ._line import Line, cells
 from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, write
 from ._timeline import fitted, labels
@@ -72,11 +71,11 @@ def show_difference(before: SessionView, after: SessionView, found: Comparison, 
     for sign, session in (("-", before), ("+", after)):
         write(_head(sign, session))
     counts = found.counts
-    write(Text(", ".join(f"{counts[kind]:,} {kind}" for kind in counts), "dim"))
+    write(Line(", ".join(f"{counts[kind]:,} {kind}" for kind in counts), "dim"))
     write()
     names = list(labels([(_either(each), each.place) for each in found.pairs]))
     shown = [full or show for show in _telling(found.pairs)]
-    width = max(cell_len("".join(name)) for name, show in zip(names, shown, strict=True) if show)
+    width = max(cells("".join(name)) for name, show in zip(names, shown, strict=True) if show)
     for each, name, show in zip(found.pairs, names, shown, strict=True):
         if show:
             write(_line(each, name, width), fit=not full)
@@ -99,9 +98,9 @@ def _before(reader: Reader, later: RecordedSession) -> RecordedSession:
     )
 
 
-def _head(sign: str, session: SessionView) -> Text:
+def _head(sign: str, session: SessionView) -> Line:
     mark, style = MARKS.get(session.status, MARKS[""])
-    return Text.assemble(
+    return Line.assemble(
         (f"{sign} ", _SIGNS["removed" if sign == "-" else "added"][1]),
         (one_line(session.session_id, 60), "cyan"),
         (f"  {clock(session.start_time)}", "dim"),
@@ -128,34 +127,32 @@ def _telling(pairs: Sequence[Pair]) -> list[bool]:
     return telling
 
 
-def _line(pair: Pair, name: tuple[str, str], width: int) -> Text:
+def _line(pair: Pair, name: tuple[str, str], width: int) -> Line:
     sign, style = _SIGNS[pair.status]
     took = [duration_text(each.duration) if each else "" for each in (pair.before, pair.after)]
     middle = "→" if all(took) else " "
-    return Text.assemble(
+    return Line.assemble(
         (f"{sign} ", style),
         *fitted(name, width, style),
         f"  {took[0]:>12} {middle} {took[1]}".rstrip(),
     )
 
 
-def _changes(pair: Pair, full: bool) -> Iterator[Text]:
+def _changes(pair: Pair, full: bool) -> Iterator[Line]:
     indent = " " * (3 * min(pair.place.depth, 16) + 4)
     shown = pair.changes if full else pair.changes[:_CHANGES]
     gone, new = _SIGNS["removed"][1], _SIGNS["added"][1]
     for change in shown:
-        path = Text.assemble(indent, (one_line(change.path), "cyan"))
+        path = Line.assemble(indent, (one_line(change.path), "cyan"))
         sides = dict(_sides(change, full))
         if len(sides) == 2 and max(map(len, sides.values())) <= _SHORT:
-            yield path.append_text(
-                Text.assemble("  ", (sides["-"], gone), " → ", (sides["+"], new))
-            )
+            yield path.append("  ").append(sides["-"], gone).append(" → ").append(sides["+"], new)
             continue
         yield path
         for sign, value in sides.items():
-            yield Text(f"{indent}  {sign} {value}", gone if sign == "-" else new)
+            yield Line(f"{indent}  {sign} {value}", gone if sign == "-" else new)
     if len(pair.changes) > len(shown):
-        yield Text(f"{indent}… {len(pair.changes) - len(shown)} more changes (--full)", "dim")
+        yield Line(f"{indent}… {len(pair.changes) - len(shown)} more changes (--full)", "dim")
 
 
 def _sides(change: Change, full: bool) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from .. import _config
 from .._base.cython import COMPILED, interpreted
@@ -22,6 +21,7 @@ from .._config import Config, without_password
 from ..errors import ConfigurationError, HoneytraceError
 from ..store import Query
 from . import _options
+from ._line import Line
 from ._target import address, config
 from ._terminal import clock, counted, emit, one_line, out, write
 
@@ -132,7 +132,7 @@ def _store(settings: Config) -> Finding:
         return Finding("store", None, "in memory, for each process its own")
     path = urls.file_of(url)
     if path is not None and not os.path.exists(path):
-        if reason := unwritable(Path(path)):
+        if reason := unwritable(path):
             return Finding("store", False, f"{path} cannot be created: {reason}")
         return Finding("store", None, "nothing is recorded yet")
     try:
@@ -141,7 +141,7 @@ def _store(settings: Config) -> Finding:
             size, newest = store.size(), store.list(Query(limit=1))
     except HoneytraceError as error:
         return Finding("store", False, str(error))
-    if path is not None and (reason := unwritable(Path(path))):
+    if path is not None and (reason := unwritable(path)):
         return Finding("store", False, f"{path} can only be read: {reason}")
     last = f", the newest from {clock(newest[0].start_time)}" if newest else ""
     return Finding("store", True, f"{counted(size.sessions)}, {_bytes(size.bytes)}{last}")
@@ -257,22 +257,22 @@ def _print(settings: list[dict[str, Any]], findings: list[Finding]) -> None:
     ]
     width = min(max((len(value) for _, value, _ in shown), default=0), _VALUE)
     for name, value, where in shown:
-        line = Text.assemble(f"{name:12}  {value:{width}}", (f"  {where}", "dim"))
-        if line.cell_len > out().width:
-            line = Text.assemble(name, (f"  {where}", "dim"), f"\n  {value}")
+        line = Line.assemble(f"{name:12}  {value:{width}}", (f"  {where}", "dim"))
+        if line.width > out().width:
+            line = Line.assemble(name, (f"  {where}", "dim"), f"\n  {value}")
         write(line)
     if shown:
         write()
     marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
     for finding in findings:
-        write(Text.assemble(marks[finding.ok], f" {finding.about:9} {one_line(finding.said, 500)}"))
+        write(Line.assemble(marks[finding.ok], f" {finding.about:9} {one_line(finding.said, 500)}"))
     write()
     versions = _versions()
     ours = ("honeytrace", "python", "sqlite", "platform")
-    write(Text(", ".join(f"{name} {versions[name]}" for name in ours[:-1]), "dim"))
-    write(Text(f"{versions['platform']}", "dim"))
+    write(Line(", ".join(f"{name} {versions[name]}" for name in ours[:-1]), "dim"))
+    write(Line(f"{versions['platform']}", "dim"))
     others = (f"{name} {found}" for name, found in versions.items() if found and name not in ours)
-    write(Text(", ".join(others), "dim"))
+    write(Line(", ".join(others), "dim"))
     for extra, names in _EXTRAS.items():
         missing = [name for name in names if versions[name] is None]
         if missing:

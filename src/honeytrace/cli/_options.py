@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
 
+from .._base.lazy import pattern
 from ..errors import ConfigurationError, HoneytraceError
 from ..lookup.times import duration_ms, moment_ms
 from ..store import Metric, Query
@@ -80,7 +80,7 @@ def limit(text: str) -> int:
     return int(text)
 
 
-_HARMLESS = re.compile(r"[\w .:/-]+")
+_HARMLESS = pattern(r"[\w .:/-]+")
 """Names that a shell may be offered; it might run others."""
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from rich.text import Text
 
 from .._display.html import preview
 from .._display.text import duration_text
@@ -14,8 +13,8 @@ from ..errors import SessionNotFound, StoreError
 from ..lookup.postmortem import Postmortem, facts, postmortem
 from ..lookup.recorded import RecordedSession
 from ..store import Reader
-from ..store.memory import MemoryStore
 from . import _options
+from ._line import Line
 from ._target import config, find, known, offered, open_store
 from ._terminal import MARKS, clock, emit, one_line, say, write
 from ._values import FULL, USUAL, Bounds, block, title, values
@@ -66,6 +65,8 @@ def _reader(store: str | None) -> Iterator[Reader]:
     except StoreError:
         if store is not None:
             raise
+        from ..store.memory import MemoryStore
+
         yield MemoryStore()
         return
     try:
@@ -101,6 +102,7 @@ def _left_behind(journal: str, wanted: str) -> RecordedSession | None:
     from .._durability.dead_journals import dead
     from .._durability.directories import candidates
     from ..lookup import StoreFamily
+    from ..store.memory import MemoryStore
 
     for directory in candidates(journal):
         for each in dead(directory):
@@ -119,7 +121,7 @@ def _check_dead(pid: int, journal: str) -> None:
 
 def _show(told: Postmortem, bounds: Bounds) -> None:
     for term, fact in facts(told):
-        write(Text.assemble((f"{term:>17}  ", "dim"), one_line(fact, 500)))
+        write(Line.assemble((f"{term:>17}  ", "dim"), one_line(fact, 500)))
     title("open at the end")
     for each in told.open:
         age = "" if each.age is None else f"  for {duration_text(each.age)} or more"
@@ -144,15 +146,15 @@ def _line(indent: str, session: RecordedSession, told: str, mark: tuple[str, str
     kind = f" ({session.event_type})" if session.event_type in ("tool", "model") else ""
     name = one_line(session.session_name, 80)
     place = one_line(session.session_id, 40)
-    write(Text.assemble(f"{indent}", (f"{sign} ", style), (name, "bold"), kind, told))
-    write(Text(f"{indent}  {place}", "dim"))
+    write(Line.assemble(f"{indent}", (f"{sign} ", style), (name, "bold"), kind, told))
+    write(Line(f"{indent}  {place}", "dim"))
 
 
 def _finished(session: RecordedSession) -> None:
     mark, style = MARKS.get(session.status, MARKS[""])
     kind = f" ({session.event_type})" if session.event_type in ("tool", "model") else ""
     result = session.error or preview(session.outputs)
-    line = Text.assemble(
+    line = Line.assemble(
         (f"  {clock(session.start_time + (session.duration or 0))}  ", "dim"),
         (f"{mark} ", style),
         f"{one_line(session.session_name, 60)}{kind}",

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 
 import click
-from rich.text import Text
 
 from .._display.text import duration_text
 from ..lookup.processes import OpenCall, RunningProcess, processes
 from . import _options
+from ._line import Line
 from ._target import config
 from ._terminal import MARKS, counted, emit, one_line, out, say, write
 from ._values import FULL, json_text, values
@@ -57,7 +57,7 @@ def _show(found: Sequence[RunningProcess], full: bool) -> None:
             write()
         count = counted(len(each.calls), "open call") if each.calls else "no open call"
         name = one_line(each.program, 80)
-        write(Text.assemble((f"{each.pid}", "bold"), f"  {name}  ", (count, "dim")))
+        write(Line.assemble((f"{each.pid}", "bold"), f"  {name}  ", (count, "dim")))
         widest = max((len(_name(call)) for call in each.calls), default=0)
         for call in each.calls:
             _call(call, widest, full)
@@ -71,7 +71,7 @@ def _name(call: OpenCall) -> str:
 
 def _call(call: OpenCall, widest: int, full: bool) -> None:
     mark, style = MARKS["running"]
-    line = Text.assemble(
+    line = Line.assemble(
         (f"  {mark} ", style),
         f"{_name(call):<{widest}}",
         f"  {duration_text(call.age):>10}  ",

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
 
 from .._record.record import Item, Update
 from ..sinks import Delivery, Sink
 from ..sinks.store import StoreSink
 from . import _options
 from ._deliver import Courier
+from ._line import Line
 from ._target import config, open_store
 from ._terminal import clock, counted, emit, one_line, progress, say, write
 
@@ -92,7 +92,7 @@ def _show(each: Refused, as_json: bool) -> None:
         emit(told | {"reason": each.reason, "since": each.since, "path": each.path})
         return
     called = "(an update)" if name is None else one_line(name, 40)
-    line = Text.assemble((f"{clock(each.since)}  ", "dim"), one_line(item.event_id, 60))
+    line = Line.assemble((f"{clock(each.since)}  ", "dim"), one_line(item.event_id, 60))
     write(line.append(f"  {called}  ").append(one_line(each.reason, 500), "red"))
 
 

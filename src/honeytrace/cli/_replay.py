@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from ..errors import NotRecorded, ReplayError
 from ..lookup.replays import original
 from ..store import Query
 from . import _options
 from ._diff import show_difference
+from ._line import Line
 from ._target import config, find, known, offered
 from ._terminal import emit, say, write
 
@@ -145,7 +145,7 @@ def _replay(made: Plan, strict: bool, dry_run: bool, yes: bool, full: bool, as_j
         return
     for note in [*dict.fromkeys(note.partition("\n")[0] for note in result.notes)][:_NOTES]:
         say(f"note: {note}")
-    write(Text(""))
+    write(Line(""))
     show_difference(result.before, result.after, result.comparison, full)
 
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from ..errors import HoneytraceError, ReplayError
 from ..lookup import StoreFamily
 from ..lookup.notebook_replays import pairs, standing_text
 from ..lookup.recorded import RecordedSession
 from ..lookup.replays import ReplayRow, Replays, Standing
 from ..store import Query, Reader
+from ._line import Line
 from ._target import SHORT, missed, pages
 from ._terminal import MARKS, columns, counted, emit, one_line, out, progress, say, table, write
 
@@ -122,12 +121,12 @@ def show_rows(rows: Sequence[ReplayRow], scores: Mapping[str, Standing]) -> None
     if len({row.session_name for row in rows}) == 1:
         heads.remove("call")
     for head in _LEFT_OUT:
-        widths = (max(len(h), *(each[h].cell_len for each in cells)) + 2 for h in heads)
+        widths = (max(len(h), *(each[h].width for each in cells)) + 2 for h in heads)
         if sum(widths) > out().width and head in heads:
             heads.remove(head)
     found = columns(*heads, right=("duration", "tokens", "cost", *scores))
     for each in cells:
-        found.add_row(*(each[head] for head in heads))
+        found.add_row(*(each[head].for_rich() for head in heads))
     table(found)
     for row in rows:
         if row.reason:
@@ -136,28 +135,28 @@ def show_rows(rows: Sequence[ReplayRow], scores: Mapping[str, Standing]) -> None
     for row, note in noted[:_NOTES]:
         _explain(row, note)
     if len(noted) > _NOTES:
-        write(Text(f"… {len(noted) - _NOTES} more notes (--json shows them)", "dim"))
+        write(Line(f"… {len(noted) - _NOTES} more notes (--json shows them)", "dim"))
 
 
 def _explain(row: ReplayRow, text: str) -> None:
     sign, style = _STYLES.get(row.verdict, ("?", ""))
     first, *more = (one_line(line, 500) for line in text.splitlines())
-    write(Text.assemble((f"{sign} ", style), (row.before_id[:SHORT], "cyan"), f"  {first}"))
+    write(Line.assemble((f"{sign} ", style), (row.before_id[:SHORT], "cyan"), f"  {first}"))
     for line in more:
         write(f"  {line}")
 
 
-def _cells(row: ReplayRow, scores: Sequence[str]) -> dict[str, Text]:
+def _cells(row: ReplayRow, scores: Sequence[str]) -> dict[str, Line]:
     sign, style = _STYLES.get(row.verdict, ("?", ""))
     duration, tokens, cost = pairs(row)
     figures = {"duration": duration, "tokens": tokens, "cost": cost}
     figures |= {name: str(row.scores[name]) if name in row.scores else "" for name in scores}
     return {
-        "": Text(f"{sign} {row.verdict}", style),
-        "call": Text(one_line(row.session_name, 40), "bold"),
-        "id": Text(row.before_id[:SHORT], "cyan"),
-        "asked": Text(one_line(row.asked, _ASKED)),
-        **{name: Text(text) for name, text in figures.items()},
+        "": Line(f"{sign} {row.verdict}", style),
+        "call": Line(one_line(row.session_name, 40), "bold"),
+        "id": Line(row.before_id[:SHORT], "cyan"),
+        "asked": Line(one_line(row.asked, _ASKED)),
+        **{name: Line(text) for name, text in figures.items()},
     }
 
 
@@ -166,5 +165,5 @@ def _tell(found: ReplaySet) -> None:
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in found.counts.items())
     lines = [counts, *(standing_text(name, each) for name, each in found.scores.items())]
     for line in lines:
-        write(Text(line, "dim"))
+        write(Line(line, "dim"))
     say(f"the set is {found.session_id}; `honeytrace ui` shows it at /replays/{found.session_id}")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
-from rich.cells import cell_len, set_cell_size
-from rich.text import Text
 
 from .._display.summary import summary
 from .._display.text import duration_text
@@ -18,6 +16,7 @@ from .._record.wire import decode
 from ..lookup.running import RUNNING
 from ..lookup.usage import UNKNOWN_MODEL, Usage
 from ..store import Reader
+from ._line import Line, cells, padded
 from ._target import SHORT, session_json
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._usage import page_usage, short_cost
@@ -126,7 +125,7 @@ class Rows:
         for row in rows:
             for head, cell in row.items():
                 least = len(head) if headed and cell and head != "status" else 0
-                self._widths[head] = max(self._widths.get(head, 0), least, cell_len(cell))
+                self._widths[head] = max(self._widths.get(head, 0), least, cells(cell))
         shown = self._shown(console.width)
         if self._header_is_due and headed:
             heads = {head: head for head in shown} | {"status": "", "gist": ""}
@@ -139,7 +138,7 @@ class Rows:
         tokens = "" if usage.total_tokens is None else f"{usage.total_tokens:,}"
         return {
             "#": f"#{number}" if self._numbered else "",
-            "id": set_cell_size(one_line(record.event_id[:SHORT]), SHORT),
+            "id": padded(one_line(record.event_id[:SHORT]), SHORT),
             "started": clock(record.start_time),
             "status": MARKS.get(record.status, MARKS[""])[0],
             "took": duration_text(_took(record)),
@@ -173,8 +172,8 @@ class Rows:
             heads = [each for each in heads if each != head]
         return heads
 
-    def _line(self, row: Mapping[str, str], shown: Sequence[str], record: Record | None) -> Text:
-        line = Text()
+    def _line(self, row: Mapping[str, str], shown: Sequence[str], record: Record | None) -> Line:
+        line = Line()
         for head in shown:
             width = self._widths[head]
             cell, style = row[head], "dim"
@@ -183,8 +182,8 @@ class Rows:
                 if head == "status":
                     style = MARKS.get(record.status, MARKS[""])[1]
             right = head in ("took", "tokens", "cost")
-            padded = " " * (width - cell_len(cell)) + cell if right else set_cell_size(cell, width)
-            line.append(("  " if line else "") + padded, style)
+            text = " " * (width - cells(cell)) + cell if right else padded(cell, width)
+            line.append(("  " if head != shown[0] else "") + text, style)
         failed = record is not None and record.status == "error"
         line.append(f"  {row['gist']}", "red" if failed else "dim")
         line.rstrip()

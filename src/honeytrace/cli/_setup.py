@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import click
 import orjson
-from rich.text import Text
 
 from ..errors import HoneytraceError
 from . import _options
+from ._line import Line
 from ._terminal import say, write
 
 _SKILL = """\
@@ -175,7 +175,7 @@ def _show(file: _File) -> None:
     lines = difflib.unified_diff(before, file.after.splitlines(), name, name, lineterm="")
     for line in lines:
         style = {"+": "green", "-": "red", "@": "dim"}.get(line[:1], "")
-        write(Text(line, style))
+        write(Line(line, style))
     write()
 
 

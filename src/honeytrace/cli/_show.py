@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.text import Text
 
 from .._display.text import duration_text
 from .._record.tokens import ANSWERED_FROM
@@ -15,6 +14,7 @@ from ..lookup.replays import is_set, standings, stored_rows
 from ..lookup.usage import UNKNOWN_MODEL
 from ..store import Reader
 from . import _options
+from ._line import Line
 from ._target import config, find, known, offered
 from ._terminal import MARKS, clock, emit, one_line, out, write
 from ._timeline import nodes, timeline
@@ -109,7 +109,7 @@ def _unusual(reader: Reader, session: RecordedSession, found: Sequence[Any]) -> 
     for number, (call, _) in enumerate(found, start=1):
         for mark in marks.get(call.session_id, ()):
             name = one_line(call.session_name, 60)
-            line = Text.assemble((f"  {number} ", "dim"), (name, "bold"), f"  {mark.kind}: ")
+            line = Line.assemble((f"  {number} ", "dim"), (name, "bold"), f"  {mark.kind}: ")
             write(line.append(one_line(mark.text, 120), "yellow"), fit=True)
 
 
@@ -130,7 +130,7 @@ def _document(session: RecordedSession) -> dict[str, Any]:
 def _head(session: RecordedSession) -> None:
     mark, style = MARKS.get(session.status, MARKS[""])
     write(
-        Text.assemble(
+        Line.assemble(
             (one_line(session.session_name), "bold"),
             (f"  {mark} {one_line(session.status, 40)}", style),
             f"  {duration_text(session.duration)}",
@@ -153,7 +153,7 @@ def _head(session: RecordedSession) -> None:
     wide = out().width >= len("started  ") + _ID
     for name, fact in facts.items():
         if fact:
-            write(Text.assemble((f"{name:>7}  " if wide else f"{name} ", "dim"), one_line(fact)))
+            write(Line.assemble((f"{name:>7}  " if wide else f"{name} ", "dim"), one_line(fact)))
 
 
 def _code(session: RecordedSession) -> str:

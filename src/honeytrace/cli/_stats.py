@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from .._display.text import duration_text
 from ..lookup.usage import Usage
 from ..store import NameSummary, Query
 from . import _options
 from ._grouped import grouped
+from ._line import Line
 from ._rows import parse_fields
 from ._target import SHORT, missed, told
 from ._terminal import columns, emit, one_line, out, patience, say, table
 from ._usage import NEWEST, per_name, short_cost
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _NAME = "session_name"
 
@@ -89,10 +91,10 @@ _FIRST_TO_GO = ("slowest", "max", "p99", "p95", "cost", "tokens", "p50")
 _NARROWEST = 16
 
 
-def _table(rows: list[list[Text]], heads: Sequence[str]) -> Table:
+def _table(rows: list[list[Line]], heads: Sequence[str]) -> Table:
     """A narrow terminal gets fewer columns, and long names cut, but figures are whole."""
     widths = {
-        head: max(len(head), *(row[n].cell_len for row in rows)) + 2 for n, head in enumerate(heads)
+        head: max(len(head), *(row[n].width for row in rows)) + 2 for n, head in enumerate(heads)
     }
     names = widths.pop(heads[0])
     for head in _USAGE:  # a program without model calls has no such columns
@@ -105,20 +107,19 @@ def _table(rows: list[list[Text]], heads: Sequence[str]) -> Table:
     free = max(out().width - sum(widths.values()), _NARROWEST)
     found = columns(heads[0], *widths, right=_HEADERS[1:-1])
     for row in rows:
-        row[0].truncate(free, overflow="ellipsis")
         cells = dict(zip(heads, row, strict=True))
-        found.add_row(*(cells[head] for head in (heads[0], *widths)))
+        found.add_row(row[0].cut(free).for_rich(), *(cells[head].for_rich() for head in widths))
     return found
 
 
-def _row(each: NameSummary, usage: Usage) -> list[Text]:
+def _row(each: NameSummary, usage: Usage) -> list[Line]:
     durations = (each.p50, each.p95, each.p99, each.max)
     return [
-        Text(one_line(each.session_name or "(none)", 60), "bold"),
-        Text(f"{each.calls:,}"),
-        Text(f"{each.errors:,}", "red" if each.errors else "dim"),
-        *(Text("" if ms is None else duration_text(ms)) for ms in durations),
-        Text("" if usage.total_tokens is None else f"{usage.total_tokens:,}"),
-        Text(short_cost(usage)),
-        Text(one_line(each.slowest_id or "", 60)[:SHORT], "cyan"),
+        Line(one_line(each.session_name or "(none)", 60), "bold"),
+        Line(f"{each.calls:,}"),
+        Line(f"{each.errors:,}", "red" if each.errors else "dim"),
+        *(Line("" if ms is None else duration_text(ms)) for ms in durations),
+        Line("" if usage.total_tokens is None else f"{usage.total_tokens:,}"),
+        Line(short_cost(usage)),
+        Line(one_line(each.slowest_id or "", 60)[:SHORT], "cyan"),
     ]

@@ -12,6 +12,7 @@ import click
 import orjson
 
 from .. import _config
+from .._base.lazy import pattern
 from .._config import without_password
 from .._record.record import Record
 from .._record.wire import start_session_body
@@ -19,7 +20,6 @@ from ..errors import HoneytraceError, SessionNotFound, StoreError
 from ..lookup import StoreFamily
 from ..lookup.naming import RECENT, beginning, numbered, recent
 from ..store import Query, Reader
-from ..store.memory import MemoryStore
 from ._terminal import one_line, say
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ SHORT = 18
 quarter of a microsecond."""
 
 _OFFERED = 20
-_HARMLESS = re.compile(r"[\w.-]+", re.ASCII)
+_HARMLESS = pattern(r"[\w.-]+", re.ASCII)
 """Ids that a shell may be offered: others it might run."""
 
 _PAGE = 1000
@@ -139,6 +139,8 @@ def known(path: str | None, *wanted: str) -> Iterator[Reader]:
         with told(path) as store:
             yield with_running(store, settings.journal)
     elif settings.api_key and "://" not in settings.store and not os.path.exists(settings.store):
+        from ..store.memory import MemoryStore
+
         yield MemoryStore()
     else:
         with opened(path) as store:

@@ -8,24 +8,24 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import orjson
 
+from .._base.lazy import pattern
 from .._display.text import printable
 from ..errors import HoneytraceError
+from ._line import Line
+from ._screen import err, out, rich_console
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.status import Status
     from rich.table import Table
-    from rich.text import Text
 
 __all__ = [
     "MARKS",
@@ -54,14 +54,11 @@ MARKS = {
 }
 """The mark and style of each status; the last is for every other status."""
 
-_WIDE = 100_000
-"""Columns of a pipe or file, where nothing is cut or wrapped."""
-
 _LONG = 1.0
 """Seconds in which nobody wonders."""
 
 # characters that a terminal may obey or that deceive a reader; JSON can escape all of them
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE = pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 _ASCII = dict(zip("✓✗●├└│─━╸╺…→←▸µ·", "+xo|`|-===.><>u.", strict=True))
@@ -100,61 +97,20 @@ def tolerate() -> None:
         sys.stdout.reconfigure(errors="honeytrace")
 
 
-@cache
-def _console_class() -> type[Console]:
-    """Return rich's console. Its import takes a third of a command's start, which commands that
-    print JSON alone can do without."""
-    from rich.console import Console
-
-    class _Console(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # only the command group can handle it
-
-    return _Console
-
-
-def out() -> Console:
-    """Standard output: nothing in data is markup, and NO_COLOR, FORCE_COLOR and TERM count."""
-    return _console(stderr=False)
-
-
-def err() -> Console:
-    """Standard error."""
-    return _console(stderr=True)
-
-
-def _console(*, stderr: bool) -> Console:
-    made = _console_class()
-    console = made(stderr=stderr, markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console = made(
-            stderr=stderr, markup=False, highlight=False, emoji=False, width=_WIDE, no_color=True
-        )
-    return console
-
-
 def say(text: str) -> None:
-    """One line for the person at the terminal, on standard error."""
-    from rich.text import Text
-
-    err().print(Text(one_line(text, 2000)), soft_wrap=True)
+    """Print one line for the person at the terminal, on standard error."""
+    err().print(Line(one_line(text, 2000)))
 
 
-def write(text: Text | str = "", *, fit: bool = False) -> None:
-    """A line of the result; where it is longer than a terminal is wide, that wraps it, or with
-    `fit` it is cut."""
-    from rich.text import Text
-
-    console = out()
-    line = text if isinstance(text, Text) else Text(text)
-    if fit:
-        line.truncate(console.width, overflow="ellipsis")
-    console.print(line, soft_wrap=not console.is_terminal)
+def write(text: Line | str = "", *, fit: bool = False, indent: int = 0) -> None:
+    """Print a line of the result; where it is longer than a terminal is wide, that wraps it, or
+    with `fit` it is cut."""
+    out().print(text if isinstance(text, Line) else Line(text), fit=fit, indent=indent)
 
 
 def table(rows: Table) -> None:
-    """A table of the result, without the blanks at line ends."""
-    console = out()
+    """Print a table of the result, without the blanks at line ends."""
+    console = rich_console(out())
     if console.is_terminal:
         console.print(rows)
         return
@@ -228,8 +184,8 @@ def progress(
 
     Without a total it only counts.
     """
-    console = err()
-    if not (shown and console.is_terminal):
+    screen = err()
+    if not (shown and screen.is_terminal):
         yield lambda done: None
         return
     from rich.progress import (
@@ -243,7 +199,9 @@ def progress(
 
     amount = DownloadColumn() if in_bytes else MofNCompleteColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), amount)
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=rich_console(screen), transient=True
+    ) as bar:
         task = bar.add_task(doing, total=total)
         yield lambda done: bar.advance(task, done)
 
@@ -251,19 +209,25 @@ def progress(
 @contextmanager
 def patience(doing: str) -> Iterator[None]:
     """A sign of life on standard error, where that is a terminal and it takes longer."""
-    console = err()
-    if not console.is_terminal:
+    screen = err()
+    if not screen.is_terminal:
         yield
         return
-    status = console.status(doing)
-    timer = threading.Timer(_LONG, status.start)
+    begun: list[Status] = []
+
+    def begin() -> None:
+        begun.append(rich_console(screen).status(doing))
+        begun[0].start()
+
+    timer = threading.Timer(_LONG, begin)
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
         timer.join()
-        status.stop()
+        for status in begun:
+            status.stop()
 
 
 def counted(number: int, thing: str = "session") -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
-from rich.text import Text
-
 from .._display.text import duration_text
 from ..lookup import StoreFamily
 from ..lookup.recorded import RecordedSession
 from ..lookup.tree import Place, walk
+from ._line import Line, cells, padded
 from ._terminal import MARKS, one_line, out
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ def timeline(
     found: Sequence[tuple[Call, Place]],
     full: bool,
     recorded: Container[str] = (),
-) -> Iterator[Text]:
+) -> Iterator[Line]:
     """The lines of the picture; its time runs from the session's start to the last end in it.
 
     recorded: the ids of calls that a replay answered from its recording.
@@ -60,7 +58,7 @@ def timeline(
         mark, style = MARKS.get(call.status, MARKS[""])
         if call.status == "ok":
             style = "cyan"
-        yield Text.assemble(
+        yield Line.assemble(
             (f"{row:>{number}} ", "dim"),
             *fitted(label, name, "" if call.status == "ok" else style),
             (f" {mark if call.status != 'ok' else ' '}", style),
@@ -68,7 +66,7 @@ def timeline(
             *_bar(call, start, span, bar, style),
         )
     if len(found) > len(shown):
-        yield Text(f"… {len(found) - len(shown):,} more calls (--full shows them)", "dim")
+        yield Line(f"… {len(found) - len(shown):,} more calls (--full shows them)", "dim")
 
 
 Label = tuple[str, str]
@@ -78,11 +76,11 @@ Label = tuple[str, str]
 def fitted(label: Label, width: int, style: str) -> Iterator[tuple[str, str]]:
     """A label in so many columns, as styled text."""
     branch, name = label
-    if cell_len(branch + name) > width:
+    if cells(branch + name) > width:
         branch = branch[: max(width - 4, 0)]
-        name = set_cell_size(name, max(width - cell_len(branch) - 1, 0)) + "…"
+        name = padded(name, max(width - cells(branch) - 1, 0)) + "…"
     yield branch, "dim"
-    yield set_cell_size(name, width - cell_len(branch)), style
+    yield padded(name, width - cells(branch)), style
 
 
 def labels(found: Iterable[tuple[Call, Place]], recorded: Container[str] = ()) -> Iterator[Label]:
@@ -109,7 +107,7 @@ def _widths(
 ) -> tuple[int, int]:
     """Columns for the names and for the bars."""
     names = labels(shown, recorded)
-    console, widest = out(), max(cell_len(branch + name) for branch, name in names)
+    console, widest = out(), max(cells(branch + name) for branch, name in names)
     if not console.is_terminal:
         return widest, _PIPED_BAR
     free = max(console.width - number - _DURATION - 6, 20)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from .._display.figures import amount_text
 from .._record.record import Record
-from ..lookup import StoreFamily
+from ..lookup import StoreFamily, prices
+from ..lookup.kept_prices import KeptPrices
 from ..lookup.usage import Usage, own_usage, total, tree_usage
 from ..store import Query, Reader
 from ._target import pages
@@ -16,6 +18,16 @@ __all__ = ["cost_text", "page_usage", "per_name", "short_cost", "usage_text"]
 
 NEWEST = 10_000
 """Sessions whose values are read for the figures per name: about a second."""
+
+
+def _cache() -> str:
+    """Return the file of kept prices, as the XDG Base Directory Specification has caches."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(cache, "honeytrace", "prices.json")
+
+
+if os.path.isabs(_cache()):  # a user without a home leaves the "~" as it is
+    prices.kept = KeptPrices(_cache())
 
 
 def page_usage(reader: Reader, records: Sequence[Record]) -> dict[str, Usage]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from rich.text import Text
 
 from .._display.pieces import Data, Image, Piece, ToolCall, ToolResult, call_text
 from .._display.shapes import Part, parts
+from ._line import Line
 from ._terminal import bounded, one_line, out, write
 
 __all__ = ["FULL", "USUAL", "Bounds", "block", "json_text", "title", "values"]
@@ -37,7 +37,7 @@ _LINE = 100
 def title(text: str) -> None:
     """The heading of a section."""
     write()
-    write(Text(text, "bold underline"))
+    write(Line(text, "bold underline"))
 
 
 def values(fields: Mapping[str, Any], bounds: Bounds) -> None:
@@ -48,14 +48,8 @@ def values(fields: Mapping[str, Any], bounds: Bounds) -> None:
 
 def block(text: str, bounds: Bounds, style: str = "", indent: int = 4) -> None:
     """Text over several lines, indented, also where a terminal wraps it."""
-    console = out()
     for line in bounded(text, lines=bounds.lines, chars=bounds.characters):
-        width = max(console.width - indent, 1)
-        rows = Text(line, style).wrap(console, width) if console.is_terminal else [Text(line)]
-        for row in rows or [Text()]:
-            row.pad_left(indent)
-            row.rstrip()
-            write(row)
+        write(Line(line.rstrip(), style), indent=indent)
 
 
 def _text(part: Part, bounds: Bounds) -> None:
@@ -72,9 +66,9 @@ def _json(part: Part, bounds: Bounds) -> None:
 def _named(key: str, text: str, bounds: Bounds) -> None:
     name = one_line(key, _NAME)
     if _fits(name, text):
-        write(Text.assemble((f"  {name}", "cyan"), "  ", one_line(text)))
+        write(Line.assemble((f"  {name}", "cyan"), "  ", one_line(text)))
     else:
-        write(Text(f"  {name}", "cyan"))
+        write(Line(f"  {name}", "cyan"))
         block(text, bounds)
 
 
@@ -84,10 +78,10 @@ def _fits(name: str, text: str) -> bool:
 
 
 def _chat(part: Part, bounds: Bounds) -> None:
-    write(Text(f"  {one_line(part.key, _NAME)}", "cyan"))
+    write(Line(f"  {one_line(part.key, _NAME)}", "cyan"))
     excerpt = bounds._replace(characters=3 * bounds.excerpt)
     for message in part.messages[: bounds.items]:
-        write(Text(f"    {one_line(message.role, 40)}", "magenta"))
+        write(Line(f"    {one_line(message.role, 40)}", "magenta"))
         if message.text:
             block(message.text, excerpt, indent=6)
         for each in message.others:
@@ -112,10 +106,10 @@ def _piece(piece: Piece, bounds: Bounds) -> str:
 
 
 def _documents(part: Part, bounds: Bounds) -> None:
-    write(Text(f"  {one_line(part.key, _NAME)}", "cyan"))
+    write(Line(f"  {one_line(part.key, _NAME)}", "cyan"))
     excerpt = bounds._replace(characters=bounds.excerpt)
     for number, document in enumerate(part.documents[: bounds.items], start=1):
-        head = Text.assemble((f"    {number}. ", "dim"), (one_line(document.title, 100), "bold"))
+        head = Line.assemble((f"    {number}. ", "dim"), (one_line(document.title, 100), "bold"))
         if document.score is not None:
             head.append(f"  {document.score:.3g}", "green")
         text = document.text
@@ -142,7 +136,7 @@ _DRAWN = {
 
 def _left_out(number: int, bounds: Bounds) -> None:
     if number > bounds.items:
-        write(Text(f"    … {number - bounds.items:,} more (--full shows them)", "dim"))
+        write(Line(f"    … {number - bounds.items:,} more (--full shows them)", "dim"))
 
 
 def json_text(value: Any, option: int = 0) -> str:

@@ -11,7 +11,7 @@ running     calls under way, from the journals of all processes on the machine
 processes   `running()`: living processes and the stacks of their open calls
 postmortem  the last moments of a dead process; page writes HTML files
 remote      sessions read from the HoneyHive API
-usage       tokens and cost; prices knows what a token costs
+usage       tokens and cost; prices knows what a token costs, kept_prices keeps it
 compare     compares two runs; blame finds what changed since a good one, with the commits
 replays     sets of replays; notebook_replays shows them as HTML
 marks       marks of what is unusual in a run; stamps tell commit and versions of a session
@@ -25,20 +25,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from .._capture.coerce import as_id
-from .._capture.hooks import hooks
-from .._config import NO_JOURNAL
-from .._record.merge import apply
-from .._record.record import Update
-from .._runtime import runtime as _runtime
-from .._runtime.public import pending as pending_items
 from ..errors import SessionNotFound
 from ..store import Query, Reader
-from ..store.overlay import Overlay
 from .conditions import Conditions, query_of, with_conditions
 from .family import StoreFamily
 from .recorded import RecordedSession
-from .running import left_behind, under_way
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -92,6 +83,10 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
     Raises SessionNotFound, which names where it was looked for, StoreError, and
     `honeytrace.api.APIError` when the API was asked (an API key is configured) and failed.
     """
+    from .._capture.coerce import as_id
+    from .._capture.hooks import hooks
+    from .._runtime.runtime import runtime
+
     reader = _reader(timeout, session_id)
     record = reader.get(session_id) or reader.get(as_id(session_id, hooks.redact))
     if record is not None:
@@ -100,16 +95,21 @@ def get_session(session_id: str, *, timeout: float = 5.0) -> RecordedSession:
     if found is None:
         raise SessionNotFound(
             f"no session {session_id!r} is pending in this process or stored in "
-            f"{_runtime.runtime().destination.where()}; configure(store=…) says which store is read"
+            f"{runtime().destination.where()}; configure(store=…) says which store is read"
         )
     return found
 
 
 def _at_the_api(session_id: str) -> RecordedSession | None:
     """The session as the API has it, with the updates that still wait here."""
-    rt = _runtime.runtime()
+    from .._runtime.runtime import runtime
+
+    rt = runtime()
     if not rt.destination.is_api:
         return None
+    from .._record.merge import apply
+    from .._record.record import Update
+    from .._runtime.public import pending as pending_items
     from .remote import Remote  # brings httpx, 40 ms
 
     remote = Remote(rt.config)
@@ -127,7 +127,13 @@ def _reader(timeout: float, session_id: str | None = None) -> Reader:
     records laid over it.
 
     Of the records that wait on disk, only those in the tree of this session are included."""
-    rt = _runtime.runtime()
+    from .._config import NO_JOURNAL
+    from .._runtime.public import pending as pending_items
+    from .._runtime.runtime import runtime
+    from ..store.overlay import Overlay
+    from .running import left_behind, under_way
+
+    rt = runtime()
     rt.flusher.flush(timeout, patient=False)
     store, pending = rt.destination.reader(), pending_items(session_id)
     if rt.destination.memory is None and rt.config.journal != NO_JOURNAL:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
+from .._base.lazy import pattern
 from .._record.tokens import ANSWERED_FROM
 from .tree import Place
 from .view import SessionView
@@ -32,7 +32,7 @@ COMPARED = ("session_name", "status", "error", "config", "inputs", "outputs", "m
 MOST_CHANGES = 100
 """Of one session; more are not told."""
 
-_MADE_UP = re.compile(
+_MADE_UP = pattern(
     r"(?:^|\.)(?:id|call_id|tool_call_id|tool_use_id|response_id|request_id|created|created_at"
     r"|system_fingerprint)$"
 )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from .._record.record import Record
 from .._record.wire import decode
 from ..store import Outline, Query, Reader
-from ..store.memory import outline_of
 from .recorded import RecordedSession
 
 _ALL = 1_000_000
@@ -62,7 +61,7 @@ class StoreFamily:
         level = [session.children_ids, *(each.children_ids for each in found.values())]
         while named := {child for ids in level for child in ids} - asked:
             asked |= named
-            added = [outline_of(record) for record in self._store.get_many(list(named))]
+            added = [Outline.of(record) for record in self._store.get_many(list(named))]
             found.update((each.session_id, each) for each in added)
             level = [each.children_ids for each in added]
         return sorted(found.values(), key=lambda each: (each.start_time, each.session_id))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 
+from .._base.lazy import pattern
 from .._display.text import printable
 from .._record.record import Record
 from ..errors import SessionNotFound
 from ..store import Query, Reader
 from .family import StoreFamily
 from .recorded import RecordedSession
-from .replays import Replays
 
 __all__ = ["RECENT", "beginning", "named", "numbered", "recent"]
 
-RECENT = re.compile(r"@last(-error)?(?:~(\d{1,4}))?")
+RECENT = pattern(r"@last(-error)?(?:~(\d{1,4}))?")
 """`@last`, `@last-error`, `@last~1`."""
 
 _PREFIX = 200
@@ -61,6 +60,8 @@ def recent(store: Reader, *, failed: bool, back: int) -> Record | None:
 
 
 def _failures(store: Reader) -> Iterator[Record]:
+    from .replays import Replays  # most names need it not, and it brings dataclasses
+
     family, replays = StoreFamily(store), Replays()
     query = Query(limit=_PREFIX, error=True, status="error")
     while found := store.list(query):

@@ -17,7 +17,6 @@ from .._durability.directories import candidates
 from .._record.record import Record
 from ..errors import SessionNotFound
 from ..store import Outline, Query, Reader
-from ..store.overlay import Overlay
 from .family import StoreFamily
 from .recorded import RecordedSession
 from .tree import below, walk
@@ -88,6 +87,8 @@ def postmortem(
     """
     deaths = [] if journal == NO_JOURNAL else list(_dead(journal))
     if deaths:
+        from ..store.overlay import Overlay  # 4 ms
+
         store = Overlay(store, [record for _, records in deaths for record in records])
     known = [*deaths, *_recovered(store)]
     if run is not None:

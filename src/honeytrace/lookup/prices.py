@@ -7,14 +7,23 @@ or was missing applies to what is already stored.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .. import _config
 from .._base.lazy import logger, orjson
-from .._runtime.runtime import settings
+
+if TYPE_CHECKING:
+    from .._config import Config
+    from .kept_prices import KeptPrices
+
+kept: KeptPrices | None = None
+"""Prices of the package that the command line keeps between its runs."""
 
 MILLION = 1_000_000
 _NAMES = ("input", "output", "cached")
@@ -38,7 +47,7 @@ def price(
 
 def _row(model: str) -> Mapping[str, float] | None:
     """The model's prices in the file that the setting `prices` names."""
-    path = settings().prices
+    path = _settings().prices
     if path is None:
         return None
     try:
@@ -49,6 +58,13 @@ def _row(model: str) -> Mapping[str, float] | None:
     if model in table:
         return table[model]
     return next((row for name, row in table.items() if fnmatchcase(model, name)), None)
+
+
+def _settings() -> Config:
+    """Return what is configured in this process; the runtime of a program that does not record is
+    not imported for it, 10 ms."""
+    runtime = sys.modules.get("honeytrace._runtime.runtime")
+    return _config.load({}) if runtime is None else runtime.settings()
 
 
 @lru_cache(maxsize=4)
@@ -90,24 +106,34 @@ def _from_package(
     model: str, provider: str | None, counts: Mapping[str, int], start_time: float
 ) -> float | None:
     try:
-        import genai_prices  # takes a second or two, so only where tokens have to be priced
-    except ImportError:
-        return None
-    usage = genai_prices.Usage(
-        input_tokens=counts.get("prompt_tokens"),
-        output_tokens=counts.get("completion_tokens"),
-        cache_read_tokens=counts.get("cached_tokens"),
-    )
-    try:
         moment = datetime.fromtimestamp(start_time / 1000, timezone.utc)
     except (OverflowError, OSError, ValueError):
         moment = None
-    for provider_id in dict.fromkeys((provider, None)):  # not every name of a provider is known
-        try:
-            found: Any = genai_prices.calc_price(
-                usage, model, provider_id=provider_id, genai_request_timestamp=moment
-            )
-        except (LookupError, ValueError):
-            continue
-        return float(found.total_price)
-    return None
+    if kept is not None and moment is not None and "genai_prices" not in sys.modules:
+        known, rates = kept.find(model, provider, moment)
+        amount = None if rates is None else rates.price(counts)
+        if known and (rates is None or amount is not None):
+            return amount
+    try:
+        import genai_prices  # takes half a second, so only where tokens have to be priced
+    except ImportError:
+        return None
+
+    def ask(provider_id: str | None, *counted: int | None) -> Any:
+        prompt, cached, completion = counted
+        usage = genai_prices.Usage(
+            input_tokens=prompt, output_tokens=completion, cache_read_tokens=cached
+        )
+        return genai_prices.calc_price(
+            usage, model, provider_id=provider_id, genai_request_timestamp=moment
+        )
+
+    names = ("prompt_tokens", "cached_tokens", "completion_tokens")
+    found, answered = None, None
+    for answered in dict.fromkeys((provider, None)):  # not every name of a provider is known
+        with suppress(LookupError, ValueError):
+            found = ask(answered, *map(counts.get, names))
+            break
+    if kept is not None and moment is not None:
+        kept.keep(model, provider, moment, found, lambda *each: ask(answered, *each).total_price)
+    return None if found is None else float(found.total_price)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from .._config import NO_JOURNAL
 from .._display.text import duration_text, printable
 from .._durability.directories import candidates
 from .._durability.open_calls import Living, living
-from .._runtime import runtime as _runtime
-from ..store.memory import MemoryStore
 from .family import StoreFamily
 from .recorded import RecordedSession
 from .tree import below, walk
@@ -89,7 +86,9 @@ def running(journal: str | None = None) -> list[RunningProcess]:
     journal: the directory that the processes are configured with; by default the one that is
     configured here.
     """
-    return processes(_runtime.settings().journal if journal is None else journal)
+    from .._runtime.runtime import settings  # 10 ms that other processes' calls do not need
+
+    return processes(settings().journal if journal is None else journal)
 
 
 def processes(journal: str) -> list[RunningProcess]:
@@ -107,7 +106,7 @@ def program(pid: int) -> str:
             words = file.read(8192).decode(errors="replace").rstrip("\0").split("\0")[:_WORDS]
     except OSError:
         return ""
-    name = PurePath(words[0]).name
+    name = os.path.basename(words[0])
     for number, word in enumerate(words[1:], start=1):
         if word in ("-m", "-c"):
             module = words[number + 1 : number + 2] if word == "-m" else ["…"]
@@ -118,6 +117,8 @@ def program(pid: int) -> str:
 
 
 def _stacked(found: Living) -> Iterator[OpenCall]:
+    from ..store.memory import MemoryStore  # 4 ms
+
     store = MemoryStore(limit=max(len(found.calls), 1))
     store.insert(found.calls)
     family = StoreFamily(store)

@@ -12,7 +12,6 @@ from .._durability.directories import candidates
 from .._durability.open_calls import open_calls
 from .._record.record import Item, Record
 from ..store import Reader
-from ..store.overlay import Overlay
 
 __all__ = ["RUNNING", "innermost", "left_behind", "under_way", "with_running"]
 
@@ -50,7 +49,11 @@ def with_running(store: Reader, journal: str) -> Reader:
     """The store with the calls under way, and those of dead processes that it does not have yet,
     on top: they are found, listed and drawn like others."""
     found = [*left_behind(journal), *under_way(journal)]
-    return Overlay(store, found) if found else store
+    if not found:
+        return store
+    from ..store.overlay import Overlay  # 4 ms that a list without such calls does not need
+
+    return Overlay(store, found)
 
 
 def _everywhere(journal: str) -> Iterator[Record]:

@@ -6,6 +6,7 @@ import re
 import time
 from datetime import datetime, timedelta, timezone, tzinfo
 
+from .._base.lazy import pattern
 from ..errors import ConfigurationError
 
 __all__ = ["duration_ms", "iso_datetime", "iso_ms", "moment_ms"]
@@ -27,7 +28,7 @@ _FIRST = 100_000_000
 _LAST = 100_000_000_000
 """Epoch seconds from which a number must be milliseconds: the year 5138."""
 
-_FRACTION = re.compile(r"[.,](\d+)")
+_FRACTION = pattern(r"[.,](\d+)")
 
 
 def duration_ms(value: float | str | timedelta, *, bare: str = "s") -> float:

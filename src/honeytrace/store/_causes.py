@@ -6,9 +6,9 @@ import errno
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 from ..errors import StoreError
+from ._connection import uri_of
 from .errors import RecordRefusedError, StoreBusyError, StoreDamagedError, StoreFullError
 from .migrations import APPLICATION_ID
 
@@ -36,27 +36,27 @@ _DAMAGE = ("not a database", "malformed")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def store_error(error: Exception, path: Path) -> StoreError:
+def store_error(error: Exception, path: str | os.PathLike[str]) -> StoreError:
     """Return the `StoreError` for an SQLite error of the store at `path`, with the cure."""
     if (
         isinstance(error, (sqlite3.OperationalError, OSError))
         or type(error) is sqlite3.DatabaseError
     ):
-        return _unusable(error, path)
+        return _unusable(error, os.fspath(path))
     return RecordRefusedError(f"the store cannot take this value: {error}")
 
 
-def unwritable(path: Path) -> str | None:
+def unwritable(path: str) -> str | None:
     """Return the reason why this user cannot write a store at `path`, with the cure; None if no
     obstacle is known."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return f"it is a directory: name a file in it, or {_ELSEWHERE}"
-    place = path
-    while not os.path.lexists(place) and place != place.parent:
-        place = place.parent
-    if place != path and not place.is_dir():
+    place = path = os.path.normpath(path)
+    while not os.path.lexists(place) and place != (above := os.path.dirname(place) or "."):
+        place = above
+    if place != path and not os.path.isdir(place):
         return f"{place} is not a directory: remove it, or {_ELSEWHERE}"
-    for found in {place, place.parent if place == path else place}:
+    for found in {place, os.path.dirname(place) or "." if place == path else place}:
         if not os.path.lexists(found) or os.access(found, os.W_OK):
             continue
         if _is_readonly(found):
@@ -65,7 +65,7 @@ def unwritable(path: Path) -> str | None:
     return None
 
 
-def _unusable(error: Exception, path: Path) -> StoreError:
+def _unusable(error: Exception, path: str) -> StoreError:
     cannot = f"the store {path} cannot be used: "
     if any(sign in str(error) for sign in _DAMAGE) and _is_ours(path):
         return StoreDamagedError(f"{cannot}it is damaged; SQLite's .recover may read it ({error})")
@@ -82,17 +82,17 @@ def _unusable(error: Exception, path: Path) -> StoreError:
     return StoreError(f"{cannot}check the disk, or {_ELSEWHERE} ({error})")
 
 
-def _is_readonly(place: Path) -> bool:
+def _is_readonly(place: str) -> bool:
     try:
         return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
     except (AttributeError, OSError):  # Windows has no statvfs
         return False
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: str) -> bool:
     """Return whether the file was a honeytrace store, by the application id in its header."""
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)) as conn:
+        with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro", uri=True, timeout=0)) as conn:
             (owner,) = conn.execute("PRAGMA application_id").fetchone()
     except sqlite3.Error:
         return False

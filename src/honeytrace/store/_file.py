@@ -14,14 +14,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import StoreError
 from . import _fulltext, _json_index
 from ._causes import store_error
-from ._connection import Connection, open_readonly, open_writable
+from ._connection import Connection, absolute, open_readonly, open_writable
 from ._query import Query
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["TURN", "Index", "StoreFile"]
 
@@ -45,17 +47,22 @@ class StoreFile:
     def __init__(
         self, path: str | os.PathLike[str], *, readonly: bool = False, busy_timeout: float = 5.0
     ) -> None:
-        self.path = Path(path).absolute()
-        self.where = str(self.path)
+        self.where = absolute(path)
         self.readonly = readonly
         self._busy_timeout = busy_timeout
         self._closed = False
         self._followed: int | None = None
         """The file that `arrived` was last asked about, by its number."""
         self._indexing = threading.Lock()
-        self._writer, self._reader = (Connection(self.path, self._open) for _ in range(2))
+        self._writer, self._reader = (Connection(self.where, self._open) for _ in range(2))
         with self._connection(self._writer):
             pass
+
+    @property
+    def path(self) -> Path:
+        from pathlib import Path  # 4 ms that opening a store does not need
+
+        return Path(self.where)
 
     def close(self) -> None:
         """Close the connections; later calls raise `StoreError`. Closing twice is fine."""
@@ -76,7 +83,7 @@ class StoreFile:
 
     def _open(self) -> sqlite3.Connection:
         opener = open_readonly if self.readonly else open_writable
-        return opener(self.path, self._busy_timeout)
+        return opener(self.where, self._busy_timeout)
 
     @contextmanager
     def _connection(self, connection: Connection) -> Iterator[sqlite3.Connection]:
@@ -84,13 +91,13 @@ class StoreFile:
         try:
             with connection.lock:
                 if self._closed:
-                    raise StoreError(f"the store {self.path} is closed")
+                    raise StoreError(f"the store {self.where} is closed")
                 yield connection.get()
         except (sqlite3.Error, OSError, *_UNSUITABLE) as error:
             if type(error) is sqlite3.DatabaseError:  # damaged: an open file would stay locked
                 self._writer.let_go()
                 self._reader.let_go()
-            raise store_error(error, self.path) from error
+            raise store_error(error, self.where) from error
 
     @contextmanager
     def _reading(self, query: Query) -> Iterator[sqlite3.Connection]:

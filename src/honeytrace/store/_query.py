@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from .._base.lazy import orjson
 from .._record.record import Record
 from ..errors import ConfigurationError
 
@@ -120,6 +121,21 @@ class Outline(NamedTuple):
     duration: float | None
     error: str | None
     children_ids: list[str]
+
+    @classmethod
+    def of(cls, record: Record) -> Outline:
+        """Return a record without its payloads."""
+        return cls(
+            record.event_id,
+            record.parent_id,
+            record.event_type,
+            record.event_name,
+            record.status,
+            record.start_time,
+            record.duration,
+            None if record.error is None else record.error[:200],
+            orjson.loads(record.children_ids),
+        )
 
 
 class Arrivals(NamedTuple):

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from .._base.lazy import orjson
+from .._base.lazy import orjson, pattern
 from .._record.record import Record
 
 __all__ = ["Parts", "Term", "in_json", "joined", "mentions", "parts_of", "terms", "words"]
@@ -24,13 +24,13 @@ _UNSPACED = (
 """Character ranges of the scripts without spaces, for a character class."""
 
 _LATIN = "0-9a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-_WORD = re.compile(f"(?![\\W_])[{_UNSPACED}]|[{_LATIN}]+|[^\\W_{_LATIN}{_UNSPACED}]+")
-_PLAIN_WORD = re.compile("[a-z0-9]+")
+_WORD = pattern(f"(?![\\W_])[{_UNSPACED}]|[{_LATIN}]+|[^\\W_{_LATIN}{_UNSPACED}]+")
+_PLAIN_WORD = pattern("[a-z0-9]+")
 _SPACED = bytes(ord(chr(n).lower()) if n < 128 and chr(n).isalnum() else 32 for n in range(256))
 """A table for `bytes.translate`: letters in lower case, and spaces for all signs."""
-_ACCENTS = re.compile("[\u0300-\u036f]")
+_ACCENTS = pattern("[\u0300-\u036f]")
 # JSON's escapes end words; otherwise the "n" of "\n" would join the first word of the next line.
-_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPE = pattern(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 Parts = tuple["str | None", "str | None", "str | None", "str | None"]

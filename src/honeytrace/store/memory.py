@@ -102,7 +102,7 @@ class MemoryStore:
             return sorted(found for found in self._records if found.startswith(prefix))[:limit]
 
     def outline(self, root_id: str) -> Sequence[Outline]:
-        return [outline_of(record) for record in reversed(self._found(Query(root_id=root_id)))]
+        return [Outline.of(record) for record in reversed(self._found(Query(root_id=root_id)))]
 
     def arrived(self, after: int | None, limit: int = 100) -> Arrivals:
         return self._after(self._numbers, after, limit)
@@ -214,21 +214,6 @@ class MemoryStore:
     def _forget(self, event_id: str) -> None:
         del self._records[event_id], self._numbers[event_id]
         self._changes.pop(event_id, None)
-
-
-def outline_of(r: Record) -> Outline:
-    """Return the record without its payloads."""
-    return Outline(
-        r.event_id,
-        r.parent_id,
-        r.event_type,
-        r.event_name,
-        r.status,
-        r.start_time,
-        r.duration,
-        None if r.error is None else r.error[:200],
-        orjson.loads(r.children_ids),
-    )
 
 
 def _checks(r: Record, q: Query) -> Iterator[bool]:

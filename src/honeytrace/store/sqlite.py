@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from .._record.record import Record, Update
 from ..errors import StoreError
@@ -23,7 +22,7 @@ from . import (
     _writing,
     _zone_map,
 )
-from ._connection import identity, set_aside
+from ._connection import absolute, identity, set_aside
 from ._file import TURN, StoreFile
 from ._query import NEWEST, Arrivals, Field, NameSummary, Outline, Overview, Query, StoreSize
 from ._tenant import tenant_name
@@ -49,7 +48,7 @@ class SQLiteStore(StoreFile):
     def open(cls, path: str | os.PathLike[str]) -> tuple[SQLiteStore, str | None]:
         """Open the store at `path`; a damaged file is moved aside first, and the returned text
         names its new place."""
-        path = Path(path).absolute()
+        path = absolute(path)
         found = identity(path)
         try:
             return cls(path), None
@@ -227,9 +226,9 @@ class SQLiteStore(StoreFile):
 
     def _stuck(self, error: StoreFullError) -> StoreFullError:
         """Return an error that names the space that deleting needs."""
-        needed = os.path.getsize(f"{self.path}-wal") if os.path.exists(f"{self.path}-wal") else 0
+        needed = os.path.getsize(f"{self.where}-wal") if os.path.exists(f"{self.where}-wal") else 0
         return StoreFullError(
-            f"the disk is full, and there is no room to delete sessions from {self.path} either:"
+            f"the disk is full, and there is no room to delete sessions from {self.where} either:"
             f" free {needed // 1_000_000 + 1} MB by other means, then delete ({error.__cause__})"
         )
 
@@ -241,8 +240,8 @@ class SQLiteStore(StoreFile):
     def size(self) -> StoreSize:
         with self._connection(self._reader) as conn:
             (sessions,) = conn.execute("SELECT count(*) FROM events").fetchone()
-        files = (self.path, Path(f"{self.path}-wal"))
-        return StoreSize(sessions, sum(file.stat().st_size for file in files if file.exists()))
+        files = filter(os.path.exists, (self.where, f"{self.where}-wal"))
+        return StoreSize(sessions, sum(map(os.path.getsize, files)))
 
     def ready(self) -> None:
         """Check that the file can be read and, unless `readonly`, that its write lock is
@@ -256,7 +255,7 @@ class SQLiteStore(StoreFile):
     def for_tenant(self, tenant: str) -> SQLiteStore:
         """Return the store of another tenant: a file beside this one with its own connections."""
         return SQLiteStore(
-            tenant_file(self.path, tenant), readonly=self.readonly, busy_timeout=self._busy_timeout
+            tenant_file(self.where, tenant), readonly=self.readonly, busy_timeout=self._busy_timeout
         )
 
     def _figures(self, query: Query, newest: int) -> Sequence[_statistics.Figure]:
@@ -269,11 +268,13 @@ class SQLiteStore(StoreFile):
             return _reading.id_of(conn, row)
 
 
-def tenant_file(path: Path, tenant: str) -> Path:
+def tenant_file(path: str, tenant: str) -> str:
     """Return the file of a tenant beside that of another.
 
     The default tenant's is `sessions.db`, that of acme is `sessions.tenant-acme.db`.
     """
-    base = re.sub(r"\.tenant-[^/]*$", "", path.stem)
+    directory, name = os.path.split(path)
+    stem, suffix = os.path.splitext(name)
+    base = re.sub(r"\.tenant-[^/]*$", "", stem)
     ending = f".tenant-{tenant_name(tenant)}" if tenant else ""
-    return path.with_name(f"{base}{ending}{path.suffix}")
+    return os.path.join(directory, f"{base}{ending}{suffix}")

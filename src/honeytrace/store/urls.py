@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
 
+from .._base.lazy import pattern
 from .._config import is_mistyped, without_password
 from ..errors import ConfigurationError
 from ._protocol import Store
@@ -44,7 +43,7 @@ def open_store(url: str, *, readonly: bool = False, tenant: str = "") -> Store:
     """
     scheme = _scheme(url) or "sqlite"
     _check(url, scheme)
-    tenant = tenant_name(tenant) or dict(parse_qsl(urlsplit(url).query)).get("tenant", "")
+    tenant = tenant_name(tenant) or _tenant_in(url)
     if url == ":memory:" or scheme == "memory":
         from .memory import MemoryStore
 
@@ -75,6 +74,8 @@ def file_of(url: str) -> str | None:
         return None if url == ":memory:" else url
     if scheme != "sqlite":
         return None
+    from urllib.parse import unquote, urlsplit  # 3 ms that a path does not need
+
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc or not path.strip("/"):
@@ -111,7 +112,16 @@ def open_or_replace(url: str) -> tuple[Store, str | None]:
     except OSError as error:  # A part of the path to the file cannot be used.
         from ._causes import store_error
 
-        raise store_error(error, Path(path)) from error
+        raise store_error(error, path) from error
+
+
+def _tenant_in(url: str) -> str:
+    """Return the tenant that the query of a URL names; empty for a path."""
+    if "?" not in url:
+        return ""
+    from urllib.parse import parse_qsl, urlsplit
+
+    return dict(parse_qsl(urlsplit(url).query)).get("tenant", "")
 
 
 def _scheme(url: str) -> str:
@@ -119,7 +129,7 @@ def _scheme(url: str) -> str:
     return url.partition("://")[0].lower() if "://" in url else ""
 
 
-_HOSTS = re.compile(r"((\[[^\]]*\]|[^\[\]:,@]*)(:\d*)?(,|$))*")
+_HOSTS = pattern(r"((\[[^\]]*\]|[^\[\]:,@]*)(:\d*)?(,|$))*")
 """One or more hosts with their ports."""
 
 
@@ -146,7 +156,7 @@ def _sqlite(url: str, readonly: bool, tenant: str) -> Store:
     from .sqlite import SQLiteStore, tenant_file  # sqlite3, 3 ms
 
     path = file_of(url) or ""
-    return SQLiteStore(tenant_file(Path(path), tenant) if tenant else path, readonly=readonly)
+    return SQLiteStore(tenant_file(path, tenant) if tenant else path, readonly=readonly)
 
 
 def _postgres(url: str, readonly: bool, tenant: str) -> Store:

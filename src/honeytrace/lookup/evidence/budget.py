@@ -8,12 +8,12 @@ such as control, direction and invisible ones, and `<` before a letter, `/`, `|`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
+from ..._base.lazy import pattern
 from ...errors import ConfigurationError
 
 __all__ = ["DEFAULT", "SMALLEST", "Answer", "Reply", "cut", "quoted", "tokens"]
@@ -26,8 +26,8 @@ SMALLEST = 400
 _ENVELOPE = 240
 """Tokens kept free for the envelope, the source, and the notes of what is left out."""
 
-_TAG = re.compile("<(?=[A-Za-z/|!?])")
-_PIECES = re.compile(r"[A-Za-z]+|[0-9]+|\n+| {2,}|[^\x00-\x7f]+|[^\sA-Za-z0-9]")
+_TAG = pattern("<(?=[A-Za-z/|!?])")
+_PIECES = pattern(r"[A-Za-z]+|[0-9]+|\n+| {2,}|[^\x00-\x7f]+|[^\sA-Za-z0-9]")
 
 
 class Reply(NamedTuple):

@@ -203,7 +203,7 @@ class _Conversation:
                 kept.append(each)
         if len(kept) == len(message.pieces):
             return message
-        return dataclasses.replace(message, pieces=kept, rest={} if not kept else message.rest)
+        return message._replace(pieces=kept, rest={} if not kept else message.rest)
 
     def _asked(self, result: ToolResult) -> ToolRun | None:
         for call, run in self._open:
@@ -228,7 +228,7 @@ def _key(message: Message) -> tuple[str, bytes]:
         elif isinstance(each, Text):
             said.append(each.text.strip())
         else:
-            said.append(dataclasses.asdict(each))
+            said.append(each._asdict())
     return message.role, orjson.dumps([each for each in said if each != ""])
 
 
