@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -81,21 +83,37 @@ def test_an_engine_that_hangs_and_refuses(
                         assert reply.status_code == 503
                         assert int(reply.headers["retry-after"]) > 0
                     assert http.get("/ready").status_code == 503
+                    # neither needs the store, so neither says that it is back
                     assert http.get("/health").status_code == 200
+                    assert http.post("/v1/metrics", json={}).status_code == 200
                 proxy.resume()
                 record()
                 client.stdin.close()
                 assert client.wait(180) == 0
+            _until(lambda: len(_said(caplog)) == 2)
         store.close()
         direct = open_store(url)
         assert direct.size().sessions == 80
         found = direct.get_many([f"s{n}" for n in range(80)])
         assert [each.feedback for each in found] == [b'{"seen":%d}' % n for n in range(80)]
         direct.close()
-    said = [r.getMessage() for r in caplog.records if r.name.startswith("honeytrace")]
+    said = _said(caplog)
     assert len(said) == 2, said
     assert "the store cannot be used, so requests are answered 503" in said[0]
     assert "the store answers again" in said[1]
+
+
+def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.name.startswith("honeytrace")]
+
+
+def _until(holds: Callable[[], object]) -> None:
+    """Wait for another thread."""
+    for _ in range(1200):
+        if holds():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it did not come")
 
 
 def test_an_outage_is_one_line(
@@ -107,11 +125,24 @@ def test_an_outage_is_one_line(
     monkeypatch.setattr("honeytrace.server._outage.time.monotonic", lambda: now[0])
     outage = Outage(logging.getLogger("honeytrace.server"))
 
+    def answer(error: StoreError | None = None) -> None:
+        asked = threading.Event()
+
+        def answers() -> None:
+            asked.set()
+            if error is not None:
+                raise error
+
+        outage.over(answers)
+        if outage._kind is not None:
+            assert asked.wait(60)
+            _until(lambda: not outage._asking.locked() and (error or outage._kind is None))
+
     def lines(*errors: StoreError | None) -> list[str]:
         caplog.clear()
         for error in errors:
             if error is None:
-                outage.over()
+                answer()
             else:
                 outage.tell(error)
         return [each.getMessage() for each in caplog.records]
@@ -120,6 +151,9 @@ def test_an_outage_is_one_line(
     (first,) = lines(StoreUnavailableError("refused"), StoreUnavailableError("no answer"))
     assert first.endswith("refused")
     assert len(lines(StoreFullError("full"))) == 1
+    caplog.clear()
+    answer(StoreUnavailableError("a request succeeded that did not need the store"))
+    assert not caplog.records
     (over,) = lines(None, None)
     assert over.endswith("503: 3")
     assert lines(StoreUnavailableError("refused"), None, StoreUnavailableError("refused")) == []

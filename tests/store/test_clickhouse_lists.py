@@ -1,4 +1,4 @@
-"""Lists of ClickHouse: pages of sessions that changed, and searches by the index."""
+"""Lists of ClickHouse: pages of sessions that changed or were deleted, searches by the index."""
 
 from __future__ import annotations
 
@@ -60,3 +60,31 @@ def test_the_index_answers_for_words(store: ClickHouseStore) -> None:
         assert "position" not in sql(text, ["blue"])
     assert "position" in sql("red-green", ["green"])
     assert "position" in sql("gr", [f"gr{n}" for n in range(100)])
+
+
+def test_a_deletion_does_not_wait_for_the_engine(store: ClickHouseStore) -> None:
+    """It returns while no background work of the engine runs, the sessions are gone from every
+    answer, and come again as new ones; the engine's next merge frees their space."""
+    deleted = store.for_tenant("deleted")
+    some = numbered(30)
+    raw = f"SELECT count() FROM sessions WHERE tenant = '{deleted.tenant}'"
+    store._client.command("SYSTEM STOP MERGES sessions")
+    try:
+        deleted.insert(some)
+        deleted.update([Update("later", {"source": b'"x"'})])
+        assert deleted.delete(before=1e15) == 30
+        assert not deleted.list(Query())
+        assert not deleted.find_ids("")
+        assert not deleted.values("source")
+        assert not deleted.waiting(["later"])
+        assert deleted.arrived(0).records == []
+        assert deleted.size().sessions == 0
+        assert deleted.delete(before=1e15) == 0
+        deleted.insert(some[:3])
+        assert len(deleted.list(Query())) == 3
+        deleted.delete(before=1e15)
+    finally:
+        store._client.command("SYSTEM START MERGES sessions")
+    assert store._client.rows(raw)[0][0] > 0
+    store._client.command("OPTIMIZE TABLE sessions FINAL CLEANUP")
+    assert store._client.rows(raw)[0][0] == 0

@@ -73,7 +73,7 @@ class Endpoints:
             else:
                 call = self._call(request, await read_body(request, self._limits))
                 content = await self._run(partial(handler, call))
-            self._outage.over()
+            self._outage.over(self._store.ready)
             protobuf = call.content_type == otlp.PROTOBUF and handler in otlp.RECEIVERS.values()
             return Response(content, media_type=otlp.PROTOBUF if protobuf else JSON)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from ..errors import StoreError
 
@@ -31,6 +32,7 @@ class Outage:
         self._lines: dict[type[StoreError], float] = {}
         """The time of the latest line for each kind."""
         self._failed = 0
+        self._asking = threading.Lock()
 
     def tell(self, error: StoreError) -> None:
         """Log the failure, unless it belongs to an outage that was logged."""
@@ -42,10 +44,25 @@ class Outage:
             self._kind, self._lines[kind] = kind, now
         self._log.error("the store cannot be used, so requests are answered 503: %s", error)
 
-    def over(self) -> None:
-        """Log that the store answers again, if the outage was logged."""
-        if self._kind is None:
+    def over(self, answers: Callable[[], object]) -> None:
+        """Log that the store answers again, if the outage was logged and `answers` does not raise.
+
+        A request that succeeded may not have needed the store: the questions of a balancer, the
+        metrics of an exporter. `answers` may wait for the store, so a thread calls it, one at a time.
+        """
+        if self._kind is None or not self._asking.acquire(blocking=False):
             return
+        threading.Thread(
+            target=self._ask, args=(answers,), name="honeytrace-outage", daemon=True
+        ).start()
+
+    def _ask(self, answers: Callable[[], object]) -> None:
+        try:
+            answers()
+        except StoreError:
+            return
+        finally:
+            self._asking.release()
         with self._lock:
             if self._kind is None:
                 return

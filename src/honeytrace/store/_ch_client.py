@@ -188,7 +188,7 @@ class Client:
         secure = self._given.get("secure", "") in ("1", "true")
         password = unquote(self._parts.password or "") or self._given.get("password")
         password = password or os.environ.get("HONEYTRACE_STORE_PASSWORD", "")
-        return clickhouse_connect.get_client(
+        client: Any = clickhouse_connect.get_client(
             host=self._parts.hostname or "localhost",
             port=self._parts.port or (8443 if secure else 8123),
             username=unquote(self._parts.username or "default"),
@@ -203,6 +203,9 @@ class Client:
             # Long names and searches do not fit into a URL.
             form_encode_query_params=True,
         )
+        # urllib3 would try each connection twice, and log a line for each.
+        client.http_retries = 0
+        return client
 
     def _error(self, error: Exception) -> StoreError:
         """Return the `StoreError` for an error of the client, with the cure."""

@@ -45,6 +45,12 @@ class Layout:
         return [f"CREATE TABLE IF NOT EXISTS {table}{self.on} AS {table}_local ENGINE = {engine}"]
 
 
+_CLEANED = """min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1,
+            allow_experimental_replacing_merge_with_cleanup = 1,
+            enable_replacing_merge_with_cleanup_for_min_age_to_force_merge = 1"""
+"""A week in which nothing was written for a day is merged as a whole, which frees the space of what
+was deleted or superseded."""
+
 _SECONDS = "toDateTime(least(greatest(start_time / 1000, 0), 4294967295), 'UTC')"
 
 
@@ -92,7 +98,8 @@ def _first(layout: Layout) -> list[str]:
         ORDER BY (tenant, start_time, event_id)
         {ttl}
         SETTINGS index_granularity = 256, deduplicate_merge_projection_mode = 'rebuild',
-            lightweight_mutation_projection_mode = 'rebuild', ttl_only_drop_parts = 1
+            lightweight_mutation_projection_mode = 'rebuild', ttl_only_drop_parts = 1,
+            {_CLEANED}
         """,
         f"""
         CREATE TABLE IF NOT EXISTS {layout.local("pending")}{layout.on} (

@@ -14,8 +14,10 @@ _KEY: dict[By, str] = {"name": "event_name", "user": "who"}
 
 def trends(client: Client, tenant: str, query: Query, by: By, steps: int) -> Trends:
     """Return the sums of a period, for any conditions."""
-    ends = "SELECT min(start_time), max(start_time) FROM sessions WHERE tenant = {tenant:String}"
-    unit = Period.of(query, *client.rows(f"{ends} AND deleted = 0", tenant=tenant)[0]).unit
+    ends = (
+        "SELECT min(start_time), max(start_time) FROM sessions FINAL WHERE tenant = {tenant:String}"
+    )
+    unit = Period.of(query, *client.rows(ends, tenant=tenant)[0]).unit
     sql, values = condition(tenant, query._replace(before=None))
     values["unit"] = unit
     if by == "user":
