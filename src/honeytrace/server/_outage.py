@@ -48,7 +48,7 @@ class Outage:
         """Log that the store answers again, if the outage was logged and `answers` does not raise.
 
         A request that succeeded may not have needed the store: the questions of a balancer, the
-        metrics of an exporter. `answers` may wait for the store, so a thread calls it, one at a time.
+        metrics of an exporter. One thread at a time calls `answers`, which may wait for the store.
         """
         if self._kind is None or not self._asking.acquire(blocking=False):
             return
