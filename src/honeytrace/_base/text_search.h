@@ -8,7 +8,6 @@
 static inline int is_in(uint64_t low, uint64_t high, uint32_t c) {
     return c < 128 && (c < 64 ? low : high) >> (c & 63) & 1;
 }
-
 #if defined(__GNUC__) && defined(__x86_64__)
 #include <immintrin.h>
 #define has_vectors() __builtin_cpu_supports("avx2")
@@ -30,7 +29,6 @@ BY_VECTORS ptrdiff_t find_mark(const uint8_t *text, ptrdiff_t at, ptrdiff_t end)
     }
     return -1;
 }
-
 /* Which of 8 groups of 4 characters have no separator: none below `-`, as spaces are, none beyond ASCII. */
 BY_VECTORS inline uint32_t unbroken(const uint8_t *at) {
     const __m256i here = _mm256_loadu_si256((const __m256i *)at);
@@ -38,18 +36,16 @@ BY_VECTORS inline uint32_t unbroken(const uint8_t *at) {
     const __m256i groups = _mm256_cmpeq_epi32(separators, _mm256_setzero_si256());
     return (uint32_t)_mm256_movemask_ps((__m256)groups);
 }
-
 /* A place from `start` on before which no run of 20 begins, four such groups in a row, nor goes on. */
 BY_VECTORS ptrdiff_t skip_words(const uint8_t *text, ptrdiff_t start, ptrdiff_t end) {
     ptrdiff_t at = start;
-    for (uint32_t in_row, groups = 0; at + 64 <= end; at += 64) {
+    uint32_t groups = 0, in_row = 0;
+    for (; !in_row && at + 64 <= end; at += 64) {
         groups = groups >> 16 | unbroken(text + at) << 4 | unbroken(text + at + 32) << 12;
         in_row = groups & groups >> 1 & groups >> 2 & groups >> 3;
-        if (in_row) {
-            at += 4 * (__builtin_ctz(in_row) - 4);
-            break;
-        }
     }
+    if (in_row)
+        at += 4 * (__builtin_ctz(in_row) - 4) - 64;
     while (at > start && in_run(text[at - 1]))
         at--;
     return at;

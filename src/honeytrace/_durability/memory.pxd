@@ -14,4 +14,5 @@ cdef class Memory:
     cpdef mark(self, Py_ssize_t slot, int state)
     cpdef link(self, Py_ssize_t block, Py_ssize_t following)
     cpdef commit(self, Py_ssize_t slot, Py_ssize_t end, uint32_t checksum, int state)
-    cpdef uint32_t write(self, Py_ssize_t offset, bytes data, uint32_t checksum) except? 0
+    cpdef uint32_t write(self, Py_ssize_t offset, bytes data, uint32_t checksum,
+                         Py_ssize_t start=*, Py_ssize_t most=*) except? 0

@@ -83,7 +83,10 @@ class Memory:
         """Store the state of a slot, and the checksum continued over it up to `end`."""
         self._words[slot >> 3] = adler32(self._map[slot + 8 : end], checksum) << 8 | state
 
-    def write(self, offset: int, data: bytes, checksum: int) -> int:
-        """Copy bytes, and return the checksum continued over them."""
+    def write(
+        self, offset: int, data: bytes, checksum: int, start: int = 0, most: int = 1 << 30
+    ) -> int:
+        """Copy bytes, at most so many from `start` on; return the checksum continued over them."""
+        data = data[start : start + most]
         self._map[offset : offset + len(data)] = data
         return adler32(data, checksum)

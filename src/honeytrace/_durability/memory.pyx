@@ -91,6 +91,8 @@ cdef class Memory:
         checksum = adler32(checksum, self.at(slot) + 8, NULL, end - slot - 8)
         store_word(self._base + slot, <uint64_t>checksum << 8 | state)
 
-    cpdef uint32_t write(self, Py_ssize_t offset, bytes data, uint32_t checksum) except? 0:
-        return adler32(checksum, <const uint8_t*>PyBytes_AS_STRING(data), self.at(offset),
-                       PyBytes_GET_SIZE(data))
+    cpdef uint32_t write(self, Py_ssize_t offset, bytes data, uint32_t checksum,
+                         Py_ssize_t start=0, Py_ssize_t most=1 << 30) except? 0:
+        most = min(most, PyBytes_GET_SIZE(data) - start)
+        return adler32(checksum, <const uint8_t*>PyBytes_AS_STRING(data) + start, self.at(offset),
+                       max(most, 0))

@@ -32,4 +32,7 @@ cdef class Slots:
 
     cpdef release(self, tuple place)
 
+    @cython.locals(at=Py_ssize_t, room=Py_ssize_t, i=Py_ssize_t, count=Py_ssize_t, block=Py_ssize_t)
+    cpdef uint32_t _spill(self, list blocks, bytes data, uint32_t checksum) except? 0
+
     cdef _take_back(self, Py_ssize_t slot)

@@ -240,8 +240,7 @@ class Slots:
         at = 0
         for i, block in enumerate(blocks):
             room = (_BLOCK if block >= self._border else _SLOT) - 8
-            piece = data[at : at + room]
-            at += room
             self._memory.link(block, blocks[i + 1] if i + 1 < len(blocks) else 0)
-            checksum = self._memory.write(block + 8, piece, checksum)
+            checksum = self._memory.write(block + 8, data, checksum, at, room)
+            at += room
         return checksum
