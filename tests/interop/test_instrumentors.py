@@ -17,6 +17,9 @@ import pytest
 
 from conftest import CACHE
 
+pytestmark = pytest.mark.timeout(1_200)
+"""Installing two environments takes minutes on a busy machine."""
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
     *("openai", "openinference-instrumentation-openai"),

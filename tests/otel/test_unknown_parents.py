@@ -1,13 +1,15 @@
-"""Spans whose parent nobody records: of another provider, or dropped by a sampler."""
+"""Spans whose parent nobody records: of another provider, dropped by a sampler, elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import honeytrace
+from destinations import isolated
 from honeytrace._capture.hooks import hooks
 from honeytrace.testing import CapturedSessions, capture
 
@@ -16,9 +18,15 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
+from honeytrace._record.span_ids import session_id
 from honeytrace.otel import SpanProcessor
 from honeytrace.otel._spans import SPANS
+
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 3} | {
+    "gen_ai.usage.output_tokens": 4
+}
 
 
 class Drops(Sampler):
@@ -116,3 +124,57 @@ def test_a_processor_made_in_one_test_nests_sessions_in_the_next() -> None:
     finally:
         hooks.adopt = None
         SPANS.forget()
+
+
+def elsewhere(trace_id: int, span_id: int) -> Any:
+    """The context of a request whose caller sent only a `traceparent`."""
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(1))
+    return trace.set_span_in_context(NonRecordingSpan(context))
+
+
+def shown(run: Any) -> list[str]:
+    """The lines of a tree without durations."""
+    return [line.rpartition("  ")[0].rstrip() for line in str(run.tree()).splitlines()]
+
+
+@pytest.mark.parametrize("journal", [None, ":none:"])
+def test_a_run_whose_caller_is_recorded_nowhere_is_listed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: str | None
+) -> None:
+    """Behind a gateway that sends a `traceparent`, a request is one row with everything in it."""
+    with isolated(monkeypatch, tmp_path):
+        honeytrace.configure(journal=journal)
+        spans = tracer()
+        request = spans.start_as_current_span(
+            "GET /ask", context=elsewhere(10, 11), kind=SpanKind.SERVER, attributes={"http.m": "G"}
+        )
+        with request, spans.start_as_current_span("call", attributes=CHAT):
+            pass
+        assert honeytrace.flush(30)
+        (run,) = honeytrace.list_sessions(roots_only=True)
+        assert run.session_id == session_id(f"{10:032x}")
+        assert (run.session_name, run.usage.total_tokens) == ("GET /ask", 7)
+        assert shown(run) == ["GET /ask", "└─ GET /ask", "   └─ call"]
+    hooks.adopt = None
+    SPANS.forget()
+
+
+def test_the_root_of_a_trace_takes_the_place_of_its_stand_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A caller that is recorded, too, is the run, and what it called is inside."""
+    with isolated(monkeypatch, tmp_path):
+        spans = tracer()
+        with spans.start_as_current_span("caller") as caller:
+            pass
+        SPANS.forget()  # another process
+        context = caller.get_span_context()
+        around = elsewhere(context.trace_id, context.span_id)
+        with spans.start_as_current_span("called", context=around, attributes=CHAT):
+            pass
+        assert honeytrace.flush(30)
+        (run,) = honeytrace.list_sessions(roots_only=True)
+        assert (run.session_name, run.usage.total_tokens) == ("caller", 7)
+        assert shown(run) == ["caller", "└─ called"]
+    hooks.adopt = None
+    SPANS.forget()

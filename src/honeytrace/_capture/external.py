@@ -133,8 +133,12 @@ def begin_external(
     session_id: str,
     start_ns: int,
     trace: tuple[str, str] | None = None,
+    *,
+    decided: bool = False,
 ) -> External:
     """Open a session that began at `start_ns` (nanoseconds since the epoch) inside `parent`.
+
+    decided: its tree is recorded already, so a root is not sampled.
 
     A session that is not recorded has `discard` as its `_submit`, and so have its children.
     """
@@ -147,7 +151,7 @@ def begin_external(
     if parent is None:
         if not switch.on:
             s._submit = discard
-        elif hooks.rate < 1.0:
+        elif hooks.rate < 1.0 and not decided:
             s._submit = hooks.sample(None)
     else:
         s._parent = parent

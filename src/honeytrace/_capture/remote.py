@@ -38,6 +38,12 @@ class Remote(Session):
         self.links = links or []
 
 
+class Foreign(Remote):
+    """A span of another process, of which nobody knows whether it is recorded anywhere."""
+
+    __slots__ = ()
+
+
 class Stranger(Remote):
     """A caller that is not trusted. A session inside it is a root with a link to the caller."""
 

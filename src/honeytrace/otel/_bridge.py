@@ -23,6 +23,7 @@ from .._capture.external import (
     end_unread,
 )
 from .._capture.hooks import discard, hooks, switch
+from .._capture.remote import Foreign
 from .._config import SETTINGS, Config
 from .._record.record import RESERVED
 from .._runtime import public
@@ -128,9 +129,12 @@ class SpanProcessor(sdk.SpanProcessor):
             return
         assert session.trace is not None
         plain = finished(span, session.trace)
+        foreign = type(session._parent) is Foreign
         if _may_wait(session):
             read = partial(_read, plain, settings(), session._parent is None)
             end_unread(session, nanoseconds(plain.end), Unread(read, weight(plain)))
+            if foreign:
+                SPANS.stand_in(session)
             return
         made = _read(plain, settings(), session._parent is None, hooks.redact)
         session._spec = made.spec
@@ -142,6 +146,8 @@ class SpanProcessor(sdk.SpanProcessor):
             failure=made.failure,
             extras=made.extras,
         )
+        if foreign:
+            SPANS.stand_in(session)
 
 
 def _may_wait(session: External) -> bool:

@@ -17,9 +17,11 @@ from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, get_current
 from .._capture import remote
 from .._capture.external import External, abandon, began, begin_external, end_external
 from .._capture.hooks import discard, hooks
-from .._capture.remote import Remote, Stranger
+from .._capture.remote import Foreign, Remote, Stranger
 from .._capture.session import Session
 from .._capture.spec import Spec
+from .._record.merge import PROVISIONAL
+from .._record.record import RESERVED
 from .._record.span_ids import event_id, session_id
 from ..propagation._traceparent import VENDOR, caller
 from . import _langchain
@@ -100,7 +102,7 @@ class Spans:
         if isinstance(running, Stranger):  # whoever called is not trusted, whatever the span says
             links, running, outer = running.links, None, self._local(up)
         parent = inner(running, outer)
-        if not kept and not (held and parent is None):
+        if not kept and not (held and (parent is None or type(parent) is Foreign)):
             self._add(key, Running(parent, own=False, kept=False), span)
             return
         session = self.begin(span, attributes, parent)
@@ -118,6 +120,25 @@ class Spans:
         kind = event_type(attributes, span.kind._name_)  # `name` takes its time
         start = nanoseconds(span.start_time)
         return begin_external(spec(span.name, kind), parent, own, start, trace)
+
+    def stand_in(self, session: External) -> None:
+        """Record a session for the root of a trace that began elsewhere, so that the run is listed.
+
+        Where the root itself arrives, by any way, it takes the place of this one.
+        """
+        if session._submit is discard:
+            return
+        name, start = session._spec.session_name, session._start + session._offset
+        root = session._root.session_id
+        made = begin_external(spec(name, "chain"), None, root, start, decided=True)
+        end_external(
+            made,
+            session._end + session._offset,
+            inputs={},
+            outputs={},
+            failure=None,
+            extras={"metadata": {RESERVED: {PROVISIONAL: True}}},
+        )
 
     def close(self, context: SpanContext) -> Running | None:
         """A span ends; None for one that began before the bridge did."""
@@ -204,7 +225,9 @@ class Spans:
             return self._roots.get(up.trace_id)
         trace = f"{up.trace_id:032x}"
         told = caller(up.trace_state.get(VENDOR), trace)
-        own, root = told or (event_id(trace, f"{up.span_id:016x}"), session_id(trace))
+        if told is None:
+            return Foreign(event_id(trace, f"{up.span_id:016x}"), Remote(session_id(trace)))
+        own, root = told
         return Remote(own, None if own == root else Remote(root))
 
     def after_fork_in_child(self) -> None:
