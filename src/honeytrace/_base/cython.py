@@ -28,6 +28,7 @@ COMPILED = (
     "_capture.stream",
     "_capture.finished",
     "_snapshot.text_gate",
+    "_snapshot.name_gate",
     "_snapshot.snapshotter",
     "_snapshot.introspect",
     "_snapshot.masking",

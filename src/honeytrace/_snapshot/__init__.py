@@ -6,7 +6,8 @@ exact        the exact route, for everything else; container_walk: its lists and
 rules        which rule shows which type; introspect: reading without running code
 scalars datetimes containers objects opaque arrays headers web rows   the rules
 masking      what one walk masks; redact: names, shapes and patterns of one configuration
-secrets      names that secrets are bound to; bindings: such names in a text
+secrets      names that secrets are bound to; name_gate: the first look at a name;
+             bindings: such names in a text
 credentials  the patterns of well-known keys and tokens: JWT, AWS, GitHub, …
 text_gate    the first look at a text, which spares the search; gate_words: its words;
              pieces: the search of a long text

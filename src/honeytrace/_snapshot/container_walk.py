@@ -207,7 +207,10 @@ class ContainerWalk:
                 if out is not None:
                     return orjson.Fragment(out)
         # At once, since another thread may be changing it.
-        return self._fields(list(islice(value.items(), kept)), size, depth)
+        members = list(islice(value.items(), min(kept, _WORK)))
+        if kept > _WORK and all(type(key) is str or type(key) is int for key, _ in members):
+            members = list(islice(value.items(), kept))  # for other keys there is no work left
+        return self._fields(members, size, depth)
 
     def _fields(
         self, members: list[tuple[Any, Any]], size: int, depth: int, whole: bool = False

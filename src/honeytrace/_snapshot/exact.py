@@ -91,21 +91,20 @@ class Walk(ContainerWalk):
             return f"<{type_name(kind)}: shown above>"
         if self._items <= 0:
             return cut_items(1)
-        fields = public_fields(value, kind)
-        if len(fields) == 1:
-            return fields
-        before, few, outermost = self._work(), self._few, self._objects == 0
+        few, outermost = self._few, self._objects == 0
+        most = few // FEWER if few else FEW
+        members, size = public_fields(value, kind, most)
+        if size == 1:
+            return dict(members)
+        before = self._work()
         # An object and all that it leads to share one allowance, besides its own plain fields.
         kept_back = max(0, self._items - OBJECT_WORK) if outermost else 0
-        self._few = few // FEWER if few else FEW
+        self._few = most
         self._items -= kept_back + OPENING
         self._objects += 1
         try:
-            tree = self._small(fields, len(fields), depth)
-            if tree is None:
-                members = list(islice(fields.items(), self._few))
-                tree = self._fields(members, len(fields), depth, outermost)
-            return tree
+            tree = self._small(dict(members), size, depth) if size <= most else None
+            return self._fields(members, size, depth, outermost) if tree is None else tree
         finally:
             self._objects -= 1
             self._few = few

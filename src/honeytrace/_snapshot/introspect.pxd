@@ -1,3 +1,5 @@
+import cython
+
 cdef object _mro, _namespace, _qualname, _module, _DICT_DOC
 cdef Py_ssize_t _LONGEST, _MOST_TYPES
 cdef ByClass _dict_of, _name_of, _slots_of
@@ -9,7 +11,9 @@ cpdef str module_name(kind)
 cpdef dict stored_dict(value)
 cpdef dict stored_slots(value)
 cpdef dict stored_fields(value)
-cpdef dict public_fields(value, kind)
+
+@cython.locals(fields=list, size=Py_ssize_t, stored=dict)
+cpdef tuple public_fields(value, kind, Py_ssize_t most)
 
 
 cdef class ByClass:

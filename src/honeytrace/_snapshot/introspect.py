@@ -145,12 +145,20 @@ def stored_fields(value: Any) -> dict[str, Any]:
     return {**stored_slots(value), **stored} if _slots_of(type(value)) else dict(stored)
 
 
-def public_fields(value: Any, kind: type) -> dict[str, Any]:
-    """Return the type's name and the public fields that an instance stores."""
-    fields: dict[str, Any] = {"__type__": _name_of(kind)}
-    stored = stored_fields(value).items()
-    fields.update({name: held for name, held in stored if type(name) is str and name[:1] != "_"})
-    return fields
+def public_fields(value: Any, kind: type, most: int) -> tuple[list[tuple[str, Any]], int]:
+    """Return the type's name and `most` public fields that an instance stores, and how many it has.
+
+    Services have dozens, and they are arguments of call after call.
+    """
+    fields: list[tuple[str, Any]] = [("__type__", _name_of(kind))]
+    size = 1
+    stored = stored_fields(value) if _slots_of(kind) else stored_dict(value)
+    for name, held in list(stored.items()):
+        if type(name) is str and (not name or name[0] != "_"):
+            if size < most:
+                fields.append((name, held))
+            size += 1
+    return fields, size
 
 
 def class_attribute(kind: type, name: str) -> Any:

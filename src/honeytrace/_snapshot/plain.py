@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from .._base.lazy import orjson
-from .limits import CHUNK, Limits
+from .limits import CHUNK, SHORTEST, Limits
 
 
 def cut_items(count: int, why: str = "") -> str:
@@ -76,7 +76,7 @@ class PlainMembers:
         """
         size = len(value)
         out = self._plain(value, depth) if kept == size else None
-        if (out is None or len(out) > self._room.bytes) and size > CHUNK:
+        if size > CHUNK and not self._whole(out, size):
             starts = range(0, kept, CHUNK)
             chunks = (value[start : min(start + CHUNK, kept)] for start in starts)
             out = self._joined(chunks, size, depth, b"[]", b"")
@@ -113,17 +113,29 @@ class PlainMembers:
         return b"[" + b",".join(parts) + b"]"
 
     def dict_json(self, value: dict[Any, Any], kept: int, depth: int) -> bytes | None:
-        """Return the JSON of a dict in the same way; of one with many names in chunks."""
+        """Return the JSON of a dict in the same way; a long one in chunks of members."""
         size = len(value)
         out = self._plain(value, depth) if kept == size else None
-        if (out is None or len(out) > self._room.bytes) and size > CHUNK:
+        if size > CHUNK and not self._whole(out, size):
+            kind = type(next(iter(value)))
+            if kind is not str and kind is not int:
+                return None
             members = list(islice(value.items(), kept))
-            if not all(type(key) is str for key, _ in members):
+            if not all(type(key) is kind for key, _ in members):
                 return None
             starts = range(0, len(members), CHUNK)
             chunks = (dict(members[start : start + CHUNK]) for start in starts)
             out = self._joined(chunks, size, depth, b"{}", b'"\xe2\x80\xa6":')
         return self._taken(out)
+
+    def _whole(self, out: bytes | None, size: int) -> bool:
+        """Return whether a long container is taken whole: it fits, or its strings may be cut.
+
+        `fit` would read small members again, one by one, only to leave most of them out.
+        """
+        if out is None or len(out) > self._room.bytes:
+            return False
+        return len(out) <= self._most or len(out) > SHORTEST * size
 
     def _taken(self, out: bytes | None) -> bytes | None:
         if out is None or len(out) > self._room.bytes:

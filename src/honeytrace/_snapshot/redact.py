@@ -112,9 +112,16 @@ class Redactor:
         return kind != HARMLESS and holds_secret(name, kind, value, siblings)
 
     def _kind(self, name: str) -> int:
-        if self._names and self._named(words(name[-LONGEST_NAME:])):
-            return SECRET
+        if self._names:
+            end = name[-LONGEST_NAME:]
+            if self._may_be_named(end) and self._named(words(end)):
+                return SECRET
         return classify(name)
+
+    def _may_be_named(self, name: str) -> bool:
+        """Return whether all words of one rule are somewhere in the name: a quick look."""
+        lower = name.lower()
+        return any(all(word in lower for word in want) for want in self._names)
 
     def _named(self, have: list[str]) -> bool:
         return any(

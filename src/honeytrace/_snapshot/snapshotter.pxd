@@ -1,14 +1,15 @@
 import cython
 
 from honeytrace._base.primitives cimport copied
+from honeytrace._snapshot.name_gate cimport hints
 from honeytrace._snapshot.text_gate cimport ends_like_name, suspicious
 
 cdef object interrupts, _dumps, _DATE, _DATETIME, _DECIMAL, _NONE, _UUID, _INT_KEYS
-cdef Py_ssize_t _BUFFER, _NOT_PLAIN, _LONGEST_NAME, _PAIR, _SHORTEST_TEXT
+cdef Py_ssize_t _BUFFER, _NOT_PLAIN, _LONGEST_NAME, _MANY, _PAIR, _SHORTEST_TEXT
 
 
 cdef class Snapshotter:
-    cdef public bint _fast, _spelt
+    cdef public bint _fast, _own_names, _spelt
     cdef public set _harmless
     cdef public object _limits, _redactor, _rules
     cdef public Py_ssize_t _learned, _max_bytes, _max_depth, _max_items, _most_names, _rest, _room
@@ -19,7 +20,9 @@ cdef class Snapshotter:
 
     cdef Py_ssize_t _plain(self, value, Py_ssize_t depth, Py_ssize_t room) except -1
 
-    @cython.locals(size=Py_ssize_t, numbers=Py_ssize_t, known=set)
+    cdef bint _is_id(self, str key) except -1
+
+    @cython.locals(size=Py_ssize_t, numbers=Py_ssize_t, known=set, many=bint)
     cdef Py_ssize_t _plain_dict(self, dict value, Py_ssize_t depth, Py_ssize_t room) except -1
 
     @cython.locals(size=Py_ssize_t)

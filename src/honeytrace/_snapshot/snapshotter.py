@@ -8,7 +8,7 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 try:
@@ -28,10 +28,12 @@ from .truncate import fit
 
 if not cython.compiled:  # otherwise snapshotter.pxd has it in C
     from .._base.primitives import copied
+    from .name_gate import hints
     from .text_gate import ends_like_name, suspicious
 
 _MOST_NAMES = 4096  # harmless keys remembered
 _LONGEST_NAME = 128
+_MANY = 64  # keys: so many are ids rather than names, and not remembered
 _SHORTEST_TEXT = 6  # characters: a shorter one binds no secret
 _BUFFER = 65_536  # orjson's results keep up to 16 KB however short: these are copied
 _MOST_BYTES = 2**62
@@ -74,6 +76,7 @@ class Snapshotter:
     _harmless: keys that were found to name no secret.
     _learned: how often keys were looked at; that may have run a program's code.
     _most_text: characters of strings that are looked at in all; more cannot fit.
+    _own_names: the redactor has names of the program.
     _rest: what of `_room` a plain value left.
     _room: members that are looked at in all.
     _rules: how each type is shown.
@@ -90,6 +93,7 @@ class Snapshotter:
         "_max_items",
         "_most_names",
         "_most_text",
+        "_own_names",
         "_redactor",
         "_rest",
         "_room",
@@ -114,6 +118,7 @@ class Snapshotter:
         self._most_names = min(_MOST_NAMES, limits.max_items)
         self._harmless: set[object] = set()
         self._learned = 0
+        self._own_names = redactor is not None and not redactor.is_gated
         self._room = room_for(limits)
         self._rest = 0
         self._text_room, self._most_text = 0, 2 * limits.max_bytes
@@ -176,11 +181,14 @@ class Snapshotter:
         if size and (depth <= 0 or size > self._max_items or room < 0):
             return _NOT_PLAIN
         known = self._harmless
+        many = size > _MANY and not self._own_names
         numbers = 0
         for key, member in value.items():
             if type(key) is int:
                 numbers += 1
-            elif (type(key) is not str or key not in known) and not self._learn(value):
+            elif type(key) is not str or not (
+                key in known or (many and self._is_id(key)) or self._learn(value)
+            ):
                 return _NOT_PLAIN
             if type(member) is not str:
                 room = self._plain(member, depth - 1, room)
@@ -244,8 +252,16 @@ class Snapshotter:
             return False
         return ends_like_name(name)
 
-    def _learn(self, keys: Iterable[object]) -> bool:
+    def _is_id(self, key: str) -> bool:
+        """Return whether a key has nothing in it that a secret or its name has."""
+        if len(key) > _LONGEST_NAME:
+            return False
+        return self._redactor is None or not (hints(key) or suspicious(key))
+
+    def _learn(self, keys: Collection[object]) -> bool:
         """Return whether all keys are harmless; if so they are remembered."""
+        if len(keys) > self._most_names:
+            return False
         self._learned += 1
         new: set[str] = set()
         for key in list(keys):
@@ -256,8 +272,6 @@ class Snapshotter:
             new.add(key)
         if len(self._harmless) + len(new) > self._most_names:
             self._harmless.clear()
-        if len(new) > self._most_names:
-            return False
         self._harmless.update(new)
         return True
 
@@ -290,7 +304,7 @@ class Probe(Snapshotter):
         self._max_depth, self._max_items = outer._max_depth, outer._max_items
         self._room, self._rest = outer._room, 0
         self._learned = self._text_room = 0
-        self._most_text = outer._most_text
+        self._most_text, self._own_names = outer._most_text, outer._own_names
 
     @property
     def rest(self) -> int:
