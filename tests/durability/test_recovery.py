@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from honeytrace._capture.hooks import hooks
+from honeytrace._durability import recovery
 from honeytrace._durability.journal_format import (
     SMALLEST,
 )
 from honeytrace._durability.recovery import recover
-from honeytrace._record.record import Record
+from honeytrace._record.record import Record, Update
 from honeytrace.store.memory import MemoryStore
 from journalled import die, recorded_kinds, recording, recovered
 
@@ -209,3 +211,20 @@ def test_raced_recovery(tmp_path: Path) -> None:
     delivered = [line for racer in racers for line in racer.communicate()[0].decode().split()]
     assert sorted(delivered) == sorted(told)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_updates_come_after_their_calls_whatever_their_dates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update is dated before its call when the process stood still between two looks at the
+    clock; it still comes after it, also where a batch ends between them."""
+    with recording(tmp_path) as recorder:
+        with recorder.call("call") as s:
+            pass
+        monkeypatch.setattr(hooks, "offset_ns", hooks.offset_ns - 10**9)
+        assert recorder.journal.noted(Update(s.session_id, {"metadata": b'{"a":1}'}))
+    die(recorder.journal)
+    monkeypatch.setattr(recovery, "BATCH_ITEMS", 1)
+    items, found = recovered(tmp_path)
+    assert [type(item) for item in items] == [Record, Update]
+    assert found.records == 2

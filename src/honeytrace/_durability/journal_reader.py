@@ -87,8 +87,9 @@ class Reader:
         return self._entries[-1].wall / 1e6 if self._entries else None
 
     def items(self) -> Iterator[tuple[int, Item]]:
-        """Yield all readable entries with their offsets, in order of start."""
-        for entry in self._entries:
+        """Yield all readable entries with their offsets: calls in order of start, then updates."""
+        # a process that stands still between two looks at the clock dates an update before its call
+        for entry in sorted(self._entries, key=lambda each: each.state == UPDATE):
             item = self._attempt(self._item, entry)
             if item is not None:
                 yield entry.offset, item
