@@ -74,6 +74,7 @@ def test_postmortem_of_a_killed_agent(running: Agent, cli: Cli, tmp_path: Path) 
         assert ran.status == 0, ran.err
         assert "search" in ran.out
         assert f"process  {pid}" in ran.out
+        assert "the last 1 calls" not in ran.out
     (document,) = cli("postmortem", "--json", *where[2:]).documents
     assert [each["session_name"] for each in document["open"]] == ["agent-run", "search"]
     page = tmp_path / "end.html"

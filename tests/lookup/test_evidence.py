@@ -53,6 +53,13 @@ def tree(store: MemoryStore, calls: int, text: str = "x") -> None:
     )
 
 
+def test_calls_inside_are_counted_although_the_parent_does_not_name_them() -> None:
+    """A process that died named only the calls that were open; `read` counts the others, too."""
+    store = MemoryStore()
+    tree(store, 3)
+    assert Evidence(store).read("root").document["calls_inside"] == 3
+
+
 @pytest.mark.parametrize(("number", "fault"), list(enumerate(FAULTS, start=1)))
 def test_seeded_faults_are_found(number: int, fault: str, faulty: SQLiteStore) -> None:
     """By a script that uses the six verbs alone and knows nothing of the fault, in few calls."""

@@ -289,6 +289,16 @@ def test_a_phone_needs_no_sideways_scrolling(address: str, page: Any, store: Sto
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_the_search_has_room_for_words(page: Any, store: Store) -> None:
+    """The search field shows its hint whole, however narrow or wide the window is."""
+    store.insert(pipeline())
+    page.goto("/")
+    for width in (360, 390, 700, 701, 768, 900, 901, 960, 961, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.locator(".find input").bounding_box()["width"] >= 220, width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize(
     "address", ["/", "/sessions/generate", "/overview", "/compare?a=root&b=s0000"]
 )

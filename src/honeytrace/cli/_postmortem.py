@@ -136,7 +136,7 @@ def _show(told: Postmortem, bounds: Bounds) -> None:
         if told.model_call.error:
             block(told.model_call.error, bounds, "red")
         values(told.model_call.outputs, bounds)
-    title(f"the last {len(told.finished)} calls that ended, the latest first")
+    title(told.latest)
     for session in told.finished:
         _finished(session)
 

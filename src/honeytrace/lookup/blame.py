@@ -87,7 +87,7 @@ def good_run(
             if session is None or not _failed_in(store, record.event_id, session.session_name):
                 return family.load(record)
     raise SessionNotFound(
-        f"no run of {bad.session_name!r} ended well: name one to compare with, `--good ID`"
+        f"no other run of {bad.session_name!r} ended well: name one to compare with, `--good ID`"
     )
 
 

@@ -72,7 +72,7 @@ def postmortem_page(told: Postmortem) -> str:
     if told.model_call is not None:
         out.add("<h2>The last model call before</h2>")
         _call(out, told.model_call)
-    out.add(f"<h2>The last {len(told.finished)} calls that ended, the latest first</h2>")
+    out.add(f"<h2>{told.latest.capitalize()}</h2>")
     for finished in told.finished:
         _call(out, finished, folded=True)
     return _page(f"The end of {name}", str(out))

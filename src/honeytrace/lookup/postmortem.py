@@ -55,6 +55,12 @@ class Postmortem(NamedTuple):
     """The outermost calls that belong to this end, as far as they are known."""
 
     @property
+    def latest(self) -> str:
+        """The heading of the last calls that ended."""
+        many = f"{len(self.finished)} calls" if len(self.finished) != 1 else "call"
+        return f"the last {many} that ended, the latest first"
+
+    @property
     def silence(self) -> float | None:
         """Milliseconds from the last begin or end of a call to the last sign of life."""
         seen = None if self.death is None else self.death.get("last_seen")

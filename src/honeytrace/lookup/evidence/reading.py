@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..family import StoreFamily
 from ..recorded import RecordedSession
 from .budget import Answer, Reply, cut, quoted, tokens
 from .paths import FIELDS, at, joined, shape
@@ -55,11 +56,21 @@ def _facts(session: RecordedSession) -> dict[str, Any]:
         "ms": session.duration,
         "parent": session.parent_id,
         "root": session.root_id if session.root_id != session.session_id else None,
-        "calls_inside": len(session.children_ids),
+        "calls_inside": _calls_inside(session),
         "commit": details.get("commit"),
         "code": details.get("code"),
         "masked": [cut(str(path), 60) for path in details.get("masked", ())[:20]],
     }
+
+
+def _calls_inside(session: RecordedSession) -> int:
+    """Return the number of calls directly inside, also of those that the session does not name:
+    a process that died has named only the calls that were open."""
+    named = set(session.children_ids)
+    if isinstance(session._family, StoreFamily):
+        tree = session._family.outline(session)
+        named.update(each.session_id for each in tree if each.parent_id == session.session_id)
+    return len(named)
 
 
 def read_field(
