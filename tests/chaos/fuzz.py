@@ -1,7 +1,8 @@
 """Read journals that an enemy wrote, over and over, in memory: `python fuzz.py SEED COUNT`.
 
-Nothing but `DamagedError` may leave the reader, what it yields can be stored or is refused by name,
-and memory does not grow. Says how many variants were found damaged.
+Nothing but `DamagedError` may leave the reader, or `NewerFormatError` where the version itself was
+changed. What it yields can be stored or is refused by name, and memory does not grow. Says how many
+variants were found damaged.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from honeytrace._durability.journal_format import (
     SMALLEST,
     STATIC,
     UPDATE,
+    NewerFormatError,
 )
 from honeytrace._durability.journal_reader import DamagedError, Reader
 from honeytrace._record.record import Item
@@ -161,6 +163,8 @@ def read(fd: int) -> tuple[list[Item], bool]:
     try:
         reader = Reader(fd)
     except DamagedError:
+        return [], True
+    except NewerFormatError:  # a flipped bit makes a 2 a 3: recovery leaves the file where it is
         return [], True
     items = [item for _, item in reader.items()]
     return items, bool(reader.damaged)
