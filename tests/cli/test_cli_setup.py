@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from cli_running import Cli
 
+from honeytrace.cli._json_edit import in_json
+from honeytrace.cli._toml_edit import in_toml
+
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -76,3 +79,117 @@ def test_what_cannot_be_read_is_not_replaced(cli: Cli, place: Path) -> None:
         assert ran.status == 1
         assert path in ran.err
         assert file.read_text() == text
+
+
+SERVER = ("/bin/honeytrace", ["mcp"])
+
+
+WRITTEN = """\
+    "honeytrace": {
+      "command": "/bin/honeytrace",
+      "args": [
+        "mcp"
+      ]
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            '{\n\t"n": 123456789012345678901234567890,\n\t"mcpServers": {}\n}\n',
+            '{\n\t"n": 123456789012345678901234567890,\n\t"mcpServers": {\nHERE\t}\n}\n',
+        ),
+        (
+            '{\r\n  "a": "\\u001b\\ud800", "a": 1.0e5\r\n}',
+            '{\r\n  "a": "\\u001b\\ud800", "a": 1.0e5,\r\n  "mcpServers": {\r\nHERE  }\r\n}',
+        ),
+        (
+            '{"mcpServers":{"honeytrace":{"args":["mcp"],"command":"/bin/honeytrace","env":{}}}}',
+            '{"mcpServers":{"honeytrace":{"args":["mcp"],"command":"/bin/honeytrace","env":{}}}}',
+        ),
+    ],
+)
+def test_no_other_byte_of_json_changes(before: str, after: str) -> None:
+    """Long numbers, escapes, repeated keys, indentation and ends of lines stay."""
+    here = WRITTEN.replace("  ", "\t") if "\t" in before else WRITTEN
+    here = here.replace("\n", "\r\n") if "\r" in before else here
+    after = after.replace("HERE", here)
+    assert in_json(before, SERVER) == after
+    assert in_json(after, SERVER) == after
+
+
+def test_more_that_is_set_for_the_server_stays() -> None:
+    """Its environment and time limits, in JSON as in TOML, and comments between tables."""
+    given = {"mcpServers": {"honeytrace": {"command": "x", "env": {"A": "1"}}, "o": {"b": []}}}
+    edited = json.loads(in_json(json.dumps(given), SERVER))
+    assert edited["mcpServers"]["honeytrace"] == {
+        "command": "/bin/honeytrace",
+        "env": {"A": "1"},
+        "args": ["mcp"],
+    }
+    assert edited["mcpServers"]["o"] == {"b": []}
+    text = (
+        '[mcp_servers.honeytrace] # mine\ncommand = "x"\nargs = [\n"mcp", # ]\n["x"]\n]\n'
+        'env = {A = "1"}\n\n# about the other\n[mcp_servers.other]\ncommand = "y"'
+    )
+    assert in_toml(text, SERVER) == (
+        '[mcp_servers.honeytrace] # mine\ncommand = "/bin/honeytrace"\nargs = ["mcp"]\n'
+        'env = {A = "1"}\n\n# about the other\n[mcp_servers.other]\ncommand = "y"'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'model = "m"',
+        'model = "m"\r\n[a]\r\nb = 1\r\n',
+        "# [mcp_servers.honeytrace] was here\n",
+        'x = """\n[mcp_servers.honeytrace]\ncommand = 1\n"""\n',
+        "x = '''\n[mcp_servers.honeytrace]\n'''\n",
+        '[mcp_servers.honeytrace2]\ncommand = "z"\n',
+        '[mcp_servers.honeytrace.env]\nA = "1"\n',
+        "[mcp_servers.honeytrace]",
+        'x = [\n[1],\n[2],\n]\n[ mcp_servers . "honeytrace" ]\nargs = []\n[a]\n',
+    ],
+)
+def test_toml_stays_what_it_said(text: str) -> None:
+    """The table of the server is added or changed, and a second run changes nothing."""
+    after = in_toml(text, SERVER)
+    assert in_toml(after, SERVER) == after
+    rest = after.replace('command = "/bin/honeytrace"', "").replace('args = ["mcp"]', "")
+    gone = text.replace("args = []", "")
+    assert rest.split() in (gone.split(), [*gone.split(), "[mcp_servers.honeytrace]"])
+    assert ("\r\n" in text) == ("\r\n" in after)
+    assert after.replace("\r\n", "").count("\r") == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[mcp_servers]\nhoneytrace = {command = "x"}\n',
+        'mcp_servers.honeytrace.command = "x"\n',
+        "mcp_servers = {}\n",
+        "[[mcp_servers]]\na = 1\n",
+    ],
+)
+def test_another_form_of_the_server_is_not_named_twice(text: str) -> None:
+    """A table beside it would make the whole file unreadable for the client."""
+    with pytest.raises(ValueError, match="server"):
+        in_toml(text, SERVER)
+
+
+def test_a_link_and_the_rights_of_its_target_stay(cli: Cli, place: Path) -> None:
+    """And nothing else is left beside it."""
+    (place / "kept").mkdir()
+    target = place / "kept" / "mine.json"
+    target.write_text('\ufeff{"a": 1}')
+    target.chmod(0o600)
+    (place / ".mcp.json").symlink_to(target)
+    assert cli("setup", "claude", "--yes").status == 0
+    assert (place / ".mcp.json").is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert target.read_text().startswith('\ufeff{"a": 1,')
+    assert list((place / "kept").iterdir()) == [target]

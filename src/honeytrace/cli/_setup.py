@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
-import orjson
 
 from ..errors import HoneytraceError
 from . import _options
+from ._json_edit import in_json
 from ._line import Line
 from ._terminal import say, write
+from ._toml_edit import in_toml
 
 _SKILL = """\
 ---
@@ -128,32 +129,38 @@ def _json(path: Path, server: tuple[str, list[str]]) -> _File:
     """
     before = _read(path)
     try:
-        document: Any = orjson.loads(before or "{}")
-        servers = document.setdefault("mcpServers", {})
-        servers["honeytrace"] = {"command": server[0], "args": server[1]}
-    except (ValueError, AttributeError, TypeError):
+        return _File(path, before, _edited(before, in_json, server))
+    except (ValueError, RecursionError):
         raise HoneytraceError(
-            f"{path} is not a JSON object (comments are not JSON): mend it, or add the server"
-            f" {server[0]} {' '.join(server[1])} by hand"
+            f"{path} is not a JSON object (comments are not JSON), or holds something else under"
+            f" mcpServers: mend it, or add the server {server[0]} {' '.join(server[1])} by hand"
         ) from None
-    return _File(path, before, orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
-
-
-_TABLE = re.compile(r"^\[mcp_servers\.honeytrace\]\n(?:(?!\[).*\n?)*", re.MULTILINE)
 
 
 def _toml(path: Path, server: tuple[str, list[str]]) -> _File:
-    """Return a TOML configuration with the server's table, in place of an older one or last."""
+    """Return a TOML configuration with the server's table.
+
+    Raises HoneytraceError if the file names the server in another form, or is not TOML.
+    """
     before = _read(path)
-    command, arguments = (orjson.dumps(each).decode() for each in server)
-    table = f"[mcp_servers.honeytrace]\ncommand = {command}\nargs = {arguments}\n"
+    try:
+        return _File(path, before, _edited(before, in_toml, server))
+    except (ValueError, AttributeError):
+        raise HoneytraceError(
+            f"{path} is not TOML, or names the server in another form: add by hand\n"
+            f"{in_toml('', server)}"
+        ) from None
+
+
+def _edited(
+    before: str | None,
+    edit: Callable[[str, tuple[str, list[str]]], str],
+    server: tuple[str, list[str]],
+) -> str:
+    """Return the text after an edit; a byte order mark stays at its beginning."""
     text = before or ""
-    if _TABLE.search(text):
-        return _File(path, before, _TABLE.sub(lambda _: table, text, count=1))
-    if re.search(r"mcp_servers\s*=|mcp_servers\.\"?honeytrace", text):
-        raise HoneytraceError(f"{path} names the server in another form: add by hand\n{table}")
-    gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    return _File(path, before, text + gap + table)
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    return mark + edit(text[len(mark) :], server)
 
 
 def _text(path: Path, text: str) -> _File:
@@ -161,8 +168,9 @@ def _text(path: Path, text: str) -> _File:
 
 
 def _read(path: Path) -> str | None:
+    """Return the text of a file with the ends of its lines as they are; None without a file."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
@@ -181,10 +189,18 @@ def _show(file: _File) -> None:
 
 def _write(file: _File) -> None:
     """Write the whole file, or leave it as it was. A link stays one: its target is written."""
+    if _read(file.path) != file.before:
+        raise HoneytraceError(f"{file.path} has changed since it was shown: run setup again")
     path = file.path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.honeytrace")
-    temporary.write_text(file.after, encoding="utf-8")
-    if path.exists():
-        shutil.copymode(path, temporary)
-    os.replace(temporary, path)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.honeytrace")
+    try:
+        # a configuration that only its owner may read is never open to others, not for a moment
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+            target.write(file.after.encode())
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
