@@ -83,6 +83,16 @@ def test_messages_that_are_wrong_end_nothing(store: str) -> None:
     assert replies[-2]["result"]["protocolVersion"] == "2025-11-25"
 
 
+@pytest.mark.parametrize("number", [{"a": "x" * 500}, [1], None, True])
+def test_an_id_is_a_string_or_a_number(number: Any, store: str) -> None:
+    """Whatever else stands there is refused, and not given back."""
+    (refused,) = spoken(store, json.dumps({"id": number, "method": "ping"}).encode())
+    assert (refused["id"], refused["error"]["code"]) == (None, -32600)
+    for good in (0, "a", 1.5):
+        (reply,) = spoken(store, json.dumps({"id": good, "method": "ping"}).encode())
+        assert reply == {"jsonrpc": "2.0", "id": good, "result": {}}
+
+
 def test_a_server_may_start_before_anything_is_recorded(tmp_path: Path) -> None:
     """A tool says that there is no store; once there is one, it is read."""
     path = tmp_path / "later.db"

@@ -108,6 +108,35 @@ def test_every_answer_fits_its_budget(text: str, calls: int, budget: int) -> Non
         assert "<|" not in reply.text
 
 
+@pytest.mark.parametrize("sign", ["\u200b", "漢", '"', "\\", "9", "k"])
+def test_hostile_ids_and_keys_cost_no_more(sign: str) -> None:
+    """Ids, names, keys and conditions of signs that need many tokens fit the budget, too, and each
+    answer has a row or says how to go on, so that nobody is sent to ask the same again."""
+    store = MemoryStore()
+    root = sign * 60
+    inside = {"honeytrace": {"parent_id": root, "root_id": root}}
+    values = {sign * 300 + str(n): {sign * 40: sign * 900} for n in range(5)}
+    store.insert([answered(root, session_name=sign * 200, inputs=values, error=sign * 500)])
+    more = {"session_name": sign * 200, "inputs": {"other": 1}, "error": sign * 400}
+    store.insert(answered(f"c{n}", metadata=inside, **more) for n in range(9))
+    evidence = Evidence(store, budget=SMALLEST)
+    path = root.replace("~", "~0")
+    for reply in (
+        evidence.find(),
+        evidence.find(name=sign * 200),
+        evidence.outline(root),
+        evidence.compare(root, "c1"),
+        evidence.around("c3"),
+        evidence.read(path),
+        evidence.read(f"{path}/inputs"),
+        evidence.read(f"{path}/inputs/{sign * 300}1"),
+        evidence.read(f"{path}/inputs/{sign * 300}1/{sign * 40}"),
+    ):
+        assert reply.tokens == tokens(reply.text) <= SMALLEST
+        left = reply.document["left_out"]
+        assert reply.document["data"] or (left and "offset=0" not in left[0]["how"]), reply.text
+
+
 def test_what_is_left_out_can_be_got() -> None:
     """A long text comes in parts that add up; every call of a large tree is reached."""
     store = MemoryStore()

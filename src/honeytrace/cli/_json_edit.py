@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from json.decoder import scanstring
 from typing import Any
 
 from .._base.lazy import pattern
@@ -87,7 +86,7 @@ def _members(text: str, start: int) -> Iterator[_Member]:
         raise ValueError("this is not an object")
     at = _skipped(text, start + 1)
     while text[at] != "}":
-        key, at = scanstring(text, at + 1)
+        key, at = json.JSONDecoder().raw_decode(text, at)
         begin = _skipped(text, _skipped(text, at) + 1)
         _, end = json.JSONDecoder().raw_decode(text, begin)
         yield key, begin, end

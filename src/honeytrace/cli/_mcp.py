@@ -88,6 +88,8 @@ def _one(message: Any, desk: Desk) -> dict[str, Any] | None:
     if "id" not in message:
         return None  # a notification
     number, method = message["id"], message["method"]
+    if not isinstance(number, (str, int, float)) or isinstance(number, bool):
+        return _error(None, _INVALID, "the id of a request is a string or a number")
     params = message.get("params")
     params = params if isinstance(params, dict) else {}
     if method == "initialize":

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._record.record import Record
-from .transcript import Encode, Maker, milliseconds, project_of, text_of
+from .transcript import Encode, Maker, milliseconds, project_of, text_of, timed
 
 __all__ = ["is_claude_code", "read"]
 
@@ -39,7 +39,7 @@ def read(lines: Iterable[Line], encode: Encode) -> Iterator[Record]:
         if isinstance(session, str) and line.get("type") in ("user", "assistant"):
             sessions.setdefault(session, []).append(line)
     for session, found in sessions.items():
-        yield from _Run(session, found, encode).records()
+        yield from _Run(session, list(timed(found)), encode).records()
 
 
 class _Run:

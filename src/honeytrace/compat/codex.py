@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._record.record import Record
-from .transcript import Encode, Maker, milliseconds, project_of, text_of
+from .transcript import Encode, Maker, milliseconds, project_of, text_of, timed
 
 __all__ = ["is_codex", "read"]
 
@@ -57,7 +57,7 @@ class _Run:
         meta: Mapping[str, Any] = {}
         first: float | None = None
         events: list[tuple[str, Mapping[str, Any], float]] = []
-        for line in lines:
+        for line in timed(lines):
             payload = line.get("payload")
             payload = payload if isinstance(payload, dict) else line
             kind = str(line.get("type")) if "payload" in line else "response_item"
@@ -110,7 +110,7 @@ class _Run:
         elif kind == "event_msg" and payload.get("type") == "token_count":
             info = payload.get("info")
             used = info.get("last_token_usage") if isinstance(info, dict) else None
-            if used:
+            if isinstance(used, dict) and used:
                 self._reply(used)
         elif kind == "response_item":
             self._item(payload)

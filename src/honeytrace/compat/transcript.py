@@ -7,7 +7,7 @@ masked and bounded as if they had been recorded.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .._base.lazy import orjson
@@ -15,7 +15,7 @@ from .._record.merge import as_object
 from .._record.record import RESERVED, Record
 from ..lookup.times import iso_ms
 
-__all__ = ["Encode", "Maker", "milliseconds", "project_of", "text_of"]
+__all__ = ["Encode", "Maker", "milliseconds", "project_of", "text_of", "timed"]
 
 Encode = Callable[[Any, list[Any], str], bytes]
 """A function that returns a value as masked JSON; the list gains the paths of masked values."""
@@ -26,6 +26,23 @@ _SPACE = uuid.UUID("6b9f0c2e-6f0e-5d5c-9d43-6a1c0d7b8f21")
 def milliseconds(moment: Any) -> float | None:
     """Return epoch milliseconds of an ISO 8601 text; None for any other value."""
     return iso_ms(moment) if isinstance(moment, str) else None
+
+
+def timed(lines: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield lines; one without a time has that of the line before it, or of the first with one."""
+    found = list(lines)
+    times = (line.get("timestamp") for line in found)
+    last = next((time for time in times if milliseconds(time) is not None), None)
+    for line in found:
+        payload = line.get("payload")
+        own = line.get("timestamp") or (
+            payload.get("timestamp") if isinstance(payload, dict) else None
+        )
+        if milliseconds(own) is not None:
+            last = own
+        elif last is not None:
+            line = {**line, "timestamp": last}
+        yield line
 
 
 def project_of(directory: Any) -> str:

@@ -23,6 +23,11 @@ DEFAULT = 4_000
 SMALLEST = 400
 """The smallest budget in tokens: less has no room for an answer beside its envelope."""
 
+_SOURCE, _WHAT, _HOW = 60, 30, 60
+"""Tokens of the source, of a note of what is left out, and of the call that gives it."""
+_REFERENCES = ("ref", "path", "before", "after", "root")
+"""Parts of a row that are given back as arguments: never shortened."""
+
 _ENVELOPE = 240
 """Tokens kept free for the envelope, the source, and the notes of what is left out."""
 
@@ -90,12 +95,17 @@ class Answer:
     def __init__(self, verb: str, source: str, budget: int) -> None:
         if not isinstance(budget, int) or budget < SMALLEST:
             raise ConfigurationError(f"a budget is at least {SMALLEST} tokens, not {budget!r}")
-        self._head: dict[str, Any] = {"verb": verb, "source": cut(source, 160)}
+        self._head: dict[str, Any] = {"verb": verb, "source": _fitting(cut(source, 160), _SOURCE)}
         self._rows: list[Any] = []
         self._left: list[dict[str, str]] = []
         self._budget = budget
         self.room = budget - _ENVELOPE
         """Tokens that are still free."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows so far."""
+        return len(self._rows)
 
     def fact(self, name: str, value: Any) -> bool:
         """Add a fact beside the rows; return False if it does not fit."""
@@ -106,9 +116,16 @@ class Answer:
         self._head[name] = value
         return True
 
-    def row(self, value: Any) -> bool:
-        """Add a row; return False if it does not fit."""
+    def row(self, value: Any, *, must: bool = False) -> bool:
+        """Add a row; return False if it does not fit.
+
+        must: the values of an object are shortened until it fits, since an answer without a row
+        would lead its reader to ask the same again.
+        """
         cost = tokens(quoted(value)) + 1
+        if must and cost > self.room:
+            value = _shortened(value, self.room)
+            cost = tokens(quoted(value)) + 1
         if cost > self.room:
             return False
         self.room -= cost
@@ -118,16 +135,50 @@ class Answer:
     def left_out(self, what: str, how: str) -> None:
         """Say what the answer leaves out, and the call that gives it."""
         if len(self._left) < 3:
-            self._left.append({"what": cut(what, 120), "how": cut(how, 120)})
+            if tokens(quoted(how)) > _HOW:
+                offset = how.rpartition("offset=")[2].rstrip(")")
+                going_on = f"the same call with offset={offset}"
+                how = going_on if offset.isdecimal() else "a larger budget"
+            self._left.append({"what": _fitting(cut(what, 120), _WHAT), "how": how})
 
     def done(self, rows: Sequence[Any] | None = None) -> Reply:
         """Return the finished answer; `rows` are its rows in another order."""
         found = list(self._rows if rows is None else rows)
         document = {**self._head, "data": found, "left_out": self._left}
         text = quoted(document)
-        while (count := tokens(text)) > self._budget and found:  # notes longer than the envelope
-            found.pop()
-            self._left = [{"what": "rows at the end", "how": "a larger budget"}, *self._left[:2]]
+        # notes longer than the envelope
+        while (count := tokens(text)) > self._budget and (found or len(self._left) > 1):
+            if found:
+                found.pop()
+                self._left = [
+                    {"what": "rows at the end", "how": "a larger budget"},
+                    *self._left[:2],
+                ]
+            else:
+                self._left.pop()
             document = {**self._head, "data": found, "left_out": self._left}
             text = quoted(document)
         return Reply(text, document, count)
+
+
+def _fitting(text: str, most: int) -> str:
+    """Return the beginning of a text that has at most this many tokens when it is quoted."""
+    while tokens(quoted(text)) > most:
+        text = f"{text[: len(text) * 3 // 4]}…"
+    return text
+
+
+def _shortened(row: dict[str, Any], room: int) -> dict[str, Any]:
+    """Return a row that fits, the longest values shortened or left out; references stay whole."""
+    short = dict(row)
+    while tokens(quoted(short)) + 1 > room:
+        costs = {key: tokens(quoted(short[key])) for key in short if key not in _REFERENCES}
+        if not costs:
+            break
+        longest = max(costs, key=lambda key: costs[key])
+        value = short[longest]
+        if isinstance(value, str) and len(value) > 8:
+            short[longest] = f"{value[: len(value) // 2]}…"
+        else:
+            del short[longest]
+    return short

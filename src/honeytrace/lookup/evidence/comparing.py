@@ -30,8 +30,8 @@ def compare_runs(
             answer.fact(name, [_short(each) for each in ours])
     rows = [row for pair in told.pairs for row in _rows(pair)]
     for number, row in enumerate(rows[offset:], start=offset):
-        if not answer.row(row):
-            how = f'compare("{refs[0]}", "{refs[1]}", offset={number})'
+        if not answer.row(row, must=number == offset):
+            how = f"compare({quoted(refs[0])}, {quoted(refs[1])}, offset={max(number, offset + 1)})"
             answer.left_out(f"{len(rows) - number:,} more differences", how)
             break
     if not rows:

@@ -10,7 +10,7 @@ from ..family import StoreFamily
 from ..marks import Marker, Marks, kinds_of, run_marks
 from ..recorded import RecordedSession
 from ..tree import Place
-from .budget import Answer, Reply, cut
+from .budget import Answer, Reply, cut, quoted
 from .rows import call_row, marked
 
 __all__ = ["around", "find", "outline"]
@@ -36,7 +36,8 @@ def find(
     for record in found:
         kinds = kinds_of(record, marks[record.event_id])
         told = mark is None or mark in kinds
-        if told and not answer.row(_found(store, family.load(record), kinds)):
+        row = _found(store, family.load(record), kinds) if told else None
+        if row is not None and not answer.row(row, must=not answer.rows):
             break
         looked_at += 1
     if mark is not None:
@@ -92,13 +93,13 @@ def outline(store: Reader, session: RecordedSession, offset: int, budget: int) -
     shown: dict[int, dict[str, object]] = {}
     for number in order:
         row = _group_row(walked, groups[number], marks)
-        if not answer.row(row):
+        if not answer.row(row, must=not shown):
             break
         shown[number] = row
     gone = [number for number in sorted(order) if number not in shown]
     if gone:
         left = sum(len(groups[number]) for number in gone)
-        how = f'outline("{ref}", offset={groups[gone[0]][0] + 1})'
+        how = f"outline({quoted(ref)}, offset={groups[gone[0]][0] + 1})"
         answer.left_out(f"{left:,} calls; refs skip the numbers left out", how)
     return answer.done([shown[number] for number in sorted(shown)])
 
@@ -174,11 +175,11 @@ def around(session: RecordedSession, run: RecordedSession, ref: str, budget: int
         row = call_row(
             each, call if number == here else f":{number + 1}", depth=place.depth, **named
         )
-        if not answer.row(row):
+        if not answer.row(row, must=not shown):
             break
         shown[number] = row
     if len(shown) < len(walked):
         left = f"{len(walked) - len(shown):,} calls further away"
-        answer.left_out(left, f'outline("{run.session_id}", offset={here + 1})')
+        answer.left_out(left, f"outline({quoted(run.session_id)}, offset={here + 1})")
     answer.fact("refs", f":N is {run.session_id}:N")
     return answer.done([shown[number] for number in sorted(shown)])

@@ -37,7 +37,7 @@ def read_session(session: RecordedSession, ref: str, budget: int) -> Reply:
         if isinstance(value, str):
             parts = [{"path": joined(ref, field), "kind": "text", "begins": cut(value, 100)}]
         left = [part for part in parts if not answer.row(part)]
-        how = f'read("{joined(ref, field)}")'
+        how = f"read({quoted(joined(ref, field))})"
         answer.left_out(
             f"{len(left)} parts of {field}" if left else f"most of {field}",
             how if left else "read the paths above",
@@ -108,15 +108,18 @@ def _text(answer: Answer, text: str, path: str, offset: int) -> None:
     answer.row(rest[:fits])
     if fits < len(rest):
         left = len(rest) - fits
-        answer.left_out(f"{left:,} more characters", f'read("{path}", offset={offset + fits})')
+        answer.left_out(
+            f"{left:,} more characters", f"read({quoted(path)}, offset={offset + fits})"
+        )
 
 
 def _parts(answer: Answer, value: Any, ref: str, keys: list[str], offset: int) -> None:
     rows = list(shape(ref, keys, value))
     answer.fact("parts", len(rows))
     for number, row in enumerate(rows[offset:], start=offset):
-        if not answer.row(row):
-            path = joined(ref, *keys)
-            left = f"{len(rows) - number:,} more parts"
-            answer.left_out(left, f'read("{path}", offset={number})')
+        if not answer.row(row, must=number == offset):
+            # a path that is longer than the budget is passed over, so that reading goes on
+            after = max(number, offset + 1)
+            how = f"read({quoted(joined(ref, *keys))}, offset={after})"
+            answer.left_out(f"{len(rows) - number:,} more parts", how)
             return
