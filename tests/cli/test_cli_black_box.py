@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cli_running import Cli, Terminal, record, stored
 
+from honeytrace.store.sqlite import SQLiteStore
 from running_agent import Agent, agent
 
 
@@ -75,6 +76,10 @@ def test_postmortem_of_a_killed_agent(running: Agent, cli: Cli, tmp_path: Path) 
         assert "search" in ran.out
         assert f"process  {pid}" in ran.out
         assert "the last 1 calls" not in ran.out
+    SQLiteStore(tmp_path / "sessions.db").close()
+    ran = cli("postmortem", "@last", *where)
+    assert f"process  {pid}" in ran.out
+    assert "still runs" not in ran.err
     (document,) = cli("postmortem", "--json", *where[2:]).documents
     assert [each["session_name"] for each in document["open"]] == ["agent-run", "search"]
     page = tmp_path / "end.html"

@@ -9,7 +9,7 @@ _ps         ps
 _postmortem postmortem
 _page       HTML files
 _evidence   evidence; _mcp mcp; _desk opens the store for both
-_setup      setup, for coding agents
+_setup      setup, for coding agents; _json_edit and _toml_edit their configurations
 _show       show; _timeline draws the tree with its bars, _values draws inputs and outputs
 _diff       diff
 _replay     replay; _replay_set many of them; _case case, check

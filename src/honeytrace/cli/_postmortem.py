@@ -12,6 +12,7 @@ from .._display.text import duration_text
 from ..errors import SessionNotFound, StoreError
 from ..lookup.postmortem import Postmortem, facts, postmortem
 from ..lookup.recorded import RecordedSession
+from ..lookup.running import innermost, under_way, with_running
 from ..store import Reader
 from . import _options
 from ._line import Line
@@ -88,9 +89,13 @@ def _told(reader: Reader, wanted: str, store: str | None, journal: str | None) -
     except SessionNotFound:
         left = _left_behind(place, wanted)
         if left is None:
-            with known(store, wanted) as running:  # its error names where it looked
-                run = find(running, wanted, settings)
-            say(f"{one_line(run.session_name, 60)} still runs: `honeytrace ps` shows it")
+            try:
+                run = find(with_running(reader, place), wanted, settings)
+            except SessionNotFound:
+                with known(store, wanted) as running:  # its error names where it looked
+                    run = find(running, wanted, settings)
+            if innermost(under_way(place), run.root_id) is not None:
+                say(f"{one_line(run.session_name, 60)} still runs: `honeytrace ps` shows it")
         else:
             run = left
     return postmortem(reader, place, run=run)
