@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -193,3 +195,20 @@ def test_a_link_and_the_rights_of_its_target_stay(cli: Cli, place: Path) -> None
     assert target.stat().st_mode & 0o777 == 0o600
     assert target.read_text().startswith('\ufeff{"a": 1,')
     assert list((place / "kept").iterdir()) == [target]
+
+
+def test_what_cannot_be_written_is_named(
+    cli: Cli, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read-only place ends it with the file's name, and leaves nothing behind."""
+    (place / ".mcp.json").write_text("{}")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    ran = cli("setup", "claude", "--yes")
+    assert ran.status == 1
+    assert ".mcp.json cannot be written: Read-only" in ran.err
+    assert (place / ".mcp.json").read_text() == "{}"
+    assert [each.name for each in place.iterdir()] == [".mcp.json"]

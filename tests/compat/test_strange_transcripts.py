@@ -29,6 +29,15 @@ def test_no_value_of_a_strange_type_ends_an_import(lines: list[Any], strange: An
         assert all(each.start_time > 1.7e12 for each in records), place
 
 
+def test_lines_that_are_repeated_change_nothing() -> None:
+    """A transcript of a resumed session, and two copies of one, are told as one."""
+    once, twice = (
+        list(claude_code.read(lines, lambda value, _masked, _key: json.dumps(value).encode()))
+        for lines in (CLAUDE, CLAUDE + CLAUDE)
+    )
+    assert twice == once
+
+
 def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the path of every value inside the lines."""
     inside = value.items() if isinstance(value, dict) else enumerate(value)

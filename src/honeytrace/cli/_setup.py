@@ -83,7 +83,10 @@ def setup(client: str, yes: bool, dry_run: bool, store: str | None) -> None:
             raise HoneytraceError("nobody can be asked here: write with --yes")
         click.confirm(f"Write {'these files' if len(files) > 1 else 'this file'}?", abort=True)
     for each in files:
-        _write(each)
+        try:
+            _write(each)
+        except OSError as error:
+            raise HoneytraceError(f"{each.path} cannot be written: {error.strerror}") from None
         say(f"wrote {each.path}")
     say(f"restart {client}, and ask it: what went wrong in the last run?")
 

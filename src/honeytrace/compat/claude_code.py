@@ -34,9 +34,14 @@ def is_claude_code(line: Line) -> bool:
 def read(lines: Iterable[Line], encode: Encode) -> Iterator[Record]:
     """Yield the records of a transcript, or of several together, each run before its calls."""
     sessions: dict[str, list[Line]] = {}
+    seen: set[tuple[str, str]] = set()
     for line in lines:
-        session = line.get("sessionId")
+        session, own = line.get("sessionId"), line.get("uuid")
         if isinstance(session, str) and line.get("type") in ("user", "assistant"):
+            if isinstance(own, str):
+                if (session, own) in seen:  # a session that is resumed repeats its lines
+                    continue
+                seen.add((session, own))
             sessions.setdefault(session, []).append(line)
     for session, found in sessions.items():
         yield from _Run(session, list(timed(found)), encode).records()
