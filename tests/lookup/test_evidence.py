@@ -269,4 +269,6 @@ def test_the_estimate_counts_signs_and_letters() -> None:
     assert tokens("word another") <= 4
     assert tokens("漢字") >= 2
     assert tokens("") == 0
+    assert tokens("y" * 400) == 100
+    assert tokens("aBcD" * 100) >= 200
     assert quoted("<b>") == '"\\u003cb>"'
