@@ -111,9 +111,7 @@ class EntryWriter(Slots):
         text = orjson.dumps([update.event_id, fields])
         taken: list[int] = []
         try:
-            with suppress(IndexError):
-                move(deque.pop, self._free, taken)
-            slot = taken[0] if taken else 0
+            slot = self._take_slot(taken)
             place = self._put(slot, UPDATE, 0, text, own) if slot else None
             if place is not None:
                 return place
@@ -123,6 +121,12 @@ class EntryWriter(Slots):
             self._undo(taken[0] if taken else 0)
             raise
         return self.noted(update) if self._relieved() else None
+
+    def _take_slot(self, taken: list[int]) -> int:
+        """Move a free slot into `taken`, where an interrupt finds it; return it, 0 for none."""
+        with suppress(IndexError):
+            move(deque.pop, self._free, taken)
+        return taken[0] if taken else 0
 
     def _relieved(self) -> bool:
         """Ask for room; if there is none, count the item as unprotected."""
@@ -219,9 +223,7 @@ class EntryWriter(Slots):
         number = self._number()
         taken: list[int] = []
         try:
-            with suppress(IndexError):
-                move(deque.pop, self._free, taken)
-            slot = taken[0] if taken else 0
+            slot = self._take_slot(taken)
             if slot and self._put(slot, STATIC, number, key):
                 self._known[key] = number, 1 + len(self._chains.get(slot, ()))
                 return number
