@@ -155,6 +155,35 @@ def test_a_set_of_replays_comes_back(engine: Store) -> None:
         assert [row.before_id for row in stored_rows(tenant, "set", 1)] == ["b1", "b2"]
 
 
+def test_whole_numbers_beside_fractions(engine: Store) -> None:
+    """A batch whose times are integers in some records and fractions in others is stored whole."""
+    given = [
+        record("whole", start_time=int(START), duration=7),
+        record("fraction", start_time=START + 0.5, duration=7.5),
+    ]
+    with tenant_of(engine) as tenant:
+        tenant.insert(given)
+        assert tenant.get_many(["whole", "fraction"]) == given
+
+
+@pytest.mark.parametrize("odd", [[], ["a b", "it's", "\\", "é", ""]], ids=["plain", "odd"])
+def test_a_large_batch_is_known_when_it_comes_again(engine: Store, odd: list[str]) -> None:
+    """Each of its ids is found, whatever characters it has; a redelivery adds and changes nothing,
+    and a batch with new ids among known ones adds those alone, in order."""
+    known = [record(each) for each in [*(f"plain-{n}" for n in range(120)), *odd]]
+    more = [new for n, each in enumerate(known) for new in (record(f"new-{n}"), each)]
+    with tenant_of(engine) as tenant:
+        tenant.insert(known)
+        present = tenant.changed(None).last
+        tenant.insert(known)
+        assert tenant.size().sessions == len(known)
+        place = tenant.arrived(None).last
+        tenant.insert(more)
+        assert list(tenant.arrived(place, 500).records) == more[::2]
+        assert not tenant.changed(present).records
+        assert tenant.get_many([each.event_id for each in more]) == more
+
+
 ODD = ("half \ud83d", "a\0b", "x" * 50_000, "'; --", "{tenant:String}", "\\", "%s %(a)s", "\ufffe")
 
 

@@ -101,10 +101,13 @@ class Client:
         """Run a statement without rows. Raises StoreError."""
         self._do(lambda raw: raw.command(sql, parameters=values))
 
-    def insert(self, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
         """Insert rows; they are stored when this returns. Raises StoreError."""
         if rows:
-            self._do(lambda raw: raw.insert(table, rows, column_names=columns))
+            columns = list(zip(*rows, strict=True))
+            self._do(
+                lambda raw: raw.insert(table, columns, column_names=names, column_oriented=True)
+            )
 
     def run(self, act: Any) -> Any:
         """Call `act` with clickhouse-connect's own client. Raises StoreError."""

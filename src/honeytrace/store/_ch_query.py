@@ -18,6 +18,10 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 clickhouse-connect escapes parameters one character at a time, so binding thousands of ids would
 take longer than the rest of an insert."""
 
+_MANY = 50
+"""Number of ids from which one literal holds all plain ones. The engine takes two to three times as
+long to read thousands of literals."""
+
 _MOST_BEGINNINGS = 64
 """Number of words that begin like the last word of a search. If there are more, the texts are read
 newest first, and a page fills soon."""
@@ -32,11 +36,20 @@ class Condition(NamedTuple):
 
 def among(ids: Iterable[str], column: str = "event_id") -> Condition:
     """Return the condition that the column, one with ids, is one of these."""
+    plain, odd = [], []
+    for each in ids:
+        (plain if _PLAIN_ID.fullmatch(each) else odd).append(each)
     try:
-        literals = [_literal(each) for each in ids]
+        literals = [_in_bytes(each) for each in odd]
     except UnicodeEncodeError as error:
         raise RecordRefusedError(f"the store cannot take this value: {error}") from error
-    return Condition(f"{column} IN ({', '.join(literals)})" if literals else "0", {})
+    if len(plain) < _MANY:
+        literals += [f"'{each}'" for each in plain]
+        return Condition(f"{column} IN ({', '.join(literals)})" if literals else "0", {})
+    many = f"splitByChar(' ', '{' '.join(plain)}')"
+    if literals:
+        many = f"arrayConcat({many}, [{', '.join(literals)}])"
+    return Condition(f"{column} IN {many}", {})
 
 
 def at_keys(tenant: str, keys: Iterable[Sequence[Any]]) -> Condition:
@@ -46,10 +59,8 @@ def at_keys(tenant: str, keys: Iterable[Sequence[Any]]) -> Condition:
     return Condition(f"{sql} AND {among(ids).sql}", {"tenant": tenant})
 
 
-def _literal(text: str) -> str:
-    """Return a text as a literal of SQL."""
-    if _PLAIN_ID.fullmatch(text):
-        return f"'{text}'"
+def _in_bytes(text: str) -> str:
+    """Return a text as a literal of SQL in hexadecimal bytes."""
     return f"'{''.join(f'{chr(92)}x{byte:02X}' for byte in text.encode())}'"
 
 

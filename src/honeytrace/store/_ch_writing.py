@@ -44,6 +44,17 @@ class _Waiting(NamedTuple):
     numbers: list[int]
 
 
+class _Batch(NamedTuple):
+    """The records of an insert, and the position of the first one of each id. Those that nothing is
+    added to are stored as they are."""
+
+    records: Sequence[Record]
+    places: Mapping[str, int]
+
+
+_NO_BATCH = _Batch([], {})
+
+
 class Writer:
     """The writes of all tenants on one connection."""
 
@@ -53,19 +64,23 @@ class Writer:
 
     def insert(self, tenant: str, records: Sequence[Record]) -> None:
         """Add records, or merge them into those of their ids."""
-        by_id: dict[str, list[tuple[int, Record]]] = {}
+        places: dict[str, int] = {}
+        repeated: dict[str, list[int]] = {}
         for at, record in enumerate(records):
-            by_id.setdefault(record.event_id, []).append((at, record))
-        waiting = self._pending(tenant, list(by_id))
-        updates = {event_id: each.update for event_id, each in waiting.items()}
-        adding: dict[str, Add] = {
-            event_id: partial(merge_batch, batch=some, waiting=updates.get(event_id))
-            for event_id, some in by_id.items()
-        }
-        self._write(tenant, adding)
+            first = places.setdefault(record.event_id, at)
+            if first != at:
+                repeated.setdefault(record.event_id, [first]).append(at)
+        waiting = self._pending(tenant, list(places))
+        found = known(self._client, tenant, places)
+        adding: dict[str, Add] = {}
+        for event_id in places.keys() & {*found, *waiting, *repeated}:
+            some = [(at, records[at]) for at in repeated.get(event_id, [places[event_id]])]
+            update = waiting[event_id].update if event_id in waiting else None
+            adding[event_id] = partial(merge_batch, batch=some, waiting=update)
+        self._write(tenant, adding, found, _Batch(records, places))
         if waiting:
             self._applied(tenant, waiting.values())
-        self._cross(tenant, [event_id for event_id in by_id if event_id not in waiting])
+        self._cross(tenant, [event_id for event_id in places if event_id not in waiting])
 
     def update(self, tenant: str, updates: Sequence[Update]) -> None:
         """Apply updates, and keep those of unknown sessions."""
@@ -127,12 +142,15 @@ class Writer:
         self._checks.close()
 
     def _write(
-        self, tenant: str, adding: dict[str, Add], found: Mapping[str, Known] | None = None
+        self,
+        tenant: str,
+        adding: dict[str, Add],
+        found: Mapping[str, Known],
+        batch: _Batch = _NO_BATCH,
     ) -> None:
-        """Write the additions; merged rows are verified at once and later."""
-        found = known(self._client, tenant, adding) if found is None else found
+        """Write the additions and the new records; merged rows are verified at once and later."""
         token = secrets.randbits(63)
-        merged = self._written(tenant, adding, found, token)
+        merged = self._written(tenant, adding, found, token, batch)
         if merged:
             check = Check(tenant, merged, token)
             self._verify(check)
@@ -156,29 +174,53 @@ class Writer:
                 return
 
     def _written(
-        self, tenant: str, adding: Mapping[str, Add], found: Mapping[str, Known], token: int
+        self,
+        tenant: str,
+        adding: Mapping[str, Add],
+        found: Mapping[str, Known],
+        token: int,
+        batch: _Batch = _NO_BATCH,
     ) -> dict[str, Add]:
-        """Write each record with its addition; return the merged ones."""
+        """Write each record, with its addition; return the additions of the merged ones."""
         with self._client.in_order():
-            rows, merged = self._rows(tenant, adding, found, token)
+            rows, merged = self._rows(tenant, adding, found, token, batch)
             self._client.insert("sessions", rows, COLUMNS)
         return merged
 
     def _rows(
-        self, tenant: str, adding: Mapping[str, Add], found: Mapping[str, Known], token: int
-    ) -> tuple[list[list[Any]], dict[str, Add]]:
+        self,
+        tenant: str,
+        adding: Mapping[str, Add],
+        found: Mapping[str, Known],
+        token: int,
+        batch: _Batch,
+    ) -> tuple[list[tuple[Any, ...]], dict[str, Add]]:
         """Return the rows to write, and the additions of the merged ones."""
-        rows = []
         merged: dict[str, Add] = {}
         added = {i: add(found[i].record if i in found else None) for i, add in adding.items()}
         changes = (at for _, at in added.values() if at is not None)
-        first = self._client.places(2 * max(len(added), 1 + max(changes, default=0)))
-        for number, (event_id, (new, at)) in enumerate(added.items()):
-            place = first + 2 * number
+        first = self._client.places(2 * max(len(batch.records), 1 + max(changes, default=0)))
+        own = (token,)
+        # One call for each row, without an object for it: a batch has thousands.
+        rows = [
+            row_of(
+                tenant,
+                batch.records[at],
+                place=first + 2 * at,
+                changed=0,
+                version=first + 2 * at,
+                writes=own,
+            )
+            for event_id, at in batch.places.items()
+            if event_id not in added
+        ]
+        for event_id, (new, at) in added.items():
+            place = first + 2 * batch.places.get(event_id, 0)
             changed = 0 if at is None else first + 2 * at + 1
             old = found.get(event_id)
+            writes: Sequence[int] = own
             if old is None:
-                version, writes = place, [token]
+                version = place
             elif new == old.record:
                 continue
             else:

@@ -25,6 +25,8 @@ _FIRST_JSON = 13
 _TEXTS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12)
 """Positions of the fields that are plain text."""
 
+_FLOATS = (Record._fields.index("start_time"), Record._fields.index("duration"))
+
 COLUMNS = (*Record._fields, "users", "numbers", *Counted._fields, "words", "long_words")
 SELECTED = ", ".join(
     f"{name}::text" if at >= _FIRST_JSON else name for at, name in enumerate(Record._fields)
@@ -56,6 +58,9 @@ def row_of(record: Record) -> list[Any]:
     values: list[Any] = [
         quoted(value) if isinstance(value, str) else value for value in record[:_FIRST_JSON]
     ]
+    for at in _FLOATS:  # An update may hold an integer, and psycopg refuses a column of both.
+        if values[at] is not None:
+            values[at] = float(values[at])
     parts: tuple[Any, ...] = record[_FIRST_JSON:]
     values += [None if part is None else part.decode() for part in parts]
     users, numbers = users_of(record), numbers_of(record)
