@@ -36,7 +36,8 @@ class Condition(NamedTuple):
 
 def among(ids: Iterable[str], column: str = "event_id") -> Condition:
     """Return the condition that the column, one with ids, is one of these."""
-    plain, odd = [], []
+    plain: list[str] = []
+    odd: list[str] = []
     for each in ids:
         (plain if _PLAIN_ID.fullmatch(each) else odd).append(each)
     try:
