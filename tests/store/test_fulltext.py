@@ -17,11 +17,14 @@ from honeytrace.store.memory import MemoryStore
 from honeytrace.store.sqlite import SQLiteStore
 
 
-@pytest.fixture(params=["index", "like"])
+@pytest.fixture(params=["read", "index", "like"])
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SQLiteStore]:
-    """A store with the text index, and one as on a SQLite that was built without FTS5."""
+    """A store whose newest texts are read first, one that asks its text index at once, and one as
+    on a SQLite that was built without FTS5."""
+    if request.param != "read":
+        monkeypatch.setattr(_plan, "READ_FIRST", 0)
     if request.param == "like":
         monkeypatch.setattr(_fulltext, "has_fts5", lambda conn: False)
     store = SQLiteStore(tmp_path / "x.db")

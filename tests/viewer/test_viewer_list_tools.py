@@ -12,6 +12,7 @@ from viewer_site import START, agent, call, ids, many
 
 from honeytrace.server.viewer import _list
 from honeytrace.server.viewer._summary import gist
+from honeytrace.store import Query
 from honeytrace.store.sqlite import SQLiteStore
 
 
@@ -30,10 +31,31 @@ def test_more_than_are_counted(
     http: httpx.Client, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page says so at once; the figures that follow it know the number."""
-    monkeypatch.setattr(_list, "_COUNTED", 10)
-    store.insert(many(30))
-    assert "more than 10 runs" in said(http.get("/").text)
-    assert 'data-count="30"' in http.get("/facets").text
+    monkeypatch.setattr(_list, "_COUNTED", 60)
+    store.insert(many(70))
+    assert "more than 60 runs" in said(http.get("/").text)
+    assert 'data-count="70"' in http.get("/facets").text
+
+
+def test_a_page_that_is_not_full_is_counted_by_itself(
+    http: httpx.Client, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store counts only what goes beyond the page; older pages still tell of all."""
+    counted: list[Query] = []
+    count = SQLiteStore.count
+
+    def counting(store: SQLiteStore, query: Query, most: int | None = None) -> int:
+        counted.append(query)
+        return count(store, query, most)
+
+    monkeypatch.setattr(SQLiteStore, "count", counting)
+    store.insert(many(60))
+    older = re.search(r'href="(/\?before=[^"]+)"', http.get("/").text)
+    assert len(counted) == 1
+    assert older is not None
+    assert "60 runs" in said(http.get(older[1]).text)
+    assert "0 runs" in said(http.get("/?name=none").text)
+    assert len(counted) == 2
 
 
 def test_the_longest_first_or_last(http: httpx.Client, store: SQLiteStore) -> None:

@@ -36,11 +36,10 @@ _FAR = 4.0
 """An outlier is this many times the median of its name, and beyond every other call."""
 _SHORT = 50.0
 """Milliseconds below which no call is slow."""
+_TOGETHER = 50
+"""Trees that are read at once."""
 _MOST = 5_000
 """Calls of a tree that are looked at, and about as many of the earlier runs together."""
-
-_TELLING = (b"oken", b"sage")
-"""Parts of every name of tokens; records without one are not parsed for them."""
 
 
 class Mark(NamedTuple):
@@ -68,8 +67,8 @@ class Marker:
         """room: calls that are read; beyond them, runs are held against fewer others."""
         self._store, self._room = store, room
         self._trees: dict[str, _Tree] = {}
-        self._roots: dict[str, list[Record]] = {}
-        """Runs of a name, newest first and without gaps."""
+        self._roots: dict[str, tuple[list[Record], bool]] = {}
+        """Runs of a name, newest first and without gaps; true if there are no earlier ones."""
 
     def of(self, records: Sequence[Record]) -> dict[str, Marks]:
         """Return the marks of the runs that these sessions belong to, by the id of the session."""
@@ -112,9 +111,10 @@ class Marker:
     def _before(self, run: Record, alike: int) -> list[Record]:
         """Return the runs of the same name before one. `alike`: number of runs that will ask the
         same; 0 if the last answer did not reach so far."""
-        known = self._roots.get(run.event_name, [])
+        known, are_all = self._roots.get(run.event_name, ([], False))
         found = [each for each in known if each.start_time < run.start_time]
-        if len(found) < _EARLIER_RUNS or known[0].start_time < run.start_time:
+        reaches = are_all or len(found) >= _EARLIER_RUNS
+        if not known or not reaches or known[0].start_time < run.start_time:
             query = Query(
                 session_name=run.event_name,
                 roots_only=True,
@@ -122,23 +122,28 @@ class Marker:
                 limit=_EARLIER_RUNS + alike,
             )
             found = [*self._store.list(query)]
-            self._roots[run.event_name] = [run, *found]
+            self._roots[run.event_name] = [run, *found], len(found) < query.limit
         return found[:_EARLIER_RUNS]
 
     def _read(self, root_ids: Iterable[str]) -> None:
-        """Read these trees, at once if there is room for all of them, otherwise one by one."""
+        """Read these trees as far as there is room, some at once if they fit."""
         missing = [each for each in dict.fromkeys(root_ids) if each not in self._trees]
-        if not missing or self._room <= 0:
-            return
-        calls: dict[str, list[Record]] = defaultdict(list)
-        records = self._store.trees(missing, self._room + 1)
-        for record in records if len(records) <= self._room else ():
-            calls[record.root_id].append(record)
-        if calls:
-            self._trees.update((root_id, _Tree(some[:_MOST])) for root_id, some in calls.items())
+        for at in range(0, len(missing), _TOGETHER):
+            if self._room <= 0:
+                return
+            some = missing[at : at + _TOGETHER]
+            calls: dict[str, list[Record]] = defaultdict(list)
+            records = self._store.trees(some, self._room + 1)
+            if len(records) > self._room:
+                self._read_one_by_one(some)
+                return
+            for record in records:
+                calls[record.root_id].append(record)
+            self._trees.update((root_id, _Tree(tree[:_MOST])) for root_id, tree in calls.items())
             self._room -= len(records)
-            return
-        for root_id in missing:
+
+    def _read_one_by_one(self, root_ids: Sequence[str]) -> None:
+        for root_id in root_ids:
             tree = self._store.list(Query(root_id=root_id, limit=_MOST))
             self._trees[root_id] = _Tree(tree)
             self._room -= len(tree)
@@ -194,8 +199,10 @@ class _Recorded:
 
 def _tokens(record: Record) -> int | None:
     """Return the tokens that a call itself recorded."""
-    parts = [part for part in (record.metadata, record.metrics, record.outputs) if part]
-    if not any(sign in part for part in parts for sign in _TELLING):
+    for part in (record.metadata, record.metrics, record.outputs):
+        if part and (b"oken" in part or b"sage" in part):  # in every name of tokens
+            break
+    else:
         return None
     return tokens_of(_Recorded(record)).get("total_tokens") or None
 

@@ -14,15 +14,23 @@ indexed store.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import orjson
 
 from ._words import Parts, Term, in_json, joined, mentions, terms
 
-__all__ = ["among", "catch_up", "condition", "drop_unusable", "is_behind", "numbers", "register"]
+__all__ = [
+    "among",
+    "catch_up",
+    "condition",
+    "drop_unusable",
+    "is_behind",
+    "numbers",
+    "read",
+    "register",
+]
 
 CATCH_UP = 5_000
 """Number of rows that one transaction adds to the index, in a tenth of a second."""
@@ -32,8 +40,11 @@ _BLOCK = 64
 which takes milliseconds beside a busy thread. So one statement reads all these rows, and another
 writes them."""
 
-_READ = 200_000
+_READ = 2_000_000
 """Total characters of a few rows that are faster to read than the row numbers of a common word."""
+
+_UNUSUAL = 5
+"""The number of times that it takes longer to find the words of a text that is not ASCII."""
 
 Condition = tuple[str, list[object]]
 
@@ -176,12 +187,8 @@ def catch_up(conn: sqlite3.Connection) -> None:
 def _add(conn: sqlite3.Connection, rows: list[int]) -> None:
     """Add rows whose words are found by Python."""
     for at in range(0, len(rows), _BLOCK):
-        some = ", ".join(map(str, rows[at : at + _BLOCK]))
-        (found,) = conn.execute(
-            f"SELECT json_group_array(json_array(id, {_parts('events')})) FROM events"
-            f" WHERE id IN ({some})"
-        ).fetchone()
-        texts = [(row, _words_of(*parts)) for row, *parts in orjson.loads(found)]
+        some = _texts(conn, rows[at : at + _BLOCK])
+        texts = [(row, _words_of(*parts)) for row, parts in some]
         conn.execute(
             f"INSERT INTO fulltext (rowid, text) VALUES {', '.join(['(?, ?)'] * len(texts))}",
             [value for pair in texts for value in pair],
@@ -200,30 +207,45 @@ def numbers(conn: sqlite3.Connection, text: str) -> Condition | None:
 
 def among(conn: sqlite3.Connection, text: str, rows: Sequence[int]) -> Condition:
     """Return the `condition` on these few rows."""
-    numbers = ", ".join(map(str, rows))
-    wanted = _terms(text)
-    match = _match(wanted)
-    if match and has_fts5(conn):
-        found = _read(conn, numbers, match)
-        if found is not None:
-            return _both((f"id IN ({', '.join(map(str, found))})", []), _literally(wanted))
-    return condition(conn, text, f"+rowid IN ({numbers})")
+    found, tried = read(conn, text, rows)
+    if tried == len(rows):
+        return "id IN (SELECT value FROM json_each(?))", [f"[{_list_of(found)}]"]
+    return condition(conn, text, f"+rowid IN ({_list_of(rows)})")
 
 
-def _read(conn: sqlite3.Connection, numbers: str, match: str) -> list[int] | None:
-    """Return the matching rows, found with a temporary index of these rows; None if they are too
-    long."""
-    with closing(sqlite3.connect(":memory:")) as alone:
-        alone.execute(_TABLE)
-        left = _READ
-        for row, text in conn.execute(
-            f"SELECT id, {_text('events')} FROM events WHERE id IN ({numbers})"
-        ):
-            left -= len(text)
-            if left < 0:
-                return None
-            alone.execute("INSERT INTO fulltext (rowid, text) VALUES (?, ?)", (row, text))
-        return [row for (row,) in alone.execute(_NUMBERS, (match,))]
+def read(
+    conn: sqlite3.Connection, text: str, rows: Sequence[int], enough: int | None = None
+) -> tuple[list[int], int]:
+    """Return the rows that hold every term of `text`, found by reading them one after another, and
+    the number of rows that were read.
+
+    Reading stops once there are `enough` of them, and when the texts become too long.
+    """
+    wanted, found, left = _terms(text), list[int](), _READ
+    for at in range(0, len(rows), _BLOCK):
+        if left < 0 or (enough is not None and len(found) >= enough):
+            return found, at
+        for row, parts in _texts(conn, rows[at : at + _BLOCK]):
+            if mentions(parts, wanted):
+                found.append(row)
+            left -= sum(
+                len(part) if part.isascii() else _UNUSUAL * len(part) for part in parts if part
+            )
+    return found, len(rows)
+
+
+def _texts(conn: sqlite3.Connection, rows: Sequence[int]) -> Iterator[tuple[int, Parts]]:
+    """Yield the searched texts of some rows, read by one statement."""
+    (found,) = conn.execute(
+        f"SELECT json_group_array(json_array(id, {_parts('events')})) FROM events"
+        f" WHERE id IN ({_list_of(rows)})"
+    ).fetchone()
+    for row, name, error, inputs, outputs in orjson.loads(found):
+        yield row, (name, error, inputs, outputs)
+
+
+def _list_of(rows: Iterable[int]) -> str:
+    return ", ".join(map(str, rows))
 
 
 def condition(conn: sqlite3.Connection, text: str, within: str = "") -> Condition:

@@ -1,9 +1,9 @@
 """Query plans: the table and the conditions, in SQL, that find the sessions of a query.
 
-The conditions on JSON (user, metric, text) decide the plan. A condition that few sessions meet is
-looked up in its index, and those sessions are read. A condition that many sessions meet is tried on
-the newest sessions first. If neither helps, the conditions are combined within the index of the
-JSON.
+The conditions on JSON (user, metric, text) decide the plan. The texts of the newest sessions are
+read first, which fills a page of a common word. A condition that few sessions meet is looked up in
+its index, and those sessions are read. A condition that many sessions meet is tried on the newest
+sessions first. If neither helps, the conditions are combined within the index of the JSON.
 """
 
 from __future__ import annotations
@@ -12,22 +12,33 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import _fulltext, _json_index
+from . import _fulltext, _json_index, _zone_map
 from ._json_index import Condition, Facet
 from ._query import Query
 
-__all__ = ["Way", "counting", "is_derived", "listing"]
+__all__ = ["Way", "counting", "is_derived", "listing", "near"]
 
 WINDOW = 20_000
 """Number of the newest rows, which are searched first. A common condition fills its page there, and
 a rare condition costs little more."""
 
+NEAR = 2_000
+"""Number of the newest rows that are searched before anything else, in less than a millisecond, if
+the conditions are on columns alone."""
+
 RARE = 5_000
 """Largest number of matches that are fetched and sorted. Beyond it, the newest rows are tried one
 by one."""
 
+READ_FIRST = 10
+"""Number of rows whose texts are read first, as a multiple of the page."""
+
 TIES = 100
 """Number of extra matches beyond a page, since matches are in order of time only."""
+
+
+Row = tuple[int, float]
+"""Number and start of a row."""
 
 
 class Way(NamedTuple):
@@ -52,6 +63,11 @@ def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
         return
     # Catching up the facets takes longer than reading the newest rows.
     late = bool(_json_index.asked(query)) and _json_index.is_behind(conn)
+    if query.text is not None:
+        first, are_all = _read_first(conn, query)
+        yield first
+        if are_all:
+            return
     if late:
         yield from _windowed(conn, query)
     few = _few_by_facet(conn, query)
@@ -66,7 +82,69 @@ def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
         yield _all([_among(numbers), _plain(query)])
         if complete:
             return
+    if query.text is not None and _plain(query)[0] != "1":
+        read, are_all = _read_few(conn, query)
+        if read is not None:
+            yield read
+        if are_all:
+            return
     yield _few_otherwise(conn, query) or _walked(conn, query)
+
+
+def near(conn: sqlite3.Connection, query: Query) -> Query | None:
+    """Return the query for the newest rows of its period; None if that would not be quicker.
+
+    A page of a common condition is filled there, so that the map of zones need not be read.
+    """
+    if is_derived(query) or not _zone_map.narrows(query):
+        return None
+    return _newest_only(conn, query, NEAR)
+
+
+def _newest_only(conn: sqlite3.Connection, query: Query, rows: int) -> Query | None:
+    """Return the query for this many newest rows of its period; None if it has no more."""
+    condition, values = _plain(Query(since=query.since, until=query.until, before=query.before))
+    sql = f"SELECT start_time FROM events WHERE {condition} ORDER BY start_time DESC"
+    found = conn.execute(f"{sql} LIMIT 1 OFFSET {rows}", values).fetchone()
+    return None if found is None else query._replace(since=found[0])
+
+
+def _read_first(conn: sqlite3.Connection, query: Query) -> tuple[Condition, bool]:
+    """Return the condition on the newest rows that hold the text, found by reading their texts, and
+    true if these are all."""
+    within, most = _newest_only(conn, query, WINDOW), READ_FIRST * query.limit
+    rows = _newest_rows(conn, within or query, most)
+    return _read(conn, query, rows, are_all=within is None and len(rows) < most)
+
+
+def _read_few(conn: sqlite3.Connection, query: Query) -> tuple[Condition | None, bool]:
+    """Return the same of the rows that meet the columns; None if they are not few."""
+    rows = _newest_rows(conn, query, RARE + 1)
+    return (None, False) if len(rows) > RARE else _read(conn, query, rows, are_all=True)
+
+
+def _newest_rows(conn: sqlite3.Connection, query: Query, most: int) -> list[Row]:
+    condition, values = _plain(query)
+    sql = f"SELECT id, start_time FROM events WHERE {condition} ORDER BY start_time DESC LIMIT ?"
+    return conn.execute(sql, (*values, most)).fetchall()
+
+
+def _read(
+    conn: sqlite3.Connection, query: Query, rows: list[Row], *, are_all: bool
+) -> tuple[Condition, bool]:
+    """Return the condition on those of some rows that hold the text, and true if these are all.
+    Once they fill the page, no more are read. `are_all`: no other row meets the columns."""
+    assert query.text is not None
+    facets = list(_looked_into(query))
+    found, tried = _fulltext.read(
+        conn, query.text, [row for row, _ in rows], None if facets else query.limit
+    )
+    are_all = are_all and tried == len(rows)
+    if not are_all and rows:
+        # More rows may start at the same time as the last one that was read.
+        whole = (row for row, start in rows[:tried] if start > rows[tried - 1][1])
+        found = list(set(found).intersection(whole))
+    return _all([_among(found), _plain(query), *facets]), are_all
 
 
 def counting(conn: sqlite3.Connection, query: Query) -> Way:
@@ -252,4 +330,5 @@ def _then(first: Condition, second: Condition) -> Condition:
 
 
 def _among(numbers: Iterable[int]) -> Condition:
-    return f"id IN ({', '.join(map(str, numbers))})", []
+    # A subquery, since SQLite prefers the time index to a long list, and compiles the list.
+    return "id IN (SELECT value FROM json_each(?))", [f"[{', '.join(map(str, numbers))}]"]

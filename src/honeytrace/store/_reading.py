@@ -54,6 +54,12 @@ def get(conn: sqlite3.Connection, event_id: str) -> Record | None:
 def listed(conn: sqlite3.Connection, query: Query) -> list[Record]:
     """Return the newest sessions that match a query."""
     rows: list[Record] = []
+    near = _plan.near(conn, query)
+    if near is not None:
+        rows = _listed(conn, near)
+        if len(rows) == query.limit:
+            return rows
+        rows = []
     for part in _parts(conn, query):
         rows += _listed(conn, part._replace(limit=query.limit - len(rows)))
         if len(rows) == query.limit:
@@ -149,12 +155,12 @@ def facets(conn: sqlite3.Connection, query: Query, newest: int) -> dict[Field, d
 
 def _parts(conn: sqlite3.Connection, query: Query) -> Iterable[Query]:
     """Return the query, divided into the periods that may contain a match."""
-    parts = _zone_map.narrowed(conn, query)
     if not _plan.is_derived(query):
-        return parts
+        return _zone_map.narrowed(conn, query)
     # Values in the JSON have an index of their own; it should be searched once, not once per
     # period.
-    return () if next(iter(parts), None) is None else (query,)
+    whole = _zone_map.spanned(conn, query)
+    return [] if whole is None else [whole]
 
 
 def id_of(conn: sqlite3.Connection, row: int) -> str | None:

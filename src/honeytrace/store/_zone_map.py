@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from ._query import Query
 
-__all__ = ["catch_up", "is_behind", "long_ones", "narrowed"]
+__all__ = ["catch_up", "is_behind", "long_ones", "narrowed", "narrows", "spanned"]
 
 ZONE = 5_000
 """Number of rows in a zone."""
@@ -106,25 +106,54 @@ def _add(conn: sqlite3.Connection, rows: tuple[int, int]) -> None:
     conn.executemany(_INSERT, found)
 
 
+def narrows(query: Query) -> bool:
+    """Return whether the map may leave out periods for this query."""
+    return bool(_conditions(query)[0])
+
+
 def narrowed(conn: sqlite3.Connection, query: Query) -> Iterator[Query]:
     """Yield the query for each period that may contain a match, newest first."""
-    conditions, values = _conditions(query)
-    if not conditions or not _exists(conn) or _number(conn, _LEFT) > BEHIND:
+    spans = _spans(conn, query)
+    if spans is None:
         yield query
         return
+    for span in _merged(conn.execute(f"{spans[0]} ORDER BY until DESC", spans[1])):
+        yield _within(query, *span)
+
+
+def spanned(conn: sqlite3.Connection, query: Query) -> Query | None:
+    """Return the query for the period from the first to the last possible match; None if nothing
+    can match."""
+    spans = _spans(conn, query)
+    if spans is None:
+        return query
+    sql = f"SELECT min(since), max(until) FROM ({spans[0]})"
+    since, until = conn.execute(sql, spans[1]).fetchone()
+    return None if since is None else _within(query, since, until)
+
+
+def _within(query: Query, since: float, until: float) -> Query:
+    end = math.nextafter(until, math.inf)  # The upper bound `until` is inclusive here.
+    return query._replace(
+        since=since if query.since is None else max(since, query.since),
+        until=end if query.until is None else min(end, query.until),
+    )
+
+
+def _spans(conn: sqlite3.Connection, query: Query) -> tuple[str, list[object]] | None:
+    """Return the statement for the periods that may contain a match; None if the map cannot
+    help."""
+    conditions, values = _conditions(query)
+    if not conditions or not _exists(conn) or _number(conn, _LEFT) > BEHIND:
+        return None
     timed, times = _times(query)
     # Rows outside zones count as a zone that may contain anything.
-    spans = (
+    sql = (
         f"SELECT since, until FROM zones WHERE {' AND '.join(conditions + timed)}"
-        f" UNION ALL SELECT min(start_time), max(start_time) FROM events WHERE id > {_UPTO}"
-        " HAVING count(*) ORDER BY until DESC"
+        " UNION ALL SELECT min(start_time) AS since, max(start_time) AS until FROM events"
+        f" WHERE id > {_UPTO} HAVING count(*)"
     )
-    for since, until in _merged(conn.execute(spans, values + times)):
-        end = math.nextafter(until, math.inf)  # The upper bound `until` is inclusive here.
-        yield query._replace(
-            since=since if query.since is None else max(since, query.since),
-            until=end if query.until is None else min(end, query.until),
-        )
+    return sql, values + times
 
 
 def long_ones(conn: sqlite3.Connection, query: Query, number: int) -> float | None:

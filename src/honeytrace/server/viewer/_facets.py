@@ -19,7 +19,7 @@ from ._charts import Chart, calls_chart
 from ._filters import Filters
 from ._overview import bucket_of
 from ._page import Page, Site
-from ._sift import MARK_NAMES, marks_of, sift
+from ._sift import MARK_NAMES, Sifted, marks_of, sift
 from ._usage import UNKNOWN, list_figures
 
 __all__ = ["FacetsPage", "show_facets"]
@@ -92,7 +92,7 @@ def show_facets(site: Site, request: Request) -> Response:
     filters = Filters.read(request.query_params)
     query = filters.query()._replace(before=None)
     read = filters.q or filters.sifted
-    buckets, counts, most = _hits(site, filters, query) if read else _all(site, query)
+    buckets, counts, most, newest = _hits(site, filters, query) if read else _all(site, query)
     counted, charted = sum(counts["status"].values()), sum(each.calls for each in buckets)
     page = FacetsPage(
         title="Facets",
@@ -104,7 +104,7 @@ def show_facets(site: Site, request: Request) -> Response:
                 for field, name, title in _FIELDS
                 if len(counts[field]) > 1 or getattr(filters, name)
             ),
-            *(_facet(filters, *each) for each in _read(site, filters, query) if each[2]),
+            *(_facet(filters, *each) for each in _read(site, filters, newest) if each[2]),
         ],
         sample=_SAMPLE,
         newest=counted if counted == most else 0,
@@ -116,21 +116,27 @@ def show_facets(site: Site, request: Request) -> Response:
 Counts = Mapping[Field, Mapping[str, int]]
 
 
-def _all(site: Site, query: Query) -> tuple[Sequence[Bucket], Counts, int]:
-    """Return the sessions over time, the counts of their values, and the most that are counted."""
-    return _buckets(site, query), site.store.facets(query, _NEWEST), _NEWEST
+def _all(site: Site, query: Query) -> tuple[Sequence[Bucket], Counts, int, Sifted]:
+    """Return the sessions over time, the counts of their values, the most that are counted, and
+    the newest sessions."""
+    counts = site.store.facets(query, _NEWEST)
+    newest = site.store.list(query._replace(limit=_SAMPLE))
+    return _buckets(site, query), counts, _NEWEST, Sifted(newest, _SAMPLE, None)
 
 
-def _hits(site: Site, filters: Filters, query: Query) -> tuple[Sequence[Bucket], Counts, int]:
+def _hits(
+    site: Site, filters: Filters, query: Query
+) -> tuple[Sequence[Bucket], Counts, int, Sifted]:
     """Return the same of the newest hits of a search, or of a condition that no engine knows."""
     if filters.sifted:
-        found = sift(site.store, filters, query).records
+        newest = sift(site.store, filters, query)
     else:
-        found = site.store.list(query._replace(limit=_HITS))
+        newest = Sifted(site.store.list(query._replace(limit=_HITS)), _HITS, None)
+    found = newest.records
     figures = [(r.event_name, r.start_time, r.duration, r.status, r.event_id) for r in found]
     buckets = bucketed(figures, query, _STEPS, cut=len(found) == _HITS)
     rows = ((r.project, r.event_name, r.source, r.status, 1) for r in found)
-    return buckets, faceted(rows), _HITS
+    return buckets, faceted(rows), _HITS, newest
 
 
 def _buckets(site: Site, query: Query) -> Sequence[Bucket]:
@@ -143,17 +149,16 @@ def _buckets(site: Site, query: Query) -> Sequence[Bucket]:
 
 
 def _read(
-    site: Site, filters: Filters, query: Query
+    site: Site, filters: Filters, newest: Sifted
 ) -> Iterator[tuple[str, str, Mapping[str, int]]]:
     """Yield parameter, title and counts of what is read from the newest sessions themselves."""
-    found = sift(site.store, filters, query).records if filters.sifted else None
-    records = site.store.list(query._replace(limit=_SAMPLE)) if found is None else found[:_SAMPLE]
+    records = newest.records[:_SAMPLE]
     users = Counter(user_in(each.user_properties) for each in records if each.user_properties)
     figures = list_figures(site.store, records)
     models = Counter(
         model for each in records for model in figures.get(each.event_id, UNKNOWN).models
     )
-    marks = marks_of(site.store, records)
+    marks = marks_of(site.store, records) if newest.marks is None else newest.marks
     kinds = Counter(kind for each in records for kind in kinds_of(each, marks[each.event_id]))
     code = codes(site.store, records).values()
     versions = Counter(f"commit={each.commit}" for each in code if each.commit)

@@ -153,8 +153,12 @@ def _newest(site: Site, filters: Filters) -> _Found:
             found.records, figures, looked_at=_looked_at(found), rest=rest, marks=found.marks
         )
     records = site.reader.list(query)
-    # Counting the hits of a text search takes as long as the search itself.
-    count = None if filters.q else site.store.count(query, _COUNTED)
+    count: int | None
+    if len(records) < query.limit and not filters.before:
+        count = len(records)
+    else:
+        # Counting the hits of a text search takes as long as the search itself.
+        count = None if filters.q else site.store.count(query, _COUNTED)
     rest = records[PAGE - 1] if len(records) > PAGE else None
     return _Found(records, list_figures(site.reader, records[:PAGE]), count=count, rest=rest)
 
