@@ -190,6 +190,16 @@ def test_a_word_that_is_everywhere(store: SQLiteStore, monkeypatch: pytest.Monke
     assert [r.event_id for r in few] == [f"s{number:05}" for number in range(19, 14, -1)]
 
 
+def test_texts_of_one_moment(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of a common word is in order of id too, however few texts are read for it."""
+    monkeypatch.setattr(_fulltext, "_BLOCK", 1)
+    for moment, names in enumerate(("gh", "dbacfe")):
+        store.insert([saying(name, "why")._replace(start_time=START - moment) for name in names])
+    for limit in (1, 2, 3, 4, 5, 8):
+        assert found(store, "why", limit=limit) == "hgfedcba"[:limit]
+    assert found(store, "why", limit=2, before=(START - 1, "e")) == "dc"
+
+
 def test_catching_up_takes_bounded_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The index is filled in several transactions, and what is left out meanwhile is found."""
     monkeypatch.setattr(_fulltext, "CATCH_UP", 3)
