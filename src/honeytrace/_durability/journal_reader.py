@@ -7,7 +7,7 @@ memory than the file has bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from zlib import adler32, crc32
 
@@ -194,13 +194,6 @@ class Reader:
         parent_id = None
         if any(kin):
             parent_id, root_id = parent or format_id(*kin[:2]), root or format_id(*kin[2:])
-        fields = {
-            name: merge_objects(
-                fixed[name].encode() if name in fixed else None,
-                extras[name].encode() if name in extras else None,
-            )
-            for name in FIXED
-        }
         details, kind = more.get("details") or {}, event_type
         if parent_id is None:
             details, kind = _of_root(details, event_type, is_span=len(portrait) > 1)
@@ -208,6 +201,7 @@ class Reader:
         stamps = [fixed.get("root" if parent_id is None else "code", "").encode()]
         if is_bare(slot.outputs):
             stamps.append(b'"bare":true')
+        fields = _merged(fixed, extras)
         fields["metadata"] = with_details(
             fields["metadata"],
             parent_id,
@@ -301,6 +295,17 @@ class Reader:
         if len(data) < length:
             raise DamagedError("it ends too early")
         return data
+
+
+def _merged(fixed: Mapping[str, str], added: Mapping[str, str]) -> dict[str, bytes | None]:
+    """Return the object fields of a call: those of its decorator, and over them those it added."""
+    return {
+        name: merge_objects(
+            fixed[name].encode() if name in fixed else None,
+            added[name].encode() if name in added else None,
+        )
+        for name in FIXED
+    }
 
 
 def _of_root(

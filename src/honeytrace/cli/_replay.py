@@ -22,6 +22,7 @@ from ._terminal import emit, say, write
 if TYPE_CHECKING:
     from .._replay.call_plan import Plan
     from .._replay.rerun import Replayed
+    from .._replay.sets import ReplaySet
 
 
 _NOTES = 8
@@ -94,7 +95,6 @@ def replay(
         raise ReplayError(f"give an id, {wanted!r}, or conditions such as --name, but not both")
     if not is_set and (scores or web or fail_under is not None):
         raise ReplayError("--score, --fail-under and --web are for sets: choose with --name NAME")
-    failed = False
     with _recording(store), known(store, wanted or "@last") as reader:
         if is_set:
             sessions = choose(reader, query._replace(limit=limit))
@@ -117,15 +117,17 @@ def replay(
             return
         _confirm(yes)
         found = run_set(sessions, options | {"strict": strict}, scores, workers, as_json)
-        failed = fail_under is not None and any(
-            each.after is None or each.after < fail_under for each in found.scores.values()
-        )
     if web:
         from ._serve import open_viewer
 
         open_viewer(store, f"/replays/{found.session_id}")
-    if failed:
+    if fail_under is not None and _below(found, fail_under):
         raise click.exceptions.Exit(1)
+
+
+def _below(found: ReplaySet, bound: float) -> bool:
+    """Tell whether the mean of a score is below `bound`, or missing on the side of the replay."""
+    return any(each.after is None or each.after < bound for each in found.scores.values())
 
 
 def _replay(made: Plan, strict: bool, dry_run: bool, yes: bool, full: bool, as_json: bool) -> None:
