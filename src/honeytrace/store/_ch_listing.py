@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,18 +29,27 @@ def listed(client: Client, tenant: str, query: Query) -> list[Record]:
     """Return the newest sessions that match a query."""
     found: list[Record] = []
     matching = conditions(client, tenant, query)
-    for since, until in _spans(query):
-        before: Sequence[Any] | None = None
-        while len(found) < query.limit:
-            most = query.limit - len(found)
-            keys = _keys(client, matching, since, until, before, most)
-            if keys:
-                found += _current(client, tenant, matching, keys)
-            if len(keys) < most:
-                break
-            before = keys[-1]
+    spans = deque(_spans(query))
+    before: Sequence[Any] | None = None
+    while spans and len(found) < query.limit:
+        most = query.limit - len(found)
+        keys: list[tuple[float, str, int]] = []
+        while spans and len(keys) < most:
+            keys += _keys(client, matching, *spans[0], before, most - len(keys))
+            before = keys[-1] if len(keys) == most else None
+            if before is None:
+                spans.popleft()
+                if len(spans) > 1 and len(keys) * _FEW < most:
+                    spans = deque([(None, spans[0][1])])
+        # All at once, because every query reads the beginnings of many blocks.
+        if keys:
+            found += _current(client, tenant, matching, keys)
     return found
 
+
+_FEW = 20
+"""If the first span fills less than this part of a page, the second would hardly fill it either,
+and all that is older is read at once."""
 
 _SPANS = (86_400_000.0, 8 * 86_400_000.0)
 """Milliseconds before the newest possible start that a list looks at first. Without a limit the
@@ -63,7 +73,7 @@ def _keys(
     until: float | None,
     before: Sequence[Any] | None,
     most: int,
-) -> Sequence[tuple[float, str, int]]:
+) -> list[tuple[float, str, int]]:
     """Return key and version of the newest rows of a span that match; superseded rows may be among
     them."""
     sql, values = matching
@@ -75,12 +85,13 @@ def _keys(
         sql += " AND start_time <= {after:Float64}"  # The key can serve this condition.
         sql += " AND (start_time, event_id) < ({after:Float64}, {after_id:String})"
         values = {**values, "after": before[0], "after_id": before[1]}
-    return client.rows(
+    rows = client.rows(
         f"SELECT start_time, event_id, version FROM sessions WHERE {sql} AND deleted = 0"
         f" {_NEWEST_FIRST} LIMIT 1 BY start_time, event_id LIMIT {{most:UInt32}}",
         **values,
         most=most,
-    )  # type: ignore[return-value]
+    )
+    return [(start, event_id, version) for start, event_id, version in rows]
 
 
 def _current(
