@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 from click.testing import CliRunner
-from store_records import numbered
+from store_records import numbered, record
 
 from engines import ENGINES, postgres_server
 from honeytrace._record.record import Record, Update
@@ -99,3 +99,55 @@ def test_a_copy_that_is_killed_is_resumed(
     assert written
     for text in (*written, done.output):
         assert PASSWORD not in text
+
+
+def test_schemas_of_one_database_are_copied_apart(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy into a second schema, or out of one, does not go on where the first one stopped."""
+    pytest.importorskip("psycopg")
+    monkeypatch.chdir(tmp_path)
+    given = numbered(3)
+    with closing(open_store(str(tmp_path / "from.db"))) as source:
+        source.insert(given)
+    schemas = [f"{postgres}?schema={name}" for name in ("one", "two", "three")]
+    for source_url, target in (
+        (str(tmp_path / "from.db"), schemas[0]),
+        (str(tmp_path / "from.db"), schemas[1]),
+        (schemas[0], schemas[2]),
+        (schemas[0], str(tmp_path / "last.db")),
+        (schemas[1], str(tmp_path / "last.db")),
+    ):
+        _copied(source_url, target)
+        with closing(open_store(target)) as found:
+            assert found.get_many([each.event_id for each in given]) == given
+    # a session that only the second schema has, before the place that the copy of the first reached
+    with closing(open_store(schemas[1])) as second:
+        second.insert([record("more")])
+    assert _copied(schemas[1], str(tmp_path / "last.db"))["copied"] == 1
+
+
+def test_a_target_that_was_made_anew_is_filled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note of an earlier copy is about the store that is gone."""
+    monkeypatch.chdir(tmp_path)
+    source, target = tmp_path / "from.db", tmp_path / "to.db"
+    with closing(open_store(str(source))) as old:
+        old.insert(numbered(7))
+    assert _copied(str(source), str(target))["copied"] == 7
+    assert _copied(str(source), str(target))["copied"] == 0
+    for file in tmp_path.glob("to.db*"):
+        if not file.name.endswith(".json"):
+            file.unlink()
+    assert _copied(str(source), str(target))["copied"] == 7
+    with closing(open_store(str(target))) as new:
+        assert new.size().sessions == 7
+
+
+def _copied(source: str, target: str) -> dict[str, int]:
+    """What the command reports."""
+    done = CliRunner().invoke(_store.store, ["copy", source, target, "--json"])
+    assert done.exit_code == 0, done.output
+    told: dict[str, int] = orjson.loads(done.stdout.splitlines()[-1])
+    return told

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
+from urllib.parse import parse_qsl, urlsplit
 
 import click
 import orjson
@@ -82,8 +84,8 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     if source == target:
         raise HoneytraceError("both are the same store")
     with _opened(_existing(source)) as old, _opened(open_store(target)) as new:
-        mark = Mark(old, mark_file(source, "copied"), f"{address(target)}{_tenant(target)}")
-        start = 0 if again else mark.place()
+        mark = Mark(old, mark_file(source, "copied"), f"{_named(source)} to {_named(target)}")
+        start = 0 if again or not _holds(new, mark) else mark.place()
         since = mark.entry().get("changed") if start else None
         since = old.changed(None).last if since is None else int(since)
         copied = 0
@@ -147,9 +149,19 @@ def _url(given: str | None) -> str:
     return found
 
 
-def _tenant(url: str) -> str:
-    query = url.partition("?")[2] if "://" in url else ""
-    return "".join(f"?{part}" for part in query.split("&") if part.startswith("tenant="))
+def _named(url: str) -> str:
+    """Return a URL without its password, and with a digest of its parameters: they name a schema,
+    a tenant, even another database."""
+    query = urlsplit(url).query if "://" in url else ""
+    given = sorted(each for each in parse_qsl(query) if "password" not in each[0].lower())
+    return f"{address(url)}{f'?{sha256(repr(given).encode()).hexdigest()[:12]}' if given else ''}"
+
+
+def _holds(target: Store, mark: Mark) -> bool:
+    """Return whether the target still has the last session that was copied; one that was made anew
+    has none, and the copy starts over."""
+    last = mark.entry().get("session_id")
+    return isinstance(last, str) and target.get(last) is not None
 
 
 def _existing(url: str) -> Store:
