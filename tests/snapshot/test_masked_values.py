@@ -103,6 +103,73 @@ def test_parameter_names_are_names() -> None:
     assert receipt == ["inputs.api_key"]
 
 
+NAMED = [
+    {"name": "DB_PASSWORD", "value": "hunter2"},
+    {"Key": "api_key", "Value": "hunter2"},
+    {"value": "hunter2", "name": "Authorization", "type": "text"},
+    {"key": "password", "value": {"stringValue": "hunter2"}},
+    {"name": "sid", "value": "hunter2", "domain": "h", "httpOnly": True},
+    ("credentials_json", "hunter2"),
+]
+
+
+@pytest.mark.parametrize("named", NAMED, ids=str)
+@pytest.mark.parametrize("beside", [[], [object()]], ids=["plain", "beside an object"])
+def test_a_value_is_bound_to_the_name_beside_it(named: object, beside: list[Any]) -> None:
+    """Variables, headers and cookies are masked as name and value, on either route, each time."""
+    snapshotter = Snapshotter()
+    for _ in range(2):
+        receipt: list[str] = []
+        taken = snapshotter.encode([[named], *beside], receipt, "inputs")
+        assert b"hunter2" not in taken
+        assert receipt
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"name": "max_tokens", "value": "5"},
+        {"name": "the key to a good night is to sleep", "value": "5"},
+        {"Key": "Name", "Value": "5"},
+        {"value": "5", "password": None},
+        {"name": "api_key", "value": None},
+    ],
+    ids=str,
+)
+def test_values_of_other_names_stay(named: dict[str, Any]) -> None:
+    """A value beside a harmless name stays, on either route."""
+    assert orjson.loads(encode(named)) == named
+    assert orjson.loads(encode([named, {1}]))[0] == named
+
+
+def test_names_of_the_program_count_beside_a_value() -> None:
+    """A name that was configured is masked as the first of a pair, and beside `value`."""
+    snapshotter = Snapshotter(redactor=Redactor(["email"]))
+    for value in ([("email", "a@b")], {"name": "email", "value": "a@b"}):
+        assert b"a@b" not in snapshotter.encode(value)
+        assert b"a@b" not in snapshotter.encode([value, {1}])
+
+
+class Watched(str):
+    """A key that notices each comparison."""
+
+    asked = 0
+
+    def __eq__(self, other: object) -> bool:
+        Watched.asked += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_no_key_is_asked_for_the_name_of_a_value() -> None:
+    """The look for a name beside `value` compares no key that has code of its own."""
+    value = {"value": "x", Watched("name"): "password", Watched("httpOnly"): 1}
+    Watched.asked = 0
+    encode(value)
+    assert Watched.asked == 0
+
+
 def test_no_redactor_masks_nothing() -> None:
     """With redaction off values and reprs are recorded as they are."""
     off = Snapshotter(redactor=None).encode

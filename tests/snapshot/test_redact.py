@@ -23,11 +23,14 @@ HARMLESS = """
 prompt_tokens completion_tokens num_tokens max_new_tokens cached_tokens token_ids
 tokenizer pad_token token_type stop_token model messages keyboard monkey compass
 cost_per_token sessionId children_ids tokens_per_second
+enhanced passenger paraphrase phrase class_name trend contrast
 """
 SECRET = """
 APIKey openAIApiKey x-api-key azure_openai_api_key2 DB_PASSWORD db.password MYSQL_PWD
 githubAccessToken id_token basic_auth gcpServiceCredentials ssh_key signing_keys
 Ocp-Apim-Subscription-Key clientsecret PHPSESSID sessionToken
+Passwort dbKennwort contraseña contrasena senha mot_de_passe motDePasse wachtwoord hasło haslo
+lösenord losenord passord salasana adgangskode пароль 密码 密碼 パスワード 비밀번호 seed_phrase
 """
 
 
@@ -209,6 +212,11 @@ def test_failing_function_closes(rule: Any) -> None:
         ("AKIAABCDEFGHIJKLMNOP is expired", "[redacted] is expired"),
         ("sent eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_def", "sent [redacted]"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "[redacted]"),
+        ("it sent Bearer 0123456789abcdefghij on", "it sent Bearer [redacted] on"),
+        ("Passwort: hunter2", "Passwort: [redacted]"),
+        ("mot de passe : hunter2", "mot de passe : [redacted]"),
+        ("пароль=hunter2", "пароль=[redacted]"),
+        (f"GET https://h/bot123456789:AA{'a1' * 16}/getMe", "GET https://h/[redacted]"),
         ("max_tokens=5, ValueError: no", "max_tokens=5, ValueError: no"),
     ],
 )
@@ -265,6 +273,11 @@ def test_redact_option() -> None:
         ("GET https://h/?code=x1&q=1", "GET https://h/?code=[redacted]&q=1"),
         ("redis://:p/w@h/0", "redis://[redacted]@h/0"),
         ("gsk_abcdefghijklmnopqrstuvwxyz", MASK),
+        ("curl -H 'Authorization: token 9f8e7d6c' h", "curl -H 'Authorization: [redacted]' h"),
+        ("it sent bearer 0123456789abcdefghij on", "it sent bearer [redacted] on"),
+        ("senha: hunter2", "senha: [redacted]"),
+        ("https://discord.com/api/webhooks/1234567890123/abc", "https://[redacted]"),
+        ("Authorization: token is required here.", "Authorization: token is required here."),
         ("Please reset my password: see below.", "Please reset my password: see below."),
         ("unexpected token: 'foo'", "unexpected token: 'foo'"),
     ],

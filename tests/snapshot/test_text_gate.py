@@ -95,6 +95,10 @@ def test_they_agree_on_long_texts(text: str) -> None:
         '["token","x"]',
         "postgres://ann:x@db",
         "Bearer abcdefgh",
+        "it was sent Bearer abcdefghijklmnopqrstuvw",
+        "https://discord.com/api/webhooks/1234567890123/abc",
+        "contraseña: x",
+        "пароль = x",
         "the key sk-proj-abcdefghijklmnop is wrong",
         "-----BEGIN PRIVATE KEY-----",
         "https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx",
@@ -145,7 +149,7 @@ def test_credentials_are_suspicious(pattern: str, data: st.DataObject) -> None:
     """Every shape that is masked is found, between the words and the punctuation of a sentence."""
     found = data.draw(st.from_regex(re.compile(pattern, re.A), fullmatch=True)) + "x" * 10
     before, after = (data.draw(st.sampled_from(("", " ", "is (", "„", "a,", "\n"))) for _ in "ab")
-    text = before + found.replace("hooks.", "https://hooks.") + after
+    text = before + re.sub("^(?=hooks|discord)", "https://", found) + after
     assert credentials.mask_shapes(text) != text
     assert text_gate.suspicious(text)
     assert SOURCE.suspicious(text)

@@ -17,7 +17,8 @@ Sensitive = Callable[[str], bool]
 
 _KEYWORDS: Final = (
     "key|token|secret|pass|pwd|pw|cred|auth|cookie|bearer|jwt|csrf|xsrf|ssn|sess|sig|hmac|dsn|otp"
-    "|pin|string|str|code|cvv|mnemonic"
+    "|pin|string|str|code|cvv|mnemonic|phrase|kennwort|contrase|senha|wachtwoord|has[lł]o|l[oö]senord"
+    "|adgangskode|salasana|пароль|密码|密碼|パスワード|비밀번호"
 )
 _AFTER: Final = r"[\w-]{0,24}[\\\"'\])\s]{0,6}(?:!?=+>?|:=?)\s{0,8}"
 _NAME: Final = re.compile(r"[\\\"'\])\s]{0,6}([\w.-]{1,80})(?: ([\w-]{1,40}))?")
@@ -44,6 +45,7 @@ _BARE: Final = re.compile(
 _LINE: Final = re.compile(r"[^\r\n\"']*")
 _BRACKET: Final = re.compile(_QUOTED.pattern + r"|[\[({]|[\])}]", re.S | re.I)
 _DEPTH: Final = {"[": 1, "(": 1, "{": 1, "]": -1, ")": -1, "}": -1}
+_SCHEME: Final = re.compile(r"(?:bearer|basic|digest|token|apikey)\s{1,8}", re.I)
 _PROSE: Final = re.compile(r"[A-Za-z][a-z]{0,40}(?=[,;.!?]?\s+[A-Za-z]|[.!?](?:\s|$))")
 
 
@@ -115,7 +117,7 @@ def _name_before(text: str, start: int, end: int) -> str | None:
         word = before[::-1].lower()
         if name.lower() == "token" and word in _NOT_AFTER:
             return None
-        if name.lower() in ("key", "keys", "string", "code", "phrase"):
+        if name.lower() in ("key", "keys", "string", "code", "phrase", "passe"):
             return f"{word} {name}"
     return name.lstrip(".-")
 
@@ -127,6 +129,8 @@ def _in_query(text: str, start: int, name: str) -> bool:
 
 def _is_prose(text: str, start: int) -> bool:
     """Return True if the text after a colon is a sentence, and not a value."""
+    scheme = _SCHEME.match(text, start)  # `Authorization: token 9f8e`
+    start = start if scheme is None else scheme.end()
     found = _PROSE.match(text, start, start + 200)
     return found is not None and not looks_generated(found[0])
 

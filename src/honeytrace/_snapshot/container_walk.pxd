@@ -42,7 +42,7 @@ cdef class ContainerWalk:
     cdef _dict(self, dict value, Py_ssize_t depth)
 
     @cython.locals(
-        done=Py_ssize_t, dear=Py_ssize_t, masking=Masking, tree=dict, name=str, sensitive=bint
+        done=Py_ssize_t, dear=Py_ssize_t, masking=Masking, tree=dict, name=str, free=str, sensitive=bint
     )
     cdef dict _fields(
         self, list members, Py_ssize_t size, Py_ssize_t depth, bint whole=*

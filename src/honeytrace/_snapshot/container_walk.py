@@ -21,6 +21,7 @@ from .limits import (
     room_for,
 )
 from .masking import Masking
+from .name_gate import VALUES
 from .plain import PlainMembers, cut_items
 from .redact import unused
 from .rules import Rules
@@ -225,16 +226,19 @@ class ContainerWalk:
             done += 1
             name, sensitive = masking.name(key) if type(key) is str else self._key(key, depth)
             self._left -= len(name) + 8
+            free = unused(name, tree) if name in tree else name
             kind = type(item)
             if item is None or kind is bool:
-                tree[unused(name, tree)] = item
-            elif sensitive and masking.hides(name, item, members):
-                tree[unused(name, tree)] = masking.mask(name)
+                tree[free] = item
+            elif (sensitive and masking.hides(name, item, members)) or (
+                name in VALUES and masking.hides_named(item, members)
+            ):
+                tree[free] = masking.mask(name)
             elif kind is float:
-                tree[unused(name, tree)] = item
+                tree[free] = item
             else:
                 masking.enter(name)
-                tree[unused(name, tree)] = self.value(item, depth + 1)
+                tree[free] = self.value(item, depth + 1)
                 masking.leave()
         self._charge(done, dear)
         if done < size:

@@ -21,8 +21,8 @@ _PREFIXES: Final = (
     r"gh[pousr]_\w{20}|github_pat_\w{20}|gl[a-z]{2,6}-[\w-]{16}|ATATT3[\w-]{16}|dckr_pat_[\w-]{16}",
     r"hf_[A-Za-z0-9]{20}|pypi-[\w-]{20}|npm_[A-Za-z0-9]{20}",
     # Slack, Telegram, Twilio, SendGrid, Mailgun, Linear, Notion
-    r"xox[a-z]-[\w-]{10}|xapp-[\w-]{10}|\d{8,10}:AA[\w-]{30}|SK[0-9a-f]{32}|SG\.[\w-]{10}",
-    r"key-[0-9a-f]{32}|lin_api_\w{20}|ntn_\w{20}|hooks\.slack\.com/services/\w{8}",
+    r"xox[a-z]-[\w-]{10}|xapp-[\w-]{10}|(?:bot)?\d{8,10}:AA[\w-]{30}|SK[0-9a-f]{32}|SG\.[\w-]{10}",
+    r"key-[0-9a-f]{32}|lin_api_\w{20}|ntn_\w{20}|hooks\.slack\.com/services/\w{8}|discord(?:app)?\.com/api/webhooks/\d{10}",
     # Databricks, Vault, Doppler, Shopify, DigitalOcean, Supabase, Grafana, New Relic, PostHog
     r"dapi[0-9a-f]{30}|hv[sbr]\.[\w-]{16}|dp\.[a-z]{2,5}\.\w{16}|shp[a-z]{2}_[0-9a-f]{30}",
     r"do[opr]_v1_[0-9a-f]{30}|sbp_[0-9a-f]{30}|glsa_\w{20}|NRAK-\w{20}|ph[cx]_\w{20}",

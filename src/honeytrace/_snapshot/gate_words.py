@@ -10,7 +10,9 @@ SHORTEST: Final = 6
 _TAILS: Final = (
     "key keys token tokens secret secrets password passwd pwd pass phrase passcode code codes"
     " credential credentials cookie cookies authorization auth bearer jwt csrf xsrf ssn sessid sig"
-    " signature hmac dsn otp pin string n_str cvv mnemonic pw"
+    " signature hmac dsn otp pin string n_str cvv mnemonic pw passwort kennwort contrasena"
+    " contraseña senha passe wachtwoord haslo hasło losenord lösenord passord adgangskode salasana"
+    " пароль 密码 密碼 パスワード 비밀번호"
 )
 TAILS: Final = tuple(_TAILS.split())
 """Ends of names before `=` or `:`, in lower case."""

@@ -13,6 +13,7 @@ except ModuleNotFoundError:
 from .credentials import cut_before_word
 from .gate_words import SHORTEST as SHORTEST_SUSPECT
 from .limits import FEW, SHORTEST, TEXT, Limits
+from .name_gate import COOKIE, NAMING
 from .pieces import masked_in_pieces
 from .plain import Room
 from .redact import MASK, Redactor, note, safe_name
@@ -171,6 +172,16 @@ class Masking:
         if type(value) is dict:  # without the keys that have code of their own
             value = {key: held for key, held in list(value.items())[:FEW] if type(key) is str}
         return self._redactor.masks(name, value, siblings)
+
+    def hides_named(self, value: Any, members: list[tuple[Any, Any]]) -> bool:
+        """Tell whether a value is masked for the name that stands beside it in a dict."""
+        if self._redactor is None:
+            return False
+        beside = {key: held for key, held in members if type(key) is str}
+        if COOKIE in beside:
+            return True
+        names = (beside.get(naming) for naming in NAMING)
+        return any(type(name) is str and self._redactor.masks(name, value, {}) for name in names)
 
     def argument(self, item: str) -> bool:
         """Tell whether an item is a command-line argument whose value, the next, is secret."""

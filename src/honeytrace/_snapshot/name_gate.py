@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HINTS", "hints"]
+__all__ = ["COOKIE", "HINTS", "NAMING", "VALUES", "hints", "is_harmless_value", "may_name"]
 
 HINTS: Final = (
     *("auth", "bearer", "code", "cookie", "cred", "csrf", "cvv", "dsn", "jwt", "key", "mnemonic"),
-    *("otp", "pass", "pin", "pw", "secret", "sess", "sig", "ssn", "str", "token", "xsrf"),
+    *("otp", "pass", "phrase", "pin", "pw", "secret", "sess", "sig", "ssn", "str", "token", "xsrf"),
+    *("aslo", "chtwo", "dgang", "enord", "lasan", "nha", "nnwort", "rasen"),  # of other languages
 )
-"""Each name of a secret has one of these in it, in lower or upper case."""
+"""Each name of a secret in ASCII has one of these in it, in lower or upper case."""
+
+VALUES: Final = frozenset(("value", "Value", "VALUE"))
+"""Keys whose value is bound to the name that stands beside them, under one of `NAMING`."""
+NAMING: Final = frozenset(("name", "key", "Name", "Key", "NAME", "KEY", "header", "field"))
+COOKIE: Final = "httpOnly"
+"""A key that only cookies of browsers have, whatever their name."""
 
 
 def _beginnings() -> bytes:
@@ -30,6 +37,10 @@ def _beginnings() -> bytes:
 
 _BEGINNINGS: Final = _beginnings()
 _LETTERS: Final = 0x7FFF  # five bits of each of three characters
+LONGEST_NAME: Final = 128
+"""Characters of a name that are looked at; the last ones count, since they name the thing."""
+PROSE: Final = 5
+"""A key of this many words between spaces is text, not a name."""
 _ASCII: Final = 127
 _LETTER: Final = ord("@")
 
@@ -48,6 +59,26 @@ def hints(name: str) -> bool:
     return bool(_BEGINNINGS[place << 5 & _LETTERS]) and _has_hint(name)
 
 
+def may_name(text: str) -> bool:
+    """Tell whether a text of any length may be the name of a secret."""
+    end = text[-LONGEST_NAME:]
+    return hints(end) and len(end.split(None, PROSE)) < PROSE
+
+
+def is_harmless_value(key: str, members: dict[object, object]) -> bool:
+    """Tell whether a key of a dict is `value`, and no name that may be a secret's is beside it."""
+    if key not in VALUES:
+        return False
+    for naming, name in members.items():  # a lookup may run the code of a key
+        if type(naming) is not str:
+            continue
+        if naming == COOKIE or (naming in NAMING and type(name) is str and may_name(name)):
+            return False
+    return True
+
+
 def _has_hint(name: str) -> bool:
+    if not name.isascii():
+        return True
     lower = name.lower()
     return any(hint in lower for hint in HINTS)

@@ -97,6 +97,13 @@ def decimal_text(value: Any) -> Label:
     return Label(decimal.Decimal.__str__(value))
 
 
+def spelt(value: Any) -> str:
+    """Return the text of a Decimal, for orjson."""
+    if type(value) is not decimal.Decimal:  # another thread has changed the value meanwhile
+        raise TypeError
+    return decimal_text(value)
+
+
 def fraction_text(value: Any) -> str:
     numerator = _numerator(value)
     denominator = _denominator(value)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
-from .name_gate import hints
+from .name_gate import LONGEST_NAME, PROSE, hints
 
 HARMLESS: Final = 0
 SECRET: Final = 1
@@ -23,8 +23,11 @@ CODE: Final = 3  # a short secret, or a count
 # One word of the name decides, also when it has grown together with another: dbpassword.
 _WORD: Final = re.compile(
     r".*(?:password|passwd|passphrase|passcode|credential|apikey|privatekey|connectionstring).*"
+    r"|.*(?:passwort|kennwort|contrase[nñ]a|senha|motdepasse|wachtwoord|has[lł]o|l[oö]senord"
+    r"|passord|adgangskode|salasana|пароль|密码|密碼|パスワード|비밀번호)"
     r"|.*(?:pwd|secrets?|secretkey|accesskey|cookies?)"
     r"|authorization|bearer|jwts?|csrf|xsrf|ssn|phpsessid|jsessionid|dsn|mnemonic|cvv|userpass"
+    r"|seedphrase|recoveryphrase"
     r"|(?:access|auth|id|refresh|csrf|xsrf|api|bot|session)token"
 )
 # `<word>_key` when it grants something.
@@ -63,14 +66,14 @@ _ABOUT: Final = re.compile(
     "|path|pattern|policy|prefix|prompt|provider|required|rotation|schemes?|size|source|status"
     "|strength|ttl|type|ur[il]|usage|valid|version"
 )
+_IN_TWO_WORDS: Final = frozenset(
+    (("seed", "phrase"), ("recovery", "phrase"), ("mnemonic", "phrase"), ("de", "passe"))
+)
 _IN_QUERY: Final = frozenset(("key", "code", "sig", "signature", "hmac", "auth", "pass", "pin"))
 
 _HUMPS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD: Final = re.compile(r"[\W_]+")
 _DIGITS: Final = "0123456789"
-_PROSE: Final = 5  # a key of this many words between spaces is text, not a name
-LONGEST_NAME: Final = 128
-"""Characters of a name that are looked at; the last ones count, since they name the thing."""
 
 
 def words(name: str) -> list[str]:
@@ -82,7 +85,7 @@ def words(name: str) -> list[str]:
 def _classify(name: str) -> int:
     if type(name) is str and not hints(name):  # most names: the rest takes ten times as long
         return HARMLESS
-    if len(name.split(None, _PROSE)) >= _PROSE:
+    if len(name.split(None, PROSE)) >= PROSE:
         return HARMLESS
     bare = [w for w in (word.strip(_DIGITS) for word in words(name)) if w]
     if not bare:
@@ -99,6 +102,8 @@ def _classify(name: str) -> int:
     if (before in ("connection", "conn") and last in ("string", "str")) or (
         last in ("code", "codes") and _CODES.fullmatch(before)
     ):
+        return SECRET
+    if (before, last) in _IN_TWO_WORDS:
         return SECRET
     return _classify_short(last, before)
 

@@ -1,7 +1,7 @@
 import cython
 
 from honeytrace._base.primitives cimport copied
-from honeytrace._snapshot.name_gate cimport hints
+from honeytrace._snapshot.name_gate cimport hints, is_harmless_value, may_name
 from honeytrace._snapshot.text_gate cimport ends_like_name, suspicious
 
 cdef object interrupts, _dumps, _DATE, _DATETIME, _DECIMAL, _NONE, _UUID, _INT_KEYS

@@ -8,7 +8,6 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 try:
@@ -21,14 +20,15 @@ from .._base.lazy import orjson
 from .._capture.context import paused
 from .exact import tree_of
 from .limits import Limits, room_for
+from .name_gate import VALUES
 from .redact import DEFAULT, Redactor
 from .rules import Rules
-from .scalars import decimal_text
+from .scalars import spelt
 from .truncate import fit
 
 if not cython.compiled:  # otherwise snapshotter.pxd has it in C
     from .._base.primitives import copied
-    from .name_gate import hints
+    from .name_gate import hints, is_harmless_value, may_name
     from .text_gate import ends_like_name, suspicious
 
 _MOST_NAMES = 4096  # harmless keys remembered
@@ -134,7 +134,7 @@ class Snapshotter:
         """
         try:
             if self._fast and self._proves(value):
-                out = _dumps(value, _spelt, _INT_KEYS) if self._spelt else _dumps(value)
+                out = _dumps(value, spelt, _INT_KEYS) if self._spelt else _dumps(value)
                 if len(out) <= self._max_bytes:
                     return copied(out) if len(out) < _BUFFER else out
         except BaseException as error:  # orjson refuses (surrogates, huge ints), or a key's hash
@@ -187,7 +187,10 @@ class Snapshotter:
             if type(key) is int:
                 numbers += 1
             elif type(key) is not str or not (
-                key in known or (many and self._is_id(key)) or self._learn(value)
+                key in known
+                or (many and self._is_id(key))
+                or (not self._own_names and is_harmless_value(key, value))
+                or self._learn(value)
             ):
                 return _NOT_PLAIN
             if type(member) is not str:
@@ -250,15 +253,15 @@ class Snapshotter:
         """Return whether two members may be a sensitive name and its value."""
         if type(name) is not str or type(value) is not str or self._redactor is None:
             return False
-        return ends_like_name(name)
+        return self._own_names or ends_like_name(name) or may_name(name)
 
     def _is_id(self, key: str) -> bool:
         """Return whether a key has nothing in it that a secret or its name has."""
-        if len(key) > _LONGEST_NAME:
+        if len(key) > _LONGEST_NAME or key in VALUES:
             return False
         return self._redactor is None or not (hints(key) or suspicious(key))
 
-    def _learn(self, keys: Collection[object]) -> bool:
+    def _learn(self, keys: dict[Any, Any]) -> bool:
         """Return whether all keys are harmless; if so they are remembered."""
         if len(keys) > self._most_names:
             return False
@@ -269,7 +272,10 @@ class Snapshotter:
                 return False
             if self._redactor is not None and (self._redactor.sensitive(key) or suspicious(key)):
                 return False
-            new.add(key)
+            if self._redactor is None or key not in VALUES:
+                new.add(key)
+            elif self._own_names or not is_harmless_value(key, keys):
+                return False
         if len(self._harmless) + len(new) > self._most_names:
             self._harmless.clear()
         self._harmless.update(new)
@@ -327,13 +333,6 @@ class Probe(Snapshotter):
 
     def _slowly(self, value: object, receipt: list[str] | None, path: str) -> bytes:
         return b""
-
-
-def _spelt(value: Any) -> str:
-    """Return the text of a Decimal, for orjson."""
-    if type(value) is not _DECIMAL:  # another thread has changed the value meanwhile
-        raise TypeError
-    return decimal_text(value)
 
 
 def _has_plain_zone(value: Any) -> bool:

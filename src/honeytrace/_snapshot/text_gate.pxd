@@ -2,11 +2,11 @@ import cython
 
 from honeytrace._base.primitives cimport find, next_mark, next_run, run_end
 
-cdef Py_ssize_t _BEFORE, _SHORTEST, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _SPACES, _LONGEST_NAME, _USERINFO
+cdef Py_ssize_t _BEFORE, _SCHEME, _SHORTEST, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _SPACES, _LONGEST_NAME, _USERINFO
 cdef dict _TAILS, _PREFIXES
 cdef bytes _ENDS
 cdef bytearray _STARTS
-cdef tuple BEGINNINGS
+cdef tuple BEGINNINGS, _HOOKS
 
 
 @cython.locals(size=Py_ssize_t, at=Py_ssize_t)
@@ -32,6 +32,8 @@ cdef bint _ends_with_tail(str text, Py_ssize_t end) except -1
 
 @cython.locals(found=Py_ssize_t)
 cdef bint _is_address(str text, Py_ssize_t at, Py_ssize_t size) except -1
+
+cdef bint _is_scheme(str text, Py_ssize_t end) except -1
 
 @cython.locals(start=Py_ssize_t, end=Py_ssize_t)
 cdef bint _has_credential(str text, Py_ssize_t size) except -1

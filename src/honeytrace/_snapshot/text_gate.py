@@ -33,6 +33,9 @@ _LONGEST_NAME: Final = 80
 _DIGITS: Final = 3
 """Digits behind a name: `api_key2`."""
 _BEFORE: Final = len("whsec")
+_SCHEME: Final = len(BEGINNINGS[0])
+_HOOKS: Final = ("hooks.slack", "discord")
+"""Hosts whose paths are credentials."""
 _USERINFO: Final = 255
 """Characters between `://` and `@`."""
 _COUNTS: Final = frozenset(COUNTS)
@@ -157,10 +160,17 @@ def _ends_with_tail(text: str, end: int) -> bool:
 
 def _is_address(text: str, at: int, size: int) -> bool:
     """Return whether a user's name or a hook's path stands in the address behind `://`."""
-    if text.startswith("hooks.slack", at + 3, size):
+    if text.startswith(_HOOKS, at + 3, size):
         return True
     found = find(text, "@", at + 3, min(size, at + 4 + _USERINFO))
     return found >= 0 and _SPACE.search(text, at + 3, found) is None
+
+
+def _is_scheme(text: str, end: int) -> bool:
+    """Return whether the name of a scheme, `Bearer`, stands before a run."""
+    if text[end - 2] not in "rRcC":
+        return False
+    return text[end - _SCHEME : end].lower().endswith(BEGINNINGS)
 
 
 def _has_credential(text: str, size: int) -> bool:
@@ -170,6 +180,8 @@ def _has_credential(text: str, size: int) -> bool:
         end = run_end(text, start, size)
         while start < end and text[start] in "._-":
             start += 1
+        if start >= _SCHEME and text[start - 1] == " " and _is_scheme(text, start):
+            return True
         if (
             start + 1 < end
             and _STARTS[(ord(text[start]) & 127) << 7 | (ord(text[start + 1]) & 127)]
