@@ -37,7 +37,7 @@ NEWEST = 1_796_070_000_000.0
 """When the newest session started, the same in every run."""
 TIMES = 5
 BATCH = {"sqlite": 2_000, "postgresql": 2_000, "clickhouse": 5_000, "chdb": 5_000}
-BULK, LAST = 50_000, 100_000
+BULK, LAST = 10_000, 100_000
 """Rows of a batch that fills the store, and of those at the end whose insertion is measured."""
 ROWS_A_SECOND = {"clickhouse": 10_000, "chdb": 10_000}
 """Inserted rows per second of this process's CPU that are accepted at least."""

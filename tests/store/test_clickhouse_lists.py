@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator
 
 import pytest
-from store_records import numbered
+from store_records import numbered, record
 
 from honeytrace._record.record import Update
 from honeytrace.store import Query, open_store
+from honeytrace.store.memory import MemoryStore
 
 pytest.importorskip("chdb", reason="no chdb: pip install chdb")
 pytest.importorskip("clickhouse_connect")
@@ -88,3 +91,35 @@ def test_a_deletion_does_not_wait_for_the_engine(store: ClickHouseStore) -> None
     assert store._client.rows(raw)[0][0] > 0
     store._client.command("OPTIMIZE TABLE sessions FINAL CLEANUP")
     assert store._client.rows(raw)[0][0] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pages_over_months_are_those_of_memory(store: ClickHouseStore, seed: int) -> None:
+    """However matches lie in time, dense, scattered, in the future or in one millisecond: each page
+    has the newest, in order, and none is left out, also when sessions changed."""
+    chance = random.Random(seed)
+    now, day = time.time() * 1000, 86_400_000.0
+    ages = [chance.choice([-1, 0, 0.3, 2, 5, 9, 40, 41, 300]) * day for _ in range(150)]
+    starts = [now - age - chance.choice([0, chance.random() * 3 * day]) for age in ages]
+    made = [
+        record(f"s{n}", start_time=start, error=chance.choice([None, "E"]), source="abc"[n % 3])
+        for n, start in enumerate(starts)
+    ]
+    changes = [Update(f"s{n}", {"error": b'"E"', "source": b'"a"'}) for n in range(0, 150, 5)]
+    memory = MemoryStore()
+    store = store.for_tenant(f"months-{seed}")
+    for each in (store, memory):
+        each.insert(made)
+        each.update(changes)
+    for _ in range(4):
+        query = Query(
+            error=chance.choice([None, True, False]),
+            source=chance.choice([None, "a", "c"]),
+            since=chance.choice([None, now - 7 * day, now - 60 * day]),
+            until=chance.choice([None, now - day]),
+            limit=chance.choice([13, 40, 100]),
+        )
+        while page := list(memory.list(query)):
+            assert list(store.list(query)) == page
+            query = query._replace(before=(page[-1].start_time, page[-1].event_id))
+        assert list(store.list(query)) == []

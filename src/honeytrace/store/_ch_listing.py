@@ -8,9 +8,7 @@ FINAL would do both at once, but it reads the entire range.
 
 from __future__ import annotations
 
-import math
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,41 +27,75 @@ def listed(client: Client, tenant: str, query: Query) -> list[Record]:
     """Return the newest sessions that match a query."""
     found: list[Record] = []
     matching = conditions(client, tenant, query)
-    spans = deque(_spans(query))
+    spans = _Spans(query)
     before: Sequence[Any] | None = None
-    while spans and len(found) < query.limit:
+    while not spans.ended and len(found) < query.limit:
         most = query.limit - len(found)
         keys: list[tuple[float, str, int]] = []
-        while spans and len(keys) < most:
-            keys += _keys(client, matching, *spans[0], before, most - len(keys))
+        while not spans.ended and len(keys) < most:
+            keys += _keys(client, matching, *spans.span, before, most - len(keys))
             before = keys[-1] if len(keys) == most else None
             if before is None:
-                spans.popleft()
-                if len(spans) > 1 and len(keys) * _FEW < most:
-                    spans = deque([(None, spans[0][1])])
+                spans.go_on(keys, most)
         # All at once, because every query reads the beginnings of many blocks.
         if keys:
             found += _current(client, tenant, matching, keys)
     return found
 
 
-_FEW = 20
-"""If the first span fills less than this part of a page, the second would hardly fill it either,
-and all that is older is read at once."""
-
-_SPANS = (86_400_000.0, 8 * 86_400_000.0)
-"""Milliseconds before the newest possible start that a list looks at first. Without a limit the
-engine reads the end of every part, and most lists fill from the latest."""
+_DAY = 86_400_000.0
+_SECOND, _LONGEST = 8 * _DAY, 30 * _DAY
 
 
-def _spans(query: Query) -> list[tuple[float | None, float | None]]:
-    """Return spans of time, newest first, that together hold every match."""
-    if query.root_id is not None or query.parent_id is not None or query.user is not None:
-        return [(None, None)]  # An index leads to the few matches.
-    ends = [time.time() * 1000, query.until, query.before and query.before[0]]
-    newest = min(each for each in ends if each is not None)
-    edges = [newest - span for span in _SPANS if newest - span > (query.since or -math.inf)]
-    return list(zip([*edges, None], [None, *edges], strict=True))
+class _Spans:
+    """Spans of time, newest first, that together hold every match.
+
+    Without a limit the engine reads the end of every part, and all matches of an index; most lists
+    fill from the latest. Each span is as long as its forerunners let expect, and the fourth has no
+    limit.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self.ended = False
+        self._rounds = 0
+        self._oldest = query.since
+        ends = [time.time() * 1000, query.until, query.before and query.before[0]]
+        self._since: float | None = min(each for each in ends if each is not None)
+        self._until: float | None = None
+        # An index leads to the few matches of these.
+        few = query.root_id is not None or query.parent_id is not None or query.user is not None
+        self._go_back(None if few else _DAY)
+        self._until = None
+
+    @property
+    def span(self) -> tuple[float | None, float | None]:
+        """The start and the end of the present span; None has no limit."""
+        return self._since, self._until
+
+    def go_on(self, keys: Sequence[tuple[float, str, int]], most: int) -> None:
+        """Go on to the next span, after these were found in all former ones of `most`."""
+        if self._since is None:
+            self.ended = True
+            return
+        self._rounds += 1
+        width: float | None = _SECOND if self._rounds == 1 else None
+        if len(keys) >= _SOME and self._rounds < _ROUNDS:
+            missing = most - len(keys) + _SOME
+            width = max(_DAY, 2 * missing / len(keys) * (keys[0][0] - self._since))
+        self._go_back(width)
+
+    def _go_back(self, width: float | None) -> None:
+        self._until = self._since
+        if width is None or self._since is None or width > _LONGEST:
+            self._since = None
+            return
+        self._since -= width
+        if self._oldest is not None and self._since <= self._oldest:
+            self._since = None
+
+
+_SOME, _ROUNDS = 5, 3
+"""Matches that say how many more to expect, and the number of spans with a limit."""
 
 
 def _keys(
