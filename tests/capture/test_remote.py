@@ -8,7 +8,7 @@ import honeytrace
 from honeytrace._capture.context import current, innermost
 from honeytrace._capture.external import abandon, begin_external, end_external
 from honeytrace._capture.hooks import hooks
-from honeytrace._capture.remote import Remote, Stranger, adopt, expect_strangers
+from honeytrace._capture.remote import Remote, Stranger, adopt, expect_callers
 from honeytrace._capture.session import Session
 from honeytrace._capture.spec import Spec
 from honeytrace.testing import capture
@@ -36,7 +36,7 @@ def test_a_session_inside_a_remote_one_names_it() -> None:
 
 def test_a_session_called_by_a_stranger_is_a_root_with_a_link() -> None:
     """A caller that is not trusted does not become the parent; the link to it is kept."""
-    expect_strangers()
+    expect_callers()
     with capture() as recorded:
         current.set(Stranger([{"trace_id": "a" * 32}]))
         with honeytrace.session("callee", metadata={"own": 1}), honeytrace.session("inside"):

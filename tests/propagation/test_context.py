@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import honeytrace
+from destinations import isolated
 from honeytrace._capture.hooks import hooks
 from honeytrace.propagation._traceparent import parse
 from honeytrace.testing import CapturedSessions, capture
@@ -105,8 +107,34 @@ def test_a_foreign_caller(recorded: CapturedSessions) -> None:
     from honeytrace._record.span_ids import event_id, session_id
 
     called({"traceparent": f"00-{'a' * 32}-{'b' * 16}-00", "tracestate": "congo=1"})
-    assert recorded[0].parent_id == event_id("a" * 32, "b" * 16)
-    assert recorded[0].root_id == session_id("a" * 32)
+    (callee,) = (each for each in recorded if each.parent_id is not None)
+    assert callee.parent_id == event_id("a" * 32, "b" * 16)
+    assert callee.root_id == session_id("a" * 32)
+
+
+def test_a_run_whose_caller_another_tracer_has_is_listed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Calls inside `continue_from` with a foreign `traceparent` are one run, which has their name
+    and lasts as long as they do."""
+    monkeypatch.setattr(hooks, "adopt", None)
+    with isolated(monkeypatch, tmp_path):
+        headers = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+        with honeytrace.continue_from(headers):
+            for name in ("first", "second"):
+                with honeytrace.session(name):
+                    pass
+        with honeytrace.continue_from(headers):
+            pass
+        assert honeytrace.flush(30)
+        (run,) = honeytrace.list_sessions(roots_only=True)
+        inside = [each for each in honeytrace.list_sessions() if each.parent_id is not None]
+        assert run.session_name == "first"
+        assert sorted(each.session_name for each in inside) == ["first", "second"]
+        assert {each.root_id for each in inside} == {run.session_id}
+        starts, ends = zip(*((each.start_time, each.end_time) for each in inside), strict=True)
+        assert run.start_time <= min(starts)
+        assert run.end_time >= max(ends)
 
 
 def test_entries_of_other_vendors_travel_on(recorded: CapturedSessions) -> None:
@@ -194,7 +222,8 @@ def test_what_ran_before_is_current_again(recorded: CapturedSessions) -> None:
         called({"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
         with honeytrace.session("inner"):
             pass
-    assert recorded[1].parent_id == recorded[2].session_id
+    named = {each.session_name: each for each in recorded}
+    assert named["inner"].parent_id == named["outer"].session_id
 
 
 def test_inject_never_raises(recorded: CapturedSessions) -> None:

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._base.interrupts import interrupts
+from .._record.merge import PROVISIONAL
+from .._record.record import RESERVED
+from .call import internal_error
+from .external import begin_external, end_external
 from .hooks import hooks
 from .running import prepare
 from .session import Session
+from .spec import Spec
 
 
 class Remote(Session):
@@ -39,9 +45,33 @@ class Remote(Session):
 
 
 class Foreign(Remote):
-    """A span of another process, of which nobody knows whether it is recorded anywhere."""
+    """A span of another process, of which nobody knows whether it is recorded anywhere.
 
-    __slots__ = ()
+    inside: spec and start of the first call inside it, by the wall clock in ns; None without any.
+    """
+
+    __slots__ = ("inside",)
+
+    def __init__(self, session_id: str, root: Remote) -> None:
+        super().__init__(session_id, root)
+        self.inside: tuple[Spec, int] | None = None
+
+    def end(self) -> None:
+        """Note that the calls inside it have ended, as far as the program waits for them."""
+        if self.inside is not None:
+            stand_in(self, *self.inside, hooks.clock_ns() + hooks.offset_ns)
+
+
+def stand_in(s: Session, spec: Spec, start_ns: int, end_ns: int) -> None:
+    """Record a session for the root of `s`, which began elsewhere, so that the run is listed.
+
+    Where the root itself arrives, by any way, it takes the place of this one.
+    """
+    name = spec.session_name or hooks.session_name
+    root_id = (s if s._root is None else s._root).session_id
+    made = begin_external(Spec(name), None, root_id, start_ns, decided=True)
+    notes = {"metadata": {RESERVED: {PROVISIONAL: True}}}
+    end_external(made, end_ns, inputs={}, outputs={}, failure=None, extras=notes)
 
 
 class Stranger(Remote):
@@ -54,15 +84,25 @@ class Stranger(Remote):
 
 
 def adopt(s: Session | None, parent: Session | None) -> Session | None:
-    """Return the parent of a call; under an untrusted caller the call becomes a root."""
+    """Return the parent of a call; under an untrusted caller the call becomes a root. For the first
+    call under a foreign one a session is recorded that stands for the root."""
+    if s is not None and type(parent) is Foreign and parent.inside is None:
+        try:
+            start = hooks.clock_ns() + hooks.offset_ns  # the call has no start yet
+            parent.inside = s._spec, start
+            stand_in(parent, s._spec, start, start)
+        except Exception as error:
+            if interrupts(error):
+                raise
+            internal_error(error)
     if s is not None and type(parent) is Stranger:
         s._extras = {"metadata": {"links": [dict(link) for link in parent.links]}}
         return None
     return parent
 
 
-def expect_strangers() -> None:
-    """Make every session that begins check whether its caller is trusted.
+def expect_callers() -> None:
+    """Make every session that begins check whether its caller is trusted, and known.
 
     The hook of the OpenTelemetry bridge checks this, too; if it is installed, nothing changes.
     """

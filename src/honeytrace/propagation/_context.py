@@ -10,7 +10,7 @@ from .._base.interrupts import interrupts
 from .._capture.call import internal_error
 from .._capture.context import PAUSED, Off, current, innermost
 from .._capture.external import External
-from .._capture.remote import Remote, Stranger, expect_strangers
+from .._capture.remote import Foreign, Remote, Stranger, expect_callers
 from .._capture.session import Session
 from .._record.span_ids import event_id, session_id
 from ._traceparent import Trace, caller, entry, parse, trace_ids, tracestate, vendors
@@ -119,6 +119,8 @@ class continue_from:  # noqa: N801 - used as a statement
 
     def __exit__(self, *exc: object) -> None:
         current.set(self._outer.pop())
+        if type(self._found) is Foreign:
+            self._found.end()
 
 
 def _caller(trace: Trace, state: str) -> Session | Off:
@@ -127,7 +129,9 @@ def _caller(trace: Trace, state: str) -> Session | Off:
         return LEFT_OUT
     found = caller(ours, trace.trace_id)
     if found is None:  # another tracer: the ids that its spans have when they arrive by OTLP
-        found = event_id(trace.trace_id, trace.span_id), session_id(trace.trace_id)
+        expect_callers()
+        root = Remote(session_id(trace.trace_id), tracestate=others)
+        return Foreign(event_id(trace.trace_id, trace.span_id), root)
     own, root_id = found
     if own == root_id:
         return Remote(own, tracestate=others)
@@ -139,7 +143,7 @@ def _stranger(trace: Trace, state: str) -> Stranger:
     found = caller(vendors(state)[0], trace.trace_id)
     if found is not None:
         link["session_id"] = found[0]
-    expect_strangers()
+    expect_callers()
     return Stranger([link])
 
 
