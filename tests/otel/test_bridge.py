@@ -329,7 +329,7 @@ def test_nothing_of_the_bridge_raises_into_the_program(
 ) -> None:
     """A defect in the mapping costs a log line, never the program's call nor an attribute."""
     spans = tracer()
-    monkeypatch.setattr("honeytrace.otel._bridge.event_fields", lambda span: 1 / 0)
+    monkeypatch.setattr("honeytrace.otel._reading.event_fields", lambda span: 1 / 0)
     with spans.start_as_current_span("s", attributes={"a": 1}):
         pass
     (found,) = recorded

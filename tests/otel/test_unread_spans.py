@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 import honeytrace
 from destinations import Scripted, isolated
 from honeytrace._capture.hooks import hooks
-from honeytrace._record.record import Record
+from honeytrace._durability.recovery import recover
+from honeytrace._record.record import Item, Record
+from honeytrace.sinks import Delivery
 
 pytest.importorskip("opentelemetry.sdk")
 
@@ -64,8 +68,15 @@ def tracer() -> trace.Tracer:
     return provider.get_tracer("app")
 
 
-def recorded(journal: str, made: list[tuple[dict[str, Any], int]]) -> list[Record]:
-    """The records of spans with these attributes: one that is plain, one that fails, …"""
+def recorded(
+    journal: str,
+    made: list[tuple[dict[str, Any], int]],
+    waiting: Callable[[], None] = lambda: None,
+) -> list[Record]:
+    """The records of spans with these attributes: one that is plain, one that fails, …
+
+    waiting: called before anything is delivered.
+    """
     sink = Scripted()
     honeytrace.configure(sink=sink, journal=journal, flush_interval=3600.0)
     spans = tracer()
@@ -80,6 +91,7 @@ def recorded(journal: str, made: list[tuple[dict[str, Any], int]]) -> list[Recor
         elif kind == 3:
             span.add_link(span.get_span_context(), attributes)
         span.end(2_000_000_000)
+    waiting()
     honeytrace.flush(30)
     honeytrace.shutdown()
     SPANS.forget()
@@ -92,6 +104,19 @@ secrets = st.sampled_from(
         {"gen_ai.input.messages": '[{"role":"user","content":"x","password":"hunter2hunter"}]'},
         {"honeyhive_error": "password=hunter2hunter"},
         {"honeyhive_inputs.token": "t0p-s3cret-value"},
+    )
+)
+
+
+texts = st.sampled_from(
+    (
+        "v" * 20,
+        '[{"role":"user","parts":[{"type":"text","content":"Why?"}]}]',
+        '{"temperature": 0.2, "stop": null, "seed": 18446744073709551616}',
+        ("a", "b"),
+        float("nan"),
+        1.5,
+        True,
     )
 )
 
@@ -109,6 +134,80 @@ def test_a_span_is_the_same_record_with_and_without_a_journal(
 ) -> None:
     """With a journal the fields are read when a span ends, without one later; nothing differs."""
     assert recorded(":none:", made) == recorded(str(tmp_path / "journal"), made)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[*HealthCheck])
+@given(
+    st.lists(
+        st.tuples(st.dictionaries(names, hostile | texts, max_size=4) | secrets, st.integers(0, 3)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_journal_has_the_record_of_a_span_without_its_secrets(
+    tmp_path: Path, made: list[tuple[dict[str, Any], int]]
+) -> None:
+    """What a recovery finds of a span that has ended is what is delivered, and the file in which it
+    finds that has no secret."""
+    directory = Path(tempfile.mkdtemp(dir=tmp_path))
+    copy = directory / "copy"
+
+    def killed() -> None:
+        shutil.copytree(directory / "journal", copy)
+
+    delivered = recorded(str(directory / "journal"), made, killed)
+    for file in copy.iterdir():
+        data = file.read_bytes()
+        assert not any(secret in data for secret in (b"hunter2hunter", b"1234567890abcdef1234"))
+    found: list[Item] = []
+
+    def deliver(batch: list[Item]) -> Delivery | None:
+        found.extend(batch)
+        return None
+
+    recover(str(copy), deliver)
+    recovered = {each.event_id: each for each in found if isinstance(each, Record)}
+    assert [recovered[each.event_id] for each in delivered] == delivered
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.input.messages": '[{"p\\u0061ssword": "hunter2hunter"}]'},
+        {"gen_ai.prompt.0.password.0": "hunter2hunter", "gen_ai.prompt.0.role": "user"},
+        {"honeyhive_inputs.password.deep.er": "hunter2hunter"},
+        {"honeyhive_inputs.h.name": "x-api-key", "honeyhive_inputs.h.value": "hunter2hunter"},
+        {"honeyhive_inputs.all.0.0": "x-api-key", "honeyhive_inputs.all.0.1": "hunter2hunter"},
+    ],
+)
+def test_a_secret_that_the_mapping_uncovers_is_in_no_journal(
+    tmp_path: Path, attributes: dict[str, Any]
+) -> None:
+    """A name that is told as such only when texts are parsed or names are nested is masked on disk,
+    too."""
+    files: list[bytes] = []
+
+    def read() -> None:
+        files.extend(file.read_bytes() for file in (tmp_path / "journal").iterdir())
+
+    (record,) = recorded(str(tmp_path / "journal"), [(attributes, 0)], read)
+    assert b"hunter2hunter" not in b"".join(filter(None, (record.inputs, record.metadata)))
+    assert files
+    assert not any(b"hunter2hunter" in data for data in files)
+
+
+def test_the_programs_own_rules_hold_for_the_journal(tmp_path: Path) -> None:
+    """Names and functions that the program gave mask what a journal has of a span."""
+    for redact in ("bee", [lambda path, value: "x" if "inputs" in path else value]):
+        place = Path(tempfile.mkdtemp(dir=tmp_path))
+        honeytrace.configure(sink=Scripted(), journal=str(place), redact=redact)
+        text = '{"bee": "hunter2hunter"}'
+        tracer().start_span("s", attributes={"input.value": text, "llm.model_name": "m"}).end()
+        files = [file.read_bytes() for file in place.iterdir()]
+        assert files
+        assert not any(b"hunter2hunter" in data for data in files)
+        honeytrace.shutdown()
+        SPANS.forget()
 
 
 def test_redaction_is_that_of_the_end_of_a_span() -> None:
@@ -180,6 +279,6 @@ def test_a_defect_of_the_mapping_costs_fields_and_no_record(
     sink = Scripted()
     honeytrace.configure(sink=sink, journal=":none:", flush_interval=3600.0)
     tracer().start_span("s", attributes={"bees": 7}).end()
-    monkeypatch.setattr(sys.modules["honeytrace.otel._bridge"], "_fields", lambda span: 1 / 0)
+    monkeypatch.setattr(sys.modules["honeytrace.otel._reading"], "_fields", lambda span: 1 / 0)
     honeytrace.flush(30)
     assert [item.event_name for item in sink.items if isinstance(item, Record)] == ["s"]

@@ -7,6 +7,7 @@ keeps its own context.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from .._base.interrupts import interrupts
@@ -64,17 +65,20 @@ class Unread:
 
     read: returns what `Read` names; it is given the function that redacts texts.
     size: bytes that the values take in memory, as the queue counts them.
+    raw: JSON of which `recovered_fields` makes the same, for a session with a place in a journal.
     """
 
-    __slots__ = ("_encode", "_read", "_redact", "_size")
+    __slots__ = ("_encode", "_read", "_redact", "_size", "raw")
 
     def __init__(
         self,
         read: Callable[[Callable[[str], str]], Read],
         size: int,
+        raw: bytes = b"",
     ) -> None:
         self._read = read
         self._size = size
+        self.raw = raw
         self._encode, self._redact = hooks.encode, hooks.redact
 
     def __len__(self) -> int:
@@ -82,18 +86,27 @@ class Unread:
 
     def fill(self, s: Session) -> None:
         """Encode the fields into the session."""
-        spec, inputs, outputs, failure, fields = self._read(self._redact)
-        masked: list[str] = []
-        sealed: dict[str, Any] = {}
-        for name, value in (*fields.items(), ("inputs", inputs), ("outputs", outputs)):
-            if name not in OBJECTS:
-                sealed[name] = self._redact(value)
-            elif value or name in fields:
-                data = self._encode(value, masked, name)
-                # a mapping that was cut down is a string
-                sealed[name] = data if name == "outputs" else as_object(data) or data
+        made = self._read(self._redact)
+        sealed, masked = seal(made, self._encode, self._redact)
         s._inputs, s._outputs = sealed.pop("inputs", None), sealed.pop("outputs", None)
-        s._spec, s._failure, s._masked, s._extras = spec, failure, masked or None, sealed
+        s._spec, s._failure, s._masked, s._extras = made.spec, made.failure, masked or None, sealed
+
+
+def seal(
+    made: Read, encode: Callable[[object, list[str], str], bytes], redact: Callable[[str], str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of a session as its record has them, and the receipt of masking."""
+    _, inputs, outputs, _, fields = made
+    masked: list[str] = []
+    sealed: dict[str, Any] = {}
+    for name, value in (*fields.items(), ("inputs", inputs), ("outputs", outputs)):
+        if name not in OBJECTS:
+            sealed[name] = redact(value)
+        elif value or name in fields:
+            data = encode(value, masked, name)
+            # a mapping that was cut down is a string
+            sealed[name] = data if name == "outputs" else as_object(data) or data
+    return sealed, masked
 
 
 _UNREAD = ""
@@ -103,6 +116,21 @@ _UNREAD = ""
 def _unread(s: Session) -> Unread | None:
     extras = s._extras
     return extras.get(_UNREAD) if extras else None
+
+
+def raw_of(s: Session) -> bytes:
+    """Return what a journal keeps of a session whose fields nobody has read yet; else nothing."""
+    unread = _unread(s)
+    return b"" if unread is None else unread.raw
+
+
+def recovered_fields(raw: Any, is_root: bool) -> dict[str, Any]:
+    """Return the fields of a session whose journal has `raw`, as a journal keeps fields.
+
+    The mapping of spans stands above, so it is found by name.
+    """
+    found: dict[str, Any] = import_module("honeytrace.otel._raw").recovered(raw, is_root)
+    return found
 
 
 def complete(s: Session) -> None:
@@ -208,12 +236,14 @@ def end_external(
 def end_unread(s: Session, end_ns: int, unread: Unread) -> None:
     """End a session and hand it over, and leave its fields to whoever makes its record.
 
-    For a session without a place in a journal, to which the program added nothing, and whose
-    failure decides nothing about its tree.
+    For a session to which the program added nothing, and whose failure decides nothing about its
+    tree. If it has a place in a journal, `unread.raw` goes there.
     """
     s._end = max(end_ns - s._offset, s._start) or 1
     try:
         s._extras = {_UNREAD: unread}
+        if s._slot is not None:
+            s._slot[0].closed(s, s._slot)
         (s._submit or hooks.submit)(s)
         s._handed = True
     except Exception as exc:

@@ -168,7 +168,9 @@ def size_of(session: Running) -> int:
 
 def size_of_rest(extras: dict[str, Any], failure: tuple[Any, Any, dict[str, Any]] | None) -> int:
     """Return the approximate number of bytes in fields that only some sessions have."""
-    size = sum(200 + len(data) for data in extras.values())
+    size = 0
+    for data in extras.values():
+        size += 200 + len(data)
     for detail in (failure or ("", None, {}))[2].values():
         size += 200 + sum(map(len, detail)) if isinstance(detail, list) else 200 + len(detail)
     return size

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from .._base.lazy import orjson
-from .._capture.external import External
+from .._capture.external import External, raw_of
 from .._capture.hooks import hooks
 from .._capture.session import Session
 from .._capture.spec import Spec
@@ -69,10 +69,21 @@ class EntryWriter(Slots):
     def _opened_at_length(self, s: Session, slot: int) -> Slot | None:
         """Open a call of any kind and size in a slot that was taken."""
         number = self._numbers.get(s._spec) or self._tell(s._spec)
+        if number and type(s) is External:
+            return self._opened_span(s, slot, number)
         parent, kin = s._parent, _NO_KIN if s._parent is None else self._kin(s._parent)
         named = s._id or s._masked or not number or not kin
         extra = self._extra(s, number) if named else b""
         kin = kin or _pack_kin(*_pair(parent), *_pair(s._root))
+        return self._put(slot, OPEN, number, extra, _pair(s), kin, s._inputs)
+
+    def _opened_span(self, s: External, slot: int, number: int) -> Slot | None:
+        """Open the call that stands for a span of another tracer, whose id was chosen."""
+        parent, root, kin = s._parent, s._root, _NO_KIN
+        if parent is not None:
+            kin = _pack_kin(*_pair(parent), *_pair(root))
+            parent, root = parent._id, root._id
+        extra = orjson.dumps((s._id, parent, root, s._masked, None, True))
         return self._put(slot, OPEN, number, extra, _pair(s), kin, s._inputs)
 
     def _closed_at_length(self, s: Session, place: Slot) -> None:
@@ -189,6 +200,9 @@ class EntryWriter(Slots):
         return orjson.dumps(extra)
 
     def _more(self, s: Session, inputs: bytes | None) -> bytes:
+        if type(s) is External and (raw := raw_of(s)):
+            children = orjson.dumps(s._children) if s._children else b"[]"
+            return b'{"children":%b,"raw":%b}' % (children, raw)
         more: dict[str, Any] = {"children": s._children or [], "masked": s._masked}
         if s._inputs is not inputs:
             more["inputs"] = s._inputs and s._inputs.decode()

@@ -14,6 +14,7 @@ from zlib import adler32, crc32
 import orjson
 
 from .._base.lazy import logger
+from .._capture.external import recovered_fields
 from .._capture.ids import format_id
 from .._record.file_format import checked
 from .._record.merge import as_object, is_bare, merge_objects, with_details
@@ -177,11 +178,11 @@ class Reader:
         name, project, source, event_type, fixed, masked_fixed = (
             portrait[0] if number == 0 else self._specs[number]
         )
-        more: dict[str, Any] = orjson.loads(slot.more) if slot.more else {}
-        extras = more.get("extras", {})
-        inputs = slot.inputs or None
+        more = _more(slot)
+        inputs, outputs = slot.inputs or None, more["outputs"]
         if "inputs" in more:
             inputs = more["inputs"] and more["inputs"].encode()
+        extras = more.get("extras", {})
         name, event_type = more.get("span") or (name, event_type)
         failure = more.get("failure")
         if slot.end is None:
@@ -199,7 +200,7 @@ class Reader:
             details, kind = _of_root(details, event_type, is_span=len(portrait) > 1)
         receipt = [*(more.get("masked") or masked or []), *masked_fixed]
         stamps = [fixed.get("root" if parent_id is None else "code", "").encode()]
-        if is_bare(slot.outputs):
+        if is_bare(outputs):
             stamps.append(b'"bare":true')
         fields = _merged(fixed, extras)
         fields["metadata"] = with_details(
@@ -228,7 +229,7 @@ class Reader:
             error=failure[1] if failure else None,
             children_ids=orjson.dumps(children),
             inputs=as_object(inputs),
-            outputs=as_object(slot.outputs or None),
+            outputs=as_object(outputs),
             **fields,
         )
 
@@ -315,6 +316,16 @@ def _of_root(
     if not is_span or event_type == "chain":
         return details, "session"
     return {**details, "event_type": event_type}, event_type
+
+
+def _more(slot: _Content) -> dict[str, Any]:
+    """Return what the end of a call has written besides inputs, and its outputs."""
+    more: dict[str, Any] = {"outputs": slot.outputs or None}
+    if slot.more:
+        more |= orjson.loads(slot.more)
+    if "raw" in more:
+        more |= recovered_fields(more["raw"], not any(slot.kin))
+    return more
 
 
 class _Content(NamedTuple):

@@ -9,6 +9,8 @@ These need the extra: pip install "honeytrace[otel]".
 _semconv/       one mapping from spans to events, for the bridge and for the server; no extra needed
 _bridge.py      SpanProcessor: a span that runs here becomes a session
 _finished.py    a finished span in the shape that the mapping takes
+_reading.py     the fields of a session from a finished span
+_raw.py         a finished span as a journal keeps it, to be read later
 _spans.py       the spans that run here, and the sessions they stand for
 _langchain.py   the runs of LangChain, which are nobody's current span
 _instrument.py  instrument(): find and start the installed instrumentors

@@ -13,29 +13,20 @@ from opentelemetry.sdk import trace as sdk
 from .._base.interrupts import interrupts
 from .._capture.call import internal_error
 from .._capture.context import OwnThread, current
-from .._capture.external import (
-    External,
-    Failure,
-    Read,
-    Unread,
-    abandon,
-    end_external,
-    end_unread,
-)
+from .._capture.external import External, Unread, abandon, end_external, end_unread
 from .._capture.hooks import discard, hooks, switch
 from .._capture.remote import Foreign
-from .._config import SETTINGS, Config
-from .._record.record import RESERVED
 from .._runtime import public
 from .._runtime.runtime import settings
 from ..errors import ConfigurationError
-from ._finished import finished, raw, weight
-from ._semconv import Fields, Span, event_fields, is_infrastructure
-from ._spans import HELD, SPANS, Running, adopt, nanoseconds, spec
+from ._finished import finished, journalled, raw, weight
+from ._raw import read_raw
+from ._reading import named, read
+from ._semconv import is_infrastructure
+from ._semconv.event_type import OPERATION, SPAN_KIND
+from ._spans import HELD, SPANS, Running, adopt, nanoseconds
 
 Keep = Literal["llm", "all"] | Callable[[sdk.ReadableSpan], bool]
-
-DEFAULTS = {name: SETTINGS[name].default for name in ("project", "source")}
 
 
 class SpanProcessor(sdk.SpanProcessor):
@@ -102,6 +93,8 @@ class SpanProcessor(sdk.SpanProcessor):
     def _keeps(self, span: sdk.ReadableSpan, attributes: Mapping[str, Any]) -> bool:
         keep = self._keep
         if keep == "llm":
+            if OPERATION in attributes or SPAN_KIND in attributes:
+                return True  # the usual span of a model: the next look takes longer
             scope = span.instrumentation_scope
             name = None if scope is None else scope.name
             return not is_infrastructure(attributes, name, kind=span.kind._name_)
@@ -127,84 +120,41 @@ class SpanProcessor(sdk.SpanProcessor):
             abandon(session)
             public.count_left_out()
             return
-        assert session.trace is not None
-        plain = finished(span, session.trace)
-        foreign = type(session._parent) is Foreign
-        if _may_wait(session):
-            read = partial(_read, plain, settings(), session._parent is None)
-            end_unread(session, nanoseconds(plain.end), Unread(read, weight(plain)))
-            if foreign:
-                SPANS.stand_in(session)
-            return
-        made = _read(plain, settings(), session._parent is None, hooks.redact)
-        session._spec = made.spec
-        end_external(
-            session,
-            nanoseconds(plain.end),
-            inputs=made.inputs,
-            outputs=made.outputs,
-            failure=made.failure,
-            extras=made.extras,
-        )
+        foreign, end = type(session._parent) is Foreign, nanoseconds(span._end_time)
+        unread = _unread(span, session)
+        if unread is not None:
+            end_unread(session, end, unread)
+        else:
+            _end_read(span, session, end)
         if foreign:
             SPANS.stand_in(session)
 
 
-def _may_wait(session: External) -> bool:
-    """True if nobody needs the fields of a session before its record is made."""
-    decided = session._submit is None or session._submit is discard
-    return decided and session._slot is None and session._extras is None
-
-
-def _read(span: Span, config: Config, is_root: bool, redact: Callable[[str], str]) -> Read:
-    """Return what is recorded of a finished span."""
-    fields = _fields(span)
-    return Read(
-        spec(fields.event_name, fields.event_type),
-        fields.inputs,
-        fields.outputs,
-        None if fields.error is None else _failure(fields, redact),
-        _extras(span, fields, config, is_root=is_root),
+def _end_read(span: sdk.ReadableSpan, session: External, end: int) -> None:
+    """End a session with the fields of its span."""
+    assert session.trace is not None
+    plain, is_root = finished(span, session.trace), session._parent is None
+    made = read(plain, named(settings()), is_root, hooks.redact)
+    session._spec = made.spec
+    end_external(
+        session,
+        end,
+        inputs=made.inputs,
+        outputs=made.outputs,
+        failure=made.failure,
+        extras=made.extras,
     )
 
 
-def _fields(span: Span) -> Fields:
-    """Return the fields of a span; a defect of the mapping costs their names, and no attribute."""
-    try:
-        return event_fields(span)
-    except Exception as error:
-        if interrupts(error):
-            raise
-        internal_error(error)
-        fields = Fields("chain", span.name)
-        fields.metadata = dict(span.attributes)
-        return fields
-
-
-def _extras(span: Span, fields: Fields, config: Config, *, is_root: bool) -> dict[str, Any]:
-    """Return the fields of a session besides inputs, outputs and error."""
-    metadata = fields.metadata
-    details: dict[str, Any] = {"otel": [span.trace_id, span.span_id, span.parent_id]}
-    if is_root and fields.event_type != "chain":
-        details["event_type"] = fields.event_type
-    metadata[RESERVED] = details
-    extras: dict[str, Any] = {"metadata": metadata}
-    if fields.config:
-        extras["config"] = fields.config
-    if fields.metrics:
-        extras["metrics"] = fields.metrics
-    if fields.feedback:
-        extras["feedback"] = fields.feedback
-    if fields.user_properties:
-        extras["user_properties"] = fields.user_properties
-    # settings hold for spans too; the resource's names stand in for the defaults
-    if fields.project and config.project == DEFAULTS["project"]:
-        extras["project"] = fields.project
-    if fields.source and config.source == DEFAULTS["source"]:
-        extras["source"] = fields.source
-    return extras
-
-
-def _failure(fields: Fields, redact: Callable[[str], str]) -> Failure:
-    details = {} if fields.traceback is None else {"traceback": redact(fields.traceback)}
-    return "error", redact(fields.error or ""), details
+def _unread(span: sdk.ReadableSpan, session: External) -> Unread | None:
+    """Return the fields of a session, to be read when its record is made; None if somebody, or its
+    journal, needs them before."""
+    if session._extras is not None or not (session._submit is None or session._submit is discard):
+        return None
+    assert session.trace is not None
+    config, is_root = settings(), session._parent is None
+    if session._slot is None:
+        plain = finished(span, session.trace)
+        return Unread(partial(read, plain, named(config), is_root), weight(plain))
+    text = journalled(span, session.trace, config)
+    return None if text is None else Unread(partial(read_raw, text, is_root), len(text), text)

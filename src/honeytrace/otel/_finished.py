@@ -16,6 +16,8 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, StatusCode
 
+from .._config import Config
+from ._raw import written
 from ._semconv import Span, SpanEvent, SpanLink
 from ._semconv.remembered import Last
 from ._spans import trace_of
@@ -52,15 +54,47 @@ def finished(span: sdk.ReadableSpan, ids: tuple[str, str]) -> Span:
             status.status_code is StatusCode.ERROR,
             status.description or "",
             state.to_header() if state else "",
-            _lost(attributes=attributes, events=events, links=links),
+            _lost(attributes, events, links),
         ),
     )
 
 
-def _lost(**parts: Any) -> dict[str, int]:
+def journalled(span: sdk.ReadableSpan, ids: tuple[str, str], config: Config) -> bytes | None:
+    """Return a span as its journal keeps it, to be read by `read_raw`; None for a span that needs
+    more: a failure, events, links, and all that `written` refuses."""
+    status, name = span._status, span._name
+    if span._events or span._links or type(name) is not str:
+        return None
+    if status.description or status.status_code is StatusCode.ERROR:
+        return None
+    context, up, attributes = span._context, span._parent, span._attributes
+    events, links = span._events, span._links
+    state = None if context is None else context.trace_state
+    own = (
+        *ids,
+        None if up is None else f"{up.span_id:016x}",
+        name,
+        span._kind._name_,
+        state.to_header() if state else "",
+        _lost(attributes, events, links),
+    )
+    around = span._resource, span._instrumentation_scope, config
+    return written(own, raw(attributes), around, _surroundings)
+
+
+def _surroundings(resource: Resource, scope: InstrumentationScope | None) -> tuple[Any, Any]:
+    return _resource(resource), {} if scope is None else _scope(scope)
+
+
+def _lost(attributes: Any, events: Any, links: Any) -> dict[str, int]:
     """Return the numbers of attributes, events and links that the SDK's limits left out."""
+    try:
+        if not (attributes.dropped or events.dropped or links.dropped):
+            return {}
+    except AttributeError:  # these are the program's own
+        pass
     lost = {}
-    for name, part in parts.items():
+    for name, part in (("attributes", attributes), ("events", events), ("links", links)):
         count = getattr(part, "dropped", 0)
         if count:
             lost[name] = count

@@ -19,12 +19,10 @@ from .._capture.external import External, abandon, began, begin_external, end_ex
 from .._capture.hooks import discard, hooks
 from .._capture.remote import Foreign, Remote, Stranger
 from .._capture.session import Session
-from .._capture.spec import Spec
-from .._record.merge import PROVISIONAL
-from .._record.record import RESERVED
 from .._record.span_ids import event_id, session_id
 from ..propagation._traceparent import VENDOR, caller
 from . import _langchain
+from ._reading import spec
 from ._semconv import event_type
 
 MOST = 10_000
@@ -34,8 +32,6 @@ MOST_RUNNING = 100_000
 """Spans that may run at once; beyond it, the oldest are recorded as interrupted."""
 
 _LAST_NS = (1 << 63) - 1
-_LONGEST_NAME = 200
-"""Characters of a name that is remembered with its spec."""
 
 HELD = (SpanKind.SERVER, SpanKind.CONSUMER)
 """Kinds of the spans of requests."""
@@ -116,29 +112,17 @@ class Spans:
         """The session of a span, with the ids that the server derives when it comes by OTLP."""
         context = span.get_span_context()
         trace = trace_of(context)
-        own = session_id(trace[0]) if span.parent is None else event_id(*trace)
+        own = event_id(trace[0], "" if span.parent is None else trace[1])  # as `session_id`
         kind = event_type(attributes, span.kind._name_)  # `name` takes its time
         start = nanoseconds(span.start_time)
         return begin_external(spec(span.name, kind), parent, own, start, trace)
 
     def stand_in(self, session: External) -> None:
-        """Record a session for the root of a trace that began elsewhere, so that the run is listed.
-
-        Where the root itself arrives, by any way, it takes the place of this one.
-        """
-        if session._submit is discard:
-            return
-        name, start = session._spec.session_name, session._start + session._offset
-        root = session._root.session_id
-        made = begin_external(spec(name, "chain"), None, root, start, decided=True)
-        end_external(
-            made,
-            session._end + session._offset,
-            inputs={},
-            outputs={},
-            failure=None,
-            extras={"metadata": {RESERVED: {PROVISIONAL: True}}},
-        )
+        """Record a session for the root of a trace that began elsewhere; see `remote.stand_in`."""
+        if session._submit is not discard:
+            offset = session._offset
+            start, end = session._start + offset, session._end + offset
+            remote.stand_in(session, session._spec, start, end)
 
     def close(self, context: SpanContext) -> Running | None:
         """A span ends; None for one that began before the bridge did."""
@@ -269,21 +253,6 @@ def adopt(s: Session | None, parent: Session | None) -> Session | None:
     if found is None:
         return remote.adopt(s, parent)
     return found if type(parent) is Stranger else inner(parent, found)
-
-
-_specs: dict[tuple[str, str], Spec] = {}
-
-
-def spec(name: str, kind: str) -> Spec:
-    """Return the spec that spans of a name and type share."""
-    found = _specs.get((name, kind))
-    if found is None and len(name) > _LONGEST_NAME:
-        return Spec(name, event_type=kind)
-    if found is None:
-        if len(_specs) >= MOST:  # names with ids in them
-            _specs.clear()
-        found = _specs[name, kind] = Spec(name, event_type=kind)
-    return found
 
 
 def nanoseconds(time: int | None) -> int:

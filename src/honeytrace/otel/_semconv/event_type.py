@@ -8,6 +8,8 @@ from typing import Any
 from .remembered import Remembered
 from .span import Span
 
+OPERATION, SPAN_KIND = "gen_ai.operation.name", "openinference.span.kind"
+
 _OPERATIONS = {
     **dict.fromkeys(("chat", "text_completion", "generate_content", "embeddings"), "model"),
     **dict.fromkeys(("execute_tool", "retrieval"), "tool"),
@@ -52,14 +54,14 @@ def event_type(attributes: Mapping[str, Any], kind: str = "") -> str:
     own = attributes.get("honeyhive_event_type")
     if own in EVENT_TYPES:
         return str(own)
-    operation = attributes.get("gen_ai.operation.name")
+    operation = attributes.get(OPERATION)
     if operation is not None:
         known = _OPERATIONS.get(operation) if type(operation) is str else None
         if known is None:
             known = "tool" if "memory" in str(operation) else None
         if known is not None:
             return known
-    span_kind = attributes.get("openinference.span.kind")
+    span_kind = attributes.get(SPAN_KIND)
     if span_kind is not None:
         return _OPENINFERENCE.get(str(span_kind).upper(), "chain")
     span_kind = attributes.get("traceloop.span.kind")

@@ -160,6 +160,14 @@ READERS: tuple[tuple[frozenset[str], Reader], ...] = (
 )
 """Prefixes of each convention's attributes and their reader, in order of preference."""
 
+_READ = frozenset().union(*(wanted for wanted, _ in READERS))
+
+
+def is_read(name: str) -> bool:
+    """Return whether a reader may look into the value of an attribute; others stay as they are."""
+    return name[:_HEAD] in _READ
+
+
 _shapes = Remembered(lambda names: Shape(names, _readers(names)))
 
 
