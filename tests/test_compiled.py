@@ -22,7 +22,10 @@ import honeytrace
 from honeytrace._base.cython import COMPILED, interpreted
 from honeytrace._capture.ids import format_id
 from honeytrace._durability.memory import Memory
+from honeytrace._record.body import event_pieces, pieces
+from honeytrace._record.record import Record
 from honeytrace.testing import capture
+from samples import records
 
 compiled = pytest.mark.skipif(
     len(interpreted()) == len(COMPILED), reason="nothing was compiled, or it is not wanted"
@@ -87,6 +90,20 @@ def test_ids_in_both_modes(wall: int, tick: int) -> None:
     assert IDS.format_id(wall, tick) == format_id(wall, tick)
 
 
+@compiled
+@given(
+    records(),
+    st.floats(0, 1e12),
+    st.floats(0, 1e13) | st.integers(0, 2**62).map(lambda ns: ns / 1e6),
+)
+def test_bodies_in_both_modes(record: Record, duration: float, start: float) -> None:
+    """A record has the same bytes on the wire in C and in Python, with numbers of any length."""
+    record = record._replace(duration=duration, start_time=start)
+    assert BODY.pieces(record) == pieces(record)
+    assert BODY.event_pieces(record) == event_pieces(record)
+
+
+BODY = source_of("_record.body")
 IDS = source_of("_capture.ids")
 MEMORY = source_of("_durability.memory")
 

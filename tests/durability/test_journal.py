@@ -81,6 +81,22 @@ def test_released_slots_are_used_again(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_slots_of_a_run_are_released_at_once(tmp_path: Path) -> None:
+    """Calls of all sizes that are released together leave nothing in use, and the file goes."""
+    with recording(tmp_path) as recorder:
+        for _ in range(30):
+            for size in (0, 1_000, 6_000):
+                with recorder.call("call", inputs={"pad": "x" * size}) as s:
+                    s.outputs = "y" * size
+            run = [*recorder.places.values()]
+            recorder.places.clear()
+            recorder.journal.release_run(run)
+            assert (run, recorder.journal.in_use()) == ([], 0)
+        assert recorder.journal.unprotected == 0
+        recorder.journal.retire()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_full_journal_lets_the_call_pass_and_counts_it(tmp_path: Path) -> None:
     """Nothing blocks and nothing raises when there is no room; what was written stays."""
     with recording(tmp_path, _journal.SMALLEST) as recorder:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from honeytrace._capture.finished import record_of
+from honeytrace._capture.finished import Alike, record_of
 from honeytrace._capture.spec import Spec
 from honeytrace._record.file_format import unpack
 from honeytrace._record.merge import (
@@ -291,6 +291,44 @@ def test_what_every_session_is_takes_no_metadata() -> None:
     assert own == {**kin, "event_type": "tool", "status": "cancelled"}
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), max_size=12))
+def test_records_of_a_run_share_only_what_they_have_in_common(
+    calls: list[tuple[int, int, bool]],
+) -> None:
+    """Made in one run, whatever functions and parents take turns, records are as made alone."""
+    specs = [Spec("a"), Spec("b", event_type="tool", source="own"), Spec("c", fixed=FIXED)]
+    tops = [None, ended(), ended(_id="chosen"), ended()]
+    tops[3]._parent = tops[3]._root = tops[2]
+
+    def made(spec: int, top: int, fails: bool) -> Any:
+        parent = tops[top]
+        root = parent if parent is None or parent._root is None else parent._root
+        failure = ("error", "E: m", {}) if fails else None
+        return ended(
+            b'{"a":1}', b"2", _spec=specs[spec], _parent=parent, _root=root, _failure=failure
+        )
+
+    alike = Alike()
+    for call in calls:
+        s = made(*call)
+        expected = {"parent_id": s.parent_id, "root_id": s._root and s._root.session_id}
+        alone, shared = record_of(s, "p", "s"), record_of(made(*call), "p", "s", alike)
+        same = {"event_id": "", "session_id": ""} | ({} if s._parent else {"root_id": ""})
+        assert shared._replace(**same) == alone._replace(**same)
+        assert (shared.parent_id, shared.root_id) == (
+            expected["parent_id"],
+            expected["root_id"] or shared.event_id,
+        )
+
+
+def test_children_are_told_in_order() -> None:
+    """Ids that were chosen and ids that were made stand in the record as they do on the session."""
+    s = ended()
+    s._children = [(1_700_000_000_000_000_000, 5), 'a "b" ü', (1_700_000_000_000_000_000, 6)]
+    assert orjson.loads(record_of(s, "p", "s").children_ids) == s.children_ids
+
+
+FIXED: dict[str, Any] = {"config": {"k": 1}}
 FORGED = {
     "too few parts": ["id"],
     "an id that is no text": [1, {}],

@@ -36,6 +36,7 @@ COMPILED = (
     "_snapshot.container_walk",
     "_snapshot.exact",
     "_record.body",
+    "_record.many",
     "_delivery.intake",
     "_delivery.encoder",
     "_durability.memory",

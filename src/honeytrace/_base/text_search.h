@@ -13,17 +13,21 @@ static inline int is_in(uint64_t low, uint64_t high, uint32_t c) {
 #define has_vectors() __builtin_cpu_supports("avx2")
 #define BY_VECTORS __attribute__((target("avx2"))) static
 
-/* The first mark from `at` on, in a text of at least 32 characters, or -1. `marks` has the one that ends
- * with these four bits; of the two that end alike, `-` comes besides. */
-BY_VECTORS ptrdiff_t find_mark(const uint8_t *text, ptrdiff_t at, ptrdiff_t end) {
+/* Which of 32 characters are marks: `marks` has the one that ends with these four bits; `-` comes besides. */
+BY_VECTORS inline uint32_t marks_at(const uint8_t *at) {
     const __m128i marks = _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, '(', -1, ':', '[', -1, '=', -1, '_');
-    const __m256i by_end = _mm256_broadcastsi128_si256(marks), hyphen = _mm256_set1_epi8('-');
+    const __m256i by_end = _mm256_broadcastsi128_si256(marks), here = _mm256_loadu_si256((const __m256i *)at);
+    const __m256i others = _mm256_cmpeq_epi8(here, _mm256_shuffle_epi8(by_end, here));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(others, _mm256_cmpeq_epi8(here, _mm256_set1_epi8('-'))));
+}
+/* The first mark from `at` on, in a text of at least 32 characters, or -1. */
+BY_VECTORS ptrdiff_t find_mark(const uint8_t *text, ptrdiff_t at, ptrdiff_t end) {
+    for (; at + 64 <= end; at += 64)
+        if (marks_at(text + at) | marks_at(text + at + 32))
+            break;
     for (; at < end; at += 32) {
         const ptrdiff_t from = at <= end - 32 ? at : end - 32;
-        const __m256i here = _mm256_loadu_si256((const __m256i *)(text + from));
-        const __m256i others = _mm256_cmpeq_epi8(here, _mm256_shuffle_epi8(by_end, here));
-        const __m256i found = _mm256_or_si256(others, _mm256_cmpeq_epi8(here, hyphen));
-        const uint32_t places = (uint32_t)_mm256_movemask_epi8(found) >> (at - from);
+        const uint32_t places = marks_at(text + from) >> (at - from);
         if (places)
             return at + __builtin_ctz(places);
     }
@@ -33,8 +37,7 @@ BY_VECTORS ptrdiff_t find_mark(const uint8_t *text, ptrdiff_t at, ptrdiff_t end)
 BY_VECTORS inline uint32_t unbroken(const uint8_t *at) {
     const __m256i here = _mm256_loadu_si256((const __m256i *)at);
     const __m256i separators = _mm256_cmpgt_epi8(_mm256_set1_epi8('-'), here);
-    const __m256i groups = _mm256_cmpeq_epi32(separators, _mm256_setzero_si256());
-    return (uint32_t)_mm256_movemask_ps((__m256)groups);
+    return (uint32_t)_mm256_movemask_ps((__m256)_mm256_cmpeq_epi32(separators, _mm256_setzero_si256()));
 }
 /* A place from `start` on before which no run of 20 begins, four such groups in a row, nor goes on. */
 BY_VECTORS ptrdiff_t skip_words(const uint8_t *text, ptrdiff_t start, ptrdiff_t end) {

@@ -1,7 +1,7 @@
 import cython
 
 from honeytrace._capture.hooks cimport Hooks
-from honeytrace._base.primitives cimport get_var, is_finalizing, new, set_var
+from honeytrace._base.primitives cimport get_var, is_finalizing, new, set_var, untrack
 from honeytrace._capture.running cimport Running, id_of, let_go
 from honeytrace._capture.spec cimport Spec
 

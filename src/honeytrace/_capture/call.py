@@ -28,7 +28,7 @@ from .running import nearest_running
 from .session import Session
 
 if not cython.compiled:  # otherwise call.pxd has them in C
-    from .._base.primitives import get_var, is_finalizing, new, set_var
+    from .._base.primitives import get_var, is_finalizing, new, set_var, untrack
     from .running import Running, id_of, let_go
     from .spec import Spec
 
@@ -100,6 +100,8 @@ def begin(  # noqa: C901 - one function, because every further call costs time
             s._offset = hooks.offset_ns  # a test has injected a clock
         if parent is not None:
             child = session_id or (s._start + s._offset, s._tick)
+            if _compiled and session_id is None:
+                untrack(child)  # two numbers, which the collector need not scan
             if parent._children is None:
                 parent._children = []
             parent._children.append(child)

@@ -12,7 +12,6 @@ try:
 except ModuleNotFoundError:
     from .._base import cython
 
-from .._base.lazy import orjson
 from .._record.merge import (
     WRAPPER,
     as_object,
@@ -28,14 +27,117 @@ from .session import Session
 
 if not cython.compiled:  # otherwise finished.pxd has them in C
     from .._base.primitives import joined, new_tuple, untrack
-    from .running import Running, id_of, let_go
+    from .running import Running, children_json, id_of, let_go
 
 _BRACE = ord("{")
 
 
-def record_of(s: Any, project: str, source: str) -> Record:
-    """Return the record of an ended session. Children that start later become updates."""
+class Alike:
+    """The part that the records of one spec's calls in one parent have in common.
+
+    It serves the calls of one batch, which mostly come in runs. It is not kept longer, because it
+    refers to sessions and to functions of the program.
+
+    ended, ended_root: the parent and the root reduced to their ids, once both have ended.
+    """
+
+    __slots__ = (
+        "ended",
+        "ended_root",
+        "event_type",
+        "metadata",
+        "name",
+        "parent",
+        "parent_id",
+        "project",
+        "root",
+        "root_id",
+        "source",
+        "spec",
+    )
+
+    def __init__(self) -> None:
+        self.spec = None
+
+    def learn(self, s: Any, project: str, source: str) -> None:
+        """Take the part from this session."""
+        spec: Any = s._spec
+        parent: Any = s._parent
+        root: Any = s._root
+        self.spec = None
+        self.ended = self.ended_root = None
+        self.parent, self.root = parent, root
+        self.parent_id = None if parent is None else id_of(parent)
+        self.root_id = None if root is None else id_of(root)
+        self.name = spec.session_name or hooks.session_name
+        self.project, self.source = spec.project or project, spec.source or source
+        self.event_type = "session" if parent is None else spec.event_type
+        stamp = spec.stamp if parent is not None else root_stamp(spec.stamp)
+        self.metadata = details_alone(self.parent_id, self.root_id or "", spec.event_type, stamp)
+        self.spec = spec
+
+
+def record_of(s: Any, project: str, source: str, alike: Any = None) -> Record:
+    """Return the record of an ended session. Children that start later become updates.
+
+    alike: that of the session before, which becomes that of this one.
+    """
     s._sealed = True
+    spec: Any = s._spec
+    start, end, inputs, outputs = s._start, s._end, s._inputs, s._outputs
+    if inputs is not None and inputs[0] != _BRACE:
+        inputs = as_object(inputs)
+    bare = False
+    if outputs is not None:
+        if outputs[0] != _BRACE:
+            outputs = joined([WRAPPER, outputs, b"}"])  # as `as_object` does
+        else:
+            bare = is_bare(outputs)
+    more = s._extras or spec.fixed
+    if more or bare or s._failure is not None or s._masked or s._details or type(s) is not Session:
+        return _unusual(s, project, source, inputs, outputs, bare)
+    known: Any = Alike() if alike is None else alike
+    if known.spec is not spec or known.parent is not s._parent or known.root is not s._root:
+        known.learn(s, project, source)
+    session_id = id_of(s)
+    record = new_tuple(
+        Record,
+        (  # positional, in the order of the fields: keyword arguments cost one microsecond more
+            session_id,
+            session_id,
+            known.parent_id,
+            known.root_id or session_id,
+            known.event_type,
+            known.name,
+            known.project,
+            known.source,
+            "ok",
+            (start + s._offset) / 1e6,
+            -(-(end + s._offset) // 1_000_000) if end else None,
+            (end - start) / 1e6 if end else None,
+            None,
+            children_json(s) if s._children else b"[]",
+            None,
+            inputs,
+            outputs,
+            None,
+            None,
+            known.metadata,
+            None,
+        ),
+    )
+    untrack(record)  # texts and numbers, which the collector need not scan
+    if known.ended is not None:
+        s._parent, s._root = known.ended, known.ended_root
+    elif s._parent is not None:
+        let_go(s)
+        if type(s._parent) is Running and type(s._root) is Running:
+            known.ended, known.ended_root = s._parent, s._root
+    return record  # type: ignore[no-any-return]
+
+
+def _unusual(s: Any, project: str, source: str, inputs: Any, outputs: Any, bare: bool) -> Record:
+    """Return the record of a session with more fields than inputs and outputs, or that failed."""
     spec: Any = s._spec
     parent: Any = s._parent
     root: Any = s._root
@@ -49,25 +151,16 @@ def record_of(s: Any, project: str, source: str) -> Record:
         name = extras.get("session_name") or name
         own_project = extras.get("project") or own_project
         own_source = extras.get("source") or own_source
-    start, end, inputs, outputs = s._start, s._end, s._inputs, s._outputs
-    if inputs is not None and inputs[0] != _BRACE:
-        inputs = as_object(inputs)
     stamp = spec.stamp if parent is not None else root_stamp(spec.stamp)
-    if outputs is not None:
-        if outputs[0] != _BRACE:
-            outputs = joined([WRAPPER, outputs, b"}"])  # as `as_object` does
-        elif is_bare(outputs):
-            stamp = stamp + b',"bare":true' if stamp else b'"bare":true'
-    if more or s._failure is not None or s._masked or s._details:
-        metadata = _metadata(s, parent_id, root_id, stamp)
-    else:
-        metadata = details_alone(parent_id, root_id if parent_id else "", spec.event_type, stamp)
+    if bare:
+        stamp = stamp + b',"bare":true' if stamp else b'"bare":true'
     event_type = spec.event_type
     if parent is None and (type(s) is Session or event_type == "chain"):
         event_type = "session"  # a span of another tracer stays the model call that it is
+    start, end = s._start, s._end
     record = new_tuple(
         Record,
-        (  # positional, in the order of the fields: keyword arguments cost one microsecond more
+        (
             session_id,
             session_id,
             parent_id,
@@ -81,17 +174,17 @@ def record_of(s: Any, project: str, source: str) -> Record:
             -(-(end + s._offset) // 1_000_000) if end else None,
             (end - start) / 1e6 if end else None,
             None if s._failure is None else s._failure[1],
-            b"%b" % orjson.dumps(s.children_ids) if s._children else b"[]",
+            children_json(s) if s._children else b"[]",
             _object(s, "config") if more else None,
             inputs,
             outputs,
             _object(s, "metrics") if more else None,
             _object(s, "feedback") if more else None,
-            metadata,
+            _metadata(s, parent_id, root_id, stamp),
             _object(s, "user_properties") if more else None,
         ),
     )
-    untrack(record)  # texts and numbers, which the collector need not scan
+    untrack(record)
     if parent is not None:
         let_go(s)
     return record  # type: ignore[no-any-return]

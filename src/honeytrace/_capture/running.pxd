@@ -1,8 +1,8 @@
 import cython
 from libc.stdint cimport int64_t, uint64_t
 
-from honeytrace._capture.ids cimport format_id
-from honeytrace._base.primitives cimport new
+from honeytrace._capture.ids cimport format_id, list_item
+from honeytrace._base.primitives cimport joined, new
 
 
 cdef class Running:
@@ -21,6 +21,10 @@ cpdef prepare(session, spec, session_id, int64_t start, int64_t offset)
 
 
 cpdef id_of(Running session)
+
+
+@cython.locals(parts=list, text=bytes)
+cdef bytes children_json(Running session)
 
 
 @cython.locals(size=Py_ssize_t)

@@ -13,9 +13,11 @@ try:
 except ModuleNotFoundError:
     from .._base import cython
 
+from .._base.lazy import orjson
+
 if not cython.compiled:  # otherwise running.pxd has it in C
-    from .._base.primitives import new
-    from .ids import format_id
+    from .._base.primitives import joined, new
+    from .ids import format_id, list_item
 
 OVERHEAD = 320 if cython.compiled else 450
 """Bytes of a session without its inputs and outputs. Measured with tracemalloc: 260 compiled, 400
@@ -150,6 +152,18 @@ def id_of(session: Running) -> str:
         text = session._id or format_id(session._start + session._offset, session._tick)
         session._text = text
     return text
+
+
+def children_json(session: Running) -> bytes:
+    """Return the ids of the children as a list in JSON."""
+    parts: list[bytes] = []
+    for child in list(session._children or ()):
+        if type(child) is tuple:
+            parts.append(list_item(child[0], child[1]))
+        else:
+            parts += (b",", orjson.dumps(child))
+    text = joined(parts)
+    return b"[%b]" % text[1:]
 
 
 def size_of(session: Running) -> int:

@@ -1,6 +1,7 @@
 import cython
 
-from honeytrace._capture.finished cimport record_of
+from honeytrace._base.primitives cimport identity
+from honeytrace._capture.finished cimport Alike, record_of
 from honeytrace._capture.running cimport Running
 from honeytrace._durability.slots cimport Slots
 
@@ -14,12 +15,14 @@ cdef class Encoder:
     cdef public Py_ssize_t failed
     cdef double _stamp_due
 
-    @cython.locals(session=Running)
+    @cython.locals(session=Running, alike=Alike)
     cpdef encode(self, waiting, list records)
 
     cpdef record(self, item)
 
+    cdef _made(self, Running session, Alike alike)
+
     cpdef release(self, item)
 
-    @cython.locals(slot=tuple, journal=Slots)
+    @cython.locals(slot=tuple, journal=Slots, run=list)
     cpdef release_all(self, items, set kept)

@@ -22,7 +22,8 @@ from .._record.stamp import with_versions
 from .queue import Pending
 
 if not cython.compiled:  # otherwise encoder.pxd has them in C
-    from .._capture.finished import record_of
+    from .._base.primitives import identity
+    from .._capture.finished import Alike, record_of
     from .._capture.running import Running
 
 _AT_ONCE = 500
@@ -49,16 +50,17 @@ class Encoder:
 
     def encode(self, waiting: deque[Pending], records: list[Item]) -> None:
         """Make records of all waiting items one by one, so that an interrupt loses none."""
+        alike: Any = Alike()
         while waiting:
             item = waiting[0]
             session: Any = item if isinstance(item, Running) else None
-            record = self.record(item)
+            record: Any = item if session is None else self._made(session, alike)
             if record is None:
                 self.release(item)
                 self.failed += 1
             else:
                 if session is not None and session._slot is not None:
-                    self.slots[id(record)], session._slot = session._slot, None
+                    self.slots[identity(record)], session._slot = session._slot, None
                 records.append(record)
             waiting.popleft()
             if len(records) % _AT_ONCE == 0:
@@ -66,13 +68,16 @@ class Encoder:
 
     def record(self, item: Pending) -> Item | None:
         """Return the record of an item, or the update itself; None if no record can be made."""
-        if not isinstance(item, Running):
-            return item
+        return self._made(item, Alike()) if isinstance(item, Running) else item
+
+    def _made(self, session: Any, alike: Any) -> Any:
+        """Return the record of a session, or None."""
         try:
-            if type(item) is External:
-                complete(item)
-            record = record_of(item, self.config.project, self.config.source)
-            if record.parent_id is None and item._end and time.monotonic() >= self._stamp_due:
+            if type(session) is External:
+                complete(session)
+            is_root = session._parent is None
+            record = record_of(session, self.config.project, self.config.source, alike)
+            if is_root and session._end and time.monotonic() >= self._stamp_due:
                 self._stamp_due = time.monotonic() + _STAMPED
                 record = with_versions(record)
             return record
@@ -92,9 +97,18 @@ class Encoder:
         """Release all items except those whose identities are kept."""
         if not self.slots:
             return
+        run: list[Slot] = []
+        journal: Any = None
         for item in items:
-            key = id(item)
-            slot = None if key in kept else self.slots.pop(key, None)
+            key = identity(item)
+            slot = None if kept and key in kept else self.slots.pop(key, None)
             if slot is not None:
-                journal: Any = slot[0]
-                journal.release(slot)
+                if slot[0] is not journal:
+                    if run:
+                        journal.release_run(run)
+                    journal = slot[0]
+                run.append(slot)
+                if not cython.compiled:  # where an interrupt may come before the next item
+                    journal.release_run(run)
+        if run:
+            journal.release_run(run)

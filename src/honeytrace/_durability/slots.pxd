@@ -1,6 +1,7 @@
 import cython
 from libc.stdint cimport int64_t, uint32_t
 
+from honeytrace._base.primitives cimport untrack
 from honeytrace._capture.running cimport Running
 from honeytrace._durability.memory cimport Memory
 
@@ -31,6 +32,9 @@ cdef class Slots:
     cpdef closed(self, Running s, tuple place)
 
     cpdef release(self, tuple place)
+
+    @cython.locals(place=tuple, free=list)
+    cpdef release_run(self, list places)
 
     @cython.locals(at=Py_ssize_t, room=Py_ssize_t, i=Py_ssize_t, count=Py_ssize_t, block=Py_ssize_t)
     cpdef uint32_t _spill(self, list blocks, bytes data, uint32_t checksum) except? 0

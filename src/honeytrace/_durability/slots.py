@@ -15,6 +15,7 @@ except ModuleNotFoundError:
     from .._base import cython
 
 if not cython.compiled:  # otherwise slots.pxd has them in C
+    from .._base.primitives import untrack
     from .memory import Memory
 
 from .journal_format import BEHIND, BLOCK, FREE, FRESH, INLINE, SLOT, TAIL
@@ -103,6 +104,8 @@ class Slots:
             if place is None:
                 place = self._opened_at_length(s, slot)
             if place is not None:
+                if cython.compiled:
+                    untrack(place)  # it is in no cycle, so the collector need not scan it
                 return place
             self._take_back(slot)
         except BaseException:  # an interrupt: the call does not happen
@@ -185,6 +188,24 @@ class Slots:
     def release(self, place: Any) -> None:
         """Free a slot, once: its record is safe elsewhere or was given up."""
         self._take_back(place[1])
+        if self._retired:
+            self.retire()
+
+    def release_run(self, places: list[Any]) -> None:
+        """Free the slots of these places, which are removed from the list."""
+        free: list[int] = []
+        while places:
+            place: Any = places.pop()
+            slot = place[1]
+            if cython.compiled:
+                self._memory.mark(slot, FREE)
+                if self._chains and slot in self._chains:
+                    self._give(self._chains[slot])
+                    del self._chains[slot]
+                free.append(slot)
+            else:
+                self._take_back(slot)
+        self._free.extend(free)
         if self._retired:
             self.retire()
 

@@ -22,7 +22,7 @@ from .._base.lazy import orjson
 from .record import Record
 
 if not cython.compiled:  # otherwise body.pxd has them in C
-    from .._base.primitives import is_plain, joined, plain_tuple
+    from .._base.primitives import is_plain, joined, plain_tuple, times
 
 _SPLICED = 1_000
 """Bytes of inputs and outputs that are handed on as they are rather than copied."""
@@ -31,55 +31,72 @@ _FIRST, _LAST = float(1 << 40), float(1 << 43)
 """Milliseconds since the epoch, 2004 to 2248. There, a fourth digit tells doubles apart."""
 _LONGEST = 1e9
 """Milliseconds, 11 days. Durations are whole nanoseconds, so up to here six digits say them."""
-_FOUR, _SIX, _NANO = 10_000, 1_000_000, 1e6
+_FOUR, _NANO = 10_000, 1e6
 """Powers of ten with a name: Cython divides by a typed one in C, and by whole ones in integers."""
 
 _MOST = 1_000
 """Names that are remembered: one entry for every function, or for its calls in one parent."""
-_session_names: dict[Any, str] = {}
-_event_names: dict[Any, str] = {}
+_session_names: dict[Any, bytes] = {}
+_event_names: dict[Any, bytes] = {}
+_last_session: tuple[Any, ...] = (None,) * 4
+_last_event: tuple[Any, ...] = (None,) * 7
+"""The names in the last body, and how it began. The calls of one batch mostly share the very texts,
+which are then not even hashed."""
 
 
 def pieces(record: Record) -> bytes | tuple[bytes, ...]:
     """Return the object under `"session"` in a startSession payload, in pieces where it is long."""
-    fields = plain_tuple(record)
-    key = fields[5], fields[6], fields[7]
-    names = _session_names.get(key)
-    if names is None:
-        known = {"project": fields[6], "session_name": fields[5], "source": fields[7]}
-        names = _kept(_session_names, key, known)
-    return _spliced([_head(names, "session_id", fields, fields[11])], fields)
+    global _last_session
+    fields, last = plain_tuple(record), _last_session
+    if fields[5] is last[0] and fields[6] is last[1] and fields[7] is last[2]:
+        names = last[3]
+    else:
+        key = fields[5], fields[6], fields[7]
+        names = _session_names.get(key)
+        if names is None:
+            known = {"project": fields[6], "session_name": fields[5], "source": fields[7]}
+            names = _kept(_session_names, key, known, b'"session_id":"')
+        _last_session = fields[5], fields[6], fields[7], names
+    return _spliced(names, _own(fields, fields[11]), b',"children_ids":', fields)
 
 
 def event_pieces(record: Record) -> bytes | tuple[bytes, ...]:
     """Return a nested record as a CreateEventRequest, in pieces where it is long."""
-    fields = plain_tuple(record)
-    key = fields[2], fields[3], fields[4], fields[5], fields[6], fields[7]
-    names = _event_names.get(key)
-    if names is None:
-        known = {"project": fields[6], "source": fields[7], "event_name": fields[5]}
-        known |= {"event_type": fields[4], "session_id": fields[3], "parent_id": fields[2]}
-        names = _kept(_event_names, key, known)
-    duration = 0.0 if fields[11] is None else fields[11]
-    parts = [_head(names, "event_id", fields, duration)]
-    if fields[14] is None:
-        parts.append(b',"config":{}')
+    global _last_event
+    fields, last = plain_tuple(record), _last_event
+    if (
+        fields[2] is last[0]
+        and fields[3] is last[1]
+        and fields[4] is last[2]
+        and fields[5] is last[3]
+        and fields[6] is last[4]
+        and fields[7] is last[5]
+    ):
+        names = last[6]
+    else:
+        key = fields[2], fields[3], fields[4], fields[5], fields[6], fields[7]
+        names = _event_names.get(key)
+        if names is None:
+            known = {"project": fields[6], "source": fields[7], "event_name": fields[5]}
+            known |= {"event_type": fields[4], "session_id": fields[3], "parent_id": fields[2]}
+            names = _kept(_event_names, key, known, b'"event_id":"')
+        _last_event = fields[2], fields[3], fields[4], fields[5], fields[6], fields[7], names
+    lead = b',"config":{},"children_ids":' if fields[14] is None else b',"children_ids":'
     if fields[15] is None:
-        parts.append(b',"inputs":{}')
-    return _spliced(parts, fields)
+        lead = b',"inputs":{}' + lead
+    return _spliced(names, _own(fields, 0.0 if fields[11] is None else fields[11]), lead, fields)
 
 
-def _kept(known: dict[Any, str], key: object, names: dict[str, Any]) -> str:
-    """Return names as members of an object, each with a comma behind, and remember them."""
+def _kept(known: dict[Any, bytes], key: object, names: dict[str, Any], last: bytes) -> bytes:
+    """Return names as the beginning of an object, up to the id in it, and remember them."""
     if len(known) >= _MOST:
         known.clear()
-    text = orjson.dumps(names).decode()
-    text = known[key] = text.removeprefix("{").removesuffix("}") + ","
+    text = known[key] = orjson.dumps(names).removesuffix(b"}") + b"," + last
     return text
 
 
-def _head(names: str, id_name: str, fields: tuple[Any, ...], duration: Any) -> bytes:
-    """Return the beginning of a body: names, ids and times, in digits that are read as the same."""
+def _own(fields: tuple[Any, ...], duration: Any) -> bytes:
+    """Return an id without its first quote, and the times, in digits that are read as the same."""
     id_, start, end = fields[0], fields[9], fields[10]
     if type(duration) is float and type(start) is float and type(end) is int and is_plain(id_):
         began: float = start
@@ -88,23 +105,54 @@ def _head(names: str, id_name: str, fields: tuple[Any, ...], duration: Any) -> b
             whole = int(began)
             part = int((began - whole) * _FOUR + 0.5)
             nanos = int(lasted * _NANO + 0.5)
-            ended: int = end
             if nanos / _NANO == lasted and part < _FOUR:
-                return (
-                    f'{{{names}"{id_name}":"{id_}","start_time":{whole}.{part:04d}'
-                    f',"duration":{nanos // _SIX}.{nanos % _SIX:06d},"end_time":{ended}'
-                ).encode()
-    values = {id_name: id_, "start_time": start, "duration": duration, "end_time": end}
-    known = {name: value for name, value in values.items() if value is not None}
-    rest = orjson.dumps(known).decode().removeprefix("{").removesuffix("}")
-    return f"{{{names}{rest}".encode()
+                return times(id_, whole, part, nanos, end)
+    known = {"start_time": start, "duration": duration, "end_time": end}
+    numbers = orjson.dumps({name: value for name, value in known.items() if value is not None})
+    comma = b"," if len(numbers) > len(b"{}") else b""
+    return orjson.dumps(id_)[1:] + comma + numbers[1 : len(numbers) - 1]
 
 
-def _spliced(parts: list[bytes], fields: tuple[Any, ...]) -> bytes | tuple[bytes, ...]:
-    """Return `parts` and what both layouts share; long encoded parts are not copied."""
+def _spliced(
+    names: bytes, own: bytes, lead: bytes, fields: tuple[Any, ...]
+) -> bytes | tuple[bytes, ...]:
+    """Return a body that begins with these; long encoded parts are not copied."""
+    inputs, outputs, metadata = fields[15], fields[16], fields[19]
+    rare = (
+        fields[12] is not None
+        or fields[14] is not None
+        or fields[17] is not None
+        or fields[18] is not None
+        or fields[20] is not None
+    )
+    if rare or inputs is None or outputs is None or metadata is None:
+        return _spliced_with(names, own, lead, fields)
+    if len(inputs) > _SPLICED or len(outputs) > _SPLICED:
+        return _spliced_with(names, own, lead, fields)
+    return joined(
+        [
+            names,
+            own,
+            lead,
+            fields[13],
+            b',"metadata":',
+            metadata,
+            b',"inputs":',
+            inputs,
+            b',"outputs":',
+            outputs,
+            b"}",
+        ]
+    )
+
+
+def _spliced_with(
+    names: bytes, own: bytes, lead: bytes, fields: tuple[Any, ...]
+) -> bytes | tuple[bytes, ...]:
+    """Return the body of any record."""
+    parts = [names, own, lead, fields[13]]
     if fields[12] is not None:
         _add(parts, b',"error":', orjson.dumps(fields[12]))
-    _add(parts, b',"children_ids":', fields[13])
     _add(parts, b',"config":', fields[14])
     _add(parts, b',"metadata":', fields[19])
     _add(parts, b',"metrics":', fields[17])

@@ -27,10 +27,11 @@ from .scalars import spelt
 from .truncate import fit
 
 if not cython.compiled:  # otherwise snapshotter.pxd has it in C
-    from .._base.primitives import copied
+    from .._base.primitives import copied, place_of
     from .name_gate import hints, is_harmless_value, may_name
     from .text_gate import ends_like_name, suspicious
 
+_compiled = cython.compiled
 _MOST_NAMES = 4096  # harmless keys remembered
 _LONGEST_NAME = 128
 _MANY = 64  # keys: so many are ids rather than names, and not remembered
@@ -76,6 +77,7 @@ class Snapshotter:
     _harmless: keys that were found to name no secret.
     _learned: how often keys were looked at; that may have run a program's code.
     _most_text: characters of strings that are looked at in all; more cannot fit.
+    _familiar: keys found harmless, by their place in memory; only compiled code asks it.
     _own_names: the redactor has names of the program.
     _rest: what of `_room` a plain value left.
     _room: members that are looked at in all.
@@ -84,22 +86,9 @@ class Snapshotter:
     """
 
     __slots__ = (
-        "_fast",
-        "_harmless",
-        "_learned",
-        "_limits",
-        "_max_bytes",
-        "_max_depth",
-        "_max_items",
-        "_most_names",
-        "_most_text",
-        "_own_names",
-        "_redactor",
-        "_rest",
-        "_room",
-        "_rules",
-        "_spelt",
-        "_text_room",
+        *("_familiar", "_fast", "_harmless", "_learned", "_limits", "_max_bytes"),
+        *("_max_depth", "_max_items", "_most_names", "_most_text", "_own_names"),
+        *("_redactor", "_rest", "_room", "_rules", "_spelt", "_text_room"),
     )
 
     def __init__(
@@ -117,6 +106,7 @@ class Snapshotter:
         # Never more than max_items, so a dict of known keys is never over that bound.
         self._most_names = min(_MOST_NAMES, limits.max_items)
         self._harmless: set[object] = set()
+        self._familiar: list[Any] = [None] * 64  # keys found harmless, by their place in memory
         self._learned = 0
         self._own_names = redactor is not None and not redactor.is_gated
         self._room = room_for(limits)
@@ -186,9 +176,13 @@ class Snapshotter:
         for key, member in value.items():
             if type(key) is int:
                 numbers += 1
+            elif _compiled and self._familiar[place_of(key)] is key:
+                pass
+            elif type(key) is str and key in known:
+                if _compiled:
+                    self._familiar[place_of(key)] = key
             elif type(key) is not str or not (
-                key in known
-                or (many and self._is_id(key))
+                (many and self._is_id(key))
                 or (not self._own_names and is_harmless_value(key, value))
                 or self._learn(value)
             ):
@@ -306,6 +300,7 @@ class Probe(Snapshotter):
         self._limits, self._redactor, self._rules = outer._limits, outer._redactor, outer._rules
         self._fast, self._spelt = outer._fast, False
         self._harmless, self._most_names = outer._harmless, outer._most_names
+        self._familiar = outer._familiar
         self._max_bytes = _MOST_BYTES  # a long value is cut later
         self._max_depth, self._max_items = outer._max_depth, outer._max_items
         self._room, self._rest = outer._room, 0

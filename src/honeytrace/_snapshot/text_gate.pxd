@@ -2,7 +2,7 @@ import cython
 
 from honeytrace._base.primitives cimport find, next_mark, next_run, run_end
 
-cdef Py_ssize_t _BEFORE, _SCHEME, _SHORTEST, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _SPACES, _LONGEST_NAME, _USERINFO
+cdef Py_ssize_t _RUN, _BEFORE, _SCHEME, _SHORTEST, _LONGEST_TAIL, _LONGEST_COUNT, _SKIPPED, _DIGITS, _SPACES, _LONGEST_NAME, _USERINFO
 cdef dict _TAILS, _PREFIXES
 cdef bytes _ENDS
 cdef bytearray _STARTS

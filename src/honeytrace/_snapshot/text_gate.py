@@ -24,6 +24,8 @@ if not cython.compiled:  # otherwise text_gate.pxd has them in C
 __all__ = ["ends_like_name", "suspicious"]
 
 _SHORTEST: Final = SHORTEST
+_RUN: Final = 20
+"""Characters of the shortest run of word characters that may be a credential."""
 _LONGEST_TAIL: Final = max(map(len, TAILS))
 _SKIPPED: Final = 6
 """Quotes, brackets and spaces between a name and its separator."""
@@ -87,7 +89,7 @@ def suspicious(text: str) -> bool:
         at = next_mark(text, at + 1, size)
     if text[0] in "bB" and text[:7].lower().startswith(BEGINNINGS):
         return True
-    return _has_credential(text, size)
+    return size >= _RUN and _has_credential(text, size)
 
 
 def _is_suspect(text: str, at: int, size: int) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeGuard
+from typing import Any
 
 from .._network.streamed import Streamed
+from .._record.many import Encoded, measured
 
 CHUNK = 65_536
 """Bytes of a body that are joined at once. Joining the whole body would take new memory for each
@@ -18,8 +19,6 @@ socket did not take, and would copy too much of longer parts."""
 _SHORT = CHUNK // 16
 """Bytes up to which objects are joined by count, without looking at each of them."""
 
-Encoded = bytes | tuple[bytes, ...]
-"""A JSON object, in one piece or in several."""
 Lists = list[tuple[bytes, Sequence[Encoded]]]
 """The content of a body: leading bytes, and the objects that follow them, separated by commas."""
 
@@ -46,21 +45,17 @@ class _Chunks:
 
     def __iter__(self) -> Iterator[bytes]:
         for lead, objects in self._lists:
-            if are_whole(objects) and max(map(len, objects), default=0) <= _SHORT:
-                yield from _joined(lead, objects)
+            longest = measured(objects)[1]
+            if longest <= _SHORT:
+                yield from _joined(lead, objects, longest)
             else:
                 yield from _by_pieces(lead, objects)
         yield self._end
 
 
-def are_whole(objects: Sequence[Encoded]) -> TypeGuard[Sequence[bytes]]:
-    """Tell whether every object is in one piece."""
-    return set(map(type, objects)) <= {bytes}
-
-
-def _joined(lead: bytes, objects: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield short objects, many at a time."""
-    step = CHUNK // max(map(len, objects), default=1)
+def _joined(lead: bytes, objects: Sequence[Any], longest: int) -> Iterator[bytes]:
+    """Yield short objects in one piece each, many at a time."""
+    step = CHUNK // max(longest, 1)
     yield lead + b",".join(objects[:step])
     for at in range(step, len(objects), step):
         yield b"," + b",".join(objects[at : at + step])

@@ -14,10 +14,11 @@ import orjson
 
 from .._network.streamed import Streamed
 from .._record.fold import fold_runs, fold_updates
+from .._record.many import Encoded, by_kind, has_repeats, measured
 from .._record.merge import apply, as_object, merge, merge_objects
 from .._record.record import OBJECTS, Item, Record, Update
 from .._record.wire import event_pieces, pieces
-from ._body import Encoded, Lists, are_whole, body, size_of
+from ._body import Lists, body, size_of
 
 LATE = "honeytrace_update"
 """The key in `metadata` for late values that `PUT /events` has no field for, such as inputs."""
@@ -72,7 +73,7 @@ def fold(batch: Sequence[Item]) -> tuple[Sequence[Item], dict[int, list[Item]]]:
     An update whose session is in the same batch travels inside it, and of several updates one is
     made, so that nothing here can overtake anything.
     """
-    if len({item.event_id for item in batch}) == len(batch):
+    if not has_repeats(batch):
         return batch, {}
     found: dict[str, list[Item]] = {}
     for item in batch:
@@ -120,17 +121,12 @@ def _sorted(
     items: Sequence[Item], layout: str
 ) -> tuple[Sequence[Record], Sequence[Record], Sequence[Update]]:
     """Return the records that start sessions, the events of sessions, and the updates, in order."""
-    updates: Sequence[Update] = ()
-    records: Sequence[Record] = items  # type: ignore[assignment] # most often
-    if Update in set(map(type, items)):
-        updates = [item for item in items if isinstance(item, Update)]
-        records = [item for item in items if not isinstance(item, Update)]
-    if layout != "tree":
-        return records, (), updates
-    events = [record for record in records if record.parent_id is not None]
-    if events:
-        records = [record for record in records if record.parent_id is None]
-    return records, events, updates
+    roots, nested, updates = by_kind(items)
+    if layout == "tree":
+        return roots, nested, updates
+    if roots and nested:
+        roots = [item for item in items if not isinstance(item, Update)]
+    return roots or nested, (), updates
 
 
 def _split(
@@ -141,11 +137,10 @@ def _split(
     most: int = 1 << 31,
 ) -> Iterator[Request]:
     """Requests of at most `most` items and about `BODY_LIMIT` bytes."""
-    sizes = list(map(len, encoded) if are_whole(encoded) else map(size_of, encoded))
-    start, size = 0, sum(sizes)
+    start, size = 0, measured(encoded)[0]
     if size > BODY_LIMIT or len(items) > most:
         size = 0
-        for at, length in enumerate(sizes):
+        for at, length in enumerate(map(size_of, encoded)):
             if at > start and (size + length > BODY_LIMIT or at - start == most):
                 yield Request("POST", path, items[start:at], encoded[start:at], size, lists, b"]}")
                 start, size = at, 0
