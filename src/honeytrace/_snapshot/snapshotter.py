@@ -165,7 +165,9 @@ class Snapshotter:
             return room
         return room if kind is _DATE or kind is _UUID else _NOT_PLAIN
 
-    def _plain_dict(self, value: dict[Any, Any], depth: int, room: int) -> int:
+    def _plain_dict(  # noqa: C901 - one function, because every further call costs time
+        self, value: dict[Any, Any], depth: int, room: int
+    ) -> int:
         size = len(value)
         room -= size
         if size and (depth <= 0 or size > self._max_items or room < 0):
