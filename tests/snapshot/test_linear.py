@@ -19,7 +19,7 @@ from honeytrace._snapshot.snapshotter import Snapshotter
 PIECES = [
     *("-eyJ", "eyJa.", "sk-", "a", "=", ":", '"', "'", "[", "://", "bearer ", "password="),
     *("--password ", "('token', ", '"key": "', "-----BEGIN PRIVATE KEY-----", "a=", "key "),
-    *('\\"', "key=[", "http://a:", "password='\\", "authorization: "),
+    *('\\"', "key=[", "http://a:", "password='\\", "authorization: ", "**key:** ", "`", "*"),
 ]
 SMALL, LARGE = 8_000, 128_000  # characters
 REPEATS = 5

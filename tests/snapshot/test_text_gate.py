@@ -98,6 +98,8 @@ def test_they_agree_on_long_texts(text: str) -> None:
         "it was sent Bearer abcdefghijklmnopqrstuvw",
         "https://discord.com/api/webhooks/1234567890123/abc",
         "contraseña: x",
+        "**Password:** x",
+        "`api_key`: x",
         "пароль = x",
         "the key sk-proj-abcdefghijklmnop is wrong",
         "-----BEGIN PRIVATE KEY-----",

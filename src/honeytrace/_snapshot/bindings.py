@@ -20,8 +20,8 @@ _KEYWORDS: Final = (
     "|pin|string|str|code|cvv|mnemonic|phrase|kennwort|contrase|senha|wachtwoord|has[lł]o|l[oö]senord"
     "|adgangskode|salasana|пароль|密码|密碼|パスワード|비밀번호"
 )
-_AFTER: Final = r"[\w-]{0,24}[\\\"'\])\s]{0,6}(?:!?=+>?|:=?)\s{0,8}"
-_NAME: Final = re.compile(r"[\\\"'\])\s]{0,6}([\w.-]{1,80})(?: ([\w-]{1,40}))?")
+_AFTER: Final = r"[\w-]{0,24}[\\\"'\])\s*`]{0,6}(?:!?=+>?|:=?)\s{0,8}(?:\*{1,3}\s{1,8})?"
+_NAME: Final = re.compile(r"[\\\"'\])\s*`]{0,6}([\w.-]{1,80})(?: ([\w-]{1,40}))?")
 _NOT_AFTER_TEXT: Final = (
     "unexpected expected unknown illegal unrecognized special next previous last stop end"
 )
@@ -108,7 +108,7 @@ def _bindings(
 def _name_before(text: str, start: int, end: int) -> str | None:
     """Return the name that ends before the separator; with the word before it, if that decides."""
     head = text[max(0, start - 100) : end].rstrip()
-    head = head.rstrip("=:!>").rstrip()
+    head = head.rstrip("*").rstrip().rstrip("=:!>").rstrip()  # `**Password:** x` of Markdown
     found = _NAME.match(head[::-1])
     if found is None:
         return None

@@ -14,6 +14,7 @@ from typing import Any
 from .._base.interrupts import interrupts
 from .._base.lazy import orjson
 from .containers import Members, Pairs
+from .gate_words import VALUES
 from .introspect import type_name
 from .limits import (
     WORK,
@@ -21,7 +22,6 @@ from .limits import (
     room_for,
 )
 from .masking import Masking
-from .name_gate import VALUES
 from .plain import PlainMembers, cut_items
 from .redact import unused
 from .rules import Rules

@@ -38,3 +38,14 @@ PREFIXES: Final = tuple(_PREFIXES.split())
 
 BEGINNINGS: Final = ("bearer ", "basic ")
 """Beginnings of a header's value, in lower case."""
+
+LONGEST_NAME: Final = 128
+"""Characters of a name that are looked at; the last ones count, since they name the thing."""
+PROSE: Final = 5
+"""A key of this many words between spaces is text, not a name."""
+
+VALUES: Final = frozenset(("value", "Value", "VALUE"))
+"""Keys whose value is bound to the name that stands beside them, under one of `NAMING`."""
+NAMING: Final = frozenset(("name", "key", "Name", "Key", "NAME", "KEY", "header", "field"))
+COOKIE: Final = "httpOnly"
+"""A key that only cookies of browsers have, whatever their name."""

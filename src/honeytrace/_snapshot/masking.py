@@ -11,9 +11,9 @@ except ModuleNotFoundError:
     from .._base import cython
 
 from .credentials import cut_before_word
+from .gate_words import COOKIE, NAMING
 from .gate_words import SHORTEST as SHORTEST_SUSPECT
 from .limits import FEW, SHORTEST, TEXT, Limits
-from .name_gate import COOKIE, NAMING
 from .pieces import masked_in_pieces
 from .plain import Room
 from .redact import MASK, Redactor, note, safe_name

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COOKIE", "HINTS", "NAMING", "VALUES", "hints", "is_harmless_value", "may_name"]
+from .gate_words import COOKIE, LONGEST_NAME, NAMING, PROSE, VALUES
+
+__all__ = ["HINTS", "hints", "is_harmless_value", "may_name"]
 
 HINTS: Final = (
     *("auth", "bearer", "code", "cookie", "cred", "csrf", "cvv", "dsn", "jwt", "key", "mnemonic"),
@@ -17,12 +19,6 @@ HINTS: Final = (
     *("aslo", "chtwo", "dgang", "enord", "lasan", "nha", "nnwort", "rasen"),  # of other languages
 )
 """Each name of a secret in ASCII has one of these in it, in lower or upper case."""
-
-VALUES: Final = frozenset(("value", "Value", "VALUE"))
-"""Keys whose value is bound to the name that stands beside them, under one of `NAMING`."""
-NAMING: Final = frozenset(("name", "key", "Name", "Key", "NAME", "KEY", "header", "field"))
-COOKIE: Final = "httpOnly"
-"""A key that only cookies of browsers have, whatever their name."""
 
 
 def _beginnings() -> bytes:
@@ -37,10 +33,6 @@ def _beginnings() -> bytes:
 
 _BEGINNINGS: Final = _beginnings()
 _LETTERS: Final = 0x7FFF  # five bits of each of three characters
-LONGEST_NAME: Final = 128
-"""Characters of a name that are looked at; the last ones count, since they name the thing."""
-PROSE: Final = 5
-"""A key of this many words between spaces is text, not a name."""
 _ASCII: Final = 127
 _LETTER: Final = ord("@")
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from ..errors import ConfigurationError
 from .bindings import binding_pattern, mask_bindings
 from .credentials import MASK, SECRET_PATTERNS, cut_before_word, mask_shapes
-from .name_gate import LONGEST_NAME
+from .gate_words import LONGEST_NAME
 from .secrets import (
     HARMLESS,
     SECRET,

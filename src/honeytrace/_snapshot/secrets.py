@@ -13,7 +13,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
-from .name_gate import LONGEST_NAME, PROSE, hints
+from .gate_words import LONGEST_NAME, PROSE
+from .name_gate import hints
 
 HARMLESS: Final = 0
 SECRET: Final = 1

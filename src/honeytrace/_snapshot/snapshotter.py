@@ -19,8 +19,8 @@ from .._base.interrupts import interrupts
 from .._base.lazy import orjson
 from .._capture.context import paused
 from .exact import tree_of
+from .gate_words import VALUES
 from .limits import Limits, room_for
-from .name_gate import VALUES
 from .redact import DEFAULT, Redactor
 from .rules import Rules
 from .scalars import spelt

@@ -134,7 +134,7 @@ def ends_like_name(text: str) -> bool:
 def _binds(text: str, at: int) -> bool:
     """Return whether a name that may be a secret's ends before the separator at `at`."""
     end = at
-    while end > 0 and at - end < _SKIPPED and text[end - 1] in " \t\n\"'\\])!":
+    while end > 0 and at - end < _SKIPPED and text[end - 1] in " \t\n\"'\\])!*`":
         end -= 1
     return _ends_with_tail(text, end) and not _is_count(text, end)
 
