@@ -11,6 +11,7 @@ import pytest
 
 import honeytrace
 from destinations import PATIENCE, Scripted, call
+from honeytrace._capture.hooks import hooks
 from honeytrace._durability.journal import Journal
 from honeytrace._durability.recovery import recover
 from honeytrace._record.record import Item
@@ -96,6 +97,40 @@ def test_a_journal_that_is_gone_is_made_anew_and_counted(
     assert "3 records would not have survived a kill" in said[0]
     stats = honeytrace.stats()
     assert (stats.recorded, stats.pending, stats.unprotected) == (4, 4, 3)
+
+
+def test_a_call_that_begins_while_a_lost_journal_is_counted_survives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each call is in the new journal or among the unprotected, also one that begins meanwhile."""
+    replaced, replace, count = threading.Event(), _keeper.Keeper._replace, Journal.in_use
+
+    def telling(self: _keeper.Keeper, journal: Journal) -> None:
+        replace(self, journal)
+        replaced.set()
+
+    other = threading.Thread(target=call, args=("meanwhile",))
+
+    def counting(self: Journal) -> int:
+        counted = count(self)
+        other.start()
+        if hooks.opened == self.opened:  # the call does not wait for the new journal
+            other.join()
+        return counted
+
+    monkeypatch.setattr(_keeper.Keeper, "_replace", telling)
+    monkeypatch.setattr(Journal, "in_use", counting)
+    monkeypatch.setattr(_keeper, "_LOOK", 0.0)
+    honeytrace.configure(sink=away(), flush_interval=0.01)
+    call("before")
+    shutil.rmtree(".honeytrace")
+    assert replaced.wait(PATIENCE)
+    other.join()
+    stats = honeytrace.stats()
+    assert (stats.recorded, stats.unprotected) == (2, 1)
+    journal = _runtime.runtime().keeper.journal
+    assert journal is not None
+    assert count(journal) == 1
 
 
 def test_a_living_journal_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

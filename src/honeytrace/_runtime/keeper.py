@@ -141,11 +141,12 @@ class Keeper:
         try:
             if self.journal is not journal:
                 return
-            count = journal.in_use()
             self.journal = None
-            self._unprotected += journal.unprotected + count
             if hooks.opened == journal.opened:
                 self.wire()
+            # counted only now: a call that began after the count would be in neither journal
+            count = journal.in_use()
+            self._unprotected += journal.unprotected + count
             journal.retire()
         finally:
             self._lock.release()
