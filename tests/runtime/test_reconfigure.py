@@ -50,9 +50,10 @@ def test_ever_other_configurations_share_one_journal() -> None:
     assert keeper.journal is not None
     path = keeper.journal.path
     assert os.path.basename(path) == name
-    keeper.journal.forget()  # as the death of the process does
+    # a copy, of which the recovery of this process knows nothing
+    shutil.copytree(os.path.dirname(path), "copy")
     found: list[Item] = []
-    assert recover(os.path.dirname(path), found.extend).records == len(projects)  # type: ignore[arg-type]
+    assert recover("copy", found.extend).records == len(projects)  # type: ignore[arg-type]
     assert [item.project for item in found] == projects  # type: ignore[union-attr] # records
 
 
@@ -109,20 +110,26 @@ def test_a_call_that_begins_while_a_lost_journal_is_counted_survives(
         replace(self, journal)
         replaced.set()
 
-    other = threading.Thread(target=call, args=("meanwhile",))
+    counted = threading.Event()
+
+    def meanwhile() -> None:
+        assert counted.wait(PATIENCE)
+        call("meanwhile")
 
     def counting(self: Journal) -> int:
-        counted = count(self)
-        other.start()
+        found = count(self)
+        counted.set()
         if hooks.opened == self.opened:  # the call does not wait for the new journal
             other.join()
-        return counted
+        return found
 
     monkeypatch.setattr(_keeper.Keeper, "_replace", telling)
     monkeypatch.setattr(Journal, "in_use", counting)
     monkeypatch.setattr(_keeper, "_LOOK", 0.0)
     honeytrace.configure(sink=away(), flush_interval=0.01)
     call("before")
+    other = threading.Thread(target=meanwhile)
+    other.start()
     shutil.rmtree(".honeytrace")
     assert replaced.wait(PATIENCE)
     other.join()
