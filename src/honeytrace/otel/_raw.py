@@ -19,8 +19,8 @@ from .._base.interrupts import interrupts
 from .._capture.external import Read, seal
 from .._capture.hooks import hooks
 from .._config import Config
+from .._snapshot.gate_words import VALUES
 from .._snapshot.limits import Limits
-from .._snapshot.name_gate import VALUES
 from .._snapshot.redact import DEFAULT
 from .._snapshot.snapshotter import Snapshotter
 from ._reading import named, read
