@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -41,15 +42,27 @@ def url(store: Store) -> Iterator[str]:
 
 @pytest.fixture
 def page(chromium: Any, url: str) -> Iterator[Any]:
-    """A window on the viewer, which nothing went wrong in: no script failed, no policy was broken,
-    and nothing was loaded from elsewhere."""
+    """A window on the viewer, which nothing went wrong in."""
+    with watched(chromium, url) as (page, wrong):
+        yield page
+    assert wrong == []
+
+
+@contextmanager
+def watched(chromium: Any, url: str) -> Iterator[tuple[Any, list[str]]]:
+    """A window, and everything that goes wrong in it: scripts that fail, dialogs, broken rules of
+    the content security policy, and requests to elsewhere."""
     context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 800})
     wrong: list[str] = []
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+
+    def dialog(shown: Any) -> None:
+        wrong.append(shown.message)
+        shown.dismiss()
+
+    page.on("dialog", dialog)
     page.on("request", lambda sent: sent.url.startswith(url) or wrong.append(sent.url))
-    yield page
+    yield page, wrong
     context.close()
-    assert wrong == []
