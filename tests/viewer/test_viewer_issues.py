@@ -9,6 +9,7 @@ import pytest
 from viewer_site import START, call
 
 import honeytrace
+from honeytrace._record.record import Record
 from honeytrace.server.viewer._failure import frames, innermost, type_of
 from honeytrace.store.sqlite import SQLiteStore
 
@@ -25,7 +26,7 @@ def said(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
-def failed(name: str, error: str, place: str, **fields: object) -> object:
+def failed(name: str, error: str, place: str, **fields: object) -> Record:
     traceback = (
         f'Traceback (most recent call last):\n  File "{place}", line 3, in f\n    x\n{error}'
     )
