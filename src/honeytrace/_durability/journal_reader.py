@@ -14,7 +14,6 @@ from zlib import adler32, crc32
 import orjson
 
 from .._base.lazy import logger
-from .._capture.external import recovered_fields
 from .._capture.ids import format_id
 from .._record.file_format import checked
 from .._record.merge import as_object, is_bare, merge_objects, with_details
@@ -324,6 +323,9 @@ def _more(slot: _Content) -> dict[str, Any]:
     if slot.more:
         more |= orjson.loads(slot.more)
     if "raw" in more:
+        # not above: commands that read journals need nothing else of what records
+        from .._capture.external import recovered_fields
+
         more |= recovered_fields(more["raw"], not any(slot.kin))
     return more
 
