@@ -30,6 +30,7 @@ __all__ = [
     "numbers",
     "read",
     "register",
+    "those",
 ]
 
 CATCH_UP = 5_000
@@ -209,8 +210,14 @@ def among(conn: sqlite3.Connection, text: str, rows: Sequence[int]) -> Condition
     """Return the `condition` on these few rows."""
     found, tried = read(conn, text, rows)
     if tried == len(rows):
-        return "id IN (SELECT value FROM json_each(?))", [f"[{_list_of(found)}]"]
+        return those(found)
     return condition(conn, text, f"+rowid IN ({_list_of(rows)})")
+
+
+def those(rows: Iterable[int]) -> Condition:
+    """Return the condition on rows by their numbers."""
+    # A subquery, since SQLite prefers the time index to a long list, and compiles the list.
+    return "id IN (SELECT value FROM json_each(?))", [f"[{_list_of(rows)}]"]
 
 
 def read(

@@ -79,7 +79,7 @@ def listing(conn: sqlite3.Connection, query: Query) -> Iterator[Condition]:
     faceted = _faceted(conn, query, hardly=True)
     if faceted is not None:
         numbers, complete = _newest(conn, faceted, query.limit + TIES)
-        yield _all([_among(numbers), _plain(query)])
+        yield _all([_fulltext.those(numbers), _plain(query)])
         if complete:
             return
     if query.text is not None and _plain(query)[0] != "1":
@@ -144,7 +144,7 @@ def _read(
         # More rows may start at the same time as the last one that was read.
         whole = (row for row, start in rows[:tried] if start > rows[tried - 1][1])
         found = list(set(found).intersection(whole))
-    return _all([_among(found), _plain(query), *facets]), are_all
+    return _all([_fulltext.those(found), _plain(query), *facets]), are_all
 
 
 def counting(conn: sqlite3.Connection, query: Query) -> Way:
@@ -196,7 +196,7 @@ def _few(
     found = [row for (row,) in conn.execute(f"{sql} LIMIT ?", (*values, RARE + 1))]
     if len(found) > RARE:
         return None
-    conditions = [_among(found), _plain(query), *_looked_into(others)]
+    conditions = [_fulltext.those(found), _plain(query), *_looked_into(others)]
     if others.text is not None:
         conditions.append(_fulltext.among(conn, others.text, found))
     return _all(conditions)
@@ -327,8 +327,3 @@ def _all(conditions: Iterable[Condition]) -> Condition:
 def _then(first: Condition, second: Condition) -> Condition:
     """Join two conditions; SQLite prepares the second only after a row has met the first."""
     return f"CASE WHEN {first[0]} THEN {second[0]} END", [*first[1], *second[1]]
-
-
-def _among(numbers: Iterable[int]) -> Condition:
-    # A subquery, since SQLite prefers the time index to a long list, and compiles the list.
-    return "id IN (SELECT value FROM json_each(?))", [f"[{', '.join(map(str, numbers))}]"]
