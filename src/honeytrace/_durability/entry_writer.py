@@ -195,8 +195,8 @@ class EntryWriter(Slots):
         extra: list[Any] = [s._id, *ids, s._masked]
         if not number:
             extra.append(_portrait(s._spec, *self._defaults))
-        if isinstance(s, External):
-            extra += (None, True) if number else (True,)
+        if isinstance(s, External):  # with a number, `_opened_span` writes it
+            extra.append(True)
         return orjson.dumps(extra)
 
     def _more(self, s: Session, inputs: bytes | None) -> bytes:
