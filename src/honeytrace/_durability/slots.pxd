@@ -40,3 +40,5 @@ cdef class Slots:
     cpdef uint32_t _spill(self, list blocks, bytes data, uint32_t checksum) except? 0
 
     cdef _take_back(self, Py_ssize_t slot)
+
+    cdef _clear(self, Py_ssize_t slot)

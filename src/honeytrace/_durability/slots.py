@@ -198,10 +198,7 @@ class Slots:
             place: Any = places.pop()
             slot = place[1]
             if cython.compiled:
-                self._memory.mark(slot, FREE)
-                if self._chains and slot in self._chains:
-                    self._give(self._chains[slot])
-                    del self._chains[slot]
+                self._clear(slot)
                 free.append(slot)
             else:
                 self._take_back(slot)
@@ -211,11 +208,15 @@ class Slots:
 
     def _take_back(self, slot: int) -> None:
         """Make a slot and its blocks free again; the slot last, so that `_undo` can repeat it."""
+        self._clear(slot)
+        self._free.append(slot)
+
+    def _clear(self, slot: int) -> None:
+        """Mark a slot as free, and give its blocks back."""
         self._memory.mark(slot, FREE)
         if self._chains and slot in self._chains:
             self._give(self._chains[slot])
             del self._chains[slot]
-        self._free.append(slot)
 
     def _undo(self, slot: int) -> None:
         """Give a slot back, 0 for none, after an interrupt anywhere between its `pop` and here."""
